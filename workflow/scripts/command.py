@@ -1,0 +1,121 @@
+"""How every script behaves as a command: one-line errors, whole files, few progress lines.
+
+A script ends with
+
+    if __name__ == "__main__":
+        run_command(main, build_parser())
+
+where `main` takes the parsed arguments as keywords. Whatever a person can mend is raised as
+`InputError` and printed as one line with exit code 1; a traceback means a fault of ours.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import errno
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from tqdm import tqdm
+
+
+class InputError(Exception):
+    """Bad input that a person can mend. The message names the file, the record and the mend."""
+
+
+def run_command(function: Callable[..., None], parser: argparse.ArgumentParser) -> None:
+    """Parse the command line, call `function` with the arguments as keywords, report errors.
+
+    Exit codes: 0 done, 1 bad input or no space left, 2 wrong usage (argparse).
+    """
+    arguments = vars(parser.parse_args())
+    try:
+        function(**arguments)
+    except InputError as error:
+        sys.exit(f"error: {error}")
+    except OSError as error:
+        # Only what a person mends by making room; any other OSError keeps its traceback.
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            where = error.filename or "the output folder"
+            sys.exit(f"error: no space left on the device while writing {where}: free some space, then rerun")
+        raise
+
+
+@contextlib.contextmanager
+def write_whole(path: Path | str) -> Iterator[Path]:
+    """Yield a path beside `path` to write to; it becomes `path` only when the block succeeds.
+
+    A killed or failed job leaves at most `<name>.partial`, never something that looks finished.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(path.name + ".partial")
+    try:
+        yield partial
+        with open(partial, "rb") as written:
+            os.fsync(written.fileno())
+        os.replace(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def say(stage: str, message: str) -> None:
+    """Print one line for a person: to stderr, and to the terminal of the workflow if there is one.
+
+    Rules send stderr to their log file. They name the descriptor of the terminal in PROGRESS_FD
+    (see rules/common.smk), so that a person sees these lines while the job runs.
+    """
+    line = f"{time.strftime('%H:%M:%S')} {stage}: {message}\n"
+    sys.stderr.write(line)
+    sys.stderr.flush()
+    terminal = os.environ.get("PROGRESS_FD")
+    if terminal:
+        # The reader of the terminal may be gone (a closed pipe); the log has the line anyway.
+        with contextlib.suppress(OSError):
+            os.write(int(terminal), line.encode())
+
+
+class Progress:
+    """Progress of a long loop: a line every few seconds with share, rate and time left.
+
+    with Progress("caption_llm smollm2", total=80, unit="caption") as progress:
+        for batch in batches:
+            ...
+            progress.advance(len(batch), loss=0.52)
+    """
+
+    def __init__(self, stage: str, total: int, unit: str, seconds_between_lines: float = 5.0):
+        self.stage, self.total, self.unit = stage, total, unit
+        self.seconds_between_lines = seconds_between_lines
+        self.done = 0
+        self.start = self.last_line = time.monotonic()
+
+    def __enter__(self) -> Progress:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        if exception[0] is None and self.done:
+            self._print_line({})
+
+    def advance(self, steps: int = 1, **numbers: float | str) -> None:
+        """Count `steps` more as done; print a line when one is due, with `numbers` at its end."""
+        self.done += steps
+        if time.monotonic() - self.last_line >= self.seconds_between_lines and self.done < self.total:
+            self._print_line(numbers)
+
+    def _print_line(self, numbers: dict[str, float | str]) -> None:
+        self.last_line = time.monotonic()
+        elapsed = self.last_line - self.start
+        postfix = ", ".join(
+            f"{name} {value:.4g}" if isinstance(value, float) else f"{name} {value}" for name, value in numbers.items()
+        )
+        rate = self.done / elapsed if elapsed else 0.0
+        left = (self.total - self.done) / rate if rate else 0.0
+        line = f"{self.done}/{self.total} {self.unit}s, {tqdm.format_interval(elapsed)} elapsed"
+        if self.done < self.total:
+            line += f", {tqdm.format_interval(left)} left"
+        say(self.stage, f"{line}, {rate:.3g} {self.unit}s/s" + (f", {postfix}" if postfix else ""))

@@ -1,0 +1,223 @@
+"""The records that pass between stages, and the only code that reads and writes them.
+
+| record  | file                             | format                                   |
+|---------|----------------------------------|------------------------------------------|
+| sample  | data/<split>.parquet             | Parquet, one row a drawing               |
+| image   | images/<split>.parquet           | Parquet, `png` is an Image for `datasets` |
+| caption | captions/<system>.jsonl          | JSON lines, one a sample, in the samples' order |
+| scores  | scores/<system>/<metric>.json    | corpus values, n, signature              |
+|         | scores/<system>/<metric>.parquet | one row a sample: id, values, statistics |
+
+Every file is written beside and renamed, and opens in pandas by hand.
+"""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from command import InputError, write_whole
+
+SPLITS = ("train", "validation", "test")
+
+
+@dataclass
+class Sample:
+    """One drawing with its reference captions. `xml` is the canonical text that a model reads."""
+
+    id: str
+    source: str
+    split: str  # train, validation or test; "" before split_samples has run and none was given
+    group: str  # samples of one group never straddle splits (the twins of one drawing)
+    xml: str
+    references: list[str]
+    flags: list[str] = field(default_factory=list)
+    n_chars: int = 0  # characters of `xml`
+    n_shapes: int = 0  # drawn elements
+    n_commands: int = 0  # path commands; a basic shape counts as one
+    n_colours: int = 0  # distinct paints
+
+
+@dataclass
+class Image:
+    """The rendered PNG of a sample, or the reason why there is none."""
+
+    id: str
+    png: bytes | None
+    width: int
+    height: int
+    status: str  # ok or failed
+    reason: str = ""
+    flags: list[str] = field(default_factory=list)  # blank, single_colour
+
+
+@dataclass
+class Caption:
+    """What a system wrote for a sample, or the reason why it wrote nothing."""
+
+    id: str
+    caption: str
+    status: str = "ok"  # ok or failed; an empty caption is a failure with a reason
+    reason: str = ""
+    finish_reason: str = ""  # eos, length, or "" where the system has no such thing
+    n_prompt_tokens: int | None = None
+    n_new_tokens: int | None = None
+    seconds: float | None = None  # share of the batch's wall-clock time
+
+
+@dataclass
+class Rejection:
+    """A raw record that did not become a sample."""
+
+    source: str
+    id: str
+    position: int  # 0-based place in the source
+    reason: str
+
+
+SAMPLE_SCHEMA = pa.schema(
+    [
+        ("id", pa.string()),
+        ("source", pa.string()),
+        ("split", pa.string()),
+        ("group", pa.string()),
+        ("xml", pa.string()),
+        ("references", pa.list_(pa.string())),
+        ("flags", pa.list_(pa.string())),
+        ("n_chars", pa.int32()),
+        ("n_shapes", pa.int32()),
+        ("n_commands", pa.int32()),
+        ("n_colours", pa.int32()),
+    ]
+)
+
+# The metadata makes `datasets.load_dataset("parquet", ...)` decode `png` as an image.
+_IMAGE_FEATURES = {
+    "id": {"dtype": "string", "_type": "Value"},
+    "png": {"_type": "Image"},
+    "width": {"dtype": "int32", "_type": "Value"},
+    "height": {"dtype": "int32", "_type": "Value"},
+    "status": {"dtype": "string", "_type": "Value"},
+    "reason": {"dtype": "string", "_type": "Value"},
+    "flags": {"feature": {"dtype": "string", "_type": "Value"}, "_type": "List"},
+}
+IMAGE_SCHEMA = pa.schema(
+    [
+        ("id", pa.string()),
+        ("png", pa.struct([("bytes", pa.binary()), ("path", pa.string())])),
+        ("width", pa.int32()),
+        ("height", pa.int32()),
+        ("status", pa.string()),
+        ("reason", pa.string()),
+        ("flags", pa.list_(pa.string())),
+    ],
+    metadata={"huggingface": json.dumps({"info": {"features": _IMAGE_FEATURES}})},
+)
+
+
+def write_samples(path: Path | str, samples: Iterable[Sample]) -> None:
+    """Write samples as Parquet, whole or not at all."""
+    rows = [dataclasses.asdict(sample) for sample in samples]
+    _write_table(path, pa.Table.from_pylist(rows, schema=SAMPLE_SCHEMA))
+
+
+def read_samples(path: Path | str) -> list[Sample]:
+    """Read samples in the order of the file. Raises InputError for a missing or foreign file."""
+    return [Sample(**row) for row in _read_table(path, SAMPLE_SCHEMA).to_pylist()]
+
+
+def write_images(path: Path | str, images: Iterable[Image]) -> None:
+    """Write images as Parquet whose `png` column `datasets` loads as images."""
+    rows = []
+    for image in images:
+        row = {f.name: getattr(image, f.name) for f in dataclasses.fields(image)}
+        row["png"] = None if image.png is None else {"bytes": image.png, "path": f"{image.id}.png"}
+        rows.append(row)
+    _write_table(path, pa.Table.from_pylist(rows, schema=IMAGE_SCHEMA))
+
+
+def read_images(path: Path | str) -> list[Image]:
+    """Read images in the order of the file. Raises InputError for a missing or foreign file."""
+    rows = _read_table(path, IMAGE_SCHEMA).to_pylist()
+    return [Image(**{**row, "png": row["png"] and row["png"]["bytes"]}) for row in rows]
+
+
+def write_captions(path: Path | str, captions: Iterable[Caption]) -> None:
+    """Write captions as JSON lines, whole or not at all."""
+    with write_whole(path) as partial, open(partial, "w", encoding="utf-8") as file:
+        for caption in captions:
+            file.write(caption_line(caption))
+
+
+def caption_line(caption: Caption) -> str:
+    """One caption as a line of JSON; what resumable jobs append to their part files."""
+    return json.dumps(dataclasses.asdict(caption), ensure_ascii=False) + "\n"
+
+
+def read_captions(path: Path | str) -> list[Caption]:
+    """Read captions. Raises InputError that names the line of a broken record."""
+    captions = []
+    with open_text(path) as file:
+        for number, line in enumerate(file, start=1):
+            try:
+                captions.append(Caption(**json.loads(line)))
+            except (json.JSONDecodeError, TypeError) as error:
+                raise InputError(f"{path}, line {number}: not a caption record ({error}); remake this file") from error
+    return captions
+
+
+def write_rejections(path: Path | str, rejections: Iterable[Rejection]) -> None:
+    """Write rejected records as CSV with a header, also when there are none."""
+    with write_whole(path) as partial, open(partial, "w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, [f.name for f in dataclasses.fields(Rejection)])
+        writer.writeheader()
+        writer.writerows(dataclasses.asdict(rejection) for rejection in rejections)
+
+
+def write_json(path: Path | str, value: Any) -> None:
+    """Write a JSON file, indented and with NaN refused: a missing number is null or absent."""
+    with write_whole(path) as partial:
+        partial.write_text(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")
+
+
+def read_json(path: Path | str) -> Any:
+    """Read a JSON file. Raises InputError where it is missing or no JSON."""
+    with open_text(path) as file:
+        try:
+            return json.load(file)
+        except json.JSONDecodeError as error:
+            raise InputError(f"{path} is not JSON ({error})") from error
+
+
+def open_text(path: Path | str):
+    """Open a UTF-8 text file for reading; a missing one is an InputError."""
+    try:
+        return open(path, encoding="utf-8")
+    except FileNotFoundError as error:
+        raise InputError(f"{path} does not exist") from error
+
+
+def _write_table(path: Path | str, table: pa.Table) -> None:
+    with write_whole(path) as partial:
+        pq.write_table(table, partial, compression="zstd")
+
+
+def _read_table(path: Path | str, schema: pa.Schema) -> pa.Table:
+    if not Path(path).is_file():
+        raise InputError(f"{path} does not exist")
+    try:
+        table = pq.ParquetFile(path).read()
+    except pa.ArrowInvalid as error:
+        raise InputError(f"{path} is not a Parquet file ({error})") from error
+    missing = [name for name in schema.names if name not in table.schema.names]
+    if missing:
+        raise InputError(f"{path} lacks the columns {', '.join(missing)}; remake it with this version")
+    return table.select(schema.names)
