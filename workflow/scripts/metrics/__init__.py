@@ -1,0 +1,151 @@
+"""What a metric is, and how one is found by its name.
+
+A metric is one file of this folder, `metrics/<name>.py`, whose `METRIC` is an instance of a subclass
+of `Metric`. To add one, put a file here and name it under `metrics` in the configuration; tables,
+intervals, slices, radar chart and report pick it up from there. For example `metrics/n_words.py`:
+
+    import numpy as np
+
+    from metrics import MeanMetric, Texts, ValueInfo
+
+
+    class WordCount(MeanMetric):
+        name = "n_words"
+        values = {"n_words": ValueInfo("words", low=0, high=50, radar=False)}
+
+        def values_of_samples(self, texts: Texts) -> dict[str, np.ndarray]:
+            return {"n_words": np.array([len(caption.split()) for caption in texts.tokens], dtype=float)}
+
+
+    METRIC = WordCount()
+
+A metric turns each sample into columns: its per-sample values (nan where it does not apply) and
+statistics, `stat_<name>`, whose **sums** over any set of samples determine the corpus values of that
+set. So a slice or a bootstrap resample is scored by adding up rows, thousands at a time.
+
+A failed caption is scored as the empty text and stays in n: a metric gives the empty text its worst value.
+A metric file is imported often and by light scripts: numpy at its top, anything heavier inside functions.
+Metrics of images (`clip_score`) are scored by `score_clip.py`, all others by `score_text.py`; both write
+through `scores.py`.
+"""
+
+from __future__ import annotations
+
+import abc
+import difflib
+import importlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+
+from command import InputError
+from records import Caption, Sample
+
+STATISTIC_PREFIX = "stat_"
+
+
+@dataclass(frozen=True)
+class ValueInfo:
+    """How one value of a metric is shown: its label, range, direction, place on the radar chart, remark."""
+
+    label: str
+    low: float
+    high: float
+    higher_is_better: bool = True
+    radar: bool = True
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Texts:
+    """What a text metric sees of one system. The four lists run parallel, one entry a sample.
+
+    The caption of a failed record is "" in `tokens`.
+    """
+
+    samples: list[Sample]
+    captions: list[Caption]
+    tokens: list[str]  # the caption, PTB-tokenised: lower case, no punctuation, words joined by one space
+    reference_tokens: list[list[str]]  # the references likewise, at least one a sample
+
+
+class Metric(abc.ABC):
+    """A function of captions and references (or images): per-sample values, corpus values, a signature."""
+
+    name: ClassVar[str]  # the module's name
+    values: ClassVar[dict[str, ValueInfo]]  # value name → how it is shown
+    facts: ClassVar[dict[str, str]] = {}  # what else the signature says of the implementation
+
+    @abc.abstractmethod
+    def score_samples(self, inputs: Any) -> dict[str, np.ndarray]:
+        """Columns of floats, one row a sample: each value by its name, then the `stat_…` columns.
+
+        Text metrics take `Texts`. Where the metric does not apply to a sample the values are nan
+        and the statistics 0.
+        """
+
+    @abc.abstractmethod
+    def corpus(self, sums: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """Corpus values from summed statistics, by value name.
+
+        `sums` maps each `stat_…` column to an array of any one shape (a scalar, or one entry for
+        each resample); the values have that shape, nan where they rest on no sample.
+        """
+
+    def signature(self, **facts: object) -> str:
+        """One line that says how the numbers came about: `bleu|tokens:ptb|n_references:1-3`.
+
+        `facts` are those that only the scoring script knows: models, digests, numbers of references.
+        """
+        return "|".join([self.name, *(f"{key}:{value}" for key, value in {**self.facts, **facts}.items())])
+
+
+class MeanMetric(Metric):
+    """A metric whose corpus value is the mean over the samples to which it applies.
+
+    The statistics of a value are itself and 1, or 0 and 0 where it is nan.
+    """
+
+    @abc.abstractmethod
+    def values_of_samples(self, inputs: Any) -> dict[str, np.ndarray]:
+        """Each value by its name, one float a sample, nan where it does not apply."""
+
+    def score_samples(self, inputs: Any) -> dict[str, np.ndarray]:
+        columns = dict(self.values_of_samples(inputs))
+        for name in self.values:
+            applies = ~np.isnan(columns[name])
+            columns[f"{STATISTIC_PREFIX}{name}"] = np.where(applies, columns[name], 0.0)
+            columns[f"{STATISTIC_PREFIX}{name}_n"] = applies.astype(float)
+        return columns
+
+    def corpus(self, sums: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        return {
+            name: divide_or_nan(sums[f"{STATISTIC_PREFIX}{name}"], sums[f"{STATISTIC_PREFIX}{name}_n"])
+            for name in self.values
+        }
+
+
+def divide_or_nan(numerator: np.ndarray, denominator: np.ndarray) -> np.ndarray:
+    """Elementwise quotient, nan where the denominator is 0."""
+    numerator, denominator = np.asarray(numerator, dtype=float), np.asarray(denominator, dtype=float)
+    return np.divide(numerator, denominator, out=np.full(denominator.shape, np.nan), where=denominator != 0)
+
+
+def metric_names() -> list[str]:
+    """The metrics that this folder holds, in alphabetical order."""
+    return sorted(path.stem for path in Path(__file__).parent.glob("[!_]*.py"))
+
+
+def load_metric(name: str) -> Metric:
+    """The metric of `metrics/<name>.py`. Raises InputError for an unknown name or a file without METRIC."""
+    if name not in metric_names():
+        near = difflib.get_close_matches(name, metric_names(), n=1)
+        hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(metric_names())}"
+        raise InputError(f"unknown metric {name!r}: {hint}")
+    metric = getattr(importlib.import_module(f"metrics.{name}"), "METRIC", None)
+    if not isinstance(metric, Metric) or metric.name != name:
+        raise InputError(f"metrics/{name}.py must end with METRIC = an instance of a Metric whose name is {name!r}")
+    return metric
