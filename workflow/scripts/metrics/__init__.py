@@ -4,6 +4,8 @@ A metric is one file of this folder, `metrics/<name>.py`, whose `METRIC` is an i
 of `Metric`. To add one, put a file here and name it under `metrics` in the configuration; tables,
 intervals, slices, radar chart and report pick it up from there. For example `metrics/n_words.py`:
 
+    from typing import ClassVar
+
     import numpy as np
 
     from metrics import MeanMetric, Texts, ValueInfo
@@ -11,7 +13,7 @@ intervals, slices, radar chart and report pick it up from there. For example `me
 
     class WordCount(MeanMetric):
         name = "n_words"
-        values = {"n_words": ValueInfo("words", low=0, high=50, radar=False)}
+        values: ClassVar = {"n_words": ValueInfo("words", low=0, high=50, radar=False)}
 
         def values_of_samples(self, texts: Texts) -> dict[str, np.ndarray]:
             return {"n_words": np.array([len(caption.split()) for caption in texts.tokens], dtype=float)}

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from typing import ClassVar
 
 import numpy as np
 
@@ -21,13 +22,13 @@ TINY, SMALL = 1e-15, 1e-9
 
 class Bleu(Metric):
     name = "bleu"
-    values = {
+    values: ClassVar = {
         "bleu_1": ValueInfo("BLEU-1", 0, 1, note="single words"),
         "bleu_2": ValueInfo("BLEU-2", 0, 1, radar=False, note="up to 2 words in a row"),
         "bleu_3": ValueInfo("BLEU-3", 0, 1, radar=False, note="up to 3 words in a row"),
         "bleu_4": ValueInfo("BLEU-4", 0, 1, note="up to 4 words in a row; near 0 for captions of few words"),
     }
-    facts = {"formula": "pycocoevalcap", "reference_length": "closest", "smoothing": "none"}
+    facts: ClassVar = {"formula": "pycocoevalcap", "reference_length": "closest", "smoothing": "none"}
 
     def score_samples(self, texts: Texts) -> dict[str, np.ndarray]:
         counts = [

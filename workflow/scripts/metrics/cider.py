@@ -12,6 +12,7 @@ import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
@@ -35,8 +36,14 @@ class Document:
 
 class Cider(MeanMetric):
     name = "cider"
-    values = {"cider": ValueInfo("CIDEr", 0, 10, note="CIDEr-D; rare words weigh more; 0 for a single sample")}
-    facts = {"formula": "pycocoevalcap CIDEr-D", "sigma": str(SIGMA), "document_frequencies": "all references"}
+    values: ClassVar = {
+        "cider": ValueInfo("CIDEr", 0, 10, note="CIDEr-D; rare words weigh more; 0 for a single sample")
+    }
+    facts: ClassVar = {
+        "formula": "pycocoevalcap CIDEr-D",
+        "sigma": str(SIGMA),
+        "document_frequencies": "all references",
+    }
 
     def values_of_samples(self, texts: Texts) -> dict[str, np.ndarray]:
         frequencies = count_documents(texts.reference_tokens)

@@ -14,6 +14,7 @@ system.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
@@ -35,12 +36,12 @@ class ClipSimilarities:
 
 class ClipScore(MeanMetric):
     name = "clip_score"
-    values = {
+    values: ClassVar = {
         "clip_score": ValueInfo("CLIP score", 0, 100, note="100 x cosine of image and caption"),
         "clipscore": ValueInfo("CLIPScore", 0, 2.5, radar=False, note="Hessel et al.; 2.5 x cosine"),
         "refclipscore": ValueInfo("RefCLIPScore", 0, 1.43, radar=False, note="Hessel et al.; with the references"),
     }
-    facts = {"w": str(HESSEL_WEIGHT), "prefix": f"{HESSEL_PREFIX.strip()!r} (not for clip_score)"}
+    facts: ClassVar = {"w": str(HESSEL_WEIGHT), "prefix": f"{HESSEL_PREFIX.strip()!r} (not for clip_score)"}
 
     def values_of_samples(self, similarities: ClipSimilarities) -> dict[str, np.ndarray]:
         clipscore = HESSEL_WEIGHT * np.maximum(similarities.image_prefixed_caption, 0.0)

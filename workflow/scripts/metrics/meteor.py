@@ -8,6 +8,7 @@ corpus value comes from summed counts, as METEOR's EVAL has it, not from the mea
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import ClassVar
 
 import numpy as np
 
@@ -32,14 +33,18 @@ STATISTICS = [
 
 class Meteor(Metric):
     name = "meteor"
-    values = {"meteor": ValueInfo("METEOR", 0, 1, note="also counts stems, synonyms and paraphrases as matches")}
-    facts = {"version": "1.5", "options": "-l en -norm", "formula": "METEOR's, as in pycocoevalcap"}
+    values: ClassVar = {
+        "meteor": ValueInfo("METEOR", 0, 1, note="also counts stems, synonyms and paraphrases as matches")
+    }
+    facts: ClassVar = {"version": "1.5", "options": "-l en -norm", "jar": "pycocoevalcap"}
 
     def score_samples(self, texts: Texts) -> dict[str, np.ndarray]:
         from java_tools import meteor_statistics
 
         table = meteor_statistics(texts.tokens, texts.reference_tokens)
         statistics = {f"stat_{name}": table[:, column] for column, name in enumerate(STATISTICS)}
+        # METEOR leaves the one chunk of a whole match out, in the sample's score and in the sum.
+        statistics["stat_chunks"] = np.where(matched_whole(statistics), 0.0, statistics["stat_chunks"])
         statistics["stat_n"] = np.ones(len(table))
         return {**self.corpus(statistics), **statistics}
 
@@ -50,7 +55,8 @@ class Meteor(Metric):
             precision = weighted_matches(sums, "") / weighted_length(sums, "")
             recall = weighted_matches(sums, "reference_") / weighted_length(sums, "reference_")
             mean = 1.0 / ((1.0 - ALPHA) / precision + ALPHA / recall)
-            score = np.maximum(0.0, mean * (1.0 - GAMMA * fragmentation(sums) ** BETA))
+            n_matched = (sums["stat_matched_words"] + sums["stat_reference_matched_words"]) / 2.0
+            score = np.maximum(0.0, mean * (1.0 - GAMMA * (sums["stat_chunks"] / n_matched) ** BETA))
         score = np.where(np.isnan(score), 0.0, score)
         return {"meteor": np.where(sums["stat_n"] > 0, score, np.nan)}
 
@@ -69,16 +75,15 @@ def weighted_length(sums: Mapping[str, np.ndarray], side: str) -> np.ndarray:
     return DELTA * (sums[f"stat_{side}length"] - function_words) + (1.0 - DELTA) * function_words
 
 
-def fragmentation(sums: Mapping[str, np.ndarray]) -> np.ndarray:
-    """Chunks per matched word; 0 where the two texts match word by word in one piece."""
-    fraction = sums["stat_chunks"] / ((sums["stat_matched_words"] + sums["stat_reference_matched_words"]) / 2.0)
-    matched_whole = sums["stat_chunks"] == 1.0
+def matched_whole(statistics: Mapping[str, np.ndarray]) -> np.ndarray:
+    """Whether a caption equals its reference word by word: all words of both matched, in one chunk."""
+    whole = statistics["stat_chunks"] == 1.0
     for side in ("", "reference_"):
         n_matched = sum(
-            sums[f"stat_{side}{stage}_{kind}"] for stage in STAGE_WEIGHTS for kind in ("content", "function")
+            statistics[f"stat_{side}{stage}_{kind}"] for stage in STAGE_WEIGHTS for kind in ("content", "function")
         )
-        matched_whole = matched_whole & (n_matched == sums[f"stat_{side}length"])
-    return np.where(matched_whole, 0.0, fraction)
+        whole &= n_matched == statistics[f"stat_{side}length"]
+    return whole
 
 
 METRIC = Meteor()

@@ -8,6 +8,7 @@ is the mean. An empty caption scores 0 (pycocoevalcap gives it 1 where a referen
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import ClassVar
 
 import numpy as np
 
@@ -18,8 +19,8 @@ BETA = 1.2
 
 class RougeL(MeanMetric):
     name = "rouge_l"
-    values = {"rouge_l": ValueInfo("ROUGE-L", 0, 1, note="longest common subsequence of words")}
-    facts = {"formula": "pycocoevalcap", "beta": str(BETA)}
+    values: ClassVar = {"rouge_l": ValueInfo("ROUGE-L", 0, 1, note="longest common subsequence of words")}
+    facts: ClassVar = {"formula": "pycocoevalcap", "beta": str(BETA)}
 
     def values_of_samples(self, texts: Texts) -> dict[str, np.ndarray]:
         pairs = zip(texts.tokens, texts.reference_tokens, strict=True)
