@@ -1,0 +1,348 @@
+r"""Compare systems on the same samples: scores with intervals, differences with p-values, slices.
+
+Input   samples, and scores/<system>/<metric>.{json,parquet} of every system by every metric
+Output  comparison.json (the format is in docs/design.md), comparison.csv (its cells as a table), and the
+        table of systems by values for a person: printed, and with --text also written
+
+    python compare.py --experiment demo --samples data/test.parquet \
+        --systems '{"test3": {"label": "SmolLM2 test3", "family": "lora", "base": "smollm2"}}' \
+        --metrics bleu meteor --scores-dir scores --slices source commands \
+        --n-resamples 10000 --confidence 0.95 --seed 7 --output comparison.json --table comparison.csv
+
+Every system is resampled on the same draws, and a metric of corpora as a corpus. Intervals are percentiles
+of the bootstrap. Each pair of systems gets the interval of its difference by the same draws and a p-value
+by paired approximate randomisation, Holm-corrected over the pairs of a value. A system ties with the best
+one where that p-value is not below 1 - confidence.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import itertools
+import json
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from command import InputError, run_command, say, write_whole
+from comparison_text import render_comparison
+from metrics import Metric, ValueInfo, load_metric
+from records import Sample, read_samples, write_json
+from resampling import bootstrap_sums, holm, percentile_interval, randomisation_p, swapped_sums
+from scores import Scores, null_for_nan, read_scores
+from slices import SLICINGS, Slice, make_slices
+
+CELL_FIELDS = ["system", "value", "slice", "score", "low", "high", "n", "n_failed"]
+
+
+@dataclass(frozen=True)
+class Competition:
+    """All scores of a comparison, and their statistics as the columns of one matrix."""
+
+    systems: list[str]
+    metrics: list[Metric]
+    scores: dict[tuple[str, str], Scores]  # by system and metric
+    statistics: np.ndarray  # (n samples, all statistics)
+    columns: dict[tuple[str, str], dict[str, int]]  # system and metric → statistic → column
+
+    def values(self) -> Iterator[tuple[Metric, str, ValueInfo]]:
+        """Every value of every metric, in order."""
+        for metric in self.metrics:
+            for name, info in metric.values.items():
+                yield metric, name, info
+
+    def sums_of(self, sums: np.ndarray, system: str, metric: Metric) -> dict[str, np.ndarray]:
+        """The part of `sums` (any leading axes, all statistics) that is this system's by this metric."""
+        return {name: sums[..., column] for name, column in self.columns[system, metric.name].items()}
+
+    def corpus_values(self, sums: np.ndarray) -> dict[tuple[str, str], np.ndarray]:
+        """Corpus values by system and value; their shape is that of the leading axes of `sums`."""
+        return {
+            (system, name): value
+            for system in self.systems
+            for metric in self.metrics
+            for name, value in metric.corpus(self.sums_of(sums, system, metric)).items()
+        }
+
+
+def main(
+    *,
+    experiment: str,
+    samples: Path,
+    systems: dict[str, dict[str, Any]],
+    metrics: list[str],
+    scores_dir: Path,
+    n_resamples: int,
+    confidence: float,
+    seed: int,
+    output: Path,
+    table: Path,
+    slices: Sequence[str] = ("source",),
+    text: Path | None = None,
+) -> None:
+    """Read all scores, compare, write the comparison and print its table."""
+    if not 0.5 < confidence < 1 or n_resamples < 1:
+        raise InputError("--confidence must lie between 0.5 and 1, and --n-resamples be 1 or more")
+    sample_records = read_samples(samples)
+    competition = read_competition(scores_dir, systems, [load_metric(name) for name in metrics], sample_records)
+    comparison = compare_systems(
+        competition, make_slices(sample_records, slices), n_resamples=n_resamples, confidence=confidence, seed=seed
+    )
+    comparison = {
+        "experiment": experiment,
+        "n_samples": len(sample_records),
+        "confidence": confidence,
+        "n_resamples": n_resamples,
+        "seed": seed,
+        "systems": [
+            {"name": name, "label": entry.get("label") or name, "family": entry["family"], "base": entry.get("base")}
+            for name, entry in systems.items()
+        ],
+        **comparison,
+    }
+    write_json(output, comparison)
+    write_cells(table, comparison)
+    shown = render_comparison(comparison)
+    if text:
+        with write_whole(text) as partial:
+            partial.write_text(shown, encoding="utf-8")
+    say("compare", f"{len(systems)} systems compared on {len(sample_records)} samples")
+    print(f"\n{shown}", flush=True)
+
+
+def read_competition(
+    scores_dir: Path, systems: Mapping[str, Any], metrics: list[Metric], samples: Sequence[Sample]
+) -> Competition:
+    """Read all score files. Raises InputError unless all systems are scored alike on exactly these samples."""
+    if not systems or not metrics or not samples:
+        raise InputError("nothing to compare: at least one system, one metric and one sample are needed")
+    scores = {
+        (system, metric.name): read_scores(scores_dir, system, metric) for system in systems for metric in metrics
+    }
+    ids = [sample.id for sample in samples]
+    for system, metric in itertools.product(systems, metrics):
+        check_ids(scores[system, metric.name], ids)
+        check_scored_alike(metric, scores[next(iter(systems)), metric.name], scores[system, metric.name])
+    blocks: list[np.ndarray] = []
+    columns: dict[tuple[str, str], dict[str, int]] = {}
+    for key, result in scores.items():
+        columns[key] = {name: len(blocks) + column for column, name in enumerate(result.statistics)}
+        blocks.extend(result.statistics.values())
+    return Competition(list(systems), metrics, scores, np.column_stack(blocks), columns)
+
+
+def check_ids(scores: Scores, expected: Sequence[str]) -> None:
+    """Raise InputError where a system is not scored on the samples of the comparison, in their order."""
+    if scores.ids == list(expected):
+        return
+    missing, foreign = sorted(set(expected) - set(scores.ids)), sorted(set(scores.ids) - set(expected))
+    if missing or foreign:
+        faults = [
+            f"{len(ids)} {kind} ({', '.join(ids[:5])}{', …' if len(ids) > 5 else ''})"
+            for kind, ids in (("missing", missing), ("not of the samples", foreign))
+            if ids
+        ]
+        fault = " and ".join(faults)
+    else:
+        fault = "the same ids in another order or twice"
+    raise InputError(
+        f"{scores.system} by {scores.metric} is not scored on the samples of this comparison: {fault}; score it again"
+    )
+
+
+def check_scored_alike(metric: Metric, first: Scores, other: Scores) -> None:
+    """Raise InputError where two systems differ in signature, or in the samples that a value applies to."""
+    if first.signature != other.signature:
+        raise InputError(
+            f"{first.system} and {other.system} are scored by {metric.name} in different ways "
+            f"({first.signature} / {other.signature}); score them again"
+        )
+    for value in metric.values:
+        differs = np.isnan(first.columns[value]) != np.isnan(other.columns[value])
+        if differs.any():
+            ids = [sample_id for sample_id, here in zip(first.ids, differs, strict=True) if here]
+            raise InputError(
+                f"{value} is missing for only one of {first.system} and {other.system} on {len(ids)} samples "
+                f"({', '.join(ids[:5])}); score both again on the same images"
+            )
+
+
+def compare_systems(
+    competition: Competition, slices: Sequence[Slice], *, n_resamples: int, confidence: float, seed: int
+) -> dict[str, Any]:
+    """Values, slices, cells, pairs and best of a comparison; the first slice is that of all samples."""
+    cells: list[dict[str, Any]] = []
+    pairs: list[dict[str, Any]] = []
+    for part in slices:
+        # Each slice has its own random numbers: what else is compared changes none of its intervals.
+        generator = np.random.default_rng([seed, zlib.crc32(part.name.encode())])
+        statistics = competition.statistics[part.members]
+        observed = competition.corpus_values(statistics.sum(axis=0))
+        resampled = competition.corpus_values(bootstrap_sums(statistics, n_resamples, generator))
+        cells.extend(make_cells(competition, part, observed, resampled, confidence))
+        if part is slices[0]:
+            swapped = swapped_sums(statistics, n_resamples, generator)
+            pairs = make_pairs(competition, statistics.sum(axis=0), swapped, observed, resampled, confidence)
+    return {
+        "values": [describe_value(competition, metric, name, info) for metric, name, info in competition.values()],
+        "slices": [{"name": part.name, "n": len(part.members)} for part in slices],
+        "cells": cells,
+        "pairs": pairs,
+        "best": {
+            name: find_best(info, [cell for cell in cells if cell["value"] == name], pairs, slices[0], confidence)
+            for _, name, info in competition.values()
+        },
+    }
+
+
+def describe_value(competition: Competition, metric: Metric, name: str, info: ValueInfo) -> dict[str, Any]:
+    """How the value is shown, and the signature of its metric."""
+    return {
+        "name": name,
+        "metric": metric.name,
+        "label": info.label,
+        "range": [info.low, info.high],
+        "radar": info.radar,
+        "higher_is_better": info.higher_is_better,
+        "signature": competition.scores[competition.systems[0], metric.name].signature,
+        "note": info.note,
+    }
+
+
+def make_cells(
+    competition: Competition,
+    part: Slice,
+    observed: Mapping[tuple[str, str], np.ndarray],
+    resampled: Mapping[tuple[str, str], np.ndarray],
+    confidence: float,
+) -> list[dict[str, Any]]:
+    """One record for each system and value: score, interval, and on how many samples they rest."""
+    cells = []
+    for system in competition.systems:
+        for metric, value, _ in competition.values():
+            scores = competition.scores[system, metric.name]
+            applies = ~np.isnan(scores.columns[value][part.members])
+            low, high = percentile_interval(resampled[system, value], confidence)
+            cells.append(
+                {
+                    "system": system,
+                    "value": value,
+                    "slice": part.name,
+                    "score": null_for_nan(observed[system, value]),
+                    "low": null_for_nan(low),
+                    "high": null_for_nan(high),
+                    "n": int(applies.sum()),
+                    "n_failed": int((applies & scores.failed[part.members]).sum()),
+                }
+            )
+    return cells
+
+
+def make_pairs(
+    competition: Competition,
+    total: np.ndarray,
+    swapped: np.ndarray,
+    observed: Mapping[tuple[str, str], np.ndarray],
+    resampled: Mapping[tuple[str, str], np.ndarray],
+    confidence: float,
+) -> list[dict[str, Any]]:
+    """For each value and two systems a, b: a's lead over b, its interval, p-value, and p-value after Holm.
+
+    `total` and `swapped` are sums of all statistics: over all samples, and over random halves.
+    """
+    trials: dict[tuple[str, str, str], np.ndarray] = {}
+    rest = total - swapped
+    for first, second in itertools.combinations(competition.systems, 2):
+        for metric in competition.metrics:
+            ours, theirs = (competition.sums_of(swapped, system, metric) for system in (first, second))
+            our_rest, their_rest = (competition.sums_of(rest, system, metric) for system in (first, second))
+            mixed = metric.corpus({name: ours[name] + their_rest[name] for name in ours})
+            other_mixed = metric.corpus({name: theirs[name] + our_rest[name] for name in ours})
+            trials.update({(name, first, second): mixed[name] - other_mixed[name] for name in metric.values})
+    pairs = []
+    for _, value, _ in competition.values():
+        of_value: list[dict[str, Any]] = []
+        for first, second in itertools.combinations(competition.systems, 2):
+            difference = float(observed[first, value] - observed[second, value])
+            if np.isnan(difference):
+                continue
+            low, high = percentile_interval(resampled[first, value] - resampled[second, value], confidence)
+            p = randomisation_p(difference, trials[value, first, second])
+            of_value.append(
+                {"value": value, "a": first, "b": second, "difference": difference, "low": low, "high": high, "p": p}
+            )
+        for pair, adjusted in zip(of_value, holm([pair["p"] for pair in of_value]), strict=True):
+            pair["p_holm"] = adjusted
+        pairs.extend(of_value)
+    return pairs
+
+
+def find_best(
+    info: ValueInfo,
+    cells: Sequence[Mapping[str, Any]],
+    pairs: Sequence[Mapping[str, Any]],
+    everything: Slice,
+    confidence: float,
+) -> dict[str, Any] | None:
+    """The best system by one value on all samples, and those that it does not beat significantly.
+
+    None where no system has a score.
+    """
+    scored = [cell for cell in cells if cell["slice"] == everything.name and cell["score"] is not None]
+    if not scored:
+        return None
+    choose = max if info.higher_is_better else min
+    best = choose(scored, key=lambda cell: cell["score"])
+    p_values = {frozenset((pair["a"], pair["b"])): pair["p_holm"] for pair in pairs if pair["value"] == best["value"]}
+    ties = [
+        cell["system"]
+        for cell in scored
+        if cell is not best and p_values[frozenset((cell["system"], best["system"]))] >= 1 - confidence
+    ]
+    return {"system": best["system"], "ties": ties}
+
+
+def write_cells(path: Path, comparison: Mapping[str, Any]) -> None:
+    """Write the cells as CSV, each with its system's label, family, base and its value's signature."""
+    systems = {system["name"]: system for system in comparison["systems"]}
+    signatures = {value["name"]: value["signature"] for value in comparison["values"]}
+    fields = ["system", "label", "family", "base", *CELL_FIELDS[1:], "signature"]
+    with write_whole(path) as partial, open(partial, "w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, fields, extrasaction="ignore")
+        writer.writeheader()
+        for cell in comparison["cells"]:
+            writer.writerow({**systems[cell["system"]], **cell, "signature": signatures[cell["value"]]})
+
+
+def parse_systems(text: str) -> dict[str, dict[str, Any]]:
+    """The systems as JSON names them. Raises ValueError, for argparse, where it is anything else."""
+    systems = json.loads(text)
+    if not isinstance(systems, dict) or not all("family" in entry for entry in systems.values()):
+        raise ValueError(f"not a map of systems: {text}")
+    return systems
+
+
+def build_parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--experiment", required=True, help="name of the experiment, for the record")
+    parser.add_argument("--samples", type=Path, required=True, help="samples that all systems are scored on")
+    parser.add_argument("--systems", type=parse_systems, required=True, help="JSON: name → label, family, base")
+    parser.add_argument("--metrics", nargs="+", required=True, help="names of files in metrics/")
+    parser.add_argument("--scores-dir", type=Path, required=True, help="folder of <system>/<metric>.json and .parquet")
+    parser.add_argument("--slices", nargs="*", choices=list(SLICINGS), default=["source"], help="how to slice")
+    parser.add_argument("--n-resamples", type=int, default=10_000, help="bootstrap resamples and swapping trials")
+    parser.add_argument("--confidence", type=float, default=0.95, help="level of the intervals")
+    parser.add_argument("--seed", type=int, required=True, help="seed of the resampling")
+    parser.add_argument("--output", type=Path, required=True, help="comparison.json")
+    parser.add_argument("--table", type=Path, required=True, help="comparison.csv")
+    parser.add_argument("--text", type=Path, help="table for a person to write")
+    return parser
+
+
+if __name__ == "__main__":
+    run_command(main, build_parser())
