@@ -1,16 +1,16 @@
 """Captions that survive a kill: what a captioning job has written so far, and how it becomes the final file.
 
-    with CaptionParts(output, identity={"system": ..., "decoding": ..., ...}) as parts:
-        for batch in batches:                      # the same batches in every run
-            if not parts.hold(batch_ids):
-                parts.append(captions_of(batch))   # the whole batch at once
-        parts.finish(ids)                          # every id, in the samples' order
+    parts = CaptionParts(output, identity={"system": ..., "decoding": ..., ...})
+    for batch in batches:                      # the same batches in every run
+        if not parts.hold(batch_ids):
+            parts.append(captions_of(batch))   # the whole batch at once
+    parts.finish(ids)                          # every id, in the samples' order
 
-The folder `<output>.parts/` has `identity.json`, what determines the captions, and `captions.jsonl`, whole records in the
-order in which they were made. A job that is started again with the same identity goes on where the killed one was;
+The folder `<output>.parts/` has `identity.json`, what determines the captions, and `captions.jsonl`, whole records in
+the order in which they were made. A job that is started again with the same identity goes on where the killed one was;
 with another identity (a prompt was edited, another seed) the old records are thrown away, and that is said.
-A batch that was cut short is made again as a whole, so that the numbers of the second run are those of one that nobody
-interrupted: the captions of a batch may depend, in the last bits, on what stands beside them.
+A batch that was cut short is made again as a whole, so that the captions of the second run are those of one that nobody
+interrupted: they may depend, in the last bits, on what stands beside them in the batch.
 """
 
 from __future__ import annotations
@@ -40,13 +40,6 @@ class CaptionParts:
         self.done = self._read_whole_records()
         if self.done:
             say(output.stem, f"goes on after {len(self.done)} captions of an interrupted run")
-        self._file = open(self._captions_path, "a", encoding="utf-8")
-
-    def __enter__(self) -> CaptionParts:
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        self._file.close()
 
     def hold(self, ids: Collection[str]) -> bool:
         """Whether the captions of all these samples are done."""
@@ -54,9 +47,10 @@ class CaptionParts:
 
     def append(self, captions: Sequence[Caption]) -> None:
         """Add whole records; they are on disk when this returns."""
-        self._file.writelines(caption_line(caption) for caption in captions)
-        self._file.flush()
-        os.fsync(self._file.fileno())
+        with open(self._captions_path, "a", encoding="utf-8") as file:
+            file.writelines(caption_line(caption) for caption in captions)
+            file.flush()
+            os.fsync(file.fileno())
         self.done.update((caption.id, caption) for caption in captions)
 
     def finish(self, ids: Sequence[str]) -> None:
@@ -65,7 +59,6 @@ class CaptionParts:
         Raises KeyError for a sample without a caption: the caller forgot one.
         """
         write_captions(self.output, [self.done[id_] for id_ in ids])
-        self._file.close()
         shutil.rmtree(self.folder)
 
     def _drop_foreign_parts(self, identity: dict[str, Any]) -> None:
@@ -86,7 +79,7 @@ class CaptionParts:
         return [key for key in sorted({*before, *identity}) if before.get(key) != identity.get(key)]
 
     def _read_whole_records(self) -> dict[str, Caption]:
-        """Captions done so far. A record cut in the middle by a kill is cut off: the next one starts on its own line."""
+        """Captions done so far. A record that a kill cut in the middle is cut off, so that the next starts a line."""
         if not self._captions_path.is_file():
             return {}
         with open(self._captions_path, "r+b") as file:

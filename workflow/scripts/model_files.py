@@ -1,7 +1,7 @@
 """The files of a model folder: which of them make the model, and the digest by which it is known.
 
-A fetched model has a `manifest.json` with its files and their sha256 (see fetch_model.py). `model_digest(folder)` is the
-digest of the weights; an adapter stores the digest of its base, so that it is never put on another one.
+A fetched model has a `manifest.json` with its files and their sha256 (see fetch_model.py). `model_digest(folder)` is
+the digest of the weights; an adapter stores the digest of its base, so that it is never put on another one.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ def check_model_folder(folder: Path) -> None:
     """Raise InputError unless the folder has a config.json and safetensors weights."""
     if not folder.is_dir():
         raise InputError(f"the model folder {folder} does not exist; fetch it first: snakemake fetch_models")
-    if not (folder / "config.json").is_file():
+    if not any((folder / name).is_file() for name in ("config.json", "open_clip_config.json")):
         raise InputError(f"{folder} is no model folder: it has no config.json")
     if not any(folder.glob("*.safetensors")):
         unsafe = sorted(path.name for path in folder.iterdir() if path.suffix in UNSAFE_SUFFIXES)
