@@ -138,7 +138,7 @@ def divide_or_nan(numerator: np.ndarray, denominator: np.ndarray) -> np.ndarray:
 
 def metric_names() -> list[str]:
     """The metrics that this folder holds, in alphabetical order."""
-    return sorted(path.stem for path in Path(__file__).parent.glob("[!_]*.py"))
+    return sorted(path.stem for folder in __path__ for path in Path(folder).glob("[!_]*.py"))
 
 
 def load_metric(name: str) -> Metric:
