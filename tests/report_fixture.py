@@ -1,0 +1,468 @@
+"""Makes a small but realistic experiment folder, in the formats of docs/design.md, without running any stage.
+
+    python tests/report_fixture.py FOLDER [n_samples] [n_systems]
+
+Scores are simple word overlaps with bootstrap intervals: right in shape and size, not the real metrics.
+`hostile` is put into every text field; tests give it what would execute if the report let it.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "workflow" / "scripts"))
+
+from records import (
+    Caption,
+    Image,
+    Rejection,
+    Sample,
+    write_captions,
+    write_images,
+    write_json,
+    write_rejections,
+    write_samples,
+)
+
+COLOURS = {"red": "#d62828", "blue": "#1d4ed8", "green": "#15803d", "yellow": "#facc15", "purple": "#7e22ce"}
+SHAPES = ("circle", "square", "triangle")
+RELATIONS = ("left of", "right of", "above", "below")
+THINGS = ("smiling face", "house with garden", "evergreen tree", "sun behind cloud", "red heart", "sailboat")
+
+SYSTEMS: list[tuple[str, str, str, str | None, float]] = [  # name, label, family, base, share of right words
+    ("smollm2-zero-shot", "SmolLM2 zero-shot", "zero_shot", "smollm2", 0.05),
+    ("smollm2-test1", "SmolLM2 LoRA r 4", "lora", "smollm2", 0.72),
+    ("smollm2-test3", "SmolLM2 LoRA r 16", "lora", "smollm2", 0.93),
+    ("clip-nearest", "nearest by CLIP", "baseline", None, 0.55),
+    ("constant", "constant", "baseline", None, 0.3),
+    ("blip-large", "BLIP large", "captioner", None, 0.4),
+    ("vit-gpt2", "ViT-GPT2", "captioner", None, 0.35),
+    ("cogvlm", "CogVLM", "captioner", None, 0.6),
+]
+
+VALUES: list[dict[str, Any]] = [
+    {"name": "bleu_1", "metric": "bleu", "label": "BLEU-1", "range": [0, 1], "radar": False},
+    {"name": "bleu_2", "metric": "bleu", "label": "BLEU-2", "range": [0, 1], "radar": False},
+    {"name": "bleu_3", "metric": "bleu", "label": "BLEU-3", "range": [0, 1], "radar": False},
+    {"name": "bleu_4", "metric": "bleu", "label": "BLEU-4", "range": [0, 1], "radar": True},
+    {"name": "meteor", "metric": "meteor", "label": "METEOR", "range": [0, 1], "radar": True},
+    {"name": "rouge_l", "metric": "rouge_l", "label": "ROUGE-L", "range": [0, 1], "radar": True},
+    {"name": "cider", "metric": "cider", "label": "CIDEr", "range": [0, 10], "radar": True},
+    {"name": "clip_score", "metric": "clip_score", "label": "CLIP score", "range": [0, 100], "radar": True},
+    {"name": "clipscore", "metric": "clip_score", "label": "CLIPScore", "range": [0, 2.5], "radar": False},
+    {"name": "refclipscore", "metric": "clip_score", "label": "RefCLIPScore", "range": [0, 1.43], "radar": False},
+]
+
+
+@dataclass
+class Experiment:
+    """Where the parts of a made experiment lie, and the arguments of html_report.main for them."""
+
+    folder: Path
+    arguments: dict[str, Any]
+
+
+def make_experiment(folder: Path, n_samples: int = 24, n_systems: int = 5, hostile: str = "") -> Experiment:
+    """Write all that the report reads. A third of the samples are emoji-like, the others scenes."""
+    rng = np.random.default_rng(1)
+    samples = [make_sample(index, rng, hostile) for index in range(n_samples)]
+    images = make_images(samples, hostile)
+    write_samples(folder / "data" / "test.parquet", samples)
+    write_images(folder / "images" / "test.parquet", images)
+    systems = SYSTEMS[:n_systems]
+    scores: dict[str, dict[str, np.ndarray]] = {}
+    for number, (name, *_, skill) in enumerate(systems):
+        captions = make_captions(samples, name, skill, np.random.default_rng(number), hostile)
+        write_captions(folder / "captions" / f"{name}.jsonl", captions)
+        scores[name] = score_captions(samples, images, captions)
+        write_score_tables(folder / "scores" / name, samples, captions, scores[name])
+    write_json(folder / "comparison.json", make_comparison(samples, systems, scores, folder, hostile))
+    write_counts(folder, samples, hostile)
+    write_training(folder, [name for name, _, family, *_ in systems if family == "lora"], hostile)
+    write_provenance(folder, hostile)
+    write_figures(folder, hostile)
+    models = [name for name, _, family, *_ in systems if family == "lora"]
+    sources = ("openmoji", "scenes")
+    return Experiment(
+        folder,
+        {
+            "experiment": "demo" + hostile,
+            "comparison": folder / "comparison.json",
+            "samples": folder / "data" / "test.parquet",
+            "images": folder / "images" / "test.parquet",
+            "captions_dir": folder / "captions",
+            "scores_dir": folder / "scores",
+            "counts": folder / "data" / "counts.json",
+            "left_out": folder / "data" / "left_out.csv",
+            "preprocess_counts": [folder / "preprocessed" / f"{source}.counts.json" for source in sources],
+            "rejected": [folder / "preprocessed" / f"{source}.rejected.csv" for source in sources],
+            "training": [folder / "adapters" / model / "training.json" for model in models],
+            "history": [folder / "adapters" / model / "history.jsonl" for model in models],
+            "figures": [folder / "figures" / "radar.svg", folder / "figures" / "forest.svg"],
+            "provenance": folder / "provenance.json",
+            "benchmarks_dir": folder / "benchmarks",
+            "credits": json.dumps(
+                [
+                    {
+                        "name": "OpenMoji" + hostile,
+                        "licence": "CC BY-SA 4.0" + hostile,
+                        "url": "https://openmoji.org" if not hostile else "javascript:document.title='owned'",
+                        "note": "drawings, rewritten as canonical xml" + hostile,
+                    },
+                    {"name": "SmolLM2-135M-Instruct", "licence": "Apache-2.0", "url": "https://huggingface.co/"},
+                ]
+            ),
+            "output": folder / "report.html",
+        },
+    )
+
+
+def make_sample(index: int, rng: np.random.Generator, hostile: str) -> Sample:
+    """One sample; every third is emoji-like."""
+    if index % 3 == 0:
+        thing = THINGS[index // 3 % len(THINGS)]
+        xml, references, source = draw_thing(thing, index), [thing, f"a drawing of a {thing}"], "openmoji"
+    else:
+        xml, references, source = *draw_scene(rng), "scenes"
+    if hostile:
+        xml = xml.replace("</svg>", "<script>parent.document.title='owned'</script><circle onload='alert(1)'/></svg>")
+    flags = ["repaired:colour" + hostile] if index % 7 == 0 else []
+    return Sample(
+        id=f"{source}-{index:04d}{hostile}",
+        source=source,
+        split="test",
+        group=f"g{index}",
+        xml=xml,
+        references=[reference + hostile for reference in references],
+        flags=flags,
+        n_chars=len(xml),
+        n_shapes=xml.count("<") - 2,
+        n_commands=xml.count("<") - 2,
+        n_colours=len(set(xml.split('fill="'))) - 1,
+    )
+
+
+def draw_scene(rng: np.random.Generator) -> tuple[str, list[str]]:
+    """Two shapes with their relation, and captions that say it in two ways."""
+    colours, shapes = rng.choice(list(COLOURS), 2, replace=False), rng.choice(SHAPES, 2)
+    relation = RELATIONS[rng.integers(4)]
+    places = {
+        "left of": ((130, 256), (380, 256)),
+        "right of": ((380, 256), (130, 256)),
+        "above": ((256, 130), (256, 380)),
+        "below": ((256, 380), (256, 130)),
+    }[relation]
+    parts = []
+    for colour, shape, (x, y) in zip(colours, shapes, places, strict=True):
+        size, paint = int(rng.integers(50, 100)), f'fill="{COLOURS[colour]}"'
+        parts.append(
+            {
+                "circle": f'<circle cx="{x}" cy="{y}" r="{size}" {paint}/>',
+                "square": f'<rect x="{x - size}" y="{y - size}" width="{2 * size}" height="{2 * size}" {paint}/>',
+                "triangle": f'<path d="M{x} {y - size}L{x + size} {y + size}H{x - size}Z" {paint}/>',
+            }[shape]
+        )
+    first, second = (f"{colour} {shape}" for colour, shape in zip(colours, shapes, strict=True))
+    xml = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 512 512">{"".join(parts)}</svg>'
+    return xml, [f"a {first} {relation} a {second}", f"there is a {first} {relation} a {second}"]
+
+
+def draw_thing(thing: str, index: int) -> str:
+    """An emoji-like drawing. The index changes a coordinate, so that no two are equal."""
+    parts = {
+        "smiling face": '<circle cx="256" cy="256" r="180" fill="#fcea2b"/><circle cx="190" cy="210" r="22"/>'
+        '<circle cx="322" cy="210" r="22"/>'
+        '<path d="M160 300q96 110 192 0" fill="none" stroke="#000" stroke-width="16"/>',
+        "house with garden": '<path d="M256 90L430 240H82Z" fill="#d22f27"/>'
+        '<path d="M110 240h292v180H110Z" fill="#f1b31c"/><path d="M220 310h72v110h-72Z" fill="#6a462f"/><path d="M40 420h432v40H40Z" fill="#5c9e31"/>',
+        "evergreen tree": '<path d="M256 60L360 220H152ZM256 150L390 330H122ZM256 250L420 430H92Z" fill="#186648"/>'
+        '<path d="M230 430h52v60h-52Z" fill="#6a462f"/>',
+        "sun behind cloud": '<circle cx="200" cy="200" r="100" fill="#f1b31c"/>'
+        '<path d="M180 380a80 80 0 0 1 20-158a110 110 0 0 1 210 40a62 62 0 0 1-10 118Z" fill="#d0cfce"/>',
+        "red heart": '<path d="M256 440C60 300 60 120 170 110Q230 110 256 170Q282 110 342 110C452 120 452 300 256 440Z"'
+        ' fill="#ea5a47"/>',
+        "sailboat": '<path d="M250 60V340H90Z" fill="#fff" stroke="#000" stroke-width="10"/>'
+        '<path d="M270 110V340H410Z" fill="#92d3f5"/><path d="M70 360H440L390 440H120Z" fill="#a57939"/>',
+    }[thing]
+    nudge = f'<path d="M{index % 512} 505h4v4h-4Z" fill="#9b9b9a"/>'
+    return f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 512 512">{parts}{nudge}</svg>'
+
+
+def make_images(samples: list[Sample], hostile: str) -> list[Image]:
+    """Rendered drawings; the fifth could not be rendered, the ninth is blank."""
+    import resvg_py
+
+    images = []
+    for index, sample in enumerate(samples):
+        if index == 4:
+            images.append(Image(sample.id, None, 0, 0, "failed", "over the limit of 10 s" + hostile))
+            continue
+        xml = '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 512 512"></svg>' if index == 8 else sample.xml
+        png = bytes(resvg_py.svg_to_bytes(svg_string=xml, width=224, dpi=96, background="white"))
+        images.append(Image(sample.id, png, 224, 224, "ok", flags=["blank"] if index == 8 else []))
+    return images
+
+
+def make_captions(
+    samples: list[Sample], name: str, skill: float, rng: np.random.Generator, hostile: str
+) -> list[Caption]:
+    """Captions in which about `skill` of the words are right; the seventh of zero-shot systems is a failure."""
+    wrong = ["a", "stylized", "representation", "of", "the", "circle", "blue", "above", "shape", "white", "sign"]
+    captions = []
+    for index, sample in enumerate(samples):
+        if name.endswith("zero-shot") and index == 6:
+            captions.append(Caption(sample.id, "", "failed", "empty caption" + hostile, "eos", 210, 1, 0.2))
+            continue
+        words = sample.references[0].removesuffix(hostile).split()
+        exact = rng.random() < skill**3
+        kept = [word if exact or rng.random() < skill else str(rng.choice(wrong)) for word in words]
+        finish = "length" if name.endswith("zero-shot") and index % 5 == 0 else "eos"
+        text = " ".join(kept if name != "constant" else ["a", "red", "circle"]) + hostile
+        captions.append(Caption(sample.id, text, "ok", "", finish, 210, len(kept) + 1, 0.21))
+    return captions
+
+
+def score_captions(
+    samples: list[Sample], images: list[Image], captions: list[Caption]
+) -> dict[str, np.ndarray]:  # value → one number a sample
+    """Word overlaps, dressed up as the values of the real metrics."""
+    overlap, exact = [], []
+    for sample, caption in zip(samples, captions, strict=True):
+        words = caption.caption.split()
+        best = 0.0
+        for reference in sample.references:
+            common = len(set(words) & set(reference.split()))
+            best = max(best, 2 * common / (len(set(words)) + len(set(reference.split()))))
+        overlap.append(best)
+        exact.append(float(caption.caption in sample.references))
+    f, e = np.array(overlap), np.array(exact)
+    drawn = np.array([image.status == "ok" for image in images])
+    clip = np.where(drawn, 15 + 12 * f, np.nan)
+    return {
+        "bleu_1": f * 0.98,
+        "bleu_2": f**1.6 * 0.95,
+        "bleu_3": f**2.2 * 0.93,
+        "bleu_4": f**3 * 0.9,
+        "meteor": f * 0.5 + e * 0.3,
+        "rouge_l": f,
+        "cider": f**2 * 2 + e * 3,
+        "clip_score": clip,
+        "clipscore": clip / 40,
+        "refclipscore": clip / 35,
+    }
+
+
+def write_score_tables(
+    folder: Path, samples: list[Sample], captions: list[Caption], scores: dict[str, np.ndarray]
+) -> None:
+    """scores/<system>/<metric>.{json,parquet}."""
+    failed = [caption.status == "failed" for caption in captions]
+    for metric in dict.fromkeys(value["metric"] for value in VALUES):
+        names = [value["name"] for value in VALUES if value["metric"] == metric]
+        columns = {"id": pa.array([sample.id for sample in samples]), "failed": pa.array(failed)}
+        columns |= {name: pa.array(scores[name], pa.float64(), from_pandas=True) for name in names}
+        folder.mkdir(parents=True, exist_ok=True)
+        pq.write_table(pa.table(columns), folder / f"{metric}.parquet")
+        write_json(
+            folder / f"{metric}.json",
+            {
+                "system": folder.name,
+                "metric": metric,
+                "n": len(samples),
+                "n_failed": sum(failed),
+                "values": {name: float(np.nanmean(scores[name])) for name in names},
+                "signature": f"{metric}|tokens:ptb",
+            },
+        )
+
+
+def make_comparison(
+    samples: list[Sample],
+    systems: list[tuple[str, str, str, str | None, float]],
+    scores: dict[str, dict[str, np.ndarray]],
+    folder: Path,
+    hostile: str,
+) -> dict[str, Any]:
+    """comparison.json with bootstrap intervals of means; ties by overlap of intervals of the difference."""
+    rng = np.random.default_rng(20)
+    sources = np.array([sample.source for sample in samples])
+    masks = {"all": np.ones(len(samples), bool)} | {f"source={name}": sources == name for name in sorted(set(sources))}
+    picks = {name: rng.choice(np.flatnonzero(mask), (400, mask.sum())) for name, mask in masks.items()}
+    cells, pairs, best = [], [], {}
+    for value in VALUES:
+        resampled = {}
+        for name, *_ in systems:
+            column = scores[name][value["name"]]
+            n_failed = int(name.endswith("zero-shot"))
+            for slice_name, mask in masks.items():
+                means = np.nanmean(column[picks[slice_name]], axis=1)
+                low, high = np.quantile(means, [0.025, 0.975])
+                cells.append(
+                    {
+                        "system": name,
+                        "value": value["name"],
+                        "slice": slice_name,
+                        "score": float(np.nanmean(column[mask])),
+                        "low": float(low),
+                        "high": float(high),
+                        "n": int(np.isfinite(column[mask]).sum()),
+                        "n_failed": n_failed if slice_name in ("all", "source=openmoji") else 0,
+                    }
+                )
+                if slice_name == "all":
+                    resampled[name] = means
+        leader = max(resampled, key=lambda name: resampled[name].mean())
+        ties = [
+            name
+            for name, means in resampled.items()
+            if name != leader and np.quantile(resampled[leader] - means, 0.025) <= 0
+        ]
+        names = list(resampled)
+        for first, second in ((a, b) for i, a in enumerate(names) for b in names[i + 1 :]):
+            lead = resampled[first] - resampled[second]
+            low, high = np.quantile(lead, [0.025, 0.975])
+            p = min(1.0, 2 * min((lead <= 0).mean(), (lead >= 0).mean()) + 0.002)
+            pairs.append(
+                {
+                    "value": value["name"],
+                    "a": first,
+                    "b": second,
+                    "difference": float(lead.mean()),
+                    "low": float(low),
+                    "high": float(high),
+                    "p": p,
+                    "p_holm": p,
+                }
+            )
+        best[value["name"]] = {"system": leader, "ties": ties}
+    notes = {"clip_score": "The embedded demo CLIP: not comparable with ViT-B/32."}
+    return {
+        "experiment": "demo" + hostile,
+        "n_samples": len(samples),
+        "confidence": 0.95,
+        "n_resamples": 400,
+        "seed": 20,
+        "systems": [
+            {"name": name, "label": label + hostile, "family": family, "base": base}
+            for name, label, family, base, _ in systems
+        ],
+        "values": [
+            {
+                **value,
+                "label": value["label"] + hostile,
+                "higher_is_better": True,
+                "signature": f"{value['metric']}|tokens:ptb|n_references:2|pycocoevalcap:1.2" + hostile,
+                "note": notes.get(value["name"], "") + hostile,
+            }
+            for value in VALUES
+        ],
+        "slices": [{"name": name, "n": int(mask.sum())} for name, mask in masks.items()],
+        "cells": cells,
+        "pairs": pairs,
+        "best": best,
+    }
+
+
+def write_counts(folder: Path, samples: list[Sample], hostile: str) -> None:
+    """Counts and lists of preprocessing and splitting, which add up."""
+    sources, left_out = {}, []
+    for source, train in (("openmoji", 150), ("scenes", 300)):
+        test = sum(sample.source == source for sample in samples)
+        rejected = [Rejection(source, f"{source}-x{i}{hostile}", i * 31, "no path in it" + hostile) for i in range(3)]
+        left = [Rejection(source, f"{source}-y{i}{hostile}", i * 17, "too long" + hostile) for i in range(4)]
+        left += [Rejection(source, f"{source}-z{i}", i * 19, "duplicate of " + source) for i in range(2)]
+        kept = train + 20 + test + len(left)
+        sources[source] = {
+            "kept": kept,
+            "too_long": 4,
+            "over_cap": 0,
+            "duplicates": 2,
+            "train": train,
+            "validation": 20,
+            "test": test,
+        }
+        write_rejections(folder / "preprocessed" / f"{source}.rejected.csv", rejected)
+        write_json(
+            folder / "preprocessed" / f"{source}.counts.json",
+            {
+                "source": source,
+                "in": kept + len(rejected),
+                "rejected": len(rejected),
+                "kept": kept,
+                "flags": {"repaired:colour" + hostile: 12, "repaired:viewbox": 3},
+            },
+        )
+        left_out += left
+    write_json(folder / "data" / "counts.json", {"sources": sources})
+    write_rejections(folder / "data" / "left_out.csv", left_out)
+
+
+def write_training(folder: Path, models: list[str], hostile: str) -> None:
+    """adapters/<model>/training.json and history.jsonl."""
+    for number, model in enumerate(models):
+        history = []
+        for step in range(5, 65, 5):
+            history.append({"step": step, "loss": 2.6 * 0.96**step + 0.2 + 0.05 * number, "learning_rate": 1e-3})
+            if step % 10 == 0:
+                history.append({"step": step, "eval_loss": 2.5 * 0.965**step + 0.3 + 0.002 * max(0, step - 50)})
+        path = folder / "adapters" / model / "history.jsonl"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("".join(json.dumps(entry) + "\n" for entry in history), encoding="utf-8")
+        write_json(
+            folder / "adapters" / model / "training.json",
+            {
+                "model": model,
+                "stop_reason": "max_steps reached" + hostile,
+                "best_step": 50,
+                "best_eval_loss": 0.724,
+                "steps": 60,
+                "parameters": {"trainable": 921600 * (1 + number), "total": 135436608},
+                "peak_memory_mb": 2210.5,
+                "seconds": 231.4,
+            },
+        )
+
+
+def write_provenance(folder: Path, hostile: str) -> None:
+    """provenance.json, and benchmark files in Snakemake's format."""
+    write_json(
+        folder / "provenance.json",
+        {
+            "code": {"commit": "0123456789abcdef" + hostile, "uncommitted_changes": False},
+            "versions": {"python": "3.11.7", "torch": "2.14.1", "transformers": "5.24.0", "snakemake": "9.27.1"},
+            "machine": {"system": "Linux", "processor": "x86_64", "cores": 2},
+            "configuration": {"experiment": "demo", "seed": 20, "prompt": {"instruction": "Write a caption" + hostile}},
+        },
+    )
+    header = "s\th:m:s\tmax_rss\tmax_vms\tmax_uss\tmax_pss\tio_in\tio_out\tmean_load\tcpu_time\n"
+    for name, seconds in (("train_lora/smollm2-test3", 231.4), ("render_png/test", 3.1), ("compare", 0.9)):
+        path = folder / "benchmarks" / f"{name}.tsv"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(
+            f"{header}{seconds}\t0:03:51\t2210.5\t9000.1\t2100.0\t2105.0\t0.1\t3.2\t180.0\t{seconds * 1.8}\n"
+        )
+
+
+def write_figures(folder: Path, hostile: str) -> None:
+    """Stand-ins for the charts; test_radar_chart makes the real ones."""
+    script = "<script>parent.document.title='owned'</script>" if hostile else ""
+    for name in ("radar", "forest"):
+        path = folder / "figures" / f"{name}.svg"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(
+            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 10 10"><circle cx="5" cy="5" r="4"/>{script}</svg>'
+        )
+
+
+if __name__ == "__main__":
+    numbers = [int(argument) for argument in sys.argv[2:]]
+    made = make_experiment(Path(sys.argv[1]), *numbers)
+    print(made.folder)
