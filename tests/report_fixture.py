@@ -182,7 +182,8 @@ def draw_thing(thing: str, index: int) -> str:
         '<circle cx="322" cy="210" r="22"/>'
         '<path d="M160 300q96 110 192 0" fill="none" stroke="#000" stroke-width="16"/>',
         "house with garden": '<path d="M256 90L430 240H82Z" fill="#d22f27"/>'
-        '<path d="M110 240h292v180H110Z" fill="#f1b31c"/><path d="M220 310h72v110h-72Z" fill="#6a462f"/><path d="M40 420h432v40H40Z" fill="#5c9e31"/>',
+        '<path d="M110 240h292v180H110Z" fill="#f1b31c"/>'
+        '<path d="M220 310h72v110h-72Z" fill="#6a462f"/><path d="M40 420h432v40H40Z" fill="#5c9e31"/>',
         "evergreen tree": '<path d="M256 60L360 220H152ZM256 150L390 330H122ZM256 250L420 430H92Z" fill="#186648"/>'
         '<path d="M230 430h52v60h-52Z" fill="#6a462f"/>',
         "sun behind cloud": '<circle cx="200" cy="200" r="100" fill="#f1b31c"/>'

@@ -1,0 +1,271 @@
+"""The report of an experiment: one HTML file that opens from disk without network.
+
+Input   comparison.json, samples and images of the test split, captions and scores of all systems, counts and
+        lists of what was left out, trainings, charts, provenance, Snakemake's benchmark files
+Output  report.html, for unchanged input the same bytes
+
+Everything shown is a stranger's: text goes through Jinja's autoescape or the DOM's textContent, drawings are
+only ever images in data URIs, and the content security policy allows no script and style but the page's own.
+
+    python workflow/scripts/html_report.py --experiment "SVG captioning demo" --comparison comparison.json \
+        --samples data/test.parquet --images images/test.parquet --captions-dir captions --scores-dir scores \
+        --counts data/counts.json --left-out data/left_out.csv \
+        --preprocess-counts preprocessed/a.counts.json --rejected preprocessed/a.rejected.csv \
+        --training adapters/x/training.json --history adapters/x/history.jsonl \
+        --figures figures/radar.svg figures/forest.svg --provenance provenance.json \
+        --benchmarks-dir benchmarks --credits '[{"name": "OpenMoji", "licence": "CC BY-SA 4.0"}]' \
+        --output report.html
+"""
+
+from __future__ import annotations
+
+import argparse
+import base64
+import hashlib
+from collections import Counter
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import jinja2
+import yaml
+from markupsafe import Markup
+
+from command import run_command, say, write_whole
+from records import Rejection
+from report_comparison import FAMILY_LABELS, Value
+from report_findings import LEFT_OUT, check_counts, find_alerts, find_leaders, headline, join_words
+from report_inputs import Figure, ReportInputs, Training, read_inputs
+from report_payload import (
+    decimals_of,
+    drawing_parts,
+    embed_json,
+    samples_payload,
+    slice_label,
+    summary_payload,
+)
+from report_style import Style, parse_style
+
+TEMPLATES = Path(__file__).resolve().parents[1] / "templates"
+# In the order in which they use each other.
+SCRIPTS = ("dom.js", "data.js", "scores_table.js", "charts.js", "slices.js", "explorer.js", "training.js", "main.js")
+MOST_LISTED = 500  # rejected records that are listed one by one
+
+
+def main(
+    *,
+    experiment: str,
+    comparison: Path,
+    samples: Path,
+    images: Path,
+    captions_dir: Path,
+    scores_dir: Path,
+    counts: Path,
+    left_out: Path,
+    preprocess_counts: list[Path],
+    rejected: list[Path],
+    output: Path,
+    training: list[Path] | None = None,
+    history: list[Path] | None = None,
+    clip_training: Path | None = None,
+    clip_note: str = "",
+    figures: list[Path] | None = None,
+    dag: Path | None = None,
+    provenance: Path | None = None,
+    benchmarks_dir: Path | None = None,
+    credits: str = "[]",
+    values: list[str] | None = None,
+    style: str = "{}",
+) -> None:
+    """Read everything, check that the counts add up, write the report."""
+    inputs = read_inputs(
+        comparison=comparison,
+        samples=samples,
+        images=images,
+        captions_dir=captions_dir,
+        scores_dir=scores_dir,
+        counts=counts,
+        left_out=left_out,
+        preprocess_counts=preprocess_counts,
+        rejected=rejected,
+        training=training or [],
+        history=history or [],
+        clip_training=clip_training,
+        figures=figures or [],
+        dag=dag,
+        provenance=provenance,
+        benchmarks_dir=benchmarks_dir,
+        credits=credits,
+    )
+    table = inputs.comparison
+    shown = [table.value(name) for name in values] if values else [value for value in table.values if value.radar]
+    page = render_report(inputs, title=experiment, values=shown, style=parse_style(style), clip_note=clip_note)
+    with write_whole(output) as partial:
+        partial.write_text(page, encoding="utf-8")
+    for fault in check_counts(inputs).faults:
+        say("html_report", f"counts do not add up: {fault}")
+    say("html_report", f"{len(inputs.samples):,} samples x {len(table.systems)} systems, {len(page) / 1e6:.1f} MB")
+
+
+def render_report(inputs: ReportInputs, *, title: str, values: list[Value], style: Style, clip_note: str) -> str:
+    """The whole page. `values` are those of the headline, the radar chart and the explorer."""
+    ledger = check_counts(inputs)
+    leaders = find_leaders(inputs.comparison, values)
+    css = (TEMPLATES / "report.css").read_text(encoding="utf-8")
+    javascript = "\n".join((TEMPLATES / "js" / name).read_text(encoding="utf-8") for name in SCRIPTS)
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {
+        "number": format_number,
+        "score": lambda score, value: f"{score:.{decimals_of(value)}f}",
+        "duration": format_duration,
+        "data_uri": data_uri,
+        "safe_url": safe_url,
+        "words": join_words,
+    }
+    return environment.get_template("report.html.j2").render(
+        title=title,
+        inputs=inputs,
+        comparison=inputs.comparison,
+        values=values,
+        leaders=leaders,
+        headline=headline(leaders, len(inputs.comparison.systems)),
+        ledger=ledger,
+        alerts=find_alerts(inputs, ledger),
+        metrics=describe_metrics(inputs.comparison.values, clip_note),
+        families=Counter(FAMILY_LABELS.get(s.family, s.family) for s in inputs.comparison.systems),
+        slice_label=slice_label,
+        left_out_kinds=LEFT_OUT,
+        reasons=count_by_source_and_reason([*inputs.rejected, *inputs.left_out]),
+        most_listed=MOST_LISTED,
+        trainings=[(training.model, training_facts(training)) for training in inputs.trainings],
+        clip_training=flatten(inputs.clip_training or {}),
+        provenance=flatten({k: v for k, v in inputs.provenance.items() if k != "configuration"}),
+        configuration=as_yaml(inputs.provenance.get("configuration")),
+        summary=Markup(embed_json(summary_payload(inputs, values, style))),
+        samples=Markup(embed_json(samples_payload(inputs))),
+        drawings=drawing_parts(inputs),
+        css=Markup(css),
+        javascript=Markup(javascript),
+        policy=content_security_policy(css, javascript),
+    )
+
+
+def content_security_policy(css: str, javascript: str) -> str:
+    """Only this style, this script, and images in data URIs; no network at all."""
+    return (
+        f"default-src 'none'; img-src data:; style-src '{_digest(css)}'; script-src '{_digest(javascript)}'; "
+        "base-uri 'none'; form-action 'none'"
+    )
+
+
+def _digest(text: str) -> str:
+    return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}"
+
+
+def describe_metrics(values: list[Value], clip_note: str) -> list[dict[str, Any]]:
+    """One entry a metric: its values with their notes, its signature, a remark on the CLIP model."""
+    entries: dict[str, dict[str, Any]] = {}
+    for value in values:
+        entry = entries.setdefault(value.metric, {"values": [], "signature": value.signature, "remark": ""})
+        entry["values"].append(value)
+    if "clip_score" in entries:
+        entries["clip_score"]["remark"] = clip_note
+    return list(entries.values())
+
+
+def count_by_source_and_reason(records: list[Rejection]) -> list[tuple[str, str, int]]:
+    """How many records each source lost for each reason, the commonest first."""
+    counts = Counter((record.source, record.reason) for record in records)
+    return [(source, reason, n) for (source, reason), n in sorted(counts.items(), key=lambda item: (-item[1], item[0]))]
+
+
+def training_facts(training: Training) -> list[tuple[str, str]]:
+    """The facts of training.json as they are, in its order."""
+    return flatten({key: value for key, value in training.facts.items() if key != "model"})
+
+
+def flatten(record: dict[str, Any], prefix: str = "") -> list[tuple[str, str]]:
+    """Nested facts as rows of a table: name, text."""
+    rows: list[tuple[str, str]] = []
+    for key, value in record.items():
+        name = f"{prefix}{key.replace('_', ' ')}"
+        if isinstance(value, dict):
+            rows += flatten(value, f"{name} · ")
+        elif isinstance(value, list):
+            rows.append((name, ", ".join(str(entry) for entry in value) or "none"))
+        else:
+            rows.append((name, format_number(value)))
+    return rows
+
+
+def format_number(value: Any) -> str:
+    """A number as a person reads it; other things as text."""
+    if value is None:
+        return "–"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int):
+        return f"{value:,}"
+    if isinstance(value, float):
+        return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
+    return str(value)
+
+
+def format_duration(seconds: float) -> str:
+    """`2 h 05 min`, `3 min 12 s`, `4.1 s`."""
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest:02d} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02d} min"
+
+
+def as_yaml(configuration: Any) -> str:
+    """The configuration as it would stand in a file; empty where none was recorded."""
+    return yaml.safe_dump(configuration, sort_keys=False, allow_unicode=True, width=100) if configuration else ""
+
+
+def data_uri(figure: Figure) -> str:
+    """An SVG file for the source of an image."""
+    return f"data:image/svg+xml;base64,{base64.b64encode(figure.svg).decode()}"
+
+
+def safe_url(url: str | None) -> str:
+    """A link to the web, or nothing: other schemes could run code."""
+    return url if url and urlsplit(url).scheme in ("https", "http") else ""
+
+
+def build_parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--experiment", required=True, help="title of the report")
+    parser.add_argument("--comparison", type=Path, required=True, help="comparison.json")
+    parser.add_argument("--samples", type=Path, required=True, help="samples of the test split")
+    parser.add_argument("--images", type=Path, required=True, help="images of the test split")
+    parser.add_argument("--captions-dir", type=Path, required=True, help="folder of <system>.jsonl")
+    parser.add_argument("--scores-dir", type=Path, required=True, help="folder of <system>/<metric>.parquet")
+    parser.add_argument("--counts", type=Path, required=True, help="data/counts.json")
+    parser.add_argument("--left-out", type=Path, required=True, help="data/left_out.csv")
+    parser.add_argument("--preprocess-counts", type=Path, nargs="+", required=True, help="<source>.counts.json")
+    parser.add_argument("--rejected", type=Path, nargs="+", required=True, help="<source>.rejected.csv")
+    parser.add_argument("--training", type=Path, nargs="*", default=[], help="training.json of each model")
+    parser.add_argument("--history", type=Path, nargs="*", default=[], help="history.jsonl, in the same order")
+    parser.add_argument("--clip-training", type=Path, help="training record of the embedded CLIP")
+    parser.add_argument("--clip-note", default="", help="remark on the CLIP model, shown with its scores")
+    parser.add_argument("--figures", type=Path, nargs="*", default=[], help="charts as SVG")
+    parser.add_argument("--dag", type=Path, help="picture of the workflow as SVG")
+    parser.add_argument("--provenance", type=Path, help="provenance.json")
+    parser.add_argument("--benchmarks-dir", type=Path, help="folder of Snakemake's benchmark files (.tsv)")
+    parser.add_argument("--credits", default="[]", help="JSON list of objects with name, licence, url, note")
+    parser.add_argument("--values", nargs="*", help="values of headline, radar and explorer (default: for radars)")
+    parser.add_argument("--style", default="{}", help="JSON object of chart settings, see radar_chart.py")
+    parser.add_argument("--output", type=Path, required=True, help="report.html")
+    return parser
+
+
+if __name__ == "__main__":
+    run_command(main, build_parser())

@@ -1,0 +1,221 @@
+"""All that the report is made from, read from an experiment's files and joined by sample.
+
+What can't be joined honestly (captions or scores of other samples) is an InputError. Whether the numbers
+of the stages add up is checked in report_findings.py and shown in the report.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from command import InputError
+from metrics import load_metric
+from records import Caption, Image, Rejection, Sample, open_text, read_captions, read_images, read_json, read_samples
+from report_comparison import Comparison, read_comparison
+from scores import read_scores
+
+
+@dataclass(frozen=True)
+class Training:
+    """One training: the facts of training.json and the records of history.jsonl, as they are."""
+
+    model: str
+    facts: dict[str, Any]
+    history: list[dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class Benchmark:
+    """What a job took, by Snakemake's measure. None where it could not measure."""
+
+    job: str
+    seconds: float
+    max_rss_mb: float | None
+    cpu_seconds: float | None
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A chart, to be shown as an image."""
+
+    name: str
+    svg: bytes
+
+
+@dataclass(frozen=True)
+class ReportInputs:
+    """Everything in the report. Captions and scores stand in the samples' order."""
+
+    comparison: Comparison
+    samples: list[Sample]
+    images: list[Image]
+    captions: dict[str, list[Caption]]  # by system
+    scores: dict[str, dict[str, np.ndarray]]  # by system and value; nan where there is none
+    split_counts: dict[str, dict[str, int]]  # data/counts.json, by source
+    preprocess_counts: dict[str, dict[str, Any]]  # by source
+    rejected: list[Rejection]
+    left_out: list[Rejection]
+    trainings: list[Training]
+    clip_training: dict[str, Any] | None
+    figures: list[Figure]
+    dag: Figure | None
+    provenance: dict[str, Any]
+    benchmarks: list[Benchmark]
+    credits: list[dict[str, str]]
+
+
+def read_inputs(
+    *,
+    comparison: Path,
+    samples: Path,
+    images: Path,
+    captions_dir: Path,
+    scores_dir: Path,
+    counts: Path,
+    left_out: Path,
+    preprocess_counts: list[Path],
+    rejected: list[Path],
+    training: list[Path],
+    history: list[Path],
+    clip_training: Path | None,
+    figures: list[Path],
+    dag: Path | None,
+    provenance: Path | None,
+    benchmarks_dir: Path | None,
+    credits: str,
+) -> ReportInputs:
+    """Read all files. Raises InputError for one that is missing, foreign, or of other samples."""
+    table = read_comparison(comparison)
+    sample_records = read_samples(samples)
+    ids = [sample.id for sample in sample_records]
+    image_records = read_images(images)
+    _check_ids(images, [image.id for image in image_records], ids)
+    if table.n_samples != len(ids):
+        raise InputError(f"{comparison} compares {table.n_samples} samples, {samples} has {len(ids)}; compare again")
+    captions = {}
+    for system in table.systems:
+        path = captions_dir / f"{system.name}.jsonl"
+        captions[system.name] = read_captions(path)
+        _check_ids(path, [caption.id for caption in captions[system.name]], ids)
+    if len(training) != len(history):
+        raise InputError(f"{len(training)} files after --training, {len(history)} after --history; give them in pairs")
+    read_counts = [read_json(path) for path in preprocess_counts]
+    return ReportInputs(
+        comparison=table,
+        samples=sample_records,
+        images=image_records,
+        captions=captions,
+        scores={system.name: read_values(scores_dir, system.name, table, ids) for system in table.systems},
+        split_counts=read_json(counts)["sources"],
+        preprocess_counts={entry["source"]: entry for entry in read_counts},
+        rejected=[rejection for path in rejected for rejection in read_rejections(path)],
+        left_out=read_rejections(left_out),
+        trainings=[
+            Training(facts_path.parent.name, read_json(facts_path), read_json_lines(history_path))
+            for facts_path, history_path in zip(training, history, strict=True)
+        ],
+        clip_training=read_json(clip_training) if clip_training else None,
+        figures=[read_figure(path) for path in figures],
+        dag=read_figure(dag) if dag else None,
+        provenance=read_json(provenance) if provenance else {},
+        benchmarks=read_benchmarks(benchmarks_dir) if benchmarks_dir else [],
+        credits=parse_credits(credits),
+    )
+
+
+def read_values(scores_dir: Path, system: str, comparison: Comparison, ids: list[str]) -> dict[str, np.ndarray]:
+    """Per-sample scores of a system by value, nan where a value does not apply."""
+    columns: dict[str, np.ndarray] = {}
+    for metric in dict.fromkeys(value.metric for value in comparison.values):
+        scores = read_scores(scores_dir, system, load_metric(metric))
+        _check_ids(scores_dir / system / f"{metric}.parquet", scores.ids, ids)
+        columns |= scores.columns
+    return {value.name: columns[value.name] for value in comparison.values}
+
+
+def read_rejections(path: Path) -> list[Rejection]:
+    """Read what `write_rejections` writes. Raises InputError for another kind of table."""
+    with open_text(path) as file:
+        try:
+            return [
+                Rejection(row["source"], row["id"], int(row["position"]), row["reason"]) for row in csv.DictReader(file)
+            ]
+        except (KeyError, TypeError, ValueError) as error:
+            raise InputError(f"{path} is not a list of rejected records ({error!r}); remake it") from error
+
+
+def read_json_lines(path: Path) -> list[dict[str, Any]]:
+    """Read JSON lines. Raises InputError that names the line of a broken one."""
+    with open_text(path) as file:
+        records = []
+        for number, line in enumerate(file, start=1):
+            try:
+                records.append(json.loads(line))
+            except json.JSONDecodeError as error:
+                raise InputError(f"{path}, line {number}: not JSON ({error})") from error
+    return records
+
+
+def read_figure(path: Path) -> Figure:
+    """Read an SVG file as bytes: it is shown as an image and never parsed."""
+    if not path.is_file():
+        raise InputError(f"{path} does not exist")
+    return Figure(path.stem, path.read_bytes())
+
+
+def read_benchmarks(folder: Path) -> list[Benchmark]:
+    """Read Snakemake's benchmark files below `folder`, in the order of their names.
+
+    A file with several rows (repeated jobs) gives the sums of the times and the highest memory.
+    """
+    benchmarks = []
+    for path in sorted(folder.rglob("*.tsv")):
+        with open_text(path) as file:
+            rows = list(csv.DictReader(file, delimiter="\t"))
+        memory = [number for row in rows if (number := _number(row.get("max_rss"))) is not None]
+        cpu = [number for row in rows if (number := _number(row.get("cpu_time"))) is not None]
+        benchmarks.append(
+            Benchmark(
+                job=str(path.relative_to(folder).with_suffix("")),
+                seconds=sum(_number(row.get("s")) or 0.0 for row in rows),
+                max_rss_mb=max(memory, default=None),
+                cpu_seconds=sum(cpu) if cpu else None,
+            )
+        )
+    return benchmarks
+
+
+def parse_credits(text: str) -> list[dict[str, str]]:
+    """Credits from JSON: objects of name, licence, url, note."""
+    try:
+        entries = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise InputError(f"--credits is not JSON ({error})") from error
+    for entry in entries:
+        if not isinstance(entry, dict) or not {"name", "licence"} <= set(entry):
+            raise InputError(f"--credits: {entry} needs a name and a licence")
+    return entries
+
+
+def _number(text: str | None) -> float | None:
+    """A number of a benchmark file; Snakemake writes - or NA for what it could not measure."""
+    return None if text in (None, "", "-", "NA") else float(text)
+
+
+def _check_ids(path: Path, found: list[str], expected: list[str]) -> None:
+    """Raise InputError unless a file's records are those of the samples, in their order."""
+    if found == expected:
+        return
+    differing = next((i for i, (a, b) in enumerate(zip(found, expected, strict=False)) if a != b), None)
+    what = (
+        f"it has {len(found)} records for {len(expected)} samples"
+        if differing is None
+        else f"record {differing} is {found[differing]!r}, the sample is {expected[differing]!r}"
+    )
+    raise InputError(f"{path} does not belong to the samples of this comparison: {what}; remake it")

@@ -1,0 +1,183 @@
+"""The data inside the report: what its JavaScript reads, in JSON that can't break out of its element.
+
+Three kinds of elements: one summary (table, charts, training curves), one table of samples with captions
+and scores, and the drawings in compressed parts, of which the page opens only those it shows.
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+import math
+import re
+import zlib
+from typing import Any
+
+from report_comparison import FAMILY_LABELS, Comparison, Value
+from report_inputs import ReportInputs, Training
+from report_style import OKABE_ITO, SCALINGS, Style, make_axes
+
+DRAWINGS_A_PART = 50
+# Characters that end a script element or a line of JavaScript.
+_ESCAPES = {ord(character): f"\\u{ord(character):04x}" for character in "<>&\u2028\u2029"}
+_SVG_ROOT = re.compile(r"<svg\b[^>]*>", re.DOTALL)
+
+
+def embed_json(value: Any) -> str:
+    """JSON for a script element: nothing in it ends the element, and nan is refused."""
+    return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":")).translate(_ESCAPES)
+
+
+def summary_payload(inputs: ReportInputs, radar_values: list[Value], style: Style) -> dict[str, Any]:
+    """Systems, values, slices, cells, pairs, axes of the radar chart, training curves."""
+    comparison = inputs.comparison
+    return {
+        "experiment": comparison.experiment,
+        "confidence": comparison.confidence,
+        "systems": [
+            {"name": s.name, "label": s.label, "family": FAMILY_LABELS.get(s.family, s.family)}
+            for s in comparison.systems
+        ],
+        "values": [
+            {
+                "name": value.name,
+                "label": value.label,
+                "decimals": decimals_of(value),
+                "higher": value.higher_is_better,
+                "note": value.note,
+            }
+            for value in comparison.values
+        ],
+        "slices": [{"name": name, "label": slice_label(name), "n": n} for name, n in comparison.slices.items()],
+        "cells": {
+            f"{cell.system}|{cell.value}|{cell.slice}": [
+                _short(cell.score), _short(cell.low), _short(cell.high), cell.n, cell.n_failed
+            ]
+            for cell in comparison.cells.values()
+        },
+        "pairs": [
+            [pair.value, pair.a, pair.b, _short(pair.difference), _short(pair.low), _short(pair.high), pair.p_holm]
+            for pair in comparison.pairs
+        ],
+        "best": {name: {"system": best.system, "ties": best.ties} for name, best in comparison.best.items()},
+        "radar": [value.name for value in radar_values],
+        "scaling": style.scaling,
+        "colours": None if style.colours == OKABE_ITO else style.colours,
+        "axes": {scaling: _axes_of_slices(comparison, radar_values, style, scaling) for scaling in SCALINGS},
+        "trainings": [training_curves(training) for training in inputs.trainings],
+    }  # fmt: skip
+
+
+def samples_payload(inputs: ReportInputs) -> dict[str, Any]:
+    """Columns over all samples: what the explorer filters, sorts and shows, but for the drawings."""
+    comparison = inputs.comparison
+    return {
+        "id": [sample.id for sample in inputs.samples],
+        "source": [sample.source for sample in inputs.samples],
+        "references": [sample.references for sample in inputs.samples],
+        "flags": [
+            [*sample.flags, *image.flags] for sample, image in zip(inputs.samples, inputs.images, strict=True)
+        ],
+        "measures": [[s.n_chars, s.n_shapes, s.n_commands, s.n_colours] for s in inputs.samples],
+        "undrawn": {
+            index: image.reason for index, image in enumerate(inputs.images) if image.status == "failed"
+        },
+        "systems": {
+            system.name: {
+                "captions": [caption.caption for caption in inputs.captions[system.name]],
+                "failed": {
+                    index: caption.reason
+                    for index, caption in enumerate(inputs.captions[system.name])
+                    if caption.status == "failed"
+                },
+                "cut": [
+                    index
+                    for index, caption in enumerate(inputs.captions[system.name])
+                    if caption.finish_reason == "length"
+                ],
+                "scores": {
+                    value.name: [_short(float(score)) for score in inputs.scores[system.name][value.name]]
+                    for value in comparison.values
+                },
+            }
+            for system in comparison.systems
+        },
+    }  # fmt: skip
+
+
+def drawing_parts(inputs: ReportInputs) -> list[str]:
+    """Drawings as base64 of deflated JSON, `DRAWINGS_A_PART` samples each: lists of [svg, image, width, height]."""
+    rows = [
+        [
+            displayable_svg(sample.xml),
+            None if image.png is None else compact_image(image.png),
+            image.width,
+            image.height,
+        ]
+        for sample, image in zip(inputs.samples, inputs.images, strict=True)
+    ]
+    parts = (rows[start : start + DRAWINGS_A_PART] for start in range(0, len(rows), DRAWINGS_A_PART))
+    return [base64.b64encode(zlib.compress(json.dumps(part).encode(), 9)).decode() for part in parts]
+
+
+def displayable_svg(xml: str) -> str:
+    """The drawing with the namespace that browsers want before they show an SVG file as an image."""
+    root = _SVG_ROOT.search(xml)
+    if root is None or re.search(r"\sxmlns\s*=", root.group()):
+        return xml
+    return f'{xml[: root.start()]}<svg xmlns="http://www.w3.org/2000/svg"{xml[root.start() + 4 :]}'
+
+
+def compact_image(png: bytes) -> str:
+    """The same pixels as lossless WebP in base64: a third of the bytes of the PNG."""
+    from PIL import Image
+
+    image = Image.open(io.BytesIO(png))
+    packed = io.BytesIO()
+    mode = "RGBA" if "A" in image.getbands() or "transparency" in image.info else "RGB"
+    image.convert(mode).save(packed, "WEBP", lossless=True, exact=True, method=2)
+    return base64.b64encode(packed.getvalue()).decode()
+
+
+def training_curves(training: Training) -> dict[str, Any]:
+    """Points [step, loss] of the train and validation loss; records without the number are no points."""
+    return {
+        "model": training.model,
+        "train": _curve(training.history, "loss"),
+        "validation": _curve(training.history, "eval_loss"),
+        "best_step": training.facts.get("best_step"),
+    }
+
+
+def slice_label(name: str) -> str:
+    """`source=scenes` as a person reads it."""
+    slicing, _, label = name.partition("=")
+    return "all samples" if name == "all" else f"{slicing}: {label}"
+
+
+def decimals_of(value: Value) -> int:
+    """Decimals with which a value is shown, so that a hundredth of its range is visible."""
+    return 2 if value.range[1] - value.range[0] > 10 else 3
+
+
+def _axes_of_slices(
+    comparison: Comparison, values: list[Value], style: Style, scaling: str
+) -> dict[str, list[list[float]]]:
+    return {
+        name: [[axis.inner, axis.outer] for axis in make_axes(comparison, values, name, style.ranges, scaling)]
+        for name in comparison.slices
+    }
+
+
+def _curve(history: list[dict[str, Any]], key: str) -> list[list[float]]:
+    return [
+        [record["step"], record[key]]
+        for record in history
+        if "step" in record and isinstance(record.get(key), int | float) and math.isfinite(record[key])
+    ]
+
+
+def _short(number: float | None) -> float | None:
+    """Five decimals are enough to read and to sort by; nan becomes null."""
+    return None if number is None or math.isnan(number) else round(number, 5)

@@ -1,0 +1,121 @@
+// Radar chart and forest plots, drawn as SVG.
+
+const scalingTexts = {
+  fixed: "fixed ranges",
+  rounded: "to the next round number",
+  min_max: "min–max over the systems",
+};
+
+function charts(mount) {
+  const state = { slice: "all", scaling: summary.scaling };
+  const radarPlace = h("figure", { class: "chart radar" });
+  const forestPlace = h("figure", { class: "chart forest" });
+  mount.append(
+    h("div", { class: "controls" },
+      choice("Samples", sliceOptions, state.slice, (name) => { state.slice = name; draw(); }),
+      choice("Radar axes", Object.entries(scalingTexts), state.scaling, (name) => { state.scaling = name; draw(); })),
+    legend(),
+    h("div", { class: "charts" }, radarValues.length > 2 && radarPlace, forestPlace));
+  onSwitch.push(draw);
+  draw();
+
+  function draw() {
+    radarPlace.replaceChildren(radar(state.slice, state.scaling),
+      h("figcaption", {}, `Axes: ${scalingTexts[state.scaling]}, printed at each axis; outwards is better. Bands: ${percent} intervals.`));
+    forestPlace.replaceChildren(
+      h("div", { class: "panels" }, radarValues.map((value) => forest(value.label, value, (system) => cellOf(system.name, value.name, state.slice),
+        (system) => (state.slice === "all" ? standing(system.name, value.name) : "")))),
+      h("figcaption", {}, state.slice === "all"
+        ? `Bars: ${percent} intervals. Filled points: best, or not significantly different from the best.`
+        : `Bars: ${percent} intervals.`));
+  }
+}
+
+function radar(slice, scaling) {
+  const size = 480, centre = size / 2, radius = 145;
+  const axes = summary.axes[scaling][slice];
+  const angles = axes.map((_, i) => (2 * Math.PI * i) / axes.length - Math.PI / 2);
+  const at = (angle, share) => [centre + radius * share * Math.cos(angle), centre + radius * share * Math.sin(angle)];
+  const share = (i, score) => Math.min(1, Math.max(0, (score - axes[i][0]) / (axes[i][1] - axes[i][0])));
+  const path = (points) => `M${points.map((point) => point.map((x) => x.toFixed(1)).join(" ")).join("L")}Z`;
+  const svg = s("svg", { viewBox: `0 20 ${size} ${size - 40}`, role: "img", "aria-label": "Radar chart of the scores in the table" });
+  for (const ring of [0.25, 0.5, 0.75, 1]) svg.append(s("path", { class: "grid", d: path(angles.map((angle) => at(angle, ring))) }));
+  angles.forEach((angle, i) => {
+    const [x, y] = at(angle, 1), [labelX, labelY] = at(angle, 1.13);
+    const anchor = Math.abs(Math.cos(angle)) < 0.2 ? "middle" : Math.cos(angle) > 0 ? "start" : "end";
+    const lift = Math.sin(angle) < -0.9 ? -14 : Math.sin(angle) > 0.5 ? 8 : -2;
+    svg.append(s("line", { class: "grid", x1: centre, y1: centre, x2: x, y2: y }),
+      s("text", { x: labelX, y: labelY + lift, "text-anchor": anchor, class: "axis-name" }, radarValues[i].label),
+      s("text", { x: labelX, y: labelY + lift + 15, "text-anchor": anchor, class: "axis-range" }, `${short(axes[i][0])} – ${short(axes[i][1])}`));
+  });
+  const shown = summary.systems.filter((system) => !hidden.has(system.name));
+  for (const layer of ["band", "line"]) {
+    for (const system of shown) {
+      const index = systemIndex.get(system.name);
+      const cells = radarValues.map((value) => cellOf(system.name, value.name, slice));
+      const known = cells.map((cell, i) => [cell, i]).filter(([cell]) => cell.score !== null);
+      const polygon = (pick) => path(known.map(([cell, i]) => at(angles[i], share(i, pick(cell)))));
+      if (known.length < 3) continue;
+      if (layer === "band") {
+        svg.append(s("path", { class: `band ${seriesClass(index)}`, "fill-rule": "evenodd",
+          d: polygon((cell) => cell.high ?? cell.score) + polygon((cell) => cell.low ?? cell.score) }));
+        continue;
+      }
+      svg.append(s("g", { class: "series" },
+        s("path", { class: `line ${seriesClass(index)}`, d: polygon((cell) => cell.score) }),
+        known.map(([cell, i]) => {
+          const [x, y] = at(angles[i], share(i, cell.score));
+          return s("circle", { class: `point ${seriesClass(index)}`, cx: x, cy: y, r: 3.5 },
+            s("title", {}, `${system.label}: ${scoreText(radarValues[i], cell)}`));
+        })));
+    }
+  }
+  return svg;
+}
+
+/** One panel: a row for each system shown, its name on the left. `cell` and `mark` are functions of the system. */
+function forest(title, value, cell, mark) {
+  const shown = summary.systems.filter((system) => !hidden.has(system.name));
+  const row = 21, width = 340, top = 24, left = 132, right = 12;
+  const height = top + row * shown.length + 22;
+  const svg = s("svg", { viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": `${title}: scores with intervals, also in the table` },
+    s("text", { x: left, y: 13, class: "panel-title" }, title + (value.higher ? "" : " (lower is better)")));
+  const ends = summary.systems.map(cell).filter(({ score }) => score !== null)
+    .flatMap(({ score, low, high }) => [score, low ?? score, high ?? score]);
+  if (!ends.length) {
+    svg.append(s("text", { x: left, y: top + row, class: "tick" }, "no score"));
+    return svg;
+  }
+  let [low, high] = [Math.min(...ends), Math.max(...ends)];
+  if (low === high) [low, high] = [low - 0.5, high + 0.5];
+  const x = (number) => left + 6 + ((number - low) / (high - low)) * (width - left - right - 6);
+  const { step, found } = ticks(low, high, 4);
+  for (const tick of found) {
+    svg.append(s("line", { class: "grid", x1: x(tick), x2: x(tick), y1: top, y2: height - 18 }),
+      s("text", { class: "tick", x: x(tick), y: height - 5, "text-anchor": "middle" }, tickText(tick, step)));
+  }
+  shown.forEach((system, i) => {
+    const { score, low: from, high: to, n } = cell(system);
+    const y = top + row * (i + 0.5), look = seriesClass(systemIndex.get(system.name));
+    svg.append(s("g", { class: "series" },
+      s("text", { class: "row-name", x: left - 6, y: y + 4, "text-anchor": "end" }, clip(system.label, 22)),
+      from !== null && s("line", { class: `bar ${look}`, x1: x(from), x2: x(to), y1: y, y2: y }),
+      score !== null && s("circle", { class: `${mark(system) ? "point" : "hollow"} ${look}`, cx: x(score), cy: y, r: 4.5 }),
+      s("rect", { class: "hit", x: 0, y: y - row / 2, width, height: row },
+        s("title", {}, `${system.label}: ${scoreText(value, { score, low: from, high: to })}, n = ${n}`))));
+  });
+  return svg;
+}
+
+function scoreText(value, { score, low, high }) {
+  const interval = low === null ? "" : ` [${format(low, value.decimals)}, ${format(high, value.decimals)}]`;
+  return `${value.label} ${format(score, value.decimals)}${interval}`;
+}
+
+function short(number) {
+  return String(Number(number.toPrecision(3))).replace("-", "−");
+}
+
+function clip(text, length) {
+  return text.length > length ? `${text.slice(0, length - 1)}…` : text;
+}

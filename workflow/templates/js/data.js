@@ -1,0 +1,84 @@
+// What the page was made with, and what is shown of it now.
+
+const summary = JSON.parse(document.getElementById("summary-data").textContent);
+const samples = JSON.parse(document.getElementById("samples-data").textContent);
+
+const systemIndex = new Map(summary.systems.map((system, index) => [system.name, index]));
+const valueByName = new Map(summary.values.map((value) => [value.name, value]));
+
+/** Score of a system on a slice: {score, low, high, n, failed}; score is null where there is none. */
+function cellOf(system, value, slice) {
+  const [score, low, high, n, failed] = summary.cells[`${system}|${value}|${slice}`];
+  return { score, low, high, n, failed };
+}
+
+/** Lead of system a over system b on all samples: {difference, low, high, p}, or null. */
+function leadOf(value, a, b) {
+  for (const [name, first, second, difference, low, high, p] of summary.pairs) {
+    if (name !== value) continue;
+    if (first === a && second === b) return { difference, low, high, p };
+    if (first === b && second === a) return { difference: -difference, low: -high, high: -low, p };
+  }
+  return null;
+}
+
+/** "best", "tie" or "" for a system by a value on all samples. */
+function standing(system, value) {
+  const best = summary.best[value];
+  if (!best) return "";
+  if (best.system === system) return "best";
+  return best.ties.includes(system) ? "tie" : "";
+}
+
+const systemOptions = summary.systems.map((system) => [system.name, system.label]);
+const sliceOptions = summary.slices.map((slice) => [slice.name, `${slice.label} (n = ${slice.n})`]);
+const radarValues = summary.radar.map((name) => valueByName.get(name));
+const percent = `${Math.round(summary.confidence * 1000) / 10}%`;
+
+/** A line in a system's colour and dashes with its marker, for legends. */
+function swatch(index) {
+  return s("svg", { class: "swatch", viewBox: "0 0 28 10", width: 28, height: 10, "aria-hidden": "true" },
+    s("line", { x1: 0, x2: 28, y1: 5, y2: 5, class: `line ${seriesClass(index)}` }),
+    s("circle", { cx: 14, cy: 5, r: 3, class: `point ${seriesClass(index)}` }));
+}
+
+function seriesClass(index) {
+  return `c${index % 9} d${(index + Math.floor(index / 9)) % 6}`;
+}
+
+// Systems that charts and samples show; switched by the legends.
+const hidden = new Set();
+const onSwitch = [];
+
+/** Buttons that show and hide systems, in all places at once. */
+function legend() {
+  const buttons = summary.systems.map((system, index) =>
+    h("button", {
+      type: "button", class: "chip", "aria-pressed": "true",
+      onclick: () => {
+        if (hidden.has(system.name)) hidden.delete(system.name);
+        else hidden.add(system.name);
+        for (const update of onSwitch) update();
+      },
+    }, swatch(index), system.label));
+  onSwitch.push(() => buttons.forEach((button, index) =>
+    button.setAttribute("aria-pressed", String(!hidden.has(summary.systems[index].name)))));
+  return h("div", { class: "legend", role: "group", "aria-label": "Systems shown" }, buttons);
+}
+
+// Drawings lie in compressed parts; each is opened once, when a sample in it is first shown.
+const partSize = 50;
+const openedParts = new Map();
+
+/** [svg text, base64 WebP or null, width, height] of the sample at `index`. */
+async function drawingOf(index) {
+  const number = Math.floor(index / partSize);
+  if (!openedParts.has(number)) openedParts.set(number, openPart(document.getElementById(`drawings-${number}`).textContent));
+  return (await openedParts.get(number))[index % partSize];
+}
+
+async function openPart(base64) {
+  const bytes = Uint8Array.from(atob(base64), (character) => character.charCodeAt(0));
+  const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate"));
+  return new Response(stream).json();
+}

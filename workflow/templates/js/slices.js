@@ -1,0 +1,38 @@
+// One value on all slices side by side, on one scale.
+
+function slicesView(mount) {
+  const state = { value: summary.radar[0] ?? summary.values[0].name };
+  const place = h("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": "Scores by slice" });
+  mount.append(
+    h("div", { class: "controls" },
+      choice("Metric", summary.values.map((value) => [value.name, value.label]), state.value, (name) => { state.value = name; draw(); })),
+    place);
+  draw();
+
+  function draw() {
+    const value = valueByName.get(state.value);
+    const cells = summary.systems.flatMap((system) => summary.slices.map((slice) => cellOf(system.name, value.name, slice.name)));
+    const top = Math.max(0, ...cells.map((cell) => cell.high ?? cell.score ?? 0));
+    const bottom = Math.min(0, ...cells.map((cell) => cell.low ?? cell.score ?? 0));
+    place.replaceChildren(h("table", { class: "slices" },
+      h("thead", {}, h("tr", {}, h("th", { scope: "col" }, "System"), summary.slices.map((slice) =>
+        h("th", { scope: "col" }, slice.label, h("small", {}, `n = ${cellOf(summary.systems[0].name, value.name, slice.name).n}`))))),
+      h("tbody", {}, summary.systems.map((system, index) => h("tr", {},
+        h("th", { scope: "row" }, system.label),
+        summary.slices.map((slice) => {
+          const cell = cellOf(system.name, value.name, slice.name);
+          return h("td", {}, h("span", { class: "number" }, format(cell.score, value.decimals)),
+            cell.low !== null && h("span", { class: "interval" }, `${format(cell.low, value.decimals)} – ${format(cell.high, value.decimals)}`),
+            bar(cell, bottom, top, index));
+        }))))));
+  }
+
+  function bar(cell, bottom, top, index) {
+    const x = (number) => (top === bottom ? 0 : ((number - bottom) / (top - bottom)) * 100);
+    const svg = s("svg", { class: "slice-bar", viewBox: "0 0 100 8", preserveAspectRatio: "none", "aria-hidden": "true" });
+    if (cell.score === null) return svg;
+    svg.append(s("rect", { class: `block c${index % 9}`, x: x(Math.min(0, cell.score)), y: 1, width: Math.abs(x(cell.score) - x(0)), height: 6 }));
+    if (cell.low !== null) svg.append(s("line", { class: "whisker", x1: x(cell.low), x2: x(cell.high), y1: 4, y2: 4 }));
+    return svg;
+  }
+}
