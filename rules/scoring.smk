@@ -1,0 +1,135 @@
+"""Scores: one job a system and metric, so that a new one computes only itself.
+
+Required: captions/<system>.jsonl, data/test.parquet, images/<split>.parquet, the CLIP model.
+Outputs: tokens/, clip_features/<split>.parquet, scores/<system>/<metric>.json and .parquet, comparison.*.
+"""
+
+
+rule extract_clip_features:
+    """Compute the CLIP features of the images of a split, once for all systems."""
+    input:
+        clip=CLIP_READY,
+        images=f"{RESULTS}/images/{{split}}.parquet",
+    output:
+        f"{RESULTS}/clip_features/{{split}}.parquet",
+    log:
+        f"{RESULTS}/logs/extract_clip_features/{{split}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/extract_clip_features/{{split}}.tsv"
+    threads: 8
+    resources:
+        gpu=config["decoding"]["gpus"],
+    params:
+        code=code_digest("extract_clip_features"),
+    shell:
+        "python {SCRIPTS}/extract_clip_features.py --clip {CLIP} --images {input.images} --output {output}"
+        " 3>&2 &> {log}"
+
+
+rule tokenize_references:
+    """Tokenise the references of the test split as the metrics want them (PTB)."""
+    input:
+        f"{RESULTS}/data/test.parquet",
+    output:
+        f"{RESULTS}/tokens/references.jsonl",
+    log:
+        f"{RESULTS}/logs/tokenize_captions/references.log",
+    params:
+        code=code_digest("tokenize_captions"),
+    shell:
+        "python {SCRIPTS}/tokenize_captions.py --samples {input} --output {output} 3>&2 &> {log}"
+
+
+rule tokenize_captions:
+    """Tokenise the captions of a system as the metrics want them (PTB)."""
+    input:
+        f"{RESULTS}/captions/{{system}}.jsonl",
+    output:
+        f"{RESULTS}/tokens/systems/{{system}}.jsonl",
+    log:
+        f"{RESULTS}/logs/tokenize_captions/{{system}}.log",
+    params:
+        code=code_digest("tokenize_captions"),
+    shell:
+        "python {SCRIPTS}/tokenize_captions.py --captions {input} --output {output} 3>&2 &> {log}"
+
+
+rule score_text:
+    """Score the captions of a system by a metric that reads text."""
+    input:
+        captions=f"{RESULTS}/captions/{{system}}.jsonl",
+        samples=f"{RESULTS}/data/test.parquet",
+        tokens=f"{RESULTS}/tokens/systems/{{system}}.jsonl",
+        reference_tokens=f"{RESULTS}/tokens/references.jsonl",
+    output:
+        scores=f"{RESULTS}/scores/{{system}}/{{metric}}.json",
+        table=f"{RESULTS}/scores/{{system}}/{{metric}}.parquet",
+    log:
+        f"{RESULTS}/logs/score_text/{{system}}.{{metric}}.log",
+    params:
+        code=lambda wildcards: code_digest("score_text", f"metrics/{wildcards.metric}"),
+    shell:
+        "python {SCRIPTS}/score_text.py --metric {wildcards.metric} --system {wildcards.system}"
+        " --captions {input.captions} --samples {input.samples} --tokens {input.tokens}"
+        " --reference-tokens {input.reference_tokens} --output {output.scores} --table {output.table} 3>&2 &> {log}"
+
+
+rule score_clip:
+    """Score the captions of a system against the images by CLIP."""
+    input:
+        clip=CLIP_READY,
+        captions=f"{RESULTS}/captions/{{system}}.jsonl",
+        samples=f"{RESULTS}/data/test.parquet",
+        features=f"{RESULTS}/clip_features/test.parquet",
+    output:
+        scores=f"{RESULTS}/scores/{{system}}/clip_score.json",
+        table=f"{RESULTS}/scores/{{system}}/clip_score.parquet",
+    log:
+        f"{RESULTS}/logs/score_clip/{{system}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/score_clip/{{system}}.tsv"
+    threads: 4
+    resources:
+        gpu=config["decoding"]["gpus"],
+    params:
+        code=code_digest("score_clip", "metrics/clip_score"),
+    shell:
+        "python {SCRIPTS}/score_clip.py --system {wildcards.system} --clip {CLIP} --captions {input.captions}"
+        " --samples {input.samples} --features {input.features} --output {output.scores} --table {output.table}"
+        " 3>&2 &> {log}"
+
+
+# Both rules could make clip_score files; images belong to this one.
+ruleorder: score_clip > score_text
+
+
+rule compare:
+    """Compare all systems on the same samples, with intervals."""
+    input:
+        samples=f"{RESULTS}/data/test.parquet",
+        scores=expand(
+            f"{RESULTS}/scores/{{system}}/{{metric}}.{{ending}}",
+            system=SYSTEMS,
+            metric=config["metrics"],
+            ending=["json", "parquet"],
+        ),
+    output:
+        comparison=f"{RESULTS}/comparison.json",
+        table=f"{RESULTS}/comparison.csv",
+        text=f"{RESULTS}/comparison.txt",
+    log:
+        f"{RESULTS}/logs/compare.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/compare.tsv"
+    params:
+        systems=as_json(SYSTEMS),
+        metrics=config["metrics"],
+        settings=config["comparison"],
+        seed=seed_of("compare"),
+        code=code_digest("compare", *(f"metrics/{metric}" for metric in config["metrics"])),
+    shell:
+        "python {SCRIPTS}/compare.py --experiment {config[experiment]} --samples {input.samples}"
+        " --systems {params.systems:q} --metrics {params.metrics} --scores-dir {RESULTS}/scores"
+        " --n-resamples {params.settings[n_resamples]} --confidence {params.settings[confidence]}"
+        " --seed {params.seed} --output {output.comparison} --table {output.table} --text {output.text}"
+        " 3>&2 &> {log}"

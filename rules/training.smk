@@ -1,0 +1,44 @@
+"""LoRA training: one job a model.
+
+Required: the base model, data/train.parquet, data/validation.parquet.
+Outputs: adapters/<model>/ with the adapter, its resolved settings, its history and a summary. Checkpoints lie in
+adapters/<model>/checkpoints/, undeclared, so that a retry finds them.
+"""
+
+
+def launcher(wildcards):
+    """How the training script is started: plainly, or by accelerate with one process a GPU."""
+    gpus = config["models"][wildcards.model]["gpus"]
+    return f"accelerate launch --num_processes {gpus} --num_machines 1 --mixed_precision no" if gpus > 1 else "python"
+
+
+rule train_lora:
+    """Train the LoRA adapter of a model."""
+    input:
+        base=lambda wildcards: model_manifest(base_of(wildcards)["source"]),
+        train=f"{RESULTS}/data/train.parquet",
+        validation=f"{RESULTS}/data/validation.parquet",
+    output:
+        adapter=f"{RESULTS}/adapters/{{model}}/adapter_model.safetensors",
+        config=f"{RESULTS}/adapters/{{model}}/adapter_config.json",
+        settings=f"{RESULTS}/adapters/{{model}}/settings.json",
+        history=f"{RESULTS}/adapters/{{model}}/history.jsonl",
+        summary=f"{RESULTS}/adapters/{{model}}/training.json",
+    log:
+        f"{RESULTS}/logs/train_lora/{{model}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/train_lora/{{model}}.tsv"
+    threads: 8
+    resources:
+        gpu=lambda wildcards: config["models"][wildcards.model]["gpus"],
+    params:
+        # No code digest here: hundreds of GPU hours are not thrown away for an edit. warn_of_stale_training tells.
+        launcher=launcher,
+        base=lambda wildcards: model_folder(base_of(wildcards)["source"]),
+        settings=lambda wildcards: as_json(training_settings(config, wildcards.model)),
+        prompt=as_json(config["prompt"]),
+        seed=seed_of("train_lora"),
+    shell:
+        "{params.launcher} {SCRIPTS}/train_lora.py --name {wildcards.model} --base {params.base} --train {input.train}"
+        " --validation {input.validation} --prompt {params.prompt:q} --settings {params.settings:q}"
+        " --seed {params.seed} --output-dir {RESULTS}/adapters/{wildcards.model} 3>&2 &> {log}"

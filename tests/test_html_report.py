@@ -1,0 +1,334 @@
+"""The report: every part is there, counts are checked, hostile text stays text, filters find the right samples."""
+
+from __future__ import annotations
+
+import csv
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from report_fixture import Experiment, make_experiment
+
+from command import InputError
+from html_report import format_duration, main, safe_url
+from records import read_captions, read_json, write_captions, write_json
+from report_comparison import Cell, Value
+from report_findings import Leader, headline
+from report_inputs import read_benchmarks
+from report_payload import displayable_svg, embed_json
+
+HOSTILE = (
+    " \"><img src=x onerror=\"document.title='owned'\"></script><script>document.title='owned'</script>"
+    "\u2028{{ 7*7 }}<!--<svg onload=document.title='owned'>'"
+)
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+
+
+@pytest.fixture(scope="module")
+def experiment(tmp_path_factory: pytest.TempPathFactory) -> Experiment:
+    made = make_experiment(tmp_path_factory.mktemp("plain") / "demo")
+    main(**made.arguments)
+    return made
+
+
+@pytest.fixture
+def copied(experiment: Experiment, tmp_path: Path) -> Experiment:
+    """A copy that a test may change."""
+    return make_experiment(tmp_path / "demo")
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    playwright = pytest.importorskip("playwright.sync_api", reason="needs the Python package playwright")
+    if CHROMIUM is None:
+        pytest.skip("needs Chromium: apt-get install chromium")
+    with playwright.sync_playwright() as driver:
+        running = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
+        yield running
+        running.close()
+
+
+class Visit:
+    """A page opened from disk, with all it said and asked for."""
+
+    def __init__(self, browser: Any, path: Path, fragment: str = "", **context: Any):
+        self.page = browser.new_context(**context).new_page()
+        self.errors: list[str] = []
+        self.requests: list[str] = []
+        self.page.on("console", lambda message: self.errors.append(message.text))
+        self.page.on("pageerror", lambda error: self.errors.append(str(error)))
+        self.page.on("dialog", lambda dialog: (self.errors.append("dialog"), dialog.dismiss()))
+        self.page.on("request", lambda request: self.requests.append(request.url))
+        self.page.goto(path.as_uri() + fragment)
+        self.page.wait_for_selector("html[data-ready]", state="attached")
+
+    @property
+    def network(self) -> list[str]:
+        return [url for url in self.requests if not url.startswith(("file:", "data:", "blob:"))]
+
+    def select(self, label: str, value: str) -> None:
+        self.page.get_by_label(label, exact=True).select_option(value)
+
+    def shown_ids(self) -> list[str]:
+        return [card.get_attribute("data-id") for card in self.page.query_selector_all(".card")]
+
+
+def text_of(experiment: Experiment) -> str:
+    return experiment.arguments["output"].read_text(encoding="utf-8")
+
+
+def test_every_part_is_in_the_page(experiment: Experiment) -> None:
+    text = text_of(experiment)
+    for part in ("scores", "charts", "slices", "explorer", "training", "data", "provenance"):
+        assert f'<section id="{part}">' in text
+    for words in (
+        "SmolLM2 LoRA r 16 scores highest",
+        "All counts add up",
+        "Show them",
+        "not comparable with ViT-B/32",
+        "data:image/svg+xml;base64,",
+        "train_lora/smollm2-test3",
+        "0123456789abcdef",
+        "CC BY-SA 4.0",
+        "instruction: Write a caption",
+        "no path in it",
+        "max_steps reached",
+    ):
+        assert words in text, words
+
+
+def test_unchanged_input_gives_the_same_bytes(experiment: Experiment) -> None:
+    before = experiment.arguments["output"].read_bytes()
+    main(**experiment.arguments)
+    assert experiment.arguments["output"].read_bytes() == before
+
+
+def test_failures_stand_in_the_banner_with_their_numbers(experiment: Experiment) -> None:
+    text = text_of(experiment)
+    assert "SmolLM2 zero-shot wrote no caption for 1 of 24 samples (4.2%)" in text
+    assert "1 of 24 samples (4.2%) could not be drawn" in text
+    assert "1 of 24 samples (4.2%) are drawn as a blank image" in text
+    assert "6 of 532 raw records were rejected" in text
+
+
+def test_counts_that_do_not_add_up_are_shown_and_told(copied: Experiment, capsys: pytest.CaptureFixture[str]) -> None:
+    path = copied.arguments["counts"]
+    counts = read_json(path)
+    counts["sources"]["scenes"]["train"] -= 1
+    write_json(path, counts)
+    main(**copied.arguments)
+    text = text_of(copied)
+    assert "The counts do not add up" in text
+    assert "scenes: kept, against left out + train + validation + test: 342 ≠ 341" in text
+    assert "All counts add up" not in text
+    assert "counts do not add up" in capsys.readouterr().err
+
+
+def test_a_lost_entry_of_the_lists_is_noticed(copied: Experiment) -> None:
+    path = copied.arguments["rejected"][0]
+    rows = list(csv.reader(path.open()))
+    with path.open("w", newline="") as file:
+        csv.writer(file).writerows(rows[:-1])
+    main(**copied.arguments)
+    assert "rejected, against the list of rejected records: 3 ≠ 2" in text_of(copied)
+
+
+def test_captions_of_other_samples_are_refused(copied: Experiment) -> None:
+    path = copied.arguments["captions_dir"] / "constant.jsonl"
+    write_captions(path, read_captions(path)[::-1])
+    with pytest.raises(InputError, match=r"constant\.jsonl does not belong to the samples"):
+        main(**copied.arguments)
+    assert not copied.arguments["output"].exists()
+
+
+def test_a_missing_file_is_named(copied: Experiment) -> None:
+    copied.arguments["images"].unlink()
+    with pytest.raises(InputError, match=r"images/test\.parquet does not exist"):
+        main(**copied.arguments)
+
+
+def test_the_page_allows_no_script_but_its_own(experiment: Experiment) -> None:
+    text = text_of(experiment)
+    policy = text.split('Content-Security-Policy" content="')[1].split('"')[0].replace("&#39;", "'")
+    assert policy.startswith("default-src 'none'; img-src data:; style-src 'sha256-")
+    assert "unsafe" not in policy
+    assert 'src="http' not in text
+
+
+def test_embedded_json_cannot_end_its_element() -> None:
+    value = {"a": "</script><!--\u2028\u2029&"}
+    text = embed_json(value)
+    assert not set("<>&\u2028\u2029") & set(text)
+    assert json.loads(text) == value
+
+
+def test_drawings_without_a_namespace_get_it() -> None:
+    assert displayable_svg('<svg viewBox="0 0 1 1"/>').startswith('<svg xmlns="http://www.w3.org/2000/svg" viewBox')
+    whole = '<svg xmlns="http://www.w3.org/2000/svg"/>'
+    assert displayable_svg(whole) == whole
+
+
+def test_links_go_to_the_web_only() -> None:
+    assert safe_url("https://example.org/a") == "https://example.org/a"
+    assert safe_url("javascript:alert(1)") == safe_url("data:text/html,x") == safe_url(None) == ""
+
+
+def make_leader(name: str, label: str, ties: list[str]) -> Leader:
+    value = Value(name, name, name.upper(), (0, 1), True, True, "", "")
+    return Leader(value, label, Cell(label, name, "all", 0.5, 0.4, 0.6, 9, 0), ties)
+
+
+@pytest.mark.parametrize(
+    ("leaders", "words"),
+    [
+        ([make_leader("bleu", "A", []), make_leader("cider", "A", [])], "significantly ahead of every other"),
+        ([make_leader("bleu", "A", ["B"]), make_leader("cider", "A", ["B"])], "never significantly ahead"),
+        ([make_leader("bleu", "A", []), make_leader("cider", "A", ["B"])], "on CIDER its lead is within chance"),
+        ([make_leader("bleu", "A", []), make_leader("cider", "B", [])], "No system leads everywhere: A on BLEU; B on"),
+        ([], "No system has a score"),
+    ],
+)
+def test_the_headline_claims_no_more_than_the_ties_allow(leaders: list[Leader], words: str) -> None:
+    assert words in headline(leaders, n_systems=3)
+
+
+def test_benchmarks_that_snakemake_could_not_measure_stay_empty(tmp_path: Path) -> None:
+    (tmp_path / "compare.tsv").write_text("s\th:m:s\tmax_rss\tcpu_time\n0.05\t0:00:00\t-\tNA\n")
+    (benchmark,) = read_benchmarks(tmp_path)
+    assert (benchmark.seconds, benchmark.max_rss_mb, benchmark.cpu_seconds) == (0.05, None, None)
+
+
+@pytest.mark.parametrize(("seconds", "text"), [(4.13, "4.1 s"), (192, "3 min 12 s"), (7500, "2 h 05 min")])
+def test_durations_are_written_for_people(seconds: float, text: str) -> None:
+    assert format_duration(seconds) == text
+
+
+def test_hostile_text_in_every_field_does_not_execute(browser: Any, tmp_path: Path) -> None:
+    made = make_experiment(tmp_path / "demo", hostile=HOSTILE)
+    main(**made.arguments, dag=made.arguments["figures"][0], clip_note=HOSTILE)
+    visit = Visit(browser, made.arguments["output"])
+    visit.select("A page", "50")
+    for summary in visit.page.query_selector_all("summary"):
+        summary.evaluate("element => element.parentElement.open = true")
+    visit.page.wait_for_selector(".card pre")
+    visit.page.wait_for_timeout(300)
+    assert visit.page.title() == "demo" + HOSTILE
+    assert visit.page.query_selector_all("img[onerror], svg[onload], .card script, a[href^='javascript']") == []
+    assert HOSTILE.strip()[:40] in visit.page.inner_text(".card .references")
+    assert "{{ 7*7 }}" in visit.page.inner_text(".credits")
+    assert visit.errors == []
+    assert visit.network == []
+
+
+def test_the_page_renders_without_errors_or_network(browser: Any, experiment: Experiment) -> None:
+    visit = Visit(browser, experiment.arguments["output"])
+    page = visit.page
+    page.wait_for_selector(".card img")
+    assert len(page.query_selector_all("table.scores tbody tr")) == 5
+    assert page.query_selector(".radar svg path.line")
+    assert len(page.query_selector_all(".panels svg")) == 5  # the values that have a place on radars
+    assert len(page.query_selector_all("table.slices thead th")) == 4
+    assert len(page.query_selector_all(".curve svg path")) == 2 * 2
+    broken = page.eval_on_selector_all("img", "images => images.filter(i => i.complete && !i.naturalWidth).length")
+    assert broken == 0
+    assert visit.errors == []
+    assert visit.network == []
+
+
+def test_filters_and_order_give_the_right_samples(browser: Any, experiment: Experiment) -> None:
+    from report_comparison import read_comparison
+    from report_inputs import read_values
+
+    arguments = experiment.arguments
+    comparison = read_comparison(arguments["comparison"])
+    ids = [caption.id for caption in read_captions(arguments["captions_dir"] / "constant.jsonl")]
+    test1, test3 = (
+        read_values(arguments["scores_dir"], name, comparison, ids)["cider"]
+        for name in ("smollm2-test1", "smollm2-test3")
+    )
+    visit = Visit(browser, arguments["output"])
+    for label, value in (
+        ("A page", "50"),
+        ("Metric", "cider"),
+        ("System A", "smollm2-test3"),
+        ("System B", "smollm2-test1"),
+    ):
+        visit.page.get_by_label(label, exact=True).last.select_option(value)
+    visit.select("Show", "a")
+    assert visit.shown_ids() == [ids[i] for i in np.flatnonzero(test3 > test1)]
+    visit.select("Show", "all")
+    visit.select("Order", "low")
+    assert visit.shown_ids() == [ids[i] for i in np.argsort(test3, kind="stable")]
+    visit.page.click("text=Reset")
+    visit.select("Flag", "failed:smollm2-zero-shot")
+    assert visit.shown_ids() == [ids[6]]
+    assert "No caption: empty caption" in visit.page.inner_text(".card")
+    visit.page.click("text=Reset")
+    visit.select("Source", "openmoji")
+    visit.select("A page", "50")
+    assert visit.shown_ids() == ids[::3]
+    visit.page.get_by_label("Search").fill("sailboat nothing-like-it")
+    visit.page.wait_for_selector("text=No sample meets all of this")
+    assert visit.errors == []
+
+
+def test_pages_hold_every_sample_once(browser: Any, experiment: Experiment) -> None:
+    visit = Visit(browser, experiment.arguments["output"])
+    seen = visit.shown_ids()
+    while (
+        button := visit.page.query_selector(".list-head .pager button:has-text('Next'):not([disabled])")
+    ) is not None:
+        button.click()
+        seen += visit.shown_ids()
+    assert len(seen) == len(set(seen)) == 24
+
+
+def test_a_link_opens_one_sample(browser: Any, experiment: Experiment) -> None:
+    visit = Visit(browser, experiment.arguments["output"], "#sample=scenes-0005")
+    assert visit.shown_ids() == ["scenes-0005"]
+    visit.page.click("text=Show all samples")
+    assert len(visit.shown_ids()) == 10
+
+
+def test_the_banner_leads_to_its_samples(browser: Any, experiment: Experiment) -> None:
+    visit = Visit(browser, experiment.arguments["output"])
+    visit.page.click("li:has-text('could not be drawn') >> text=Show them")
+    assert visit.shown_ids() == ["scenes-0004"]
+
+
+def test_words_that_the_reference_lacks_are_marked(browser: Any, experiment: Experiment) -> None:
+    visit = Visit(browser, experiment.arguments["output"], "#sample=scenes-0001")
+    row = visit.page.locator(".captions tbody tr", has_text="constant")
+    marked = set(row.locator(".word.miss").all_inner_texts())
+    reference = visit.page.inner_text(".references li:first-child").split()
+    assert marked == {"a", "red", "circle"} - set(reference)
+    assert visit.page.locator(".badge.exact").count() >= 1
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+def test_nothing_is_wider_than_the_window(browser: Any, experiment: Experiment, width: int) -> None:
+    visit = Visit(browser, experiment.arguments["output"], viewport={"width": width, "height": 800})
+    assert visit.page.evaluate("document.documentElement.scrollWidth") == width
+
+
+def test_a_system_can_be_hidden_everywhere(browser: Any, experiment: Experiment) -> None:
+    visit = Visit(browser, experiment.arguments["output"])
+    rows = len(visit.page.query_selector_all(".card:first-child .captions tbody tr"))
+    visit.page.click("#charts-mount .chip:has-text('constant')")
+    assert len(visit.page.query_selector_all(".card:first-child .captions tbody tr")) == rows - 1
+    assert visit.page.get_attribute("#explorer-mount .chip:has-text('constant')", "aria-pressed") == "false"
+
+
+@pytest.mark.slow
+def test_2000_samples_of_8_systems_stay_small_and_quick(browser: Any, tmp_path: Path) -> None:
+    made = make_experiment(tmp_path / "demo", n_samples=2000, n_systems=8)
+    main(**made.arguments)
+    assert made.arguments["output"].stat().st_size < 15e6
+    visit = Visit(browser, made.arguments["output"])
+    paint = "performance.getEntriesByName('first-contentful-paint')[0].startTime"
+    assert visit.page.evaluate(paint) < 2000
+    assert visit.errors == []

@@ -1,0 +1,82 @@
+"""The meaning of a script's code as a short digest, so that rules rerun when it changes and only then.
+
+A rule passes `code_digest("score_text")` as a parameter. The digest covers the syntax trees of the script and of the
+project's modules that it imports, directly or not, with comments, docstrings and formatting left out: reformatting,
+file times, clones and moves change nothing.
+"""
+
+from __future__ import annotations
+
+import ast
+import functools
+import hashlib
+from collections.abc import Iterator
+from pathlib import Path
+
+SCRIPTS = Path(__file__).parent
+
+
+def code_digest(script: str, *more: str) -> str:
+    """Digest (12 hexadecimal digits) of the scripts `script` and `more`, named without .py.
+
+    Names may point into packages: "metrics/bleu" is workflow/scripts/metrics/bleu.py. Give as `more` what a script
+    loads by name at run time, which no import shows.
+    """
+    files = sorted(set().union(*(_reached_files(SCRIPTS / f"{name}.py") for name in (script, *more))))
+    digest = hashlib.sha256()
+    for file in files:
+        digest.update(f"{file.relative_to(SCRIPTS)}\n{_meaning(file)}\n".encode())
+    return digest.hexdigest()[:12]
+
+
+def _reached_files(script: Path) -> set[Path]:
+    reached, waiting = set(), [script]
+    while waiting:
+        file = waiting.pop()
+        if file not in reached:
+            reached.add(file)
+            waiting.extend(_imported_files(file))
+    return reached
+
+
+@functools.cache
+def _tree(file: Path) -> ast.Module:
+    return ast.parse(file.read_text(encoding="utf-8"), filename=str(file))
+
+
+@functools.cache
+def _imported_files(file: Path) -> tuple[Path, ...]:
+    return tuple(path for name in _imported_names(file) if (path := _module_file(name)))
+
+
+def _imported_names(file: Path) -> Iterator[str]:
+    for node in ast.walk(_tree(file)):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module
+            # `from package import module` imports a file as well
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def _module_file(name: str) -> Path | None:
+    path = SCRIPTS.joinpath(*name.split("."))
+    for candidate in (path.with_suffix(".py"), path / "__init__.py"):
+        if candidate.is_file():
+            return candidate
+    return None
+
+
+@functools.cache
+def _meaning(file: Path) -> str:
+    tree = _tree(file)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            _drop_docstring(node)
+    return ast.dump(tree)
+
+
+def _drop_docstring(node: ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) -> None:
+    first = node.body[0] if node.body else None
+    if isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant) and isinstance(first.value.value, str):
+        node.body = node.body[1:] or [ast.Pass()]

