@@ -54,7 +54,9 @@ def read_texts(captions: Path, samples: Path, tokens: Path, reference_tokens: Pa
     check_same_ids(tokens, [record_id for record_id, _ in caption_tokens], sample_records)
     check_same_ids(reference_tokens, [record_id for record_id, _ in reference_records], sample_records)
     if any(len(texts) != 1 for _, texts in caption_tokens):
-        raise InputError(f"{tokens} holds several texts for one caption; give the tokens of captions, not of references")
+        raise InputError(
+            f"{tokens} holds several texts for one caption; give the tokens of captions, not of references"
+        )
     for sample, (_, references) in zip(sample_records, reference_records, strict=True):
         if not references or len(references) != len(sample.references):
             raise InputError(
