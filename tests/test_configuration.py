@@ -1,0 +1,141 @@
+"""The configuration: every fault in words that name key, value and mend."""
+
+import copy
+from pathlib import Path
+
+import pytest
+import yaml
+
+from configuration import (
+    fetched_sources,
+    find_faults,
+    load_schema,
+    metric_names,
+    model_folder_name,
+    stage_seed,
+    systems,
+    training_settings,
+)
+
+ROOT = Path(__file__).parent.parent
+SCHEMA = load_schema()
+
+
+@pytest.fixture
+def config(tmp_path):
+    """The full experiment, with a dataset file that exists."""
+    loaded = yaml.safe_load((ROOT / "config.yaml").read_text())
+    data = tmp_path / "drawings.json"
+    data.write_text('[{"id": "a", "svg": "<svg/>", "caption": "x"}]')
+    loaded["dataset"]["sources"]["drawings"]["path"] = str(data)
+    return loaded
+
+
+def only_fault(config) -> str:
+    faults = find_faults(config, SCHEMA)
+    assert len(faults) == 1, faults
+    return faults[0]
+
+
+def test_the_full_experiment_has_no_faults(config):
+    assert find_faults(config, SCHEMA) == []
+
+
+def test_an_unknown_key_names_the_nearest_one(config):
+    config["presets"]["test3"]["learning_rat"] = 1e-4
+    assert only_fault(config) == "presets.test3.learning_rat: unknown key; did you mean 'learning_rate'?"
+
+
+def test_an_unknown_key_at_the_top_is_refused(config):
+    config["modles"] = {}
+    assert "modles: unknown key; did you mean 'models'?" in only_fault(config)
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "expected"),
+    [
+        (("seed",), -1, "seed"),
+        (("render", "renderer"), "resvgg", "did you mean 'resvg'?"),
+        (("dataset", "test"), 2, "dataset.test"),
+        (("preprocess", "precision"), "0", "preprocess.precision"),
+        (("bases", "llama-3.1-8b", "source", "revision"), "main", "bases.llama-3.1-8b.source.revision"),
+        (("experiment",), "models", "reserved"),
+    ],
+)
+def test_a_value_out_of_range_names_its_key_path(config, path, value, expected):
+    entry = config
+    for key in path[:-1]:
+        entry = entry[key]
+    entry[path[-1]] = value
+    assert expected in only_fault(config)
+
+
+def test_a_missing_key_is_named(config):
+    del config["models"]["gemma-2-9b-test3"]["preset"]
+    assert "models.gemma-2-9b-test3.preset: missing" in only_fault(config)
+
+
+def test_a_model_of_an_unknown_base_names_the_nearest_one(config):
+    config["models"]["gemma-2-9b-test3"]["base"] = "gemma-2-9"
+    assert "did you mean 'gemma-2-9b'?" in only_fault(config)
+
+
+def test_a_missing_dataset_file_is_named(config):
+    config["dataset"]["sources"]["drawings"]["path"] = "nowhere.json"
+    assert "nowhere.json does not exist" in only_fault(config)
+
+
+def test_an_empty_dataset_file_is_named(config, tmp_path):
+    (tmp_path / "empty.json").touch()
+    config["dataset"]["sources"]["drawings"]["path"] = str(tmp_path / "empty.json")
+    assert "is empty" in only_fault(config)
+
+
+def test_a_missing_model_folder_is_named(config):
+    config["bases"]["gemma-2-9b"]["source"] = {"path": "no/such/model"}
+    assert "no/such/model does not exist" in only_fault(config)
+
+
+def test_an_unknown_metric_names_the_nearest_one(config):
+    config["metrics"] = ["bleu", "meteorr"]
+    assert only_fault(config) == "metrics: unknown metric 'meteorr'; did you mean 'meteor'?"
+
+
+def test_save_and_evaluation_steps_must_agree(config):
+    config["presets"]["test3"]["save_steps"] = 70
+    assert all("save_steps 70 is no multiple of eval_steps 50" in fault for fault in find_faults(config, SCHEMA))
+
+
+def test_two_systems_of_one_name_are_refused(config):
+    config["models"]["blip-large"] = config["models"].pop("gemma-2-9b-test3")
+    assert "a system named 'blip-large' exists already" in only_fault(config)
+
+
+def test_a_model_overrides_its_preset(config):
+    config["models"]["gemma-2-9b-test3"]["settings"] = {"r": 2}
+    settings = training_settings(config, "gemma-2-9b-test3")
+    assert (settings["r"], settings["alpha"]) == (2, 32)
+
+
+def test_a_source_that_differs_gets_another_folder(config):
+    first = config["bases"]["gemma-2-9b"]["source"]
+    second = {**copy.deepcopy(first), "revision": "0" * 40}
+    assert model_folder_name(first) != model_folder_name(second)
+    assert model_folder_name(first) in fetched_sources(config)
+
+
+def test_systems_come_in_the_order_of_the_configuration(config):
+    for model in config["models"].values():
+        model["settings"] = {}
+    for base in config["bases"].values():
+        base["zero_shot"] = True
+    assert list(systems(config))[:3] == ["llama-3.1-8b-zero-shot", "gemma-2-9b-zero-shot", "llama-3.1-8b-test3"]
+
+
+def test_stages_have_seeds_of_their_own():
+    assert stage_seed(1, "train") != stage_seed(1, "caption")
+    assert stage_seed(1, "train") == stage_seed(1, "train") < 2**31
+
+
+def test_metrics_are_the_modules_of_their_package():
+    assert {"bleu", "meteor", "rouge_l", "cider", "clip_score"} <= set(metric_names())
