@@ -1,0 +1,101 @@
+"""Splitting: no twin leaks, nothing vanishes uncounted, new data does not move old samples."""
+
+import csv
+import json
+
+import pytest
+
+from command import InputError
+from records import Sample, read_samples, write_samples
+from split_samples import assign_splits, find_duplicates, main, unite_groups
+
+
+def sample(number, **changes):
+    fields = {
+        "id": f"s{number:03}",
+        "source": "a",
+        "split": "",
+        "group": f"g{number}",
+        "xml": f"<svg>{number}</svg>",
+        "references": [f"caption {number}"],
+        "n_chars": 10,
+    }
+    return Sample(**{**fields, **changes})
+
+
+def run(tmp_path, samples, limits="{}", **changes):
+    write_samples(tmp_path / "a.parquet", samples)
+    settings = {"validation": 0.2, "test": 0.2, "seed": 7, "limits": limits, **changes}
+    main(input=[tmp_path / "a.parquet"], output_dir=tmp_path / "data", **settings)
+    return {name: read_samples(tmp_path / "data" / f"{name}.parquet") for name in ("train", "validation", "test")}
+
+
+def test_counts_add_up_and_left_out_samples_are_listed(tmp_path):
+    samples = [sample(n) for n in range(60)] + [sample(60, xml="<svg>1</svg>"), sample(61, n_chars=999)]
+    splits = run(tmp_path, samples, '{"a": {"max_chars": 100, "train": 5}}')
+    counts = json.loads((tmp_path / "data" / "counts.json").read_text())["sources"]["a"]
+    assert counts["kept"] == 62
+    assert (counts["duplicates"], counts["too_long"], counts["train"]) == (1, 1, 5)
+    assert sum(counts.values()) == 2 * 62
+    assert {name: len(kept) for name, kept in splits.items()} == {name: counts[name] for name in splits}
+    with open(tmp_path / "data" / "left_out.csv") as file:
+        reasons = {row["id"]: row["reason"] for row in csv.DictReader(file)}
+    assert reasons["s060"] == "duplicates"
+    assert reasons["s061"] == "too_long"
+    assert len(reasons) == 62 - sum(len(kept) for kept in splits.values())
+
+
+def test_samples_of_one_group_stay_together():
+    samples = [sample(n, group=f"g{n // 5}") for n in range(200)]
+    of_group = {}
+    for assigned in assign_splits(samples, 0.3, 0.3, 7):
+        of_group.setdefault(assigned.group, set()).add(assigned.split)
+    assert all(len(splits) == 1 for splits in of_group.values())
+    assert {split for splits in of_group.values() for split in splits} == {"train", "validation", "test"}
+
+
+def test_a_shared_reference_unites_groups_across_chains():
+    samples = [
+        sample(1, references=["A  Dog"]),
+        sample(2, references=["a dog", "a cat"]),
+        sample(3, references=["a cat"]),
+        sample(4),
+    ]
+    groups = unite_groups(samples)
+    assert groups["s001"] == groups["s002"] == groups["s003"] != groups["s004"]
+
+
+def test_given_splits_are_respected():
+    samples = [sample(n, split="test" if n % 2 else "train", references=["same"]) for n in range(10)]
+    assert [s.split for s in assign_splits(samples, 0.5, 0.5, 7)] == [s.split for s in samples]
+
+
+def test_a_duplicate_across_given_splits_stays_in_test():
+    assert find_duplicates([sample(1, split="train", xml="x"), sample(2, split="test", xml="x")]) == {"s001"}
+
+
+def test_new_samples_do_not_move_old_ones():
+    old = [sample(n) for n in range(50)]
+    before = {s.id: s.split for s in assign_splits(old, 0.2, 0.2, 7)}
+    after = {s.id: s.split for s in assign_splits(old + [sample(n) for n in range(50, 90)], 0.2, 0.2, 7)}
+    assert before == {id: after[id] for id in before}
+
+
+def test_one_id_twice_names_both_files(tmp_path):
+    write_samples(tmp_path / "a.parquet", [sample(1)])
+    write_samples(tmp_path / "b.parquet", [sample(1)])
+    with pytest.raises(InputError, match=r"s001.*a\.parquet.*b\.parquet"):
+        main(
+            input=[tmp_path / "a.parquet", tmp_path / "b.parquet"],
+            validation=0.1,
+            test=0.1,
+            limits="{}",
+            seed=7,
+            output_dir=tmp_path,
+        )
+
+
+def test_an_empty_split_names_the_setting(tmp_path):
+    with pytest.raises(InputError, match=r"dataset\.test"):
+        run(tmp_path, [sample(n) for n in range(30)], test=0.0)
+    assert not (tmp_path / "data").exists()
