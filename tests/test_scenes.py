@@ -2,10 +2,12 @@
 
 import dataclasses
 import json
+import math
 
 import pytest
 
 from generate_scenes import generate_scenes, main
+from metrics.scenes import score_caption
 from scenes import Facts, Thing, parse_caption, write_captions
 
 SIZES = {"train": 200, "validation": 20, "test": 40}
@@ -62,3 +64,11 @@ def test_the_same_seed_gives_the_same_file(tmp_path):
     assert (tmp_path / "one").read_bytes() == (tmp_path / "two").read_bytes()
     first = json.loads((tmp_path / "one").read_text().splitlines()[0])
     assert (first["split"], first["group"]) == ("train", first["id"])
+
+
+def test_the_metric_scores_scenes_and_leaves_other_samples_out():
+    references = RECORDS[0]["captions"]
+    assert score_caption(references[-1].capitalize() + ".", references) == 1.0
+    assert score_caption(RECORDS[1]["captions"][0], references) == 0.0
+    assert score_caption("", references) == 0.0
+    assert math.isnan(score_caption("a red circle left of a blue square", ["grinning face"]))
