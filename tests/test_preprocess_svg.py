@@ -1,0 +1,187 @@
+"""Preprocessing: the same picture in fewer characters, broken drawings mended by name, nothing lost uncounted."""
+
+import csv
+import io
+import json
+
+import numpy as np
+import pytest
+import resvg_py
+from PIL import Image
+
+from build_openmoji import find_drawings
+from command import InputError
+from preprocess_svg import main
+from records import read_json, read_samples
+from svg_canonical import Unusable, canonicalise
+
+NAMESPACE = 'xmlns="http://www.w3.org/2000/svg"'
+DRAWINGS = list(find_drawings().values())[::40]
+
+
+def compact(text, canvas=512, precision=0):
+    return canonicalise(text, canvas, precision, "compact")
+
+
+def pixels(svg):
+    svg = svg.replace("<svg ", '<svg width="224" height="224" ', 1)
+    png = resvg_py.svg_to_bytes(svg_string=svg, dpi=96, background="white")
+    return np.asarray(Image.open(io.BytesIO(png)).convert("RGB"), dtype=float)
+
+
+def wrap(body, attributes='viewBox="0 0 512 512"'):
+    return f"<svg {NAMESPACE} {attributes}>{body}</svg>"
+
+
+def test_real_drawings_look_the_same_in_far_fewer_characters():
+    differences, ratios = [], []
+    for path in DRAWINGS:
+        raw = path.read_text()
+        drawing = compact(raw)
+        differences.append(np.abs(pixels(raw) - pixels(drawing.xml)).mean())
+        ratios.append(len(drawing.xml) / len(raw))
+    assert np.median(differences) < 1.0
+    assert max(differences) < 6.0
+    assert np.median(ratios) < 0.7
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        '<g transform="translate(100 20) scale(2)"><rect x="5" y="5" width="60" height="40" rx="8" fill="teal"/></g>',
+        '<g transform="rotate(30 256 256)"><ellipse cx="256" cy="256" rx="150" ry="60" fill="#ff8800"/></g>',
+        '<path d="M100 100a80 40 30 1 1 50 90q50-80 90 10t60 20z" stroke="#00f" stroke-width="9" fill="none"/>',
+        '<style>.a{fill:red;stroke:#000}</style><circle class="a" cx="200" cy="200" r="90"/>',
+        '<defs><path id="p" d="M0 0h90v90z"/></defs><use href="#p" x="50" y="60" fill="green"/>',
+        '<polygon points="10,10 200,40 90,300" style="fill:rgb(10,200,30);opacity:.5"/>',
+        '<g fill="none" stroke="red" stroke-width="20"><line x1="50" y1="60" x2="400" y2="300"/></g>',
+        '<polyline points="10 10 200 40 90 300" fill="none" stroke="black" stroke-dasharray="20 10"/>',
+        '<path d="M50 50h100v100h-100zM75 75h50v50h-50z" fill-rule="evenodd" fill="purple"/>',
+        '<linearGradient id="secret"><stop stop-color="red"/></linearGradient><rect width="300" height="300" '
+        'fill="url(#secret)"/>',
+    ],
+)
+def test_a_feature_draws_the_same(body):
+    raw = wrap(body)
+    drawing = compact(raw)
+    assert np.abs(pixels(raw) - pixels(drawing.xml)).mean() < 0.6
+    assert np.ptp(pixels(drawing.xml)) > 0
+
+
+@pytest.mark.parametrize(
+    ("text", "flag"),
+    [
+        (wrap('<path style="fill:3,84,76" d="M0 0h300v300z"/>'), "repaired:colour"),
+        (wrap('<path style="fill:None;stroke:red" d="M0 0h300v300z"/>'), "repaired:none_colour"),
+        (wrap('<path d="d=M0 0h300v300z"/>'), "repaired:doubled_d"),
+        ('<svg viewBox="0 0 512 512"><rect width="300" height="300"/></svg>', "repaired:namespace"),
+        (wrap('<rect x="1000" y="1000" width="30" height="30"/>', ""), "repaired:viewbox"),
+        (wrap('<path d="M0 0h300v300z"/><path d="M9 9h99')[:-6].replace("</svg", ""), "repaired:cut_off"),
+        (wrap('<path d="M0 0h300v300h-100L5"/>'), "repaired:cut_path"),
+        (wrap('<rect width="300" height="300"/><desc>caf&eacute;</desc>'), "repaired:entities"),
+        ("\ufeff style=fill:3,84,76;stroke:None\td=M0,0 L300,0 L300,300 \nstyle=fill:null d=M1,1", "path_records"),
+    ],
+)
+def test_a_known_fault_is_mended_and_named(text, flag):
+    drawing = compact(text)
+    assert flag in drawing.flags
+    assert pixels(drawing.xml).min() < 100
+
+
+def test_a_drawing_without_size_is_not_stuck_in_a_corner():
+    columns = np.nonzero(
+        pixels(compact(wrap('<rect x="1000" y="1000" width="30" height="30"/>', "")).xml).min(axis=(0, 2)) < 128
+    )[0]
+    assert columns[0] < 5
+    assert columns[-1] > 218
+
+
+@pytest.mark.parametrize("level", ["compact", "safe"])
+def test_the_answer_does_not_hide_in_the_question(level):
+    body = (
+        '<title>secret</title><desc>secret</desc><metadata>secret</metadata><g id="secret" class="secret" '
+        'data-name="secret" aria-label="secret"><rect width="300" height="300" fill="url(#secret-paint)"/></g>'
+        '<linearGradient id="secret-paint"><stop stop-color="red"/></linearGradient>'
+    )
+    assert "secret" not in canonicalise(wrap(body), 512, 0, level).xml
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("", "not XML"),
+        ("no drawing", "not XML"),
+        ("<html/>", "root element"),
+        (wrap(""), "nothing is drawn"),
+        (wrap('<path d="M0 0h9z" fill="none"/>'), "nothing is drawn"),
+        ('<!DOCTYPE svg [<!ENTITY a "aa">]>' + wrap("&a;"), "entities are refused"),
+        (wrap("<g>" * 200 + '<rect width="9" height="9"/>' + "</g>" * 200), "nested deeper"),
+        (wrap('<g id="a"><use href="#a"/></g>'), "in a circle"),
+        (wrap('<path d="M0 0h1e999v5z"/>'), "finite"),
+        ("<svg>" + "x" * 6_000_000 + "</svg>", "larger than"),
+    ],
+)
+def test_what_cannot_be_used_says_why(text, reason):
+    with pytest.raises(Unusable, match=reason):
+        compact(text)
+
+
+def test_a_canonical_drawing_is_deterministic():
+    for path in DRAWINGS[:10]:
+        assert compact(path.read_text()).xml == compact(path.read_text()).xml
+
+
+def run(tmp_path, records, text=None):
+    (tmp_path / "in.json").write_text(json.dumps(records) if text is None else text)
+    outputs = {name: tmp_path / name for name in ("output", "rejected", "counts")}
+    main(
+        file=None,
+        input=tmp_path / "in.json",
+        source="mine",
+        fields="{}",
+        canvas=512,
+        precision=0,
+        level="compact",
+        workers=1,
+        **outputs,
+    )
+    return outputs
+
+
+RECT = wrap('<rect width="300" height="300"/>')
+
+
+def test_counts_add_up_and_rejections_have_reasons(tmp_path):
+    records = [
+        {"id": "a", "svg": RECT, "caption": "a  square"},
+        {"filename": "b", "xml": RECT, "captions": ["one", "two"]},
+        {"id": "c", "svg": RECT},
+        {"id": "d", "caption": "no drawing"},
+        {"id": "e", "svg": "rubbish", "caption": "x"},
+    ]
+    outputs = run(tmp_path, records)
+    counts = read_json(outputs["counts"])
+    assert (counts["in"], counts["kept"], counts["rejected"]) == (5, 2, 3)
+    with open(outputs["rejected"]) as file:
+        reasons = {row["id"]: (row["position"], row["reason"]) for row in csv.DictReader(file)}
+    assert reasons == {"c": ("2", "no caption"), "d": ("3", "no drawing"), "e": ("4", "not XML")}
+    first, second = read_samples(outputs["output"])
+    assert (first.references, second.id, second.references) == (["a square"], "b", ["one", "two"])
+    assert first.n_chars == len(first.xml)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "is empty"),
+        ('[{"id": 1,]', "line 1: not JSON"),
+        ('{"id": "a", "svg": "<svg/>"}\nrubbish', "line 2: not JSON"),
+        ('[{"id": "a"}]', "none of 1 records"),
+        ('[{"id": "a"}, {"id": "b"}, {"id": "a"}]', "records 0 and 2 have one id 'a'"),
+        ("[1]", "record 0: not an object"),
+    ],
+)
+def test_a_bad_file_is_one_clear_message_and_no_output(tmp_path, text, message):
+    with pytest.raises(InputError, match=message):
+        run(tmp_path, None, text)
+    assert {path.name for path in tmp_path.iterdir()} == {"in.json"}

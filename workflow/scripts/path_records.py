@@ -1,0 +1,32 @@
+"""Path records: the list of styled paths that experiments of this field often call "xml", made into SVG.
+
+    style=fill:3,84,76;stroke:None;stroke-width:1;opacity:1<TAB>d=M11,471 A14,28,0,1,0,40,471 ...
+
+One record a path on a canvas of 512 x 512. Separators may be tabs, newlines or only spaces; a record ends where the
+next `style=` begins. What is broken in a known way is repaired and named.
+"""
+
+from __future__ import annotations
+
+import re
+from xml.sax.saxutils import quoteattr
+
+CANVAS = 512
+
+_RECORD = re.compile(r"style=(?P<style>.*?)\s+d=(?P<d>.*?)\s*(?=\bstyle=|\Z)", re.DOTALL)
+
+
+def is_path_records(text: str) -> bool:
+    """Whether a drawing is a list of path records and no XML."""
+    return text.lstrip("\ufeff \t\r\n").startswith("style=")
+
+
+def convert_path_records(text: str) -> str:
+    """The SVG of a list of path records, with its styles as they are. Raises ValueError where there is no record."""
+    records = list(_RECORD.finditer(text))
+    if not records:
+        raise ValueError("path records without any `style=... d=...`")
+    paths = "".join(
+        f"<path style={quoteattr(record['style'].strip())} d={quoteattr(record['d'].strip())}/>" for record in records
+    )
+    return f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {CANVAS} {CANVAS}">{paths}</svg>'

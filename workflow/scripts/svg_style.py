@@ -1,0 +1,125 @@
+"""Styles of SVG elements resolved to presentation attributes: CSS rules, style attributes, colours.
+
+CSS is parsed by tinycss2 and matched by cssselect2. Broken colours of the field (`3,84,76`, `None`) are repaired and
+named.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import cssselect2
+import tinycss2
+from tinycss2.color3 import RGBA, parse_color
+
+# The presentation attributes that we know how to write, with their defaults.
+INHERITED = {
+    "fill": "#000",
+    "fill-rule": "nonzero",
+    "fill-opacity": "1",
+    "stroke": "none",
+    "stroke-width": "1",
+    "stroke-linecap": "butt",
+    "stroke-linejoin": "miter",
+    "stroke-miterlimit": "4",
+    "stroke-dasharray": "none",
+    "stroke-dashoffset": "0",
+    "stroke-opacity": "1",
+    "color": "#000",
+    "visibility": "visible",
+}
+OWN = {"opacity": "1", "display": "inline", "clip-path": "none", "mask": "none", "filter": "none"}
+PROPERTIES = {*INHERITED, *OWN}
+
+_BARE_RGB = re.compile(r"\s*(\d{1,3})\s*,\s*(\d{1,3})\s*,\s*(\d{1,3})\s*")
+# Names that are shorter than, or as long as, the shortest hexadecimal form.
+SHORT_NAMES = {
+    (255, 0, 0): "red",
+    (210, 180, 140): "tan",
+    (0, 128, 0): "green",
+    (0, 0, 255): "blue",
+    (255, 255, 0): "yellow",
+    (255, 165, 0): "orange",
+    (128, 0, 128): "purple",
+    (0, 0, 0): "black",
+    (255, 255, 255): "white",
+    (255, 192, 203): "pink",
+    (128, 128, 128): "gray",
+    (165, 42, 42): "brown",
+    (0, 0, 128): "navy",
+    (255, 215, 0): "gold",
+    (0, 128, 128): "teal",
+    (128, 128, 0): "olive",
+    (192, 192, 192): "silver",
+}
+
+
+class Stylesheet:
+    """The rules of a drawing's <style> elements."""
+
+    def __init__(self, texts: list[str]):
+        self.matcher = cssselect2.Matcher()
+        for rule in (rule for text in texts for rule in tinycss2.parse_stylesheet(text, True, True)):
+            if rule.type == "qualified-rule":
+                declarations = read_declarations(rule.content)
+                try:
+                    selectors = cssselect2.compile_selector_list(rule.prelude)
+                except cssselect2.SelectorError:
+                    continue  # a selector that no renderer of ours understands matches nothing there either
+                for selector in selectors:
+                    self.matcher.add_selector(selector, declarations)
+
+    def declarations_of(self, element: Any) -> dict[str, str]:
+        """What the rules say of an element (a cssselect2 ElementWrapper), by rising specificity."""
+        merged: dict[str, str] = {}
+        for match in sorted(self.matcher.match(element), key=lambda match: match[:2]):
+            merged.update(match[3])
+        return merged
+
+
+def read_declarations(content: Any) -> dict[str, str]:
+    """The properties of a declaration list that we know; `content` is text or tinycss2 tokens."""
+    declarations = tinycss2.parse_blocks_contents(content)
+    return {
+        declaration.lower_name: tinycss2.serialize(declaration.value).strip()
+        for declaration in declarations
+        if declaration.type == "declaration" and declaration.lower_name in PROPERTIES
+    }
+
+
+def repaired_colour(value: str) -> tuple[str, str | None]:
+    """A paint with broken forms of the field mended, and the name of the repair."""
+    match = _BARE_RGB.fullmatch(value)
+    if match:
+        return f"rgb({match[1]},{match[2]},{match[3]})", "colour"
+    if value.strip() in ("None", "null", ""):
+        return "none", "none_colour"
+    return value.strip(), None
+
+
+def resolve_paint(value: str, current: str) -> RGBA | str | None:
+    """A paint as RGBA, "none", or its text where it is a reference. None where it is no paint at all."""
+    if value == "none" or value.startswith("url("):
+        return value
+    colour = parse_color(current if value.lower() == "currentcolor" else value)
+    return colour if isinstance(colour, RGBA) else None
+
+
+def shortest_colour(colour: RGBA) -> str:
+    """The shortest text of an opaque colour: a plain name, #rgb or #rrggbb."""
+    rgb = tuple(round(255 * min(max(channel, 0), 1)) for channel in colour[:3])
+    if rgb in SHORT_NAMES:
+        return SHORT_NAMES[rgb]
+    text = "".join(f"{channel:02x}" for channel in rgb)
+    return f"#{text[0]}{text[2]}{text[4]}" if text[0::2] == text[1::2] else f"#{text}"
+
+
+def iterate_repairs(declarations: dict[str, str]) -> Iterator[str]:
+    """Mend the colours of declarations in place; yields the names of the repairs."""
+    for name in ("fill", "stroke", "color"):
+        if name in declarations:
+            declarations[name], repair = repaired_colour(declarations[name])
+            if repair:
+                yield repair
