@@ -8,6 +8,7 @@ Scores are simple word overlaps with bootstrap intervals: right in shape and siz
 
 from __future__ import annotations
 
+import csv
 import json
 import sys
 from dataclasses import dataclass
@@ -375,13 +376,14 @@ def make_comparison(
 
 def write_counts(folder: Path, samples: list[Sample], hostile: str) -> None:
     """Counts and lists of preprocessing and splitting, which add up."""
-    sources, left_out = {}, []
+    sources: dict[str, Any] = {}
+    left_out: list[list[str]] = []
     for source, train in (("openmoji", 150), ("scenes", 300)):
         name = source + hostile
         test = sum(sample.source == name for sample in samples)
         rejected = [Rejection(name, f"{source}-x{i}{hostile}", i * 31, "no path in it" + hostile) for i in range(3)]
-        left = [Rejection(name, f"{source}-y{i}{hostile}", i * 17, "too long" + hostile) for i in range(4)]
-        left += [Rejection(name, f"{source}-z{i}", i * 19, "duplicate of " + source) for i in range(2)]
+        left = [[f"{source}-y{i}{hostile}", name, "too_long"] for i in range(4)]
+        left += [[f"{source}-z{i}", name, "duplicates"] for i in range(2)]
         kept = train + 20 + test + len(left)
         sources[name] = {
             "kept": kept,
@@ -405,7 +407,8 @@ def write_counts(folder: Path, samples: list[Sample], hostile: str) -> None:
         )
         left_out += left
     write_json(folder / "data" / "counts.json", {"sources": sources})
-    write_rejections(folder / "data" / "left_out.csv", left_out)
+    with open(folder / "data" / "left_out.csv", "w", encoding="utf-8", newline="") as file:
+        csv.writer(file).writerows([["id", "source", "reason"], *left_out])
 
 
 def write_training(folder: Path, models: list[str], hostile: str) -> None:

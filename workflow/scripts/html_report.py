@@ -32,10 +32,9 @@ import yaml
 from markupsafe import Markup
 
 from command import run_command, say, write_whole
-from records import Rejection
 from report_comparison import FAMILY_LABELS, Value
 from report_findings import LEFT_OUT, check_counts, find_alerts, find_leaders, headline, join_words
-from report_inputs import Figure, ReportInputs, Training, read_inputs
+from report_inputs import Absence, Figure, ReportInputs, Training, read_inputs
 from report_payload import (
     decimals_of,
     drawing_parts,
@@ -140,7 +139,7 @@ def render_report(inputs: ReportInputs, *, title: str, values: list[Value], styl
         metrics=describe_metrics(inputs.comparison.values, clip_note),
         families=Counter(FAMILY_LABELS.get(s.family, s.family) for s in inputs.comparison.systems),
         slice_label=slice_label,
-        left_out_kinds=LEFT_OUT,
+        left_out_words=LEFT_OUT,
         reasons=count_by_source_and_reason([*inputs.rejected, *inputs.left_out]),
         most_listed=MOST_LISTED,
         trainings=[(training.model, training_facts(training)) for training in inputs.trainings],
@@ -179,9 +178,9 @@ def describe_metrics(values: list[Value], clip_note: str) -> list[dict[str, Any]
     return list(entries.values())
 
 
-def count_by_source_and_reason(records: list[Rejection]) -> list[tuple[str, str, int]]:
+def count_by_source_and_reason(records: list[Absence]) -> list[tuple[str, str, int]]:
     """How many records each source lost for each reason, the commonest first."""
-    counts = Counter((record.source, record.reason) for record in records)
+    counts = Counter((record.source, LEFT_OUT.get(record.reason, record.reason)) for record in records)
     return [(source, reason, n) for (source, reason), n in sorted(counts.items(), key=lambda item: (-item[1], item[0]))]
 
 

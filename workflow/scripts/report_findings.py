@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from report_comparison import Cell, Comparison, Value
 from report_inputs import ReportInputs
 
-LEFT_OUT = ("too_long", "over_cap", "duplicates")
+LEFT_OUT = {"too_long": "too long", "over_cap": "over the cap", "duplicates": "duplicates"}  # reason → words
 SPLITS_IN_ORDER = ("train", "validation", "test")
 
 
@@ -84,8 +84,8 @@ def headline(leaders: list[Leader], n_systems: int) -> str:
 def check_counts(inputs: ReportInputs) -> Ledger:
     """Check that no record was lost between the stages."""
     sums: list[tuple[str, int, int]] = []  # what, one side, the other side
-    rejected = Counter(rejection.source for rejection in inputs.rejected)
-    left_out = Counter(rejection.source for rejection in inputs.left_out)
+    rejected = Counter(absence.source for absence in inputs.rejected)
+    left_out = Counter(absence.source for absence in inputs.left_out)
     tested = Counter(sample.source for sample in inputs.samples)
     for source in inputs.preprocess_counts | inputs.split_counts:
         read, split = inputs.preprocess_counts.get(source), inputs.split_counts.get(source)
@@ -150,13 +150,12 @@ def find_alerts(inputs: ReportInputs, ledger: Ledger) -> list[Alert]:
         alerts.append(Alert("fault", f"{share(doubled, n)} repeat the drawing of another test sample."))
     if inputs.rejected:
         total = sum(counts["in"] for counts in inputs.preprocess_counts.values())
-        reasons = Counter(rejection.reason for rejection in inputs.rejected)
+        reasons = Counter(absence.reason for absence in inputs.rejected)
         text = f"{len(inputs.rejected):,} of {total:,} raw records were rejected; the section on data lists them."
         alerts.append(Alert("fault", text, count_reasons(reasons)))
     left = Counter({name: sum(c[name] for c in inputs.split_counts.values()) for name in LEFT_OUT})
     if left.total():
-        parts = {"too_long": "too long", "over_cap": "over the cap", "duplicates": "duplicates"}
-        words = join_words([f"{left[name]:,} {parts[name]}" for name in LEFT_OUT if left[name]])
+        words = join_words([f"{left[name]:,} {word}" for name, word in LEFT_OUT.items() if left[name]])
         alerts.append(Alert("notice", f"{left.total():,} samples were left out before splitting: {words}."))
     for system in inputs.comparison.systems:
         cut = sum(caption.finish_reason == "length" for caption in inputs.captions[system.name])

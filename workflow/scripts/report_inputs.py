@@ -16,9 +16,19 @@ import numpy as np
 
 from command import InputError
 from metrics import load_metric
-from records import Caption, Image, Rejection, Sample, open_text, read_captions, read_images, read_json, read_samples
+from records import Caption, Image, Sample, open_text, read_captions, read_images, read_json, read_samples
 from report_comparison import Comparison, read_comparison
 from scores import read_scores
+
+
+@dataclass(frozen=True)
+class Absence:
+    """A record that is not in the data: rejected by preprocessing, or left out before splitting."""
+
+    source: str
+    id: str
+    reason: str
+    position: str  # 0-based place in the source, "" where the list does not say
 
 
 @dataclass(frozen=True)
@@ -59,8 +69,8 @@ class ReportInputs:
     scores: dict[str, dict[str, np.ndarray]]  # by system and value; nan where there is none
     split_counts: dict[str, dict[str, int]]  # data/counts.json, by source
     preprocess_counts: dict[str, dict[str, Any]]  # by source
-    rejected: list[Rejection]
-    left_out: list[Rejection]
+    rejected: list[Absence]
+    left_out: list[Absence]
     trainings: list[Training]
     clip_training: dict[str, Any] | None
     figures: list[Figure]
@@ -114,8 +124,8 @@ def read_inputs(
         scores={system.name: read_values(scores_dir, system.name, table, ids) for system in table.systems},
         split_counts=read_json(counts)["sources"],
         preprocess_counts={entry["source"]: entry for entry in read_counts},
-        rejected=[rejection for path in rejected for rejection in read_rejections(path)],
-        left_out=read_rejections(left_out),
+        rejected=[absence for path in rejected for absence in read_absences(path)],
+        left_out=read_absences(left_out),
         trainings=[
             Training(facts_path.parent.name, read_json(facts_path), read_json_lines(history_path))
             for facts_path, history_path in zip(training, history, strict=True)
@@ -139,15 +149,16 @@ def read_values(scores_dir: Path, system: str, comparison: Comparison, ids: list
     return {value.name: columns[value.name] for value in comparison.values}
 
 
-def read_rejections(path: Path) -> list[Rejection]:
-    """Read what `write_rejections` writes. Raises InputError for another kind of table."""
+def read_absences(path: Path) -> list[Absence]:
+    """Read a list of rejected or left out records. Raises InputError for another kind of table."""
     with open_text(path) as file:
         try:
             return [
-                Rejection(row["source"], row["id"], int(row["position"]), row["reason"]) for row in csv.DictReader(file)
+                Absence(row["source"], row["id"], row["reason"], row.get("position") or "")
+                for row in csv.DictReader(file)
             ]
-        except (KeyError, TypeError, ValueError) as error:
-            raise InputError(f"{path} is not a list of rejected records ({error!r}); remake it") from error
+        except KeyError as error:
+            raise InputError(f"{path} is not a list of rejected records: it lacks {error}; remake it") from error
 
 
 def read_json_lines(path: Path) -> list[dict[str, Any]]:
