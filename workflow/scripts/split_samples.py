@@ -16,63 +16,96 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 
 from command import InputError, run_command, say, write_whole
+from groups import unite_by_keys
+from json_settings import settings_from_json
 from records import SPLITS, Sample, read_samples, write_json, write_samples
 
-# source -> limit name (max_chars, train, validation, test) -> number
-Limits = dict[str, dict[str, int]]
+# A caption of more drawings than this ("icon") says nothing of their kinship and unites nobody.
+MAX_DRAWINGS_OF_A_CAPTION = 50
+
 # id -> why the sample takes no part: too_long, over_cap, duplicates
 LeftOut = dict[str, str]
 
 
+@dataclass(frozen=True)
+class Limits:
+    """How much of a source takes part; None: no limit."""
+
+    max_chars: int | None = None  # longest xml
+    train: int | None = None  # most samples of the split
+    validation: int | None = None
+    test: int | None = None
+
+
+def read_limits(text: str) -> dict[str, Limits]:
+    """Limits by source from a JSON object of objects. Raises InputError for what is none and for unknown keys."""
+    try:
+        table = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise InputError(f"--limits is not JSON ({error})") from error
+    return {
+        source: settings_from_json(Limits, json.dumps(limits), f"{source}.limits") for source, limits in table.items()
+    }
+
+
 def read_sources(paths: Iterable[Path]) -> list[Sample]:
-    """All samples of all sources. Raises InputError for two records with one id."""
+    """All samples of all sources. Raises InputError for two records with one id and for an unknown split."""
     samples: list[Sample] = []
     origin: dict[str, Path] = {}
     for path in paths:
         for sample in read_samples(path):
             if sample.id in origin:
                 raise InputError(f"id {sample.id!r} is in {origin[sample.id]} and again in {path}; rename one of them")
+            if sample.split not in ("", *SPLITS):
+                raise InputError(f"{path}: {sample.id!r} has split {sample.split!r}; use {', '.join(SPLITS)} or none")
             origin[sample.id] = path
             samples.append(sample)
     return samples
 
 
-def find_duplicates(samples: list[Sample]) -> set[str]:
-    """Ids of samples whose xml another sample has already; a test sample is kept before a train sample."""
+def find_duplicates(samples: list[Sample]) -> LeftOut:
+    """Samples whose xml another sample has already. Which one stays: that of the test split before that of train."""
     order = {"test": 0, "validation": 1, "train": 2, "": 3}
     first: dict[str, str] = {}
-    duplicates = set()
+    duplicates: LeftOut = {}
     for sample in sorted(samples, key=lambda sample: order[sample.split]):
         if first.setdefault(sample.xml, sample.id) != sample.id:
-            duplicates.add(sample.id)
+            duplicates[sample.id] = "duplicates"
     return duplicates
 
 
+def find_too_long(samples: list[Sample], limits: dict[str, Limits]) -> LeftOut:
+    """Samples over the length limit of their source."""
+    longest = {source: limit.max_chars for source, limit in limits.items() if limit.max_chars is not None}
+    return {s.id: "too_long" for s in samples if s.source in longest and s.n_chars > longest[s.source]}
+
+
 def unite_groups(samples: list[Sample]) -> dict[str, str]:
-    """Representative of each sample's group: samples that share group or reference belong together.
+    """The group of each sample by id: samples that share group, xml or caption belong together.
 
-    References unite only samples without a given split: who gives splits has decided.
+    Captions unite only samples without a given split: who gives splits has decided. They do so across sources: sets of
+    emoji draw the same things.
     """
-    parent: dict[str, str] = {}
-
-    def root(key: str) -> str:
-        parent.setdefault(key, key)
-        while parent[key] != key:
-            parent[key] = parent[parent[key]]
-            key = parent[key]
-        return key
-
-    for sample in samples:
-        keys = [f"group:{sample.source}:{sample.group}"]
-        if not sample.split:
-            keys += [f"caption:{' '.join(reference.lower().split())}" for reference in sample.references]
-        for key in keys:
-            low, high = sorted((root(f"id:{sample.id}"), root(key)))
-            parent[high] = low
-    return {sample.id: root(f"id:{sample.id}") for sample in samples}
+    captions = {s.id: {" ".join(r.lower().split()) for r in s.references} for s in samples if not s.split}
+    n_drawings = Counter(caption for of_sample in captions.values() for caption in of_sample)
+    return unite_by_keys(
+        {
+            sample.id: [
+                f"group:{sample.source}:{sample.group}",
+                f"xml:{hashlib.sha256(sample.xml.encode()).hexdigest()}",
+                *(
+                    f"caption:{caption}"
+                    for caption in captions.get(sample.id, ())
+                    if n_drawings[caption] <= MAX_DRAWINGS_OF_A_CAPTION
+                ),
+            ]
+            for sample in samples
+        }
+    )
 
 
 def uniform_hash(seed: int, text: str) -> float:
@@ -81,26 +114,39 @@ def uniform_hash(seed: int, text: str) -> float:
 
 
 def assign_splits(samples: list[Sample], validation: float, test: float, seed: int) -> list[Sample]:
-    """Samples with their split: the given one, else by a hash of the group."""
+    """Samples with their split: the given one, else that given to another of its group, else by a hash of the group."""
     groups = unite_groups(samples)
-    smallest_id: dict[str, str] = {}
-    for sample in samples:
-        group = groups[sample.id]
-        smallest_id[group] = min(smallest_id.get(group, sample.id), sample.id)
+    given = given_splits(samples, groups)
     assigned = []
     for sample in samples:
-        place = uniform_hash(seed, smallest_id[groups[sample.id]])
-        drawn = "test" if place < test else "validation" if place < test + validation else "train"
-        assigned.append(dataclasses.replace(sample, split=sample.split or drawn))
+        group = groups[sample.id]
+        if sample.split:
+            split = sample.split
+        elif group in given:
+            # Of several, train: the test split would get another sample that train knows.
+            split = min(given[group], key=SPLITS.index)
+        else:
+            place = uniform_hash(seed, group)
+            split = "test" if place < test else "validation" if place < test + validation else "train"
+        assigned.append(dataclasses.replace(sample, split=split))
     return assigned
 
 
-def apply_caps(samples: list[Sample], limits: Limits, seed: int) -> LeftOut:
-    """Ids over the cap of their source and split; which ones stay is drawn by seed and id."""
+def given_splits(samples: list[Sample], groups: dict[str, str]) -> dict[str, set[str]]:
+    """The splits that came with the samples of a group, for groups with any. More than one is a leak of the giver's."""
+    given: dict[str, set[str]] = {}
+    for sample in samples:
+        if sample.split:
+            given.setdefault(groups[sample.id], set()).add(sample.split)
+    return given
+
+
+def find_over_cap(samples: list[Sample], limits: dict[str, Limits], seed: int) -> LeftOut:
+    """Samples over the cap of their source and split; which ones stay is drawn by seed and id."""
     left_out: LeftOut = {}
     taken: Counter[tuple[str, str]] = Counter()
     for sample in sorted(samples, key=lambda sample: uniform_hash(seed, sample.id)):
-        cap = limits.get(sample.source, {}).get(sample.split)
+        cap = getattr(limits.get(sample.source, Limits()), sample.split)
         if cap is not None and taken[sample.source, sample.split] >= cap:
             left_out[sample.id] = "over_cap"
         else:
@@ -128,30 +174,50 @@ def write_left_out(path: Path, samples: list[Sample], left_out: LeftOut) -> None
         writer.writerows([s.id, s.source, left_out[s.id]] for s in samples if s.id in left_out)
 
 
+def tell_leaks(samples: list[Sample]) -> None:
+    """Tell a person which given splits share drawings or groups: such scores flatter a model."""
+    straddling = [splits for splits in given_splits(samples, unite_groups(samples)).values() if len(splits) > 1]
+    if straddling:
+        say(
+            "split_samples",
+            f"LEAK in the given splits: {len(straddling)} groups of like drawings lie in more than one of them "
+            f"({sum('test' in splits for splits in straddling)} touch test); exact copies were removed, the rest left "
+            "where it was given",
+        )
+
+
+def check_splits(samples: list[Sample], n_in: int, left_out: LeftOut) -> None:
+    """Raise InputError, with the mend, where a split is empty."""
+    for split in SPLITS:
+        if not any(sample.split == split for sample in samples):
+            reasons = ", ".join(f"{number} {reason}" for reason, number in Counter(left_out.values()).items())
+            raise InputError(
+                f"the {split} split is empty: {n_in} samples came in, {len(left_out)} were left out ({reasons or 'none'}); "
+                + (
+                    "give more samples or raise the limits"
+                    if split == "train"
+                    else f"raise dataset.{split} (the share of the groups) or the limits, or give more samples"
+                )
+            )
+
+
 def main(*, input: list[Path], validation: float, test: float, limits: str, seed: int, output_dir: Path) -> None:
     """Write the splits. Raises InputError for an id that is there twice and for an empty split."""
-    limit_table: Limits = json.loads(limits)
+    limits_of = read_limits(limits)
     samples = read_sources(input)
-    left_out: LeftOut = dict.fromkeys(find_duplicates(samples), "duplicates")
-    for sample in samples:
-        longest = limit_table.get(sample.source, {}).get("max_chars")
-        if sample.id not in left_out and longest is not None and sample.n_chars > longest:
-            left_out[sample.id] = "too_long"
+    tell_leaks(samples)
+    left_out = find_too_long(samples, limits_of) | find_duplicates(samples)
     assigned = assign_splits(samples, validation, test, seed)
-    left_out |= apply_caps([sample for sample in assigned if sample.id not in left_out], limit_table, seed)
+    left_out |= find_over_cap([sample for sample in assigned if sample.id not in left_out], limits_of, seed)
     kept = [sample for sample in assigned if sample.id not in left_out]
-    for split in SPLITS:
-        if not any(sample.split == split for sample in kept):
-            raise InputError(
-                f"the {split} split is empty: {len(samples)} samples came in, {len(left_out)} were left out; "
-                f"raise dataset.{split} (the share of the samples), the limits, or give more data"
-            )
+    check_splits(kept, len(samples), left_out)
     for split in SPLITS:
         write_samples(output_dir / f"{split}.parquet", [sample for sample in kept if sample.split == split])
     write_left_out(output_dir / "left_out.csv", assigned, left_out)
     write_json(output_dir / "counts.json", count_samples(assigned, left_out))
     sizes = ", ".join(f"{sum(sample.split == split for sample in kept)} {split}" for split in SPLITS)
-    say("split_samples", f"{sizes}; {len(left_out)} left out {dict(Counter(left_out.values()))}")
+    reasons = "".join(f", {number} {reason}" for reason, number in Counter(left_out.values()).items())
+    say("split_samples", f"{sizes}{reasons}")
 
 
 def build_parser() -> argparse.ArgumentParser:
