@@ -4,10 +4,13 @@ import csv
 import json
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from command import InputError
+from groups import unite_by_keys
 from records import Sample, read_samples, write_samples
-from split_samples import assign_splits, find_duplicates, main, unite_groups
+from split_samples import MAX_DRAWINGS_OF_A_CAPTION, assign_splits, find_duplicates, main, unite_groups
 
 
 def sample(number, **changes):
@@ -65,13 +68,68 @@ def test_a_shared_reference_unites_groups_across_chains():
     assert groups["s001"] == groups["s002"] == groups["s003"] != groups["s004"]
 
 
+def test_the_same_drawing_under_two_groups_unites_them():
+    groups = unite_groups([sample(1, xml="x"), sample(2, xml="x"), sample(3, group="g2")])
+    assert groups["s001"] == groups["s002"] == groups["s003"]
+
+
+def test_a_caption_of_very_many_drawings_unites_nobody():
+    n = MAX_DRAWINGS_OF_A_CAPTION
+    assert len(set(unite_groups([sample(i, references=["icon"]) for i in range(n)]).values())) == 1
+    assert len(set(unite_groups([sample(i, references=["icon"]) for i in range(n + 1)]).values())) == n + 1
+
+
+def test_captions_unite_across_sources_but_group_names_do_not():
+    groups = unite_groups(
+        [sample(1, source="b", references=["caption 2"]), sample(2), sample(3, source="b", group="g2")]
+    )
+    assert groups["s001"] == groups["s002"] != groups["s003"]
+
+
+@given(st.lists(st.lists(st.sampled_from("abcdefgh"), min_size=1, max_size=3), max_size=12))
+def test_groups_are_the_connected_components(keys):
+    items = {str(number): list(of_item) for number, of_item in enumerate(keys)}
+    groups = unite_by_keys(items)
+    components = [({item}, set(of_item)) for item, of_item in items.items()]
+    for key in "abcdefgh":
+        touched = [component for component in components if key in component[1]]
+        if touched:
+            merged = (set().union(*(c[0] for c in touched)), set().union(*(c[1] for c in touched)))
+            components = [component for component in components if component not in touched] + [merged]
+    assert groups == {item: min(keys) for members, keys in components for item in members}
+
+
+def test_a_sample_without_split_follows_its_group():
+    samples = [sample(n, group="g", split="test" if n == 7 else "") for n in range(20)]
+    assert {s.split for s in assign_splits(samples, 0.3, 0.0, 7)} == {"test"}
+
+
+def test_given_splits_that_share_a_group_are_told(tmp_path, capfd):
+    samples = [sample(n, split=("train", "validation", "test")[n % 3]) for n in range(9)]
+    run(tmp_path, samples)
+    assert "LEAK" not in capfd.readouterr().err
+    run(tmp_path, [*samples, sample(9, split="test", group="g0")])
+    assert "LEAK in the given splits: 1 groups" in capfd.readouterr().err
+
+
+def test_more_twins_do_not_move_their_group():
+    old = [sample(n, id=f"z{n}") for n in range(40)]
+    before = {s.id: s.split for s in assign_splits(old, 0.3, 0.3, 7)}
+    twin = sample(0, id="a0", references=["a twin"], xml="another drawing")
+    after = {s.id: s.split for s in assign_splits([twin, *old], 0.3, 0.3, 7)}
+    assert before == {id: after[id] for id in before}
+    assert after["a0"] == after["z0"]
+
+
 def test_given_splits_are_respected():
     samples = [sample(n, split="test" if n % 2 else "train", references=["same"]) for n in range(10)]
     assert [s.split for s in assign_splits(samples, 0.5, 0.5, 7)] == [s.split for s in samples]
 
 
 def test_a_duplicate_across_given_splits_stays_in_test():
-    assert find_duplicates([sample(1, split="train", xml="x"), sample(2, split="test", xml="x")]) == {"s001"}
+    assert find_duplicates([sample(1, split="train", xml="x"), sample(2, split="test", xml="x")]) == {
+        "s001": "duplicates"
+    }
 
 
 def test_new_samples_do_not_move_old_ones():
@@ -99,3 +157,19 @@ def test_an_empty_split_names_the_setting(tmp_path):
     with pytest.raises(InputError, match=r"dataset\.test"):
         run(tmp_path, [sample(n) for n in range(30)], test=0.0)
     assert not (tmp_path / "data").exists()
+
+
+def test_an_unknown_split_or_limit_is_named(tmp_path):
+    with pytest.raises(InputError, match="'dev'"):
+        run(tmp_path, [sample(1, split="dev")])
+    with pytest.raises(InputError, match=r"a\.limits\.max_char.*max_chars"):
+        run(tmp_path, [sample(1)], limits='{"a": {"max_char": 3}}')
+
+
+def test_shares_are_met_and_depend_on_the_seed():
+    samples = [sample(n) for n in range(2000)]
+    drawn = {seed: [s.split for s in assign_splits(samples, 0.1, 0.2, seed)] for seed in (7, 8)}
+    assert drawn[7] != drawn[8]
+    for splits in drawn.values():
+        assert abs(splits.count("test") / 2000 - 0.2) < 0.03
+        assert abs(splits.count("validation") / 2000 - 0.1) < 0.03

@@ -88,7 +88,8 @@ def unite_groups(samples: list[Sample]) -> dict[str, str]:
     """The group of each sample by id: samples that share group, xml or caption belong together.
 
     Captions unite only samples without a given split: who gives splits has decided. They do so across sources: sets of
-    emoji draw the same things.
+    emoji draw the same things. A group goes by the name that sorts first, one that came with its samples, so that a new
+    twin does not rename it.
     """
     captions = {s.id: {" ".join(r.lower().split()) for r in s.references} for s in samples if not s.split}
     n_drawings = Counter(caption for of_sample in captions.values() for caption in of_sample)
@@ -98,7 +99,7 @@ def unite_groups(samples: list[Sample]) -> dict[str, str]:
                 f"group:{sample.source}:{sample.group}",
                 f"xml:{hashlib.sha256(sample.xml.encode()).hexdigest()}",
                 *(
-                    f"caption:{caption}"
+                    f"reference:{caption}"
                     for caption in captions.get(sample.id, ())
                     if n_drawings[caption] <= MAX_DRAWINGS_OF_A_CAPTION
                 ),
@@ -188,16 +189,14 @@ def tell_leaks(samples: list[Sample]) -> None:
 
 def check_splits(samples: list[Sample], n_in: int, left_out: LeftOut) -> None:
     """Raise InputError, with the mend, where a split is empty."""
+    sizes = Counter(sample.split for sample in samples)
     for split in SPLITS:
-        if not any(sample.split == split for sample in samples):
-            reasons = ", ".join(f"{number} {reason}" for reason, number in Counter(left_out.values()).items())
+        if not sizes[split]:
+            reasons = "".join(f", {number} {reason}" for reason, number in Counter(left_out.values()).items())
+            share = "dataset.validation and dataset.test leave none" if split == "train" else f"raise dataset.{split}"
             raise InputError(
-                f"the {split} split is empty: {n_in} samples came in, {len(left_out)} were left out ({reasons or 'none'}); "
-                + (
-                    "give more samples or raise the limits"
-                    if split == "train"
-                    else f"raise dataset.{split} (the share of the groups) or the limits, or give more samples"
-                )
+                f"the {split} split is empty: {n_in} samples came in{reasons}. Give more samples, raise the limits, "
+                f"or change the shares of the splits ({share})"
             )
 
 
