@@ -1,12 +1,16 @@
 """OpenMoji with Unicode names: twins share a group, captions are words, nothing is lost uncounted."""
 
+import json
+from collections import Counter
+
 import pytest
 
-from build_openmoji import find_drawings, group_of, join_samples, read_captions
+from build_openmoji import clean_names, find_drawings, join_names, join_samples, main, read_captions
 
 DRAWINGS = find_drawings()
 SAMPLES, LEFT_OUT = join_samples(DRAWINGS, read_captions())
 BY_ID = {sample["id"]: sample for sample in SAMPLES}
+BY_CAPTION = {caption: sample for sample in SAMPLES for caption in sample["captions"]}
 
 
 def test_every_drawing_is_used_or_counted():
@@ -28,25 +32,61 @@ def test_aliases_are_further_references():
 
 
 @pytest.mark.parametrize(
-    ("one", "other"),
+    "twins",
     [
-        ("1F3C3-200D-2640", "1F3C3-200D-2642"),  # woman running, man running
-        ("1F3C3", "1F3C3-200D-27A1"),  # person running, facing right
-        ("1F468-200D-1F9B0", "1F469-200D-1F9B3"),  # red hair, white hair
-        ("1F468-200D-2695", "1F9D1-200D-2695"),  # man, person: health worker
-        ("1F44B", "1F44B-1F3FD"),  # skin tone
-        ("0031-20E3", "0032-20E3"),  # keycaps
+        ["woman running", "man running", "person running", "person running facing right"],
+        ["man red hair", "woman white hair", "person", "bald"],
+        ["health worker", "man health worker", "woman health worker"],
+        ["keycap 1", "keycap 2", "keycap #", "keycap 10"],
+        ["prince", "princess", "person with crown"],
+        ["couplekiss", "kiss man man", "kiss woman woman"],
+        ["pregnant woman", "pregnant man"],
+        ["family", "family man girl", "family adult child child"],
+        ["left-facing fist", "right-facing fist"],
+        ["red heart", "light blue heart"],
+        ["one o'clock", "twelve-thirty"],
     ],
 )
-def test_twins_share_a_group(one, other):
-    assert group_of(one.split("-")) == group_of(other.split("-"))
+def test_twins_share_a_group(twins):
+    assert len({BY_CAPTION[caption]["group"] for caption in twins}) == 1
 
 
 def test_different_drawings_have_different_groups():
-    assert group_of(["1F600"]) != group_of(["1F601"])
-    assert len({sample["group"] for sample in SAMPLES}) > 1000
+    different = [
+        "grinning face",
+        "red heart",
+        "woman running",
+        "woman walking",
+        "keycap 1",
+        "one o'clock",
+        "rat",
+        "farmer",
+    ]
+    assert len({BY_CAPTION[caption]["group"] for caption in different}) == len(different)
+    sizes = Counter(sample["group"] for sample in SAMPLES)
+    assert len(sizes) > 1250
+    assert max(sizes.values()) < 40
+
+
+def test_one_drawing_under_several_names_is_one_sample_with_all_of_them():
+    assert len({sample["svg"] for sample in SAMPLES}) == len(SAMPLES)
+    assert BY_CAPTION["man farmer"]["captions"] == ["farmer", "man farmer"]
+    assert join_names(["man farmer"], ["farmer"]) == ["farmer", "man farmer"]
+
+
+def test_names_become_words_once():
+    assert clean_names([":woman’s_hat:", ":womans_hat:"]) == ["woman's hat"]
+    assert clean_names([":twelve-thirty:", ":clock1230:"]) == ["twelve-thirty"]
+    assert clean_names([":OK_button:", ":ok:"]) == ["ok button"]
+    assert clean_names([":ox:"]) == ["ox"]
 
 
 def test_flags_take_no_part():
     assert "1F1EB-1F1F7" in DRAWINGS
     assert "openmoji-1F1EB-1F1F7" not in BY_ID
+
+
+def test_the_file_holds_every_sample(tmp_path):
+    main(output=tmp_path / "raw" / "openmoji.jsonl")
+    lines = (tmp_path / "raw" / "openmoji.jsonl").read_text().splitlines()
+    assert [json.loads(line) for line in lines] == SAMPLES

