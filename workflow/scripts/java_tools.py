@@ -10,29 +10,25 @@ Python that imports this module pays nothing; the JVM starts within the function
 
 from __future__ import annotations
 
-import gzip
 import importlib.util
 import math
 import os
 import re
 import subprocess
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from command import InputError
 
-if TYPE_CHECKING:
-    import pyarrow as pa
-
-# Numbers with a decimal point, text as UTF-8, and no file in /tmp, whatever the machine's locale.
+# Numbers with a decimal point, text as UTF-8, and no file in /tmp, whatever the machine's locale. The runs
+# are short: a second compiler and a parallel collector would cost more than they bring.
 JAVA_OPTIONS = (
     *("-Duser.language=en", "-Duser.country=US"),
     *("-Dfile.encoding=UTF-8", "-Dstdin.encoding=UTF-8", "-Dstdout.encoding=UTF-8"),
-    *("-XX:+UseSerialGC", "-XX:-UsePerfData"),
+    *("-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-XX:-UsePerfData"),
 )
 # Variables through which a JVM takes options or classes from the outside.
 JAVA_VARIABLES = ("JAVA_TOOL_OPTIONS", "JDK_JAVA_OPTIONS", "_JAVA_OPTIONS", "CLASSPATH")
@@ -49,7 +45,6 @@ METEOR_OPTIONS = ("-", "-", "-stdio", "-l", "en", "-norm")  # those of pycocoeva
 N_METEOR_STATISTICS = 23
 METEOR_SEPARATOR = "|||"
 METEOR_PARAPHRASES = "meteor/data/paraphrase-en.gz"
-MAX_PARAPHRASE_WORDS = 7  # of the longest phrase in the table
 
 
 def tokenize(texts: Sequence[str], timeout_seconds: float = 600.0) -> list[str]:
@@ -66,21 +61,23 @@ def tokenize(texts: Sequence[str], timeout_seconds: float = 600.0) -> list[str]:
 def meteor_statistics(
     captions: Sequence[str],
     references: Sequence[Sequence[str]],
+    paraphrases: Path | None = None,
     timeout_seconds: float | None = None,
 ) -> np.ndarray:
     """METEOR's sufficient statistics of each caption against its best reference, (n, 23).
 
     Both are PTB-tokenised, as in pycocoevalcap. The columns are METEOR's own, in its order: see
-    `metrics/meteor.py`. The time limit is generous by default: 5 minutes and a second for each 50 words.
+    `metrics/meteor.py`. `paraphrases` is a part of its table that is enough for these texts (see
+    `paraphrases.py`), or None for all of it. The time limit is generous by default: 5 minutes and a
+    second for each 50 words.
     """
     lines = [meteor_line(caption, texts) for caption, texts in zip(captions, references, strict=True)]
     if timeout_seconds is None:
         timeout_seconds = 300.0 + sum(map(len, lines)) / 250
-    with tempfile.TemporaryDirectory() as folder:
-        paraphrases = Path(folder, "paraphrases.gz")
-        restrict_paraphrases(captions, [text for group in references for text in group], paraphrases)
-        arguments = ["-Xmx2G", "-jar", find_part(METEOR_JAR), *METEOR_OPTIONS, "-a", str(paraphrases)]
-        answers = run_java("METEOR", arguments, lines, timeout_seconds)
+    arguments = ["-Xmx2G", "-jar", find_part(METEOR_JAR), *METEOR_OPTIONS]
+    if paraphrases:
+        arguments += ["-a", str(paraphrases.resolve())]
+    answers = run_java("METEOR", arguments, lines, timeout_seconds)
     statistics = [parse_numbers(answer) for answer in answers]
     wrong = [answer for answer, row in zip(answers, statistics, strict=True) if len(row) != N_METEOR_STATISTICS]
     if wrong:
@@ -88,57 +85,10 @@ def meteor_statistics(
     return np.array(statistics, dtype=float).reshape(len(lines), N_METEOR_STATISTICS)
 
 
-def restrict_paraphrases(captions: Sequence[str], references: Sequence[str], path: Path) -> None:
-    """Write the part of METEOR's paraphrase table that can match between these captions and references.
-
-    A pair of phrases matches where one stands in the reference and the other in the caption. Without
-    those that never do METEOR gives the same statistics, and starts in a fraction of a second and of
-    the memory: it would read 5 million pairs.
-    """
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
-    in_captions, in_references = find_phrases(captions), find_phrases(references)
-    wanted = pa.array(sorted(in_captions), pa.binary())
-    with gzip.open(find_part(METEOR_PARAPHRASES)) as table, gzip.open(path, "wb", compresslevel=1) as restricted:
-        for lines in read_paraphrases(table):
-            candidates = pc.is_in(lines, wanted).to_numpy(zero_copy_only=False).reshape(-1, 3)[:, 1:].any(axis=1)
-            places = 3 * np.flatnonzero(candidates)[:, None] + np.arange(3)
-            kept = lines.take(pa.array(places.ravel())).to_pylist()
-            for probability, one, other in zip(kept[0::3], kept[1::3], kept[2::3], strict=True):
-                if (one in in_captions and other in in_references) or (other in in_captions and one in in_references):
-                    restricted.write(probability + one + other)
-
-
-def read_paraphrases(table: gzip.GzipFile) -> Iterator[pa.BinaryArray]:
-    """The lines of METEOR's table in large pieces, three a pair: probability, phrase, paraphrase.
-
-    Lines keep their line end, so that an array of them is the text itself and offsets into it.
-    """
-    import pyarrow as pa
-
-    rest = b""
-    while read := table.read(1 << 24):
-        text = rest + read
-        line_ends = np.flatnonzero(np.frombuffer(text, dtype=np.uint8) == ord("\n")) + 1
-        offsets = np.concatenate([[0], line_ends[: len(line_ends) // 3 * 3]]).astype(np.int32)
-        rest = text[offsets[-1] :]
-        yield pa.Array.from_buffers(
-            pa.binary(), len(offsets) - 1, [None, pa.py_buffer(offsets), pa.py_buffer(text[: offsets[-1]])]
-        )
-
-
-def find_phrases(texts: Sequence[str]) -> set[bytes]:
-    """All runs of up to MAX_PARAPHRASE_WORDS words of the texts, as METEOR itself normalises them, as lines."""
+def normalize(texts: Sequence[str]) -> list[str]:
+    """The texts as METEOR splits them into words, one space between two."""
     arguments = ["-cp", find_part(METEOR_JAR), "edu.cmu.meteor.util.Normalizer", "en", "true"]
-    phrases = set()
-    lines = sorted({meteor_text(text) for text in texts})
-    for line in run_java("METEOR's normalizer", arguments, lines, timeout_seconds=300.0):
-        words = line.lower().encode().split()
-        for start in range(len(words)):
-            for end in range(start + 1, min(start + MAX_PARAPHRASE_WORDS, len(words)) + 1):
-                phrases.add(b" ".join(words[start:end]) + b"\n")
-    return phrases
+    return run_java("METEOR's normalizer", arguments, [meteor_text(text) for text in texts], timeout_seconds=300.0)
 
 
 def meteor_line(caption: str, references: Sequence[str]) -> str:

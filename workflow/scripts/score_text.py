@@ -13,6 +13,7 @@ Output  scores/<system>/<metric>.json (corpus values, n, signature) and .parquet
 from __future__ import annotations
 
 import argparse
+import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -34,10 +35,11 @@ def main(
     reference_tokens: Path,
     output: Path,
     table: Path,
+    paraphrases: Path | None = None,
 ) -> None:
     """Score all samples, the failed captions among them, and write values, statistics and signature."""
     scorer = load_metric(metric)
-    texts = read_texts(captions, samples, tokens, reference_tokens)
+    texts = dataclasses.replace(read_texts(captions, samples, tokens, reference_tokens), paraphrases=paraphrases)
     columns = scorer.score_samples(texts)
     signature = scorer.signature(tokens=PTB_VERSION, n_references=describe_counts(texts.reference_tokens))
     scores = collect_scores(scorer, system, texts.captions, columns, signature)
@@ -100,6 +102,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--samples", type=Path, required=True, help="samples that they are scored on")
     parser.add_argument("--tokens", type=Path, required=True, help="the captions, tokenised")
     parser.add_argument("--reference-tokens", type=Path, required=True, help="the references, tokenised")
+    parser.add_argument("--paraphrases", type=Path, help="METEOR's table for these references, made with them")
     parser.add_argument("--output", type=Path, required=True, help="scores/<system>/<metric>.json")
     parser.add_argument("--table", type=Path, required=True, help="scores/<system>/<metric>.parquet")
     return parser

@@ -63,7 +63,7 @@ class ValueInfo:
 
 @dataclass(frozen=True)
 class Texts:
-    """What a text metric sees of one system. The four lists run parallel, one entry a sample.
+    """What a text metric sees of one system. The lists run parallel, one entry a sample.
 
     The caption of a failed record is "" in `tokens`.
     """
@@ -72,6 +72,7 @@ class Texts:
     captions: list[Caption]
     tokens: list[str]  # the caption, PTB-tokenised: lower case, no punctuation, words joined by one space
     reference_tokens: list[list[str]]  # the references likewise, at least one a sample
+    paraphrases: Path | None = None  # METEOR's table for these references, where it was made beforehand
 
 
 class Metric(abc.ABC):

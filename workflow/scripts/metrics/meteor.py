@@ -7,7 +7,9 @@ corpus value comes from summed counts, as METEOR's EVAL has it, not from the mea
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Mapping
+from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
@@ -40,8 +42,12 @@ class Meteor(Metric):
 
     def score_samples(self, texts: Texts) -> dict[str, np.ndarray]:
         from java_tools import meteor_statistics
+        from paraphrases import restrict_to_captions
 
-        table = meteor_statistics(texts.tokens, texts.reference_tokens)
+        with tempfile.TemporaryDirectory() as folder:
+            paraphrases = Path(folder, "paraphrases.gz")
+            restrict_to_captions(texts.tokens, texts.reference_tokens, paraphrases, texts.paraphrases)
+            table = meteor_statistics(texts.tokens, texts.reference_tokens, paraphrases)
         statistics = {f"stat_{name}": table[:, column] for column, name in enumerate(STATISTICS)}
         # METEOR leaves the one chunk of a whole match out, in the sample's score and in the sum.
         statistics["stat_chunks"] = np.where(matched_whole(statistics), 0.0, statistics["stat_chunks"])
