@@ -120,7 +120,8 @@ def measure_text(folder: Path, systems: list[str]) -> dict[str, float]:
     theirs = time.perf_counter() - start
     say("benchmark", f"pycocoevalcap: {theirs:.1f} s")
     start = time.perf_counter()
-    run_script("tokenize_captions.py", "--samples", "test.parquet", "--output", "references.jsonl", folder=folder)
+    files = ["--samples", "test.parquet", "--output", "references.jsonl", "--paraphrases", "paraphrases.gz"]
+    run_script("tokenize_captions.py", *files, folder=folder)
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         list(pool.map(lambda system: tokenize_system(folder, system), systems))
         jobs = [(system, metric) for metric in TEXT_METRICS for system in systems]
@@ -164,8 +165,9 @@ def tokenize_system(folder: Path, system: str) -> None:
 def score_system(folder: Path, system: str, metric: str) -> None:
     arguments = ["--metric", metric, "--system", system, "--captions", f"captions/{system}.jsonl"]
     arguments += ["--samples", "test.parquet", "--tokens", f"tokens/{system}.jsonl"]
-    arguments += ["--reference-tokens", "references.jsonl", "--output", f"scores/{system}/{metric}.json"]
-    run_script("score_text.py", *arguments, "--table", f"scores/{system}/{metric}.parquet", folder=folder)
+    arguments += ["--reference-tokens", "references.jsonl", "--paraphrases", "paraphrases.gz"]
+    arguments += ["--output", f"scores/{system}/{metric}.json", "--table", f"scores/{system}/{metric}.parquet"]
+    run_script("score_text.py", *arguments, folder=folder)
 
 
 def measure_bootstrap(folder: Path, systems: list[str]) -> dict[str, float]:
