@@ -47,6 +47,7 @@ if "train" in config["clip"]:
             code=code_digest("train_clip_heads"),
         shell:
             "python {SCRIPTS}/train_clip_heads.py --samples {input.samples} --images {input.images}"
+            " --validation-samples {input.validation_samples} --validation-images {input.validation_images}"
             " --vision-weights $(dirname {input.vision})/model.safetensors --text-model $(dirname {input.text})"
             " --settings {params.settings:q} --seed {params.seed} --output-dir {CLIP} 3>&2 &> {log}"
 

@@ -66,7 +66,10 @@ rule html_report:
     params:
         title=config["report"].get("title", config["experiment"]),
         credits=as_json(config["report"]["credits"]),
+        values=config["report"]["radar"],
+        style=as_json(config["report"]["style"]),
         clip_note=config["clip"]["note"],
+        clip_training=lambda wildcards, input: f"--clip-training {input.clip_training}" if input.clip_training else "",
         code=code_digest("html_report"),
     shell:
         "python {SCRIPTS}/html_report.py --experiment {params.title:q} --comparison {input.comparison}"
@@ -75,4 +78,5 @@ rule html_report:
         " --preprocess-counts {input.preprocess_counts} --rejected {input.rejected}"
         " --training {input.training} --history {input.history} --figures {input.figures}"
         " --provenance {input.provenance} --benchmarks-dir {RESULTS}/benchmarks --credits {params.credits:q}"
+        " --values {params.values} --style {params.style:q} --clip-note {params.clip_note:q} {params.clip_training}"
         " --output {output} 3>&2 &> {log}"

@@ -1,0 +1,121 @@
+"""CLIP models, loaded in one way: a folder in open_clip's own format, safetensors only, no network.
+
+The folder has open_clip_config.json, open_clip_model.safetensors and, where the text tower is a transformers model, its
+config.json and tokenizer. That is the format of open_clip's repositories on the hub (the OpenAI weights among them,
+with QuickGELU in their configuration) and of the demo's embedded CLIP. A bare weights file with the name of one of
+open_clip's architectures makes such a folder with `make_clip_folder`.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+
+import numpy as np
+import torch
+
+from command import InputError
+from model_files import file_digest
+from records import read_json, write_json
+
+CONFIG, WEIGHTS = "open_clip_config.json", "open_clip_model.safetensors"
+
+
+@dataclass
+class Clip:
+    """A CLIP model with its preprocessing and tokenizer. Features are unit vectors, float32, n x dimension."""
+
+    model: Any
+    preprocess: Callable[[Any], torch.Tensor]
+    tokenizer: Any
+    name: str
+    digest: str  # sha256 of the weights file
+    device: str
+
+    @torch.inference_mode()
+    def encode_images(self, pngs: Sequence[bytes]) -> np.ndarray:
+        """Features of one batch of PNG images."""
+        from PIL import Image as Picture
+
+        pictures = [self.preprocess(Picture.open(io.BytesIO(png)).convert("RGB")) for png in pngs]
+        features = self.model.encode_image(torch.stack(pictures).to(self.device), normalize=True)
+        return features.float().cpu().numpy()
+
+    @torch.inference_mode()
+    def encode_texts(self, texts: Sequence[str], batch_size: int = 64) -> np.ndarray:
+        """Features of texts; longer ones than the context are truncated by the tokenizer, the end token kept."""
+        batches = [texts[start : start + batch_size] for start in range(0, len(texts), batch_size)]
+        features = [self.model.encode_text(self.tokenizer(list(b)).to(self.device), normalize=True) for b in batches]
+        return torch.cat(features).float().cpu().numpy() if features else np.zeros((0, 1), np.float32)
+
+    def is_truncated(self, text: str) -> bool:
+        """Whether a text has more tokens than the context holds."""
+        inner = getattr(self.tokenizer, "tokenizer", None)
+        # A tokenizer of transformers counts its special tokens; open_clip's own leaves out start and end.
+        length = len(inner(text)["input_ids"]) if inner else len(self.tokenizer.encode(text)) + 2
+        return length > self.tokenizer.context_length
+
+    def facts(self) -> dict[str, str]:
+        """What a signature says of the model."""
+        return {
+            "open_clip": metadata.version("open_clip_torch"),
+            "model": self.name,
+            "weights": self.digest[:12],
+            "context": str(self.tokenizer.context_length),
+        }
+
+
+def load_clip(folder: Path) -> Clip:
+    """Load a CLIP folder. Raises InputError for one that lacks configuration or safetensors weights."""
+    import open_clip
+
+    for name in (CONFIG, WEIGHTS):
+        if not (folder / name).is_file():
+            raise InputError(f"{folder} is no CLIP folder: it has no {name}")
+    config = read_json(folder / CONFIG)["model_cfg"]
+    overrides = {}
+    if "hf_model_name" in config["text_cfg"]:
+        # The text tower's configuration lies in the folder itself, wherever that was moved to.
+        overrides["text_cfg"] = {**config["text_cfg"], "hf_model_name": str(folder), "hf_model_pretrained": False}
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    precision = "bf16" if device == "cuda" and torch.cuda.is_bf16_supported() else "fp32"
+    identifier = f"local-dir:{folder}"
+    model, _, preprocess = open_clip.create_model_and_transforms(
+        identifier, device=device, precision=precision, **overrides
+    )
+    tokenizer = open_clip.get_tokenizer(identifier)
+    if precision != "fp32":
+        preprocess = _cast_after(preprocess, torch.bfloat16)
+    return Clip(model.eval(), preprocess, tokenizer, clip_name(folder), file_digest(folder / WEIGHTS), device)
+
+
+def _cast_after(preprocess: Callable[[Any], torch.Tensor], dtype: torch.dtype) -> Callable[[Any], torch.Tensor]:
+    return lambda picture: preprocess(picture).to(dtype)
+
+
+def clip_name(folder: Path) -> str:
+    """How the model is called: by its configuration, else by its folder."""
+    return read_json(folder / CONFIG).get("name", folder.name)
+
+
+def make_clip_folder(architecture: str, weights: Path, folder: Path) -> None:
+    """A CLIP folder from a safetensors file and an architecture that open_clip knows (ViT-B-32-quickgelu)."""
+    import open_clip
+
+    config = open_clip.get_model_config(architecture)
+    if config is None:
+        known = [name for name in open_clip.list_models() if name.startswith(architecture[:5])]
+        raise InputError(f"open_clip knows no architecture {architecture!r}; near it: {', '.join(known) or 'none'}")
+    if weights.suffix != ".safetensors":
+        raise InputError(f"{weights} is not safetensors; convert it first")
+    folder.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(weights, folder / WEIGHTS)
+    write_json(folder / CONFIG, {"name": architecture, "model_cfg": config, "preprocess_cfg": {}})

@@ -1,0 +1,90 @@
+"""Score the captions of a system against the images by CLIP.
+
+Input: a CLIP folder, captions, samples (references), image features. Output: scores as JSON and one row a sample as
+Parquet; metrics/clip_score.py says what the values are. A sample without image has no score, for any system.
+
+    python workflow/scripts/score_clip.py --system test3 --clip clip --captions captions/test3.jsonl \
+        --samples data/test.parquet --features clip_features/test.parquet \
+        --output scores/test3/clip_score.json --table scores/test3/clip_score.parquet
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+
+from clip_features import read_features
+from clip_model import Clip, load_clip
+from command import InputError, run_command, say
+from metrics.clip_score import HESSEL_PREFIX, METRIC, ClipSimilarities
+from records import Caption, Sample, read_captions, read_samples
+from score_text import check_same_ids, describe_counts
+from scores import collect_scores, write_scores
+
+
+def measure_similarities(
+    clip: Clip, captions: list[Caption], samples: list[Sample], features: dict[str, np.ndarray | None]
+) -> ClipSimilarities:
+    """Cosines of every caption with its image and with its closest reference."""
+    width = next((len(vector) for vector in features.values() if vector is not None), 1)
+    images = np.full((len(samples), width), np.nan, np.float32)
+    for row, sample in enumerate(samples):
+        vector = features[sample.id]
+        if vector is not None:
+            images[row] = vector
+    plain = clip.encode_texts([caption.caption for caption in captions])
+    prefixed = clip.encode_texts([HESSEL_PREFIX + caption.caption for caption in captions])
+    references = clip.encode_texts([HESSEL_PREFIX + text for sample in samples for text in sample.references])
+    ends = np.cumsum([len(sample.references) for sample in samples])
+    closest = [
+        float((prefixed[row] @ references[end - len(sample.references) : end].T).max())
+        for row, (sample, end) in enumerate(zip(samples, ends, strict=True))
+    ]
+    return ClipSimilarities(
+        image_caption=(images * plain).sum(1).astype(float),
+        image_prefixed_caption=(images * prefixed).sum(1).astype(float),
+        caption_references=np.array(closest),
+        failed=np.array([caption.status == "failed" for caption in captions]),
+    )
+
+
+def main(*, system: str, clip: Path, captions: Path, samples: Path, features: Path, output: Path, table: Path) -> None:
+    """Score all captions and write values, statistics and signature."""
+    model = load_clip(clip)
+    caption_list, sample_list = read_captions(captions), read_samples(samples)
+    check_same_ids(captions, [caption.id for caption in caption_list], sample_list)
+    image_features = read_features(features)
+    missing = [sample.id for sample in sample_list if sample.id not in image_features]
+    if missing:
+        raise InputError(f"{features} lacks {len(missing)} samples, {missing[0]!r} for one; extract it again")
+    similarities = measure_similarities(model, caption_list, sample_list, image_features)
+    n_truncated = sum(model.is_truncated(caption.caption) for caption in caption_list)
+    signature = METRIC.signature(
+        **model.facts(),
+        n_references=describe_counts([sample.references for sample in sample_list]),
+        truncated=f"{n_truncated} captions",
+    )
+    columns = METRIC.score_samples(similarities)
+    scores = collect_scores(METRIC, system, caption_list, columns, signature)
+    values = write_scores(output, table, METRIC, scores)
+    n_without = sum(vector is None for vector in image_features.values())
+    shown = ", ".join(f"{name} {'missing' if value is None else f'{value:.3f}'}" for name, value in values.items())
+    say("score_clip", f"{system}: {shown} ({n_without} without image, {n_truncated} truncated)")
+
+
+def build_parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(description="Score the captions of a system against the images by CLIP.")
+    parser.add_argument("--system", required=True)
+    parser.add_argument("--clip", type=Path, required=True, help="CLIP folder in open_clip's format")
+    parser.add_argument("--captions", type=Path, required=True)
+    parser.add_argument("--samples", type=Path, required=True, help="data/test.parquet")
+    parser.add_argument("--features", type=Path, required=True, help="clip_features/test.parquet")
+    parser.add_argument("--output", type=Path, required=True, help="scores/<system>/clip_score.json")
+    parser.add_argument("--table", type=Path, required=True, help="scores/<system>/clip_score.parquet")
+    return parser
+
+
+if __name__ == "__main__":
+    run_command(main, build_parser())
