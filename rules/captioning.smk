@@ -38,8 +38,8 @@ rule caption_llm:
     params:
         base=lambda wildcards: model_folder(base_of(wildcards)["source"]),
         adapter=adapter_option,
-        prompt=as_json(config["prompt"]),
-        decoding=as_json({key: value for key, value in config["decoding"].items() if key != "gpus"}),
+        prompt=json_param(config["prompt"]),
+        decoding=json_param({key: value for key, value in config["decoding"].items() if key != "gpus"}),
         seed=seed_of("caption_llm"),
         code=code_digest("caption_llm"),
     shell:

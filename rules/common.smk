@@ -52,6 +52,11 @@ wildcard_constraints:
     folder="[^/]+",
 
 
+def json_param(value):
+    """A parameter that is JSON; a function, since braces in a plain one would be taken for wildcards."""
+    return lambda wildcards: as_json(value)
+
+
 def seed_of(stage):
     """The seed of a stage."""
     return stage_seed(config["seed"], stage)

@@ -80,7 +80,7 @@ rule split_samples:
         f"{RESULTS}/logs/split_samples.log",
     params:
         dataset=config["dataset"],
-        limits=as_json({name: source["limits"] for name, source in config["dataset"]["sources"].items()}),
+        limits=json_param({name: source["limits"] for name, source in config["dataset"]["sources"].items()}),
         seed=seed_of("split_samples"),
         code=code_digest("split_samples"),
     shell:

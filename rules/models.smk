@@ -42,7 +42,7 @@ if "train" in config["clip"]:
             f"{RESULTS}/benchmarks/train_clip_heads.tsv"
         threads: 8
         params:
-            settings=as_json(config["clip"]["train"]["settings"]),
+            settings=json_param(config["clip"]["train"]["settings"]),
             seed=seed_of("train_clip_heads"),
             code=code_digest("train_clip_heads"),
         shell:

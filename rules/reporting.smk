@@ -18,7 +18,7 @@ rule radar_chart:
         f"{RESULTS}/logs/radar_chart.log",
     params:
         values=config["report"]["radar"],
-        style=as_json(config["report"]["style"]),
+        style=json_param(config["report"]["style"]),
         code=code_digest("radar_chart"),
     shell:
         "python {SCRIPTS}/radar_chart.py --comparison {input} --values {params.values} --style {params.style:q}"
@@ -34,7 +34,7 @@ rule record_provenance:
     log:
         f"{RESULTS}/logs/record_provenance.log",
     params:
-        configuration=as_json(config),
+        configuration=json_param(config),
         code=code_digest("record_provenance"),
     localrule: True
     shell:
@@ -65,9 +65,9 @@ rule html_report:
         f"{RESULTS}/logs/html_report.log",
     params:
         title=config["report"].get("title", config["experiment"]),
-        credits=as_json(config["report"]["credits"]),
+        credits=json_param(config["report"]["credits"]),
         values=config["report"]["radar"],
-        style=as_json(config["report"]["style"]),
+        style=json_param(config["report"]["style"]),
         clip_note=config["clip"]["note"],
         clip_training=lambda wildcards, input: f"--clip-training {input.clip_training}" if input.clip_training else "",
         code=code_digest("html_report"),

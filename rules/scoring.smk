@@ -122,7 +122,7 @@ rule compare:
     benchmark:
         f"{RESULTS}/benchmarks/compare.tsv"
     params:
-        systems=as_json(SYSTEMS),
+        systems=json_param(SYSTEMS),
         metrics=config["metrics"],
         settings=config["comparison"],
         seed=seed_of("compare"),

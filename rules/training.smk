@@ -36,7 +36,7 @@ rule train_lora:
         launcher=launcher,
         base=lambda wildcards: model_folder(base_of(wildcards)["source"]),
         settings=lambda wildcards: as_json(training_settings(config, wildcards.model)),
-        prompt=as_json(config["prompt"]),
+        prompt=json_param(config["prompt"]),
         seed=seed_of("train_lora"),
     shell:
         "{params.launcher} {SCRIPTS}/train_lora.py --name {wildcards.model} --base {params.base} --train {input.train}"
