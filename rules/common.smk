@@ -23,15 +23,16 @@ from configuration import (
     find_faults,
     load_schema,
     model_folder_name,
+    resolve_presets,
     stage_seed,
     systems,
-    training_settings,
 )
 from records import SPLITS
 
 faults = find_faults(config, load_schema())
 if faults:
     raise WorkflowError("The configuration has faults; nothing was run:", *(f"  {fault}" for fault in faults))
+resolve_presets(config)
 validate(config, "../workflow/schemas/config.schema.yaml")
 
 RESULTS = f"results/{config['experiment']}"

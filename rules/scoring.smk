@@ -31,13 +31,15 @@ rule tokenize_references:
     input:
         f"{RESULTS}/data/test.parquet",
     output:
-        f"{RESULTS}/tokens/references.jsonl",
+        tokens=f"{RESULTS}/tokens/references.jsonl",
+        paraphrases=f"{RESULTS}/tokens/paraphrases.gz",
     log:
         f"{RESULTS}/logs/tokenize_captions/references.log",
     params:
         code=code_digest("tokenize_captions"),
     shell:
-        "python {SCRIPTS}/tokenize_captions.py --samples {input} --output {output} 3>&2 &> {log}"
+        "python {SCRIPTS}/tokenize_captions.py --samples {input} --output {output.tokens}"
+        " --paraphrases {output.paraphrases} 3>&2 &> {log}"
 
 
 rule tokenize_captions:
@@ -61,6 +63,7 @@ rule score_text:
         samples=f"{RESULTS}/data/test.parquet",
         tokens=f"{RESULTS}/tokens/systems/{{system}}.jsonl",
         reference_tokens=f"{RESULTS}/tokens/references.jsonl",
+        paraphrases=f"{RESULTS}/tokens/paraphrases.gz",
     output:
         scores=f"{RESULTS}/scores/{{system}}/{{metric}}.json",
         table=f"{RESULTS}/scores/{{system}}/{{metric}}.parquet",
@@ -71,7 +74,8 @@ rule score_text:
     shell:
         "python {SCRIPTS}/score_text.py --metric {wildcards.metric} --system {wildcards.system}"
         " --captions {input.captions} --samples {input.samples} --tokens {input.tokens}"
-        " --reference-tokens {input.reference_tokens} --output {output.scores} --table {output.table} 3>&2 &> {log}"
+        " --reference-tokens {input.reference_tokens} --paraphrases {input.paraphrases} --output {output.scores}"
+        " --table {output.table} 3>&2 &> {log}"
 
 
 rule score_clip:
@@ -130,6 +134,7 @@ rule compare:
     shell:
         "python {SCRIPTS}/compare.py --experiment {config[experiment]} --samples {input.samples}"
         " --systems {params.systems:q} --metrics {params.metrics} --scores-dir {RESULTS}/scores"
+        " --slices {params.settings[slices]}"
         " --n-resamples {params.settings[n_resamples]} --confidence {params.settings[confidence]}"
         " --seed {params.seed} --output {output.comparison} --table {output.table} --text {output.text}"
         " 3>&2 &> {log}"

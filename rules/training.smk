@@ -35,7 +35,7 @@ rule train_lora:
         # No code digest here: hundreds of GPU hours are not thrown away for an edit. warn_of_stale_training tells.
         launcher=launcher,
         base=lambda wildcards: model_folder(base_of(wildcards)["source"]),
-        settings=lambda wildcards: as_json(training_settings(config, wildcards.model)),
+        settings=lambda wildcards: as_json(config["models"][wildcards.model]["settings"]),
         prompt=json_param(config["prompt"]),
         seed=seed_of("train_lora"),
     shell:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from snakemake.utils import validate
 
 from configuration import (
     fetched_sources,
@@ -12,9 +13,9 @@ from configuration import (
     load_schema,
     metric_names,
     model_folder_name,
+    resolve_presets,
     stage_seed,
     systems,
-    training_settings,
 )
 
 ROOT = Path(__file__).parent.parent
@@ -111,10 +112,14 @@ def test_two_systems_of_one_name_are_refused(config):
     assert "a system named 'blip-large' exists already" in only_fault(config)
 
 
-def test_a_model_overrides_its_preset(config):
+def test_a_model_overrides_its_preset_and_defaults_override_neither(config):
     config["models"]["gemma-2-9b-test3"]["settings"] = {"r": 2}
-    settings = training_settings(config, "gemma-2-9b-test3")
-    assert (settings["r"], settings["alpha"]) == (2, 32)
+    resolve_presets(config)
+    settings = config["models"]["gemma-2-9b-test3"]["settings"]
+    assert (settings["r"], settings["alpha"], settings["patience_steps"]) == (2, 32, 100)
+    validate(config, str(ROOT / "workflow/schemas/config.schema.yaml"))
+    assert (settings["r"], settings["alpha"], settings["patience_steps"]) == (2, 32, 100)
+    assert settings["bias"] == "none"
 
 
 def test_a_source_that_differs_gets_another_folder(config):

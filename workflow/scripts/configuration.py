@@ -186,10 +186,13 @@ def systems(config: Configuration) -> dict[str, dict[str, str]]:
     return table
 
 
-def training_settings(config: Configuration, model: str) -> dict[str, Any]:
-    """The resolved training settings of a model: its preset with the model's overrides."""
-    entry = config["models"][model]
-    return {**config["presets"][entry["preset"]], **entry["settings"]}
+def resolve_presets(config: Configuration) -> None:
+    """Put each model's preset under its own settings, in place.
+
+    To be called before the schema's defaults are filled in: they would override the preset.
+    """
+    for model in config.get("models", {}).values():
+        model["settings"] = {**config["presets"][model["preset"]], **model.get("settings", {})}
 
 
 def model_folder_name(source: dict[str, Any]) -> str:
