@@ -1,0 +1,188 @@
+"""The workflow as a whole: dry runs of the profiles, a small run to the report, what becomes stale when."""
+
+import json
+import time
+from pathlib import Path
+
+import pytest
+import yaml
+from workflow_runs import ROOT, copy_project, planned_jobs, snakemake, write_small_demo
+
+from records import read_captions, read_samples
+
+FIELD_RECORDS = [
+    {
+        "filename": f"d{number}.svg",
+        "xml": f"style=fill:{number},84,76;stroke:None\td=M0,0 L{number},9 L9,9",
+        "caption": f"shape {number}",
+    }
+    for number in range(40)
+]
+
+
+@pytest.fixture
+def full_project(tmp_path):
+    """A project with a small file in the field's own format for the full experiment."""
+    project = copy_project(tmp_path / "project")
+    (project / "data").mkdir()
+    (project / "data" / "drawings.json").write_text(json.dumps(FIELD_RECORDS))
+    return project
+
+
+@pytest.mark.parametrize("profile", [None, "profiles/local", "profiles/slurm"])
+def test_the_full_experiment_is_planned_without_gpu_or_network_in_seconds(full_project, profile):
+    start = time.monotonic()
+    jobs = planned_jobs(full_project, *(("--profile", profile) if profile else ("--cores", "1")))
+    assert time.monotonic() - start < 10  # about 2 s here; the machine may be busy
+    assert (jobs["train_lora"], jobs["caption_llm"], jobs["caption_image"], jobs["caption_baseline"]) == (2, 4, 3, 2)
+    assert (jobs["score_clip"], jobs["score_text"], jobs["html_report"]) == (9, 36, 1)
+
+
+def test_the_demo_is_planned(tmp_path):
+    jobs = planned_jobs(copy_project(tmp_path / "project"), "--profile", "profiles/demo")
+    assert (jobs["train_lora"], jobs["caption_llm"], jobs["train_clip_heads"]) == (2, 3, 1)
+
+
+def test_a_typo_in_the_configuration_is_one_clear_message(full_project):
+    config = yaml.safe_load((full_project / "config.yaml").read_text())
+    config["presets"]["test3"]["patience_step"] = config["presets"]["test3"].pop("patience_steps")
+    (full_project / "config.yaml").write_text(yaml.safe_dump(config))
+    run = snakemake(full_project, "-n", check=False)
+    assert run.returncode != 0
+    assert "presets.test3.patience_step: unknown key; did you mean 'patience_steps'?" in run.stdout
+    assert "Traceback" not in run.stdout
+
+
+def test_a_missing_configuration_or_dataset_is_named(full_project):
+    run = snakemake(full_project, "-n", "--configfile", "nowhere.yaml", check=False)
+    assert run.returncode != 0
+    assert "nowhere.yaml" in run.stdout
+    (full_project / "data" / "drawings.json").unlink()
+    run = snakemake(full_project, "-n", check=False)
+    assert run.returncode != 0
+    assert "dataset.sources.drawings.path: data/drawings.json does not exist" in run.stdout
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory):
+    """The demo in a smaller size, run once from nothing to its report."""
+    project = copy_project(tmp_path_factory.mktemp("small") / "project")
+    configuration = write_small_demo(project)
+    run = snakemake(project, "--profile", "profiles/demo", "--configfile", str(configuration), "all")
+    (project / "run.log").write_text(run.stdout)
+    return project
+
+
+def plan(project: Path) -> dict[str, int]:
+    return planned_jobs(project, "--profile", "profiles/demo", "--configfile", "small.yaml")
+
+
+@pytest.fixture
+def edited(small):
+    """The small run, whose edited files are put back afterwards."""
+    before = {}
+
+    def edit(name, change):
+        path = small / name
+        before.setdefault(path, path.read_text())
+        changed = change(path.read_text())
+        assert changed != path.read_text()
+        path.write_text(changed)
+        return plan(small)
+
+    yield edit
+    for path, text in before.items():
+        path.write_text(text)
+
+
+@pytest.mark.slow
+def test_the_small_demo_has_everything_in_its_report(small):
+    results = small / "results" / "small"
+    report = (results / "report.html").read_text()
+    assert "OpenMoji" in report
+    assert "smollm2-test3" in report
+    comparison = json.loads((results / "comparison.json").read_text())
+    assert [system["name"] for system in comparison["systems"]] == [
+        "smollm2-135m-zero-shot",
+        "smollm2-test1",
+        "smollm2-test3",
+        "constant",
+        "clip_nearest",
+    ]
+    samples = [sample.id for sample in read_samples(results / "data" / "test.parquet")]
+    for system in comparison["systems"]:
+        captions = read_captions(results / "captions" / f"{system['name']}.jsonl")
+        assert [caption.id for caption in captions] == samples
+    assert {path.name for path in (results / "figures").glob("radar.*")} == {"radar.png", "radar.svg", "radar.pdf"}
+    assert not list(results.rglob("*.partial"))
+    log = (small / "run.log").read_text()
+    assert "Report: " in log
+    assert "CIDEr" in log
+
+
+@pytest.mark.slow
+def test_a_second_run_does_nothing(small):
+    assert plan(small) == {}
+
+
+@pytest.mark.slow
+def test_comments_and_file_times_change_nothing(small, edited):
+    for path in [*small.glob("workflow/scripts/*.py"), *(small / "results").rglob("*.parquet")]:
+        path.touch()
+    assert edited("workflow/scripts/metrics/cider.py", lambda text: text + "\n# a remark\n") == {}
+
+
+@pytest.mark.slow
+def test_editing_a_metric_reruns_its_scores_and_what_follows(edited):
+    jobs = edited("workflow/scripts/metrics/cider.py", lambda text: text + "\nEDITED = 1\n")
+    assert jobs == {"score_text": 5, "compare": 1, "radar_chart": 1, "record_provenance": 1, "html_report": 1}
+
+
+@pytest.mark.slow
+def test_editing_the_report_template_reruns_the_report(edited):
+    jobs = edited("workflow/templates/report.html.j2", lambda text: text.replace("</body>", "<!-- edited --></body>"))
+    assert jobs == {"html_report": 1}
+
+
+@pytest.mark.slow
+def test_editing_the_training_code_retrains_nothing_but_says_so(small, edited):
+    jobs = edited("workflow/scripts/training_data.py", lambda text: text + "\nEDITED = 1\n")
+    assert "train_lora" not in jobs
+
+
+@pytest.mark.slow
+def test_another_training_setting_retrains_that_model_alone(edited):
+    jobs = edited("small.yaml", lambda text: text.replace("r: 4\n", "r: 5\n"))
+    assert jobs["train_lora"] == 1
+    assert (jobs["caption_llm"], jobs["score_text"], jobs["score_clip"]) == (1, 5, 1)
+
+
+@pytest.mark.slow
+def test_a_new_system_computes_only_its_own_rows(edited):
+    def add_model(text):
+        config = yaml.safe_load(text)
+        config["models"]["another"] = {"base": "smollm2-135m", "preset": "test1", "gpus": 0}
+        return yaml.safe_dump(config)
+
+    jobs = edited("small.yaml", add_model)
+    assert (jobs["train_lora"], jobs["caption_llm"], jobs["score_text"], jobs["score_clip"]) == (1, 1, 5, 1)
+    assert "render_png" not in jobs
+    assert "preprocess_svg" not in jobs
+
+
+def test_the_workflow_passes_its_linter(full_project):
+    run = snakemake(full_project, "--lint", check=False)
+    assert run.returncode == 0, run.stdout
+
+
+def test_the_project_and_the_demo_have_the_same_version_of_every_package():
+    locked = dict(
+        line.split(";")[0].strip().split("==")
+        for name in ("requirements.lock", "requirements-demo.lock")
+        for line in (ROOT / name).read_text().splitlines()
+        if "==" in line and not line.startswith("#")
+    )
+    demo = yaml.safe_load((ROOT / "profiles/demo/experiment.yaml").read_text())
+    sources = [base["source"] for base in demo["bases"].values()] + list(demo["clip"]["train"].values())
+    for source in sources:
+        assert locked[source["package"]] == source["version"]
