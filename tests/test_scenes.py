@@ -19,7 +19,8 @@ def test_every_reference_reads_back_to_the_same_facts():
         facts = {parse_caption(caption) for caption in record["captions"]}
         assert len(facts) == 1
         assert None not in facts
-        assert set(write_captions(facts.pop())) == set(record["captions"])
+        (scene,) = facts
+        assert record["captions"] in (write_captions(scene, True), write_captions(scene, False))
 
 
 @pytest.mark.parametrize("record", RECORDS[:40], ids=lambda record: record["id"])
@@ -34,7 +35,9 @@ def test_a_mistake_changes_the_facts(record):
         dataclasses.replace(facts, things=(*facts.things, Thing("circle", "red", False))),
     ]
     for mistake in wrong:
-        assert all(parse_caption(caption) != facts for caption in write_captions(mistake))
+        wordings = write_captions(mistake, True) + write_captions(mistake, False)
+        assert wordings
+        assert all(parse_caption(caption) != facts for caption in wordings)
 
 
 def test_wording_does_not_matter():

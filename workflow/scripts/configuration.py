@@ -216,8 +216,8 @@ def stage_seed(seed: int, stage: str) -> int:
 
 
 def as_json(value: Any) -> str:
-    """Settings as one argument of a command line; equal settings give equal text."""
-    return json.dumps(value, sort_keys=True, ensure_ascii=False)
+    """Settings as one argument of a command line, in the order of the configuration."""
+    return json.dumps(value, ensure_ascii=False)
 
 
 def load_schema() -> Configuration:

@@ -1,7 +1,8 @@
 """Draw scenes of coloured shapes with exact captions: the sanity check that training works at all.
 
 Output: raw samples as JSON lines (id, svg, captions, split, group). Two to four shapes stand in a row or a column,
-clearly apart, drawn in any order. No two scenes show the same, so none repeats across splits.
+clearly apart, each in a colour of its own; captions name them in the order in which they are drawn. No two scenes show
+the same, so none repeats across splits.
 
     python workflow/scripts/generate_scenes.py --n-train 450 --n-validation 20 --n-test 40 --seed 7 --output s.jsonl
 """
@@ -18,20 +19,23 @@ from command import run_command, say, write_whole
 from scenes import COLOURS, SHAPES, Facts, Thing, write_captions
 
 CANVAS = 128
-MARGIN = 16  # centres keep this from the border, so that no small shape is cut
+MARGIN = 16  # how much places vary across the axis
 RADIUS = {False: 7, True: 14}  # of small and large shapes: far enough apart to be told from the numbers
 
 
 def draw_facts(random_numbers: random.Random) -> Facts:
     """A scene's facts: how many things, in a row or a column, which."""
     n_things = random_numbers.choice([2, 2, 3, 3, 4])
-    kinds = random_numbers.sample([(shape, colour) for shape in SHAPES for colour in COLOURS], n_things)
-    things = tuple(Thing(shape, colour, random_numbers.random() < 0.25) for shape, colour in kinds)
+    colours = random_numbers.sample(COLOURS, n_things)
+    things = tuple(Thing(random_numbers.choice(SHAPES), colour, random_numbers.random() < 0.25) for colour in colours)
     return Facts(random_numbers.random() < 0.5, things)
 
 
-def draw_scene(facts: Facts, random_numbers: random.Random) -> str:
-    """The SVG of a scene. Along its axis things keep to slots of their own; across it they vary little."""
+def draw_scene(facts: Facts, forward: bool, random_numbers: random.Random) -> str:
+    """The SVG of a scene. Along its axis things keep to slots of their own; across it they vary little.
+
+    `forward` draws from left to right or top to bottom, else the other way.
+    """
     slot = CANVAS / len(facts.things)
     shapes = []
     for number, thing in enumerate(facts.things):
@@ -39,8 +43,8 @@ def draw_scene(facts: Facts, random_numbers: random.Random) -> str:
         across = CANVAS // 2 + random_numbers.randint(-MARGIN // 2, MARGIN // 2)
         x, y = (along, across) if facts.row else (across, along)
         shapes.append(draw_thing(thing, x, y))
-    random_numbers.shuffle(shapes)
-    return f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {CANVAS} {CANVAS}">{"".join(shapes)}</svg>'
+    body = "".join(shapes if forward else shapes[::-1])
+    return f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {CANVAS} {CANVAS}">{body}</svg>'
 
 
 def draw_thing(thing: Thing, x: int, y: int) -> str:
@@ -67,10 +71,11 @@ def generate_scenes(sizes: dict[str, int], seed: int) -> Iterator[dict[str, obje
             while facts in seen:
                 facts = draw_facts(random_numbers)
             seen.add(facts)
+            forward = random_numbers.random() < 0.5
             yield {
                 "id": f"scene-{split}-{number:05}",
-                "svg": draw_scene(facts, random_numbers),
-                "captions": write_captions(facts),
+                "svg": draw_scene(facts, forward, random_numbers),
+                "captions": write_captions(facts, forward),
                 "split": split,
                 "group": f"scene-{split}-{number:05}",
             }

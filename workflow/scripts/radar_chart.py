@@ -21,6 +21,7 @@ from __future__ import annotations
 
 import argparse
 import math
+import textwrap
 from pathlib import Path
 from typing import Any
 
@@ -144,7 +145,9 @@ def radar_notes(comparison: Comparison, axes: list[Axis], slice_name: str, style
         notes.append(f"Beyond the axis: {'; '.join(beyond)}.")
     if missing:
         notes.append(f"No score: {'; '.join(missing)}.")
-    return notes
+    # About as many characters as fit: a letter of this font is half as wide as it is high.
+    n_fitting = int(style.width_mm / 25.4 * 72 / (0.85 * style.font_size * 0.5))
+    return [line for note in notes for line in textwrap.wrap(note, n_fitting)]
 
 
 def draw_forest(comparison: Comparison, values: list[Value], slice_name: str, style: Style) -> Figure:

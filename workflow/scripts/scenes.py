@@ -11,7 +11,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-COLOURS = ("red", "green", "blue", "yellow", "orange", "purple", "black", "pink")
+# No black: it is the default paint, which a shape does not state.
+COLOURS = ("red", "green", "blue", "yellow", "orange", "purple", "pink", "brown")
 SHAPES = ("circle", "square", "triangle", "ellipse")
 
 
@@ -63,15 +64,15 @@ _THING = re.compile(
 _LIST = re.compile(r",? and |, ")
 
 
-def write_captions(facts: Facts) -> list[str]:
-    """All captions of a scene, each exact; the plainest wording first."""
-    captions = []
+def write_captions(facts: Facts, forward: bool) -> list[str]:
+    """The captions of a scene, each exact, in several wordings; the plainest first.
+
+    They name the things from left to right or top to bottom (`forward`), or the other way.
+    """
     wordings = RELATIONS if len(facts.things) == 2 else ORDERS
-    for words, (row, forward) in wordings.items():
-        if row == facts.row:
-            things = [thing.words() for thing in (facts.things if forward else facts.things[::-1])]
-            captions += _word_captions(words, things)
-    return captions
+    things = [thing.words() for thing in (facts.things if forward else facts.things[::-1])]
+    fitting = [words for words, order in wordings.items() if order == (facts.row, forward)]
+    return [caption for words in fitting for caption in _word_captions(words, things)]
 
 
 def _word_captions(words: str, things: list[str]) -> list[str]:

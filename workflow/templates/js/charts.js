@@ -76,7 +76,7 @@ function radar(slice, scaling) {
 /** One panel: a row for each system shown, its name on the left. `cell` and `mark` are functions of the system. */
 function forest(title, value, cell, mark) {
   const shown = summary.systems.filter((system) => !hidden.has(system.name));
-  const row = 21, width = 340, top = 24, left = 132, right = 12;
+  const row = 21, width = 384, top = 24, left = 178, right = 12;
   const height = top + row * shown.length + 22;
   const svg = s("svg", { viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": `${title}: scores with intervals, also in the table` },
     s("text", { x: left, y: 13, class: "panel-title" }, title + (value.higher ? "" : " (lower is better)")));
@@ -98,7 +98,7 @@ function forest(title, value, cell, mark) {
     const { score, low: from, high: to, n } = cell(system);
     const y = top + row * (i + 0.5), look = seriesClass(systemIndex.get(system.name));
     svg.append(s("g", { class: "series" },
-      s("text", { class: "row-name", x: left - 6, y: y + 4, "text-anchor": "end" }, clip(system.label, 22)),
+      s("text", { class: "row-name", x: left - 6, y: y + 4, "text-anchor": "end" }, clip(system.label, 26)),
       from !== null && s("line", { class: `bar ${look}`, x1: x(from), x2: x(to), y1: y, y2: y }),
       score !== null && s("circle", { class: `${mark(system) ? "point" : "hollow"} ${look}`, cx: x(score), cy: y, r: 4.5 }),
       s("rect", { class: "hit", x: 0, y: y - row / 2, width, height: row },
