@@ -1,0 +1,338 @@
+"""Captions of captioners: real classes with tiny random weights, one by one, in batches, after a failure."""
+
+import io
+import json
+import os
+import re
+import subprocess
+import threading
+from pathlib import Path
+
+import PIL.Image
+import PIL.ImageDraw
+import pytest
+import torch
+import transformers
+import yaml
+from tiny_captioners import build_tiny_captioner
+
+import caption_image
+from caption_image import main, prepared_batches
+from captioners import FAMILIES, Answer
+from captioners.generation import read_answers
+from command import InputError
+from records import Image, Sample, read_captions, write_images, write_samples
+
+ROOT = Path(__file__).parent.parent
+SCRIPT = ROOT / "workflow" / "scripts" / "caption_image.py"
+FAMILY = {
+    "blip": "blip",
+    "vit_gpt2": "vision_encoder_decoder",
+    "idefics3": "image_text_to_text",
+    "cogvlm": "cogvlm",
+}
+PROMPT = {kind: "" if kind == "vit_gpt2" else "describe this" for kind in FAMILY}
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory):
+    """A function that gives the model folder of a kind, built once."""
+    built = {}
+
+    def folder(kind):
+        if kind not in built:
+            built[kind] = build_tiny_captioner(tmp_path_factory.mktemp("models") / kind, kind)
+        return built[kind]
+
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def own_module_cache(tmp_path, monkeypatch):
+    """Copies of remote code stay out of the user's cache."""
+    monkeypatch.setattr(transformers.dynamic_module_utils, "HF_MODULES_CACHE", str(tmp_path / "modules"))
+
+
+def draw(number):
+    """A PNG unlike the others."""
+    colours = ["red", "green", "blue", "black", "orange"]
+    image = PIL.Image.new("RGB", (40, 40), ["white", "yellow", "navy"][number % 3])
+    pen = PIL.ImageDraw.Draw(image)
+    pen.rectangle((number * 3, 4, number * 3 + 14, 30), fill=colours[number % 5])
+    file = io.BytesIO()
+    image.save(file, "PNG")
+    return file.getvalue()
+
+
+def write_data(folder, changes=None, n=7):
+    """Samples s0 … and their images, with changes to single image records (None: no record)."""
+    write_samples(folder / "test.parquet", [Sample(f"s{i}", "a", "test", "g", "<svg/>", ["x"]) for i in range(n)])
+    images = {f"s{i}": Image(f"s{i}", draw(i), 40, 40, "ok") for i in reversed(range(n))} | (changes or {})
+    write_images(folder / "images.parquet", [image for image in images.values() if image])
+
+
+def caption(folder, model, kind, output="captions.jsonl", tokenizer=None, trust=None, **settings):
+    values = {"prompt": PROMPT[kind], "max_new_tokens": 8, "dtype": "fp32", **settings}
+    main(
+        captioner=kind,
+        family=FAMILY[kind],
+        model=model,
+        tokenizer=tokenizer,
+        trust_remote_code=kind == "cogvlm" if trust is None else trust,
+        images=folder / "images.parquet",
+        samples=folder / "test.parquet",
+        settings=json.dumps(values),
+        seed=7,
+        output=folder / output,
+    )
+    return read_captions(folder / output)
+
+
+def texts(captions):
+    return [
+        (record.id, record.caption, record.reason, record.finish_reason, record.n_new_tokens) for record in captions
+    ]
+
+
+@pytest.mark.parametrize("kind", FAMILY)
+def test_batches_give_what_one_at_a_time_gives_in_the_samples_order(folders, tmp_path, kind):
+    write_data(tmp_path)
+    alone = caption(tmp_path, folders(kind), kind, batch_size=1)
+    together = caption(tmp_path, folders(kind), kind, batch_size=4)
+    assert texts(together) == texts(alone)
+    assert [record.id for record in together] == [f"s{i}" for i in range(7)]
+    assert len({record.caption for record in together}) > 1, "the captions do not depend on the images"
+    assert all(record.status == ("ok" if record.caption else "failed") for record in together)
+
+
+def reference_caption(kind, folder, png):
+    """The likeliest tokens one after the other by the model's forward pass, without generate: text and their number."""
+    image = PIL.Image.open(io.BytesIO(png)).convert("RGB")
+    if kind == "vit_gpt2":
+        model = transformers.VisionEncoderDecoderModel.from_pretrained(folder)
+        inputs = transformers.AutoImageProcessor.from_pretrained(folder)(image, return_tensors="pt")
+        tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
+        end, key, begin = tokenizer.eos_token_id, "decoder_input_ids", [tokenizer.eos_token_id]
+    elif kind == "blip":
+        model = transformers.BlipForConditionalGeneration.from_pretrained(folder)
+        processor = transformers.BlipProcessor.from_pretrained(folder)
+        inputs, tokenizer = processor(images=image, return_tensors="pt"), processor.tokenizer
+        words = tokenizer(PROMPT[kind], add_special_tokens=False)["input_ids"]
+        end, key, begin = tokenizer.sep_token_id, "input_ids", [model.config.text_config.bos_token_id, *words]
+    else:
+        model = transformers.AutoModelForImageTextToText.from_pretrained(folder)
+        processor = transformers.AutoProcessor.from_pretrained(folder)
+        text = f"user: <image>{PROMPT[kind]}<end_of_utterance>\nassistant:"
+        inputs, tokenizer = processor(images=[image], text=[text], return_tensors="pt"), processor.tokenizer
+        end, key, begin = tokenizer.eos_token_id, "input_ids", inputs.pop("input_ids")[0].tolist()
+        inputs.pop("attention_mask")
+    written = []
+    with torch.no_grad():
+        while len(written) < 8:
+            token = int(model.eval()(**inputs, **{key: torch.tensor([begin + written])}).logits[0, -1].argmax())
+            if token == end:
+                break
+            written.append(token)
+    return " ".join(tokenizer.decode(written, skip_special_tokens=True).split()), len(written)
+
+
+@pytest.mark.parametrize("kind", ["blip", "vit_gpt2", "idefics3"])
+def test_a_caption_is_exactly_what_follows_the_prompt(folders, tmp_path, kind):
+    write_data(tmp_path, n=3)
+    for number, record in enumerate(caption(tmp_path, folders(kind), kind)):
+        assert (record.caption, record.n_new_tokens) == reference_caption(kind, folders(kind), draw(number))
+
+
+def test_answers_end_before_the_end_token_and_begin_behind_the_prompt(folders):
+    tokenizer = transformers.AutoTokenizer.from_pretrained(folders("vit_gpt2"))
+    red, circle, end = (*tokenizer.convert_tokens_to_ids(["red", "circle"]), tokenizer.eos_token_id)
+    sequences = torch.tensor([[end, red, circle, end, end], [end, red, red, red, red], [end, end, red, end, end]])
+    assert read_answers(sequences, 1, [end], tokenizer, [None, 3, 3]) == [
+        Answer("red circle", "eos", None, 2),
+        Answer("red red red red", "length", 3, 4),
+        Answer("", "eos", 3, 0),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("image", "reason"),
+    [
+        (None, "the sample has no image record"),
+        (Image("s2", None, 0, 0, "failed", "took longer than 10 s"), "not rendered: took longer than 10 s"),
+        (Image("s2", draw(1), 40, 40, "ok", flags=["blank"]), "the image is blank"),
+        (Image("s2", b"no image at all", 40, 40, "ok"), "the image can't be read"),
+        (Image("s2", draw(1)[:60], 40, 40, "ok"), "the image can't be read"),
+    ],
+)
+def test_a_sample_without_a_usable_image_is_a_failed_record_with_its_reason(folders, tmp_path, image, reason):
+    write_data(tmp_path)
+    whole = caption(tmp_path, folders("blip"), "blip")
+    write_data(tmp_path, {"s2": image})
+    records = caption(tmp_path, folders("blip"), "blip")
+    assert (records[2].status, records[2].caption) == ("failed", "")
+    assert records[2].reason.startswith(reason)
+    assert texts(records[:2] + records[3:]) == texts(whole[:2] + whole[3:])
+
+
+def test_without_any_usable_image_all_records_fail_and_no_model_is_loaded(folders, tmp_path, monkeypatch):
+    write_data(tmp_path, {f"s{i}": None for i in range(7)})
+    monkeypatch.setattr(caption_image, "load_captioner", lambda *_: pytest.fail("loaded a model for nothing"))
+    assert [record.status for record in caption(tmp_path, folders("blip"), "blip")] == ["failed"] * 7
+
+
+def test_an_empty_answer_is_a_failure_and_white_space_is_folded():
+    empty = caption_image.caption_record("s", Answer(" \n", "eos", None, 0), 0.1)
+    assert (empty.status, empty.caption, empty.reason) == ("failed", "", "the model wrote nothing")
+    folded = caption_image.caption_record("s", Answer(" a red\n\tcircle\u2028", "eos", 4, 3), 0.1)
+    assert (folded.status, folded.caption, folded.n_prompt_tokens, folded.n_new_tokens) == ("ok", "a red circle", 4, 3)
+
+
+def test_a_job_that_failed_goes_on_where_it_was(folders, tmp_path, monkeypatch):
+    from captioners.vision_encoder_decoder import VisionEncoderDecoder
+
+    write_data(tmp_path, {"s1": None})
+    whole = caption(tmp_path, folders("vit_gpt2"), "vit_gpt2", "whole.jsonl", batch_size=2)
+    answer, batches = VisionEncoderDecoder.answer, []
+
+    def answer_two_batches(self, inputs):
+        batches.append(len(inputs["pixel_values"]))
+        if len(batches) == 3:
+            raise RuntimeError("the machine went down")
+        return answer(self, inputs)
+
+    monkeypatch.setattr(VisionEncoderDecoder, "answer", answer_two_batches)
+    with pytest.raises(RuntimeError, match="went down"):
+        caption(tmp_path, folders("vit_gpt2"), "vit_gpt2", batch_size=2)
+    assert not (tmp_path / "captions.jsonl").exists()
+    assert texts(caption(tmp_path, folders("vit_gpt2"), "vit_gpt2", batch_size=2)) == texts(whole)
+    assert batches == [2, 2, 2, 2]  # the third one failed and alone was made again
+    assert not (tmp_path / "captions.jsonl.parts").exists()
+
+
+def test_out_of_memory_halves_the_batch(folders, tmp_path, monkeypatch):
+    from captioners.vision_encoder_decoder import VisionEncoderDecoder
+
+    write_data(tmp_path)
+    whole = caption(tmp_path, folders("vit_gpt2"), "vit_gpt2")
+    answer = VisionEncoderDecoder.answer
+
+    def full_memory(self, inputs):
+        if len(inputs["pixel_values"]) > 2:
+            raise torch.cuda.OutOfMemoryError
+        return answer(self, inputs)
+
+    monkeypatch.setattr(VisionEncoderDecoder, "answer", full_memory)
+    assert texts(caption(tmp_path, folders("vit_gpt2"), "vit_gpt2")) == texts(whole)
+
+
+def test_the_next_batch_is_prepared_while_the_model_works():
+    prepared = {1: threading.Event(), 2: threading.Event()}
+
+    class Counting:
+        calls = 0
+
+        def prepare(self, images):
+            self.calls += 1
+            prepared[self.calls].set()
+
+    records = [Image(f"s{i}", draw(i), 40, 40, "ok") for i in range(2)]
+    batches = prepared_batches(Counting(), [[record] for record in records])
+    assert next(batches).ids == ["s0"]
+    assert prepared[2].wait(timeout=10), "the second batch waits for the first one's captions"
+    assert [batch.ids for batch in batches] == [["s1"]]
+
+
+def test_beams_are_used(folders, tmp_path):
+    write_data(tmp_path)
+    greedy = caption(tmp_path, folders("idefics3"), "idefics3")
+    beams = caption(tmp_path, folders("idefics3"), "idefics3", num_beams=4)
+    assert texts(beams) != texts(greedy)
+    assert texts(beams) == texts(caption(tmp_path, folders("idefics3"), "idefics3", num_beams=4, batch_size=1))
+
+
+def test_code_from_a_model_folder_runs_only_with_the_users_word(folders, tmp_path):
+    write_data(tmp_path)
+    with pytest.raises(InputError, match=r"Python code of its own.*--trust-remote-code"):
+        caption(tmp_path, folders("cogvlm"), "cogvlm", trust=False)
+    assert not (tmp_path / "captions.jsonl").exists()
+    assert not list((tmp_path / "modules").rglob("modeling_cogvlm.py"))
+
+
+def test_missing_packages_of_remote_code_are_named_with_the_environment_that_has_them(tmp_path):
+    folder = build_tiny_captioner(tmp_path / "cogvlm", "cogvlm")
+    code = folder / "modeling_cogvlm.py"
+    code.write_text("import no_such_package\n" + code.read_text())
+    write_data(tmp_path)
+    with pytest.raises(InputError, match=r"no_such_package[\s\S]*envs/cogvlm.yaml"):
+        caption(tmp_path, folder, "cogvlm")
+
+
+def test_cogvlm_takes_the_tokenizer_of_another_folder(folders, tmp_path):
+    write_data(tmp_path)
+    expected = caption(tmp_path, folders("cogvlm"), "cogvlm")
+    model = build_tiny_captioner(tmp_path / "cogvlm", "cogvlm")
+    (tmp_path / "vicuna").mkdir()
+    for name in ("tokenizer.json", "tokenizer_config.json"):
+        (model / name).rename(tmp_path / "vicuna" / name)
+    assert texts(caption(tmp_path, model, "cogvlm", tokenizer=tmp_path / "vicuna")) == texts(expected)
+    with pytest.raises(InputError, match="nowhere does not exist"):
+        caption(tmp_path, model, "cogvlm", tokenizer=tmp_path / "nowhere")
+
+
+@pytest.mark.parametrize(
+    ("kind", "settings", "message"),
+    [
+        ("vit_gpt2", {"prompt": "a picture of"}, "takes no prompt"),
+        ("cogvlm", {"prompt": ""}, "needs a prompt"),
+        ("blip", {"num_beam": 3}, "did you mean 'num_beams'"),
+        pytest.param(
+            *("blip", {"quantisation": "nf4"}, "needs a GPU"),
+            marks=pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU"),
+        ),
+    ],
+)
+def test_settings_that_can_not_work_are_refused(folders, tmp_path, kind, settings, message):
+    write_data(tmp_path)
+    with pytest.raises(InputError, match=message):
+        caption(tmp_path, folders(kind), kind, **settings)
+
+
+def test_pickled_weights_are_refused(tmp_path):
+    folder = build_tiny_captioner(tmp_path / "blip", "blip")
+    (folder / "model.safetensors").rename(folder / "pytorch_model.bin")
+    write_data(tmp_path)
+    with pytest.raises(InputError, match=r"no safetensors weights \(only pytorch_model.bin"):
+        caption(tmp_path, folder, "blip")
+
+
+def test_the_families_are_those_of_the_schema():
+    schema = yaml.safe_load((ROOT / "workflow/schemas/config.schema.yaml").read_text())
+    captioners = schema["properties"]["captioners"]["additionalProperties"]["properties"]
+    assert tuple(captioners["family"]["enum"]) == FAMILIES
+    assert set(captioners["settings"]["properties"]) == set(caption_image.CaptionerSettings.__dataclass_fields__)
+
+
+def test_both_files_of_the_cogvlm_environment_pin_the_same_versions():
+    lines = (ROOT / "envs/cogvlm.txt").read_text().splitlines()
+    pins = [line for line in lines if line and not line.startswith("#")]
+    conda = yaml.safe_load((ROOT / "envs/cogvlm.yaml").read_text())
+    assert conda["dependencies"][-1] == {"pip": pins}
+    assert all(re.fullmatch(r"[a-z0-9-]+==[0-9][0-9a-z.]*", pin) for pin in pins)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif("COGVLM_PYTHON" not in os.environ, reason="COGVLM_PYTHON names no interpreter of envs/cogvlm.txt")
+def test_the_environment_of_cogvlm_writes_the_same_captions(folders, tmp_path):
+    write_data(tmp_path, {"s1": None})
+    expected = caption(tmp_path, folders("cogvlm"), "cogvlm", batch_size=3)
+    settings = {"prompt": PROMPT["cogvlm"], "max_new_tokens": 8, "dtype": "fp32", "batch_size": 3}
+    options = ["--captioner", "old", "--family", "cogvlm", "--model", folders("cogvlm"), "--seed", "7"]
+    options += ["--images", tmp_path / "images.parquet", "--samples", tmp_path / "test.parquet"]
+    options += ["--settings", json.dumps(settings), "--output", tmp_path / "old.jsonl"]
+    command = [os.environ["COGVLM_PYTHON"], SCRIPT, *map(str, options)]
+    environment = os.environ | {"HF_HOME": str(tmp_path / "home")}
+    refused = subprocess.run(command, env=environment, capture_output=True, text=True, stdin=subprocess.DEVNULL)
+    assert refused.returncode == 1
+    assert "--trust-remote-code" in refused.stderr.splitlines()[-1]
+    subprocess.run([*command, "--trust-remote-code"], env=environment, check=True, stdin=subprocess.DEVNULL)
+    assert texts(read_captions(tmp_path / "old.jsonl")) == texts(expected)

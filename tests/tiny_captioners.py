@@ -1,0 +1,175 @@
+"""Tiny random captioners of real classes, built from their configs and saved as model folders.
+
+    folder = build_tiny_captioner(tmp_path / "blip", "blip")
+
+Kinds: blip, vit_gpt2, idefics3 (a chat model), cogvlm (remote code of our own with CogVLM's interface, cogvlm_code/).
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import torch
+from safetensors.torch import save_file
+from tokenizers import Tokenizer, models, pre_tokenizers
+from transformers import (
+    BertTokenizer,
+    BlipConfig,
+    BlipForConditionalGeneration,
+    BlipImageProcessor,
+    BlipProcessor,
+    GPT2Config,
+    Idefics3Config,
+    Idefics3ForConditionalGeneration,
+    Idefics3ImageProcessor,
+    Idefics3Processor,
+    PreTrainedTokenizerFast,
+    VisionEncoderDecoderConfig,
+    VisionEncoderDecoderModel,
+    ViTConfig,
+    ViTImageProcessor,
+)
+
+COLOURS = ["red", "blue", "green"]
+SHAPES = ["circle", "square", "triangle", "star"]
+WORDS = [
+    *COLOURS,
+    *SHAPES,
+    "a",
+    "small",
+    "large",
+    "left",
+    "right",
+    "of",
+    "above",
+    "picture",
+    "describe",
+    "this",
+    "image",
+]
+COGVLM_CODE = Path(__file__).parent / "cogvlm_code"
+SIDE = 32  # of images, in pixels
+SMALL_TEXT = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 2}
+SMALL_VISION = {**SMALL_TEXT, "image_size": SIDE, "patch_size": 8}
+
+CHAT_TEMPLATE = """\
+{% for message in messages %}{{ message['role'] + ': ' }}{% for part in message['content'] %}\
+{% if part['type'] == 'image' %}{{ '<image>' }}{% else %}{{ part['text'] }}{% endif %}{% endfor %}\
+{{ '<end_of_utterance>\\n' }}{% endfor %}{% if add_generation_prompt %}{{ 'assistant:' }}{% endif %}"""
+
+
+def build_tiny_captioner(folder: Path, kind: str, *, seed: int = 0) -> Path:
+    """Write a tiny random captioner of a kind to `folder` and return it. Weights are fp32, drawn by `seed`."""
+    torch.manual_seed(seed)
+    _BUILDERS[kind](folder)
+    return folder
+
+
+def word_tokenizer(special: dict[str, str], more: tuple[str, ...] = ()) -> PreTrainedTokenizerFast:
+    """A tokenizer of whole words with the special tokens that a family needs."""
+    vocabulary = [*dict.fromkeys((*special.values(), *more, *WORDS))]
+    backend = Tokenizer(models.WordLevel({word: id_ for id_, word in enumerate(vocabulary)}, special["unk_token"]))
+    backend.pre_tokenizer = pre_tokenizers.Whitespace()
+    return PreTrainedTokenizerFast(tokenizer_object=backend, **special, additional_special_tokens=list(more))
+
+
+def _build_blip(folder: Path) -> None:
+    special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "[DEC]"]
+    folder.mkdir(parents=True)
+    (folder / "vocab.txt").write_text("\n".join([*special, *WORDS]))
+    tokenizer = BertTokenizer(vocab=str(folder / "vocab.txt"))
+    text = {
+        **SMALL_TEXT,
+        "vocab_size": len(special) + len(WORDS),
+        "encoder_hidden_size": 32,
+        "bos_token_id": 5,
+        "eos_token_id": 2,
+        "sep_token_id": 3,
+        "pad_token_id": 0,
+        "initializer_range": 0.5,
+    }
+    config = BlipConfig(text_config=text, vision_config={**SMALL_VISION, "initializer_range": 0.5})
+    BlipForConditionalGeneration(config).save_pretrained(folder)
+    image_processor = BlipImageProcessor(size={"height": SIDE, "width": SIDE})
+    BlipProcessor(image_processor, tokenizer).save_pretrained(folder)
+
+
+def _build_vit_gpt2(folder: Path) -> None:
+    tokenizer = word_tokenizer({"eos_token": "<|endoftext|>", "unk_token": "<|endoftext|>"})
+    end = tokenizer.eos_token_id
+    config = VisionEncoderDecoderConfig.from_encoder_decoder_configs(
+        ViTConfig(**SMALL_VISION, initializer_range=0.5),
+        GPT2Config(
+            **{"vocab_size": len(tokenizer), "n_embd": 32, "n_layer": 2, "n_head": 2, "initializer_range": 0.5},
+            **{"bos_token_id": end, "eos_token_id": end},
+        ),
+    )
+    # As in nlpconnect/vit-gpt2-image-captioning: one token is start, end and padding.
+    config.decoder_start_token_id = config.eos_token_id = config.pad_token_id = end
+    model = VisionEncoderDecoderModel(config=config)
+    model.generation_config.decoder_start_token_id = end
+    model.generation_config.eos_token_id = model.generation_config.pad_token_id = end
+    model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    ViTImageProcessor(size={"height": SIDE, "width": SIDE}).save_pretrained(folder)
+
+
+def _build_idefics3(folder: Path) -> None:
+    special = {"bos_token": "<bos>", "eos_token": "<end_of_utterance>", "pad_token": "<pad>", "unk_token": "<unk>"}
+    marks = ("<fake_token_around_image>", "<image>", "<global-img>")
+    tokenizer = word_tokenizer(special, marks)
+    text = {
+        "model_type": "llama",
+        **SMALL_TEXT,
+        "vocab_size": len(tokenizer) + 8,
+        "num_key_value_heads": 2,
+        "initializer_range": 0.5,
+        "pad_token_id": tokenizer.pad_token_id,
+        "eos_token_id": tokenizer.eos_token_id,
+    }
+    config = Idefics3Config(
+        text_config=text,
+        vision_config=SMALL_VISION,
+        scale_factor=2,
+        image_token_id=tokenizer.convert_tokens_to_ids("<image>"),
+        pad_token_id=tokenizer.pad_token_id,
+    )
+    model = Idefics3ForConditionalGeneration(config)
+    model.generation_config.eos_token_id = tokenizer.eos_token_id
+    model.generation_config.pad_token_id = tokenizer.pad_token_id
+    model.save_pretrained(folder)
+    image_processor = Idefics3ImageProcessor(
+        size={"longest_edge": SIDE}, max_image_size={"longest_edge": SIDE}, do_image_splitting=False
+    )
+    n_image_tokens = (SIDE // 8) ** 2 // 2**2
+    processor = Idefics3Processor(image_processor, tokenizer, n_image_tokens, chat_template=CHAT_TEMPLATE)
+    processor.save_pretrained(folder)
+
+
+def _build_cogvlm(folder: Path) -> None:
+    """Written by hand, so that the old transformers of envs/cogvlm.txt read it as well."""
+    shutil.copytree(COGVLM_CODE, folder, ignore=shutil.ignore_patterns("__pycache__"))
+    special = {"bos_token": "<s>", "eos_token": "</s>", "unk_token": "<unk>"}
+    tokenizer = word_tokenizer(special)
+    tokenizer.backend_tokenizer.save(str(folder / "tokenizer.json"))
+    tokenizer_config = {"tokenizer_class": "PreTrainedTokenizerFast", **special}
+    (folder / "tokenizer_config.json").write_text(json.dumps(tokenizer_config))
+    config = json.loads((folder / "config.json").read_text()) | {"vocab_size": len(tokenizer)}
+    (folder / "config.json").write_text(json.dumps(config))
+    hidden, side = config["hidden_size"], config["image_size"]
+    weights = {
+        "embedding.weight": torch.randn(len(tokenizer), hidden),
+        "vision.weight": torch.randn(hidden, 3 * side * side) / side,
+        "head.weight": torch.randn(len(tokenizer), hidden),
+    }
+    save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
+
+
+_BUILDERS = {
+    "blip": _build_blip,
+    "vit_gpt2": _build_vit_gpt2,
+    "idefics3": _build_idefics3,
+    "cogvlm": _build_cogvlm,
+}

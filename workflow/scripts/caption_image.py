@@ -1,0 +1,244 @@
+"""Let a captioner, a model that reads the image, caption the image of each drawing.
+
+Input: a model folder, samples, their rendered images, settings as JSON. Output: captions, one record a sample, in the
+samples' order; a sample without a usable image (not rendered, blank) gets a failed record with that reason. The next
+batch is decoded and prepared while the model works on this one. A killed job goes on where it was.
+
+    python workflow/scripts/caption_image.py --captioner blip-large --family blip --model DIR \
+        --images images/test.parquet --samples data/test.parquet --settings '{"num_beams": 3}' --seed 7 \
+        --output captions/blip-large.jsonl
+
+Families are the modules of captioners/. Code from a model's folder runs only with --trust-remote-code.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import importlib
+import io
+import os
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+
+import PIL.Image
+import torch
+from transformers import logging as transformers_logging
+
+from caption_parts import CaptionParts
+from captioners import FAMILIES, Answer, Captioner, CaptionerSettings
+from command import InputError, Progress, run_command, say
+from json_settings import settings_from_json
+from model_files import check_model_folder, describe_files, file_digest, model_digest
+from records import Caption, Image, Sample, read_images, read_samples
+
+# Files of a model folder, beside its weights, that determine captions.
+MEANINGFUL_SUFFIXES = (".json", ".txt", ".model", ".jinja", ".py")
+
+
+@dataclass
+class Batch:
+    """Decoded images with the model's inputs for them, and the records of images that could not be decoded."""
+
+    ids: list[str]
+    images: list[PIL.Image.Image]
+    inputs: Any
+    unreadable: list[Caption]
+
+
+def unusable_reason(image: Image | None) -> str:
+    """Why an image can't be captioned; empty where it can."""
+    if image is None:
+        return "the sample has no image record"
+    if image.png is None:
+        return f"not rendered: {image.reason}"
+    if "blank" in image.flags:
+        return "the image is blank"
+    return ""
+
+
+def choose_images(samples: list[Sample], images: list[Image]) -> tuple[list[Image], list[Caption]]:
+    """The images to caption, in the samples' order, and failed records of the samples without a usable one."""
+    by_id = {image.id: image for image in images}
+    usable, failed = [], []
+    for sample in samples:
+        image = by_id.get(sample.id)
+        reason = unusable_reason(image)
+        if reason or image is None:
+            failed.append(Caption(sample.id, "", "failed", reason))
+        else:
+            usable.append(image)
+    return usable, failed
+
+
+def prepare_batch(captioner: Captioner, records: list[Image]) -> Batch:
+    """Decode the images of a batch and make the model's inputs."""
+    ids, images, unreadable = [], [], []
+    for record in records:
+        try:
+            images.append(PIL.Image.open(io.BytesIO(record.png or b"")).convert("RGB"))
+            ids.append(record.id)
+        # What Pillow raises for bytes that are no image, cut short, or a decompression bomb.
+        except (OSError, SyntaxError, ValueError, PIL.Image.DecompressionBombError) as error:
+            unreadable.append(Caption(record.id, "", "failed", f"the image can't be read: {error}"))
+    return Batch(ids, images, captioner.prepare(images) if images else None, unreadable)
+
+
+def prepared_batches(captioner: Captioner, batches: list[list[Image]]) -> Iterator[Batch]:
+    """Batches in order; the next one is prepared while the caller works on this one."""
+    with ThreadPoolExecutor(max_workers=1) as thread:
+        coming = [thread.submit(prepare_batch, captioner, records) for records in batches[:1]]
+        for number in range(len(batches)):
+            batch = coming.pop().result()
+            coming += [thread.submit(prepare_batch, captioner, records) for records in batches[number + 1 : number + 2]]
+            yield batch
+
+
+def caption_batch(captioner: Captioner, batch: Batch) -> list[Caption]:
+    """The records of a batch, those of unreadable images included."""
+    if not batch.images:
+        return batch.unreadable
+    start = time.monotonic()
+    answers = answer_images(captioner, batch.images, batch.inputs)
+    seconds = round((time.monotonic() - start) / len(answers), 4)
+    return batch.unreadable + [
+        caption_record(id_, answer, seconds) for id_, answer in zip(batch.ids, answers, strict=True)
+    ]
+
+
+def answer_images(captioner: Captioner, images: list[PIL.Image.Image], inputs: Any) -> list[Answer]:
+    """The captioner's answers; a batch that does not fit into memory is halved."""
+    try:
+        return captioner.answer(inputs)
+    except torch.cuda.OutOfMemoryError:
+        if len(images) == 1:
+            raise
+    torch.cuda.empty_cache()
+    say("caption_image", f"out of memory with {len(images)} images: the batch is halved")
+    middle = len(images) // 2
+    halves = (images[:middle], images[middle:])
+    return [answer for half in halves for answer in answer_images(captioner, half, captioner.prepare(half))]
+
+
+def caption_record(id_: str, answer: Answer, seconds: float) -> Caption:
+    """An answer as a record, white space folded; an empty one is a failure."""
+    text = " ".join(answer.text.split())
+    return Caption(
+        id=id_,
+        caption=text,
+        status="ok" if text else "failed",
+        reason="" if text else "the model wrote nothing",
+        finish_reason=answer.finish_reason,
+        n_prompt_tokens=answer.n_prompt_tokens,
+        n_new_tokens=answer.n_new_tokens,
+        seconds=seconds,
+    )
+
+
+def folder_digests(folder: Path) -> dict[str, str]:
+    """The sha256 of a model folder's configuration, tokenizer and code, by name."""
+    names = [path.name for path in folder.iterdir() if path.suffix in MEANINGFUL_SUFFIXES]
+    return {file["name"]: file["sha256"] for file in describe_files(folder, names)}
+
+
+def load_captioner(
+    family: str, model: Path, tokenizer: Path, settings: CaptionerSettings, trust_remote_code: bool
+) -> Captioner:
+    """The captioner of a family. Raises InputError where it needs packages that are not here, or the user's trust."""
+    try:
+        module = importlib.import_module(f"captioners.{family}")
+        return module.load_captioner(model, tokenizer, settings, trust_remote_code)
+    except ImportError as error:
+        raise InputError(
+            f"{model} can't run with the packages that are installed here: {error}; install what it names, or give the "
+            "captioner an `environment` or `python` of its own (CogVLM: envs/cogvlm.yaml)"
+        ) from error
+    except ValueError as error:
+        if "trust_remote_code" not in str(error):  # the option that transformers names where a folder brings code
+            raise
+        raise InputError(
+            f"{model} runs Python code of its own: read that code, then opt in with trust_remote_code: true "
+            "(--trust-remote-code)"
+        ) from error
+
+
+def main(
+    *,
+    captioner: str,
+    family: str,
+    model: Path,
+    tokenizer: Path | None,
+    trust_remote_code: bool,
+    images: Path,
+    samples: Path,
+    settings: str,
+    seed: int,
+    output: Path,
+) -> None:
+    """Caption all samples. Raises InputError for what a person can mend."""
+    transformers_logging.set_verbosity_error()
+    transformers_logging.disable_progress_bar()
+    values = settings_from_json(CaptionerSettings, settings, f"captioners.{captioner}.settings")
+    check_model_folder(model)
+    if tokenizer and not tokenizer.is_dir():
+        raise InputError(f"the tokenizer folder {tokenizer} does not exist; fetch it first: snakemake fetch_models")
+    sample_list = read_samples(samples)
+    usable, failed = choose_images(sample_list, read_images(images))
+    identity = {
+        "family": family,
+        "model": model_digest(model),
+        "model_files": folder_digests(model),
+        "tokenizer_files": folder_digests(tokenizer) if tokenizer else None,
+        "samples": file_digest(samples),
+        "images": file_digest(images),
+        "settings": dataclasses.asdict(values),
+        "seed": seed,
+    }
+    parts = CaptionParts(output, identity)
+    if failed and not parts.hold([caption.id for caption in failed]):
+        parts.append(failed)
+    say("caption_image", f"{captioner}: {len(usable)} images, {len(failed)} samples without a usable one")
+    size = values.batch_size
+    batches = [usable[start : start + size] for start in range(0, len(usable), size)]
+    waiting = [batch for batch in batches if not parts.hold([image.id for image in batch])]
+    if waiting:
+        loaded = load_captioner(family, model, tokenizer or model, values, trust_remote_code)
+        caption_images(loaded, waiting, parts, captioner, seed)
+    parts.finish([sample.id for sample in sample_list])
+
+
+def caption_images(captioner: Captioner, batches: list[list[Image]], parts: CaptionParts, name: str, seed: int) -> None:
+    """Caption batches and put their records on disk, each as soon as it is made."""
+    total = sum(len(batch) for batch in batches)
+    with Progress(f"caption_image {name}", total, "caption") as progress:
+        for batch in prepared_batches(captioner, batches):
+            # Nothing of ours is drawn by chance; code from a model's folder may be, and is the same in a resumed run.
+            torch.manual_seed(seed)
+            captions = caption_batch(captioner, batch)
+            parts.append(captions)
+            progress.advance(len(captions))
+
+
+def build_parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(description="Let a captioner caption the image of each drawing.")
+    parser.add_argument("--captioner", required=True, help="name of the system")
+    parser.add_argument("--family", choices=FAMILIES, required=True, help="module of captioners/ that drives the model")
+    parser.add_argument("--model", type=Path, required=True, help="folder of the model")
+    parser.add_argument("--tokenizer", type=Path, help="folder of the tokenizer, where it is not the model's")
+    parser.add_argument("--trust-remote-code", action="store_true", help="run Python code from the model's folder")
+    parser.add_argument("--images", type=Path, required=True, help="images/test.parquet")
+    parser.add_argument("--samples", type=Path, required=True, help="data/test.parquet")
+    parser.add_argument("--settings", default="{}", help="settings as JSON (docs/configuration.md, captioners)")
+    parser.add_argument("--seed", type=int, required=True)
+    parser.add_argument("--output", type=Path, required=True, help="captions/<captioner>.jsonl")
+    return parser
+
+
+if __name__ == "__main__":
+    run_command(main, build_parser())
