@@ -15,13 +15,14 @@ import torch
 import transformers
 import yaml
 from tiny_captioners import build_tiny_captioner
+from workflow_runs import copy_project, snakemake, write_small_demo
 
 import caption_image
 from caption_image import main, prepared_batches
 from captioners import FAMILIES, Answer
 from captioners.generation import read_answers
 from command import InputError
-from records import Image, Sample, read_captions, write_images, write_samples
+from records import Image, Sample, read_captions, read_samples, write_images, write_samples
 
 ROOT = Path(__file__).parent.parent
 SCRIPT = ROOT / "workflow" / "scripts" / "caption_image.py"
@@ -45,6 +46,15 @@ def folders(tmp_path_factory):
         return built[kind]
 
     return folder
+
+
+@pytest.fixture(autouse=True, scope="module")
+def one_thread():
+    """Tiny tensors are slow on several threads where other jobs keep the cores busy."""
+    n_threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(n_threads)
 
 
 @pytest.fixture(autouse=True)
@@ -336,3 +346,29 @@ def test_the_environment_of_cogvlm_writes_the_same_captions(folders, tmp_path):
     assert "--trust-remote-code" in refused.stderr.splitlines()[-1]
     subprocess.run([*command, "--trust-remote-code"], env=environment, check=True, stdin=subprocess.DEVNULL)
     assert texts(read_captions(tmp_path / "old.jsonl")) == texts(expected)
+
+
+@pytest.mark.slow
+def test_captioners_run_through_the_rules(folders, tmp_path):
+    (tmp_path / "project").mkdir()
+    project = copy_project(tmp_path / "project")
+    config = yaml.safe_load(write_small_demo(project).read_text())
+    del config["dataset"]["sources"]["openmoji"]
+    config["captioners"] = {
+        kind.replace("_", "-"): {
+            "family": FAMILY[kind],
+            "source": {"path": str(folders(kind))},
+            "settings": {"prompt": PROMPT[kind], "max_new_tokens": 8},
+            "trust_remote_code": kind == "cogvlm",
+            "gpus": 0,
+        }
+        for kind in FAMILY
+    }
+    (project / "small.yaml").write_text(yaml.safe_dump(config))
+    outputs = [f"results/small/captions/{name}.jsonl" for name in config["captioners"]]
+    snakemake(project, "--configfile", "small.yaml", "--cores", "2", *outputs)
+    ids = [sample.id for sample in read_samples(project / "results/small/data/test.parquet")]
+    for output in outputs:
+        records = read_captions(project / output)
+        assert [record.id for record in records] == ids
+        assert all(record.n_new_tokens for record in records)
