@@ -5,19 +5,6 @@ Outputs: captions/<system>.jsonl; unfinished parts lie in captions/<system>.json
 """
 
 
-def adapter_files(wildcards):
-    """The adapter of a trained system; nothing for a zero-shot one."""
-    if SYSTEMS[wildcards.system]["family"] == "lora":
-        return [f"{RESULTS}/adapters/{wildcards.system}/adapter_model.safetensors"]
-    return []
-
-
-def adapter_option(wildcards):
-    """The option that names the adapter's folder; empty for a zero-shot system."""
-    files = adapter_files(wildcards)
-    return f"--adapter {Path(files[0]).parent}" if files else ""
-
-
 rule caption_llm:
     """Let an LLM, with or without adapter, caption the xml of each test drawing."""
     input:
@@ -32,10 +19,13 @@ rule caption_llm:
         f"{RESULTS}/benchmarks/caption_llm/{{system}}.tsv"
     wildcard_constraints:
         system=systems_of_family("zero_shot", "lora"),
+    conda:
+        "../envs/main.yaml"
     threads: 8
     resources:
         gpu=config["decoding"]["gpus"],
     params:
+        script=script("caption_llm"),
         base=lambda wildcards: model_folder(base_of(wildcards)["source"]),
         adapter=adapter_option,
         prompt=json_param(config["prompt"]),
@@ -43,21 +33,9 @@ rule caption_llm:
         seed=seed_of("caption_llm"),
         code=code_digest("caption_llm"),
     shell:
-        "python {SCRIPTS}/caption_llm.py --system {wildcards.system} --base {params.base} {params.adapter}"
+        "python {params.script} --system {wildcards.system} --base {params.base} {params.adapter}"
         " --samples {input.samples} --prompt {params.prompt:q} --decoding {params.decoding:q} --seed {params.seed}"
         " --output {output} 3>&2 &> {log}"
-
-
-def captioner_option(wildcards, key, option):
-    """An option that only some captioners have: the tokenizer's folder."""
-    captioner = config["captioners"][wildcards.system]
-    return f"{option} {model_folder(captioner[key])}" if key in captioner else ""
-
-
-def captioner_models(wildcards):
-    """The manifests of a captioner's model and, where it is another, its tokenizer."""
-    captioner = config["captioners"][wildcards.system]
-    return [model_manifest(captioner[key]) for key in ("source", "tokenizer") if key in captioner]
 
 
 rule caption_image:
@@ -74,36 +52,30 @@ rule caption_image:
         f"{RESULTS}/benchmarks/caption_image/{{system}}.tsv"
     wildcard_constraints:
         system=systems_of_family("captioner"),
+    conda:
+        lambda wildcards: f"../{config['captioners'][wildcards.system].get('environment', 'envs/main.yaml')}"
     threads: 8
     resources:
         gpu=lambda wildcards: config["captioners"][wildcards.system]["gpus"],
     params:
+        script=script("caption_image"),
         captioner=lambda wildcards: config["captioners"][wildcards.system],
         python=lambda wildcards: config["captioners"][wildcards.system].get("python", "python"),
         model=lambda wildcards: model_folder(config["captioners"][wildcards.system]["source"]),
         tokenizer=lambda wildcards: captioner_option(wildcards, "tokenizer", "--tokenizer"),
-        trust=lambda wildcards: "--trust-remote-code"
-        if config["captioners"][wildcards.system]["trust_remote_code"]
-        else "",
+        trust=lambda wildcards: (
+            "--trust-remote-code" if config["captioners"][wildcards.system]["trust_remote_code"] else ""
+        ),
         settings=lambda wildcards: as_json(config["captioners"][wildcards.system]["settings"]),
         seed=seed_of("caption_image"),
         code=lambda wildcards: code_digest(
             "caption_image", f"captioners/{config['captioners'][wildcards.system]['family']}"
         ),
     shell:
-        "{params.python} {SCRIPTS}/caption_image.py --captioner {wildcards.system}"
+        "{params.python} {params.script} --captioner {wildcards.system}"
         " --family {params.captioner[family]} --model {params.model} {params.tokenizer} {params.trust}"
         " --images {input.images} --samples {input.samples} --settings {params.settings:q} --seed {params.seed}"
         " --output {output} 3>&2 &> {log}"
-
-
-def baseline_inputs(wildcards):
-    """What a baseline reads: the train split, and CLIP features for the nearest image."""
-    inputs = {"train": f"{RESULTS}/data/train.parquet", "samples": f"{RESULTS}/data/test.parquet"}
-    if wildcards.system == "clip_nearest":
-        inputs["train_features"] = f"{RESULTS}/clip_features/train.parquet"
-        inputs["features"] = f"{RESULTS}/clip_features/test.parquet"
-    return inputs
 
 
 rule caption_baseline:
@@ -116,11 +88,16 @@ rule caption_baseline:
         f"{RESULTS}/logs/caption_baseline/{{system}}.log",
     wildcard_constraints:
         system=systems_of_family("baseline"),
+    conda:
+        "../envs/main.yaml"
     params:
-        features=lambda wildcards, input: f"--train-features {input.train_features} --features {input.features}"
-        if wildcards.system == "clip_nearest"
-        else "",
+        script=script("caption_baseline"),
+        features=lambda wildcards, input: (
+            f"--train-features {input.train_features} --features {input.features}"
+            if wildcards.system == "clip_nearest"
+            else ""
+        ),
         code=code_digest("caption_baseline"),
     shell:
-        "python {SCRIPTS}/caption_baseline.py --kind {wildcards.system} --train {input.train}"
+        "python {params.script} --kind {wildcards.system} --train {input.train}"
         " --samples {input.samples} {params.features} --output {output} 3>&2 &> {log}"

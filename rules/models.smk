@@ -11,17 +11,19 @@ rule fetch_model:
         f"{config['model_store']}/{{folder}}/manifest.json",
     log:
         f"{config['model_store']}/{{folder}}.log",
-    params:
-        source=lambda wildcards: as_json(fetched_sources(config)[wildcards.folder]),
     localrule: True
+    conda:
+        "../envs/main.yaml"
+    params:
+        script=script("fetch_model"),
+        folder=output_folder,
+        source=lambda wildcards: as_json(fetched_sources(config)[wildcards.folder]),
     shell:
-        "python {SCRIPTS}/fetch_model.py --source {params.source:q}"
-        " --output-dir {config[model_store]}/{wildcards.folder} --manifest {output} 3>&2 &> {log}"
+        "python {params.script} --source {params.source:q}"
+        " --output-dir {params.folder} --manifest {output} 3>&2 &> {log}"
 
 
 if "train" in config["clip"]:
-    CLIP = f"{RESULTS}/clip"
-    CLIP_READY = f"{RESULTS}/clip/training.json"
 
     rule train_clip_heads:
         """Train projection heads over frozen towers on the train split: a CLIP that needs no download."""
@@ -33,24 +35,24 @@ if "train" in config["clip"]:
             vision=model_manifest(config["clip"]["train"]["vision"]),
             text=model_manifest(config["clip"]["train"]["text"]),
         output:
-            config=f"{CLIP}/open_clip_config.json",
-            weights=f"{CLIP}/open_clip_model.safetensors",
-            record=CLIP_READY,
+            config=f"{RESULTS}/clip/open_clip_config.json",
+            weights=f"{RESULTS}/clip/open_clip_model.safetensors",
+            record=f"{RESULTS}/clip/training.json",
         log:
             f"{RESULTS}/logs/train_clip_heads.log",
         benchmark:
             f"{RESULTS}/benchmarks/train_clip_heads.tsv"
+        conda:
+            "../envs/main.yaml"
         threads: 8
         params:
+            script=script("train_clip_heads"),
+            folder=output_folder,
             settings=json_param(config["clip"]["train"]["settings"]),
             seed=seed_of("train_clip_heads"),
             code=code_digest("train_clip_heads"),
         shell:
-            "python {SCRIPTS}/train_clip_heads.py --samples {input.samples} --images {input.images}"
+            "python {params.script} --samples {input.samples} --images {input.images}"
             " --validation-samples {input.validation_samples} --validation-images {input.validation_images}"
             " --vision-weights $(dirname {input.vision})/model.safetensors --text-model $(dirname {input.text})"
-            " --settings {params.settings:q} --seed {params.seed} --output-dir {CLIP} 3>&2 &> {log}"
-
-else:
-    CLIP = model_folder(config["clip"]["source"])
-    CLIP_READY = model_manifest(config["clip"]["source"])
+            " --settings {params.settings:q} --seed {params.seed} --output-dir {params.folder} 3>&2 &> {log}"

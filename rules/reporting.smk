@@ -16,13 +16,17 @@ rule radar_chart:
         multiext(f"{RESULTS}/figures/forest", ".png", ".svg", ".pdf"),
     log:
         f"{RESULTS}/logs/radar_chart.log",
+    conda:
+        "../envs/main.yaml"
     params:
+        script=script("radar_chart"),
+        folder=output_folder,
         values=config["report"]["radar"],
         style=json_param(config["report"]["style"]),
         code=code_digest("radar_chart"),
     shell:
-        "python {SCRIPTS}/radar_chart.py --comparison {input} --values {params.values} --style {params.style:q}"
-        " --output-dir {RESULTS}/figures 3>&2 &> {log}"
+        "python {params.script} --comparison {input} --values {params.values} --style {params.style:q}"
+        " --output-dir {params.folder} 3>&2 &> {log}"
 
 
 rule record_provenance:
@@ -33,13 +37,15 @@ rule record_provenance:
         f"{RESULTS}/provenance.json",
     log:
         f"{RESULTS}/logs/record_provenance.log",
+    localrule: True
+    conda:
+        "../envs/main.yaml"
     params:
+        script=script("record_provenance"),
         configuration=json_param(config),
         code=code_digest("record_provenance"),
-    localrule: True
     shell:
-        "python {SCRIPTS}/record_provenance.py --configuration {params.configuration:q} --output {output}"
-        " 3>&2 &> {log}"
+        "python {params.script} --configuration {params.configuration:q} --output {output}" " 3>&2 &> {log}"
 
 
 rule html_report:
@@ -55,7 +61,7 @@ rule html_report:
         rejected=expand(f"{RESULTS}/preprocessed/{{source}}.rejected.csv", source=SOURCES),
         training=expand(f"{RESULTS}/adapters/{{model}}/training.json", model=config["models"]),
         history=expand(f"{RESULTS}/adapters/{{model}}/history.jsonl", model=config["models"]),
-        clip_training=[CLIP_READY] if "train" in config["clip"] else [],
+        clip_training=[clip_ready()] if "train" in config["clip"] else [],
         figures=[f"{RESULTS}/figures/radar.svg", f"{RESULTS}/figures/forest.svg"],
         provenance=f"{RESULTS}/provenance.json",
         templates=sorted(path for path in TEMPLATES.rglob("*") if path.is_file()),
@@ -63,7 +69,11 @@ rule html_report:
         f"{RESULTS}/report.html",
     log:
         f"{RESULTS}/logs/html_report.log",
+    conda:
+        "../envs/main.yaml"
     params:
+        script=script("html_report"),
+        results=output_folder,
         title=config["report"].get("title", config["experiment"]),
         credits=json_param(config["report"]["credits"]),
         values=config["report"]["radar"],
@@ -72,11 +82,11 @@ rule html_report:
         clip_training=lambda wildcards, input: f"--clip-training {input.clip_training}" if input.clip_training else "",
         code=code_digest("html_report"),
     shell:
-        "python {SCRIPTS}/html_report.py --experiment {params.title:q} --comparison {input.comparison}"
-        " --samples {input.samples} --images {input.images} --captions-dir {RESULTS}/captions"
-        " --scores-dir {RESULTS}/scores --counts {input.counts} --left-out {input.left_out}"
+        "python {params.script} --experiment {params.title:q} --comparison {input.comparison}"
+        " --samples {input.samples} --images {input.images} --captions-dir {params.results}/captions"
+        " --scores-dir {params.results}/scores --counts {input.counts} --left-out {input.left_out}"
         " --preprocess-counts {input.preprocess_counts} --rejected {input.rejected}"
         " --training {input.training} --history {input.history} --figures {input.figures}"
-        " --provenance {input.provenance} --benchmarks-dir {RESULTS}/benchmarks --credits {params.credits:q}"
+        " --provenance {input.provenance} --benchmarks-dir {params.results}/benchmarks --credits {params.credits:q}"
         " --values {params.values} --style {params.style:q} --clip-note {params.clip_note:q} {params.clip_training}"
         " --output {output} 3>&2 &> {log}"

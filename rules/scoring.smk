@@ -8,7 +8,7 @@ Outputs: tokens/, clip_features/<split>.parquet, scores/<system>/<metric>.json a
 rule extract_clip_features:
     """Compute the CLIP features of the images of a split, once for all systems."""
     input:
-        clip=CLIP_READY,
+        clip=clip_ready(),
         images=f"{RESULTS}/images/{{split}}.parquet",
     output:
         f"{RESULTS}/clip_features/{{split}}.parquet",
@@ -16,14 +16,17 @@ rule extract_clip_features:
         f"{RESULTS}/logs/extract_clip_features/{{split}}.log",
     benchmark:
         f"{RESULTS}/benchmarks/extract_clip_features/{{split}}.tsv"
+    conda:
+        "../envs/main.yaml"
     threads: 8
     resources:
         gpu=config["decoding"]["gpus"],
     params:
+        script=script("extract_clip_features"),
+        clip=clip_folder,
         code=code_digest("extract_clip_features"),
     shell:
-        "python {SCRIPTS}/extract_clip_features.py --clip {CLIP} --images {input.images} --output {output}"
-        " 3>&2 &> {log}"
+        "python {params.script} --clip {params.clip} --images {input.images} --output {output}" " 3>&2 &> {log}"
 
 
 rule tokenize_references:
@@ -35,10 +38,13 @@ rule tokenize_references:
         paraphrases=f"{RESULTS}/tokens/paraphrases.gz",
     log:
         f"{RESULTS}/logs/tokenize_captions/references.log",
+    conda:
+        "../envs/main.yaml"
     params:
+        script=script("tokenize_captions"),
         code=code_digest("tokenize_captions"),
     shell:
-        "python {SCRIPTS}/tokenize_captions.py --samples {input} --output {output.tokens}"
+        "python {params.script} --samples {input} --output {output.tokens}"
         " --paraphrases {output.paraphrases} 3>&2 &> {log}"
 
 
@@ -50,10 +56,13 @@ rule tokenize_captions:
         f"{RESULTS}/tokens/systems/{{system}}.jsonl",
     log:
         f"{RESULTS}/logs/tokenize_captions/{{system}}.log",
+    conda:
+        "../envs/main.yaml"
     params:
+        script=script("tokenize_captions"),
         code=code_digest("tokenize_captions"),
     shell:
-        "python {SCRIPTS}/tokenize_captions.py --captions {input} --output {output} 3>&2 &> {log}"
+        "python {params.script} --captions {input} --output {output} 3>&2 &> {log}"
 
 
 rule score_text:
@@ -69,10 +78,13 @@ rule score_text:
         table=f"{RESULTS}/scores/{{system}}/{{metric}}.parquet",
     log:
         f"{RESULTS}/logs/score_text/{{system}}.{{metric}}.log",
+    conda:
+        "../envs/main.yaml"
     params:
+        script=script("score_text"),
         code=lambda wildcards: code_digest("score_text", f"metrics/{wildcards.metric}"),
     shell:
-        "python {SCRIPTS}/score_text.py --metric {wildcards.metric} --system {wildcards.system}"
+        "python {params.script} --metric {wildcards.metric} --system {wildcards.system}"
         " --captions {input.captions} --samples {input.samples} --tokens {input.tokens}"
         " --reference-tokens {input.reference_tokens} --paraphrases {input.paraphrases} --output {output.scores}"
         " --table {output.table} 3>&2 &> {log}"
@@ -81,7 +93,7 @@ rule score_text:
 rule score_clip:
     """Score the captions of a system against the images by CLIP."""
     input:
-        clip=CLIP_READY,
+        clip=clip_ready(),
         captions=f"{RESULTS}/captions/{{system}}.jsonl",
         samples=f"{RESULTS}/data/test.parquet",
         features=f"{RESULTS}/clip_features/test.parquet",
@@ -92,13 +104,17 @@ rule score_clip:
         f"{RESULTS}/logs/score_clip/{{system}}.log",
     benchmark:
         f"{RESULTS}/benchmarks/score_clip/{{system}}.tsv"
+    conda:
+        "../envs/main.yaml"
     threads: 4
     resources:
         gpu=config["decoding"]["gpus"],
     params:
+        script=script("score_clip"),
+        clip=clip_folder,
         code=code_digest("score_clip", "metrics/clip_score"),
     shell:
-        "python {SCRIPTS}/score_clip.py --system {wildcards.system} --clip {CLIP} --captions {input.captions}"
+        "python {params.script} --system {wildcards.system} --clip {params.clip} --captions {input.captions}"
         " --samples {input.samples} --features {input.features} --output {output.scores} --table {output.table}"
         " 3>&2 &> {log}"
 
@@ -125,15 +141,20 @@ rule compare:
         f"{RESULTS}/logs/compare.log",
     benchmark:
         f"{RESULTS}/benchmarks/compare.tsv"
+    conda:
+        "../envs/main.yaml"
     params:
+        script=script("compare"),
+        experiment=config["experiment"],
         systems=json_param(SYSTEMS),
         metrics=config["metrics"],
+        scores=lambda wildcards, input: Path(input.scores[0]).parent.parent,
         settings=config["comparison"],
         seed=seed_of("compare"),
         code=code_digest("compare", *(f"metrics/{metric}" for metric in config["metrics"])),
     shell:
-        "python {SCRIPTS}/compare.py --experiment {config[experiment]} --samples {input.samples}"
-        " --systems {params.systems:q} --metrics {params.metrics} --scores-dir {RESULTS}/scores"
+        "python {params.script} --experiment {params.experiment} --samples {input.samples}"
+        " --systems {params.systems:q} --metrics {params.metrics} --scores-dir {params.scores}"
         " --slices {params.settings[slices]}"
         " --n-resamples {params.settings[n_resamples]} --confidence {params.settings[confidence]}"
         " --seed {params.seed} --output {output.comparison} --table {output.table} --text {output.text}"

@@ -6,12 +6,6 @@ adapters/<model>/checkpoints/, undeclared, so that a retry finds them.
 """
 
 
-def launcher(wildcards):
-    """How the training script is started: plainly, or by accelerate with one process a GPU."""
-    gpus = config["models"][wildcards.model]["gpus"]
-    return f"accelerate launch --num_processes {gpus} --num_machines 1 --mixed_precision no" if gpus > 1 else "python"
-
-
 rule train_lora:
     """Train the LoRA adapter of a model."""
     input:
@@ -28,10 +22,14 @@ rule train_lora:
         f"{RESULTS}/logs/train_lora/{{model}}.log",
     benchmark:
         f"{RESULTS}/benchmarks/train_lora/{{model}}.tsv"
+    conda:
+        "../envs/main.yaml"
     threads: 8
     resources:
         gpu=lambda wildcards: config["models"][wildcards.model]["gpus"],
     params:
+        script=script("train_lora"),
+        folder=output_folder,
         # No code digest here: hundreds of GPU hours are not thrown away for an edit. warn_of_stale_training tells.
         launcher=launcher,
         base=lambda wildcards: model_folder(base_of(wildcards)["source"]),
@@ -39,6 +37,6 @@ rule train_lora:
         prompt=json_param(config["prompt"]),
         seed=seed_of("train_lora"),
     shell:
-        "{params.launcher} {SCRIPTS}/train_lora.py --name {wildcards.model} --base {params.base} --train {input.train}"
+        "{params.launcher} {params.script} --name {wildcards.model} --base {params.base} --train {input.train}"
         " --validation {input.validation} --prompt {params.prompt:q} --settings {params.settings:q}"
-        " --seed {params.seed} --output-dir {RESULTS}/adapters/{wildcards.model} 3>&2 &> {log}"
+        " --seed {params.seed} --output-dir {params.folder} 3>&2 &> {log}"

@@ -165,11 +165,11 @@ def misbehave(item):
 
 def test_a_worker_that_hangs_dies_eats_or_raises_is_replaced():
     items = ["a", "hang", "b", "die", "c", "eat", "d", "raise", "e"]
-    outcomes = list(map_killable(misbehave, items, workers=2, seconds_limit=1, memory_limit_mb=256))
+    outcomes = list(map_killable(misbehave, items, workers=2, seconds_limit=4, memory_limit_mb=256))
     assert [outcome.value for outcome in outcomes] == ["a", None, "b", None, "c", None, "d", None, "e"]
     reasons = [outcome.reason for outcome in outcomes if outcome.reason]
     assert reasons == [
-        "took longer than 1 seconds",
+        "took longer than 4 seconds",
         "the worker process died (exit code 3)",
         "needed more than 256 MiB of memory",
         "ValueError: bad drawing",

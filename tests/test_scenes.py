@@ -20,7 +20,7 @@ def test_every_reference_reads_back_to_the_same_facts():
         assert len(facts) == 1
         assert None not in facts
         (scene,) = facts
-        assert record["captions"] in (write_captions(scene, True), write_captions(scene, False))
+        assert record["captions"] == write_captions(scene)
 
 
 @pytest.mark.parametrize("record", RECORDS[:40], ids=lambda record: record["id"])
@@ -35,7 +35,7 @@ def test_a_mistake_changes_the_facts(record):
         dataclasses.replace(facts, things=(*facts.things, Thing("circle", "red", False))),
     ]
     for mistake in wrong:
-        wordings = write_captions(mistake, True) + write_captions(mistake, False)
+        wordings = write_captions(mistake)
         assert wordings
         assert all(parse_caption(caption) != facts for caption in wordings)
 
@@ -43,14 +43,16 @@ def test_a_mistake_changes_the_facts(record):
 def test_wording_does_not_matter():
     expected = Facts(True, (Thing("circle", "red", False), Thing("square", "blue", True)))
     for caption in (
-        "A red circle left of a large blue square.",
-        "the big blue square to the right of  the red circle",
-        "from left to right: a red circle and a large blue square",
+        "A small red circle left of a large blue square.",
+        "the big blue square to the right of  the little red circle",
+        "from left to right: a small red circle and a large blue square",
     ):
         assert parse_caption(caption) == expected
 
 
-@pytest.mark.parametrize("caption", ["", "a red circle", "a dog left of a cat", "a red circle left of a red", "circle"])
+@pytest.mark.parametrize(
+    "caption", ["", "a red circle", "a dog left of a cat", "a small red circle left of a red", "circle"]
+)
 def test_what_is_no_scene_is_none(caption):
     assert parse_caption(caption) is None
 
@@ -74,4 +76,4 @@ def test_the_metric_scores_scenes_and_leaves_other_samples_out():
     assert score_caption(references[-1].capitalize() + ".", references) == 1.0
     assert score_caption(RECORDS[1]["captions"][0], references) == 0.0
     assert score_caption("", references) == 0.0
-    assert math.isnan(score_caption("a red circle left of a blue square", ["grinning face"]))
+    assert math.isnan(score_caption("a small red circle left of a large blue square", ["grinning face"]))

@@ -2,7 +2,8 @@
 
     folder = build_tiny_captioner(tmp_path / "blip", "blip")
 
-Kinds: blip, vit_gpt2, idefics3 (a chat model), cogvlm (remote code of our own with CogVLM's interface, cogvlm_code/).
+Kinds: blip, vit_gpt2, idefics3 (a chat model), blip2 and florence2 (no chat template; the latter an encoder-decoder),
+cogvlm (remote code of our own with CogVLM's interface, cogvlm_code/).
 """
 
 from __future__ import annotations
@@ -16,10 +17,17 @@ from safetensors.torch import save_file
 from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import (
     BertTokenizer,
+    Blip2Config,
+    Blip2ForConditionalGeneration,
+    Blip2Processor,
     BlipConfig,
     BlipForConditionalGeneration,
     BlipImageProcessor,
     BlipProcessor,
+    CLIPImageProcessor,
+    Florence2Config,
+    Florence2ForConditionalGeneration,
+    Florence2Processor,
     GPT2Config,
     Idefics3Config,
     Idefics3ForConditionalGeneration,
@@ -67,12 +75,14 @@ def build_tiny_captioner(folder: Path, kind: str, *, seed: int = 0) -> Path:
     return folder
 
 
-def word_tokenizer(special: dict[str, str], more: tuple[str, ...] = ()) -> PreTrainedTokenizerFast:
+def word_tokenizer(
+    special: dict[str, str], more: tuple[str, ...] = (), **options: dict[str, str]
+) -> PreTrainedTokenizerFast:
     """A tokenizer of whole words with the special tokens that a family needs."""
     vocabulary = [*dict.fromkeys((*special.values(), *more, *WORDS))]
     backend = Tokenizer(models.WordLevel({word: id_ for id_, word in enumerate(vocabulary)}, special["unk_token"]))
     backend.pre_tokenizer = pre_tokenizers.Whitespace()
-    return PreTrainedTokenizerFast(tokenizer_object=backend, **special, additional_special_tokens=list(more))
+    return PreTrainedTokenizerFast(tokenizer_object=backend, **special, additional_special_tokens=list(more), **options)
 
 
 def _build_blip(folder: Path) -> None:
@@ -148,6 +158,66 @@ def _build_idefics3(folder: Path) -> None:
     processor.save_pretrained(folder)
 
 
+def _build_blip2(folder: Path) -> None:
+    n_queries = 4
+    # As in OPT: one token starts and ends a text.
+    special = {"bos_token": "</s>", "eos_token": "</s>", "pad_token": "<pad>", "unk_token": "<unk>"}
+    tokenizer = word_tokenizer(special, ("<image>",))
+    text = {
+        **{"model_type": "opt", "vocab_size": len(tokenizer), "hidden_size": 32, "ffn_dim": 64, "init_std": 0.5},
+        **{"num_hidden_layers": 2, "num_attention_heads": 2, "word_embed_proj_dim": 32},
+        **{"bos_token_id": 0, "eos_token_id": 0, "pad_token_id": 1},
+    }
+    config = Blip2Config(
+        vision_config={**SMALL_VISION, "initializer_range": 0.5},
+        qformer_config={**SMALL_TEXT, "encoder_hidden_size": 32, "initializer_range": 0.5},
+        text_config=text,
+        num_query_tokens=n_queries,
+        image_token_id=tokenizer.convert_tokens_to_ids("<image>"),
+    )
+    model = Blip2ForConditionalGeneration(config)
+    torch.nn.init.normal_(model.query_tokens)
+    torch.nn.init.normal_(model.language_projection.weight)
+    model.generation_config.eos_token_id = 0
+    model.save_pretrained(folder)
+    image_processor = BlipImageProcessor(size={"height": SIDE, "width": SIDE})
+    Blip2Processor(image_processor, tokenizer, num_query_tokens=n_queries).save_pretrained(folder)
+
+
+def _build_florence2(folder: Path) -> None:
+    special = {"bos_token": "<s>", "eos_token": "</s>", "pad_token": "<pad>", "unk_token": "<unk>"}
+    tokenizer = word_tokenizer(special, ("<image>",), extra_special_tokens={"image_token": "<image>"})
+    text = {
+        **{"model_type": "bart", "vocab_size": len(tokenizer), "d_model": 32, "init_std": 0.5},
+        **{"encoder_layers": 2, "encoder_attention_heads": 2, "encoder_ffn_dim": 64},
+        **{"decoder_layers": 2, "decoder_attention_heads": 2, "decoder_ffn_dim": 64},
+        **{
+            "bos_token_id": 0,
+            "eos_token_id": 1,
+            "pad_token_id": 2,
+            "decoder_start_token_id": 1,
+            "forced_eos_token_id": None,
+        },
+    }
+    vision = {
+        **{"depths": [1, 1], "embed_dim": [16, 32], "num_heads": [2, 2], "num_groups": [2, 2], "window_size": 4},
+        **{"patch_size": [3, 3], "patch_stride": [4, 2], "patch_padding": [1, 1], "patch_prenorm": [False, True]},
+        **{"projection_dim": 32, "max_position_embeddings": 50, "max_temporal_embeddings": 10},
+    }
+    image_token_id = tokenizer.convert_tokens_to_ids("<image>")
+    config = Florence2Config(
+        vision_config={**vision, "initializer_range": 0.3}, text_config=text, image_token_id=image_token_id
+    )
+    model = Florence2ForConditionalGeneration(config)
+    model.generation_config.update(eos_token_id=1, pad_token_id=2, decoder_start_token_id=1)
+    model.save_pretrained(folder)
+    n_image_tokens = (SIDE // 8) ** 2 + 1  # the places of the last stage and their mean
+    image_processor = CLIPImageProcessor(
+        size={"height": SIDE, "width": SIDE}, do_center_crop=False, image_seq_length=n_image_tokens
+    )
+    Florence2Processor(image_processor, tokenizer).save_pretrained(folder)
+
+
 def _build_cogvlm(folder: Path) -> None:
     """Written by hand, so that the old transformers of envs/cogvlm.txt read it as well."""
     shutil.copytree(COGVLM_CODE, folder, ignore=shutil.ignore_patterns("__pycache__"))
@@ -171,5 +241,7 @@ _BUILDERS = {
     "blip": _build_blip,
     "vit_gpt2": _build_vit_gpt2,
     "idefics3": _build_idefics3,
+    "blip2": _build_blip2,
+    "florence2": _build_florence2,
     "cogvlm": _build_cogvlm,
 }

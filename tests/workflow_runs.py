@@ -17,6 +17,7 @@ PROJECT = ("Snakefile", "config.yaml", "rules", "workflow", "profiles", "envs")
 
 def copy_project(folder: Path) -> Path:
     """A copy of the project's own files, to be edited and run without touching the working tree."""
+    folder.mkdir(parents=True)
     for name in PROJECT:
         source = ROOT / name
         if source.is_dir():

@@ -40,10 +40,11 @@ def caption_clip_nearest(
     features: dict[str, np.ndarray | None],
 ) -> list[Caption]:
     """The first reference of each sample's nearest train image; the earlier one where two are equally near."""
-    known = [sample for sample in train if train_features.get(sample.id) is not None]
+    vectors = {sample.id: vector for sample in train if (vector := train_features.get(sample.id)) is not None}
+    known = [sample for sample in train if sample.id in vectors]
     if not known:
         raise InputError("no train sample has CLIP features: see the reasons in images/train.parquet")
-    matrix = np.stack([train_features[sample.id] for sample in known])
+    matrix = np.stack([vectors[sample.id] for sample in known])
     return [caption_nearest(sample, features.get(sample.id), matrix, known) for sample in samples]
 
 

@@ -67,7 +67,8 @@ def choose_dtype(name: str) -> torch.dtype:
 def load_model(base: Path, adapter: Path | None, dtype: torch.dtype) -> Any:
     """The base, with the adapter's matrices merged in where there is one."""
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    model = AutoModelForCausalLM.from_pretrained(base, dtype=dtype, local_files_only=True).to(device)
+    model: Any = AutoModelForCausalLM.from_pretrained(base, dtype=dtype, local_files_only=True)
+    model = model.to(device)
     if adapter:
         # Merged weights decode as fast as the base's.
         model = PeftModel.from_pretrained(model, adapter, local_files_only=True).merge_and_unload()

@@ -133,23 +133,24 @@ def check_uses(root: etree._Element) -> None:
 def render_pixels(xml: str, renderer: str, size: int) -> np.ndarray:
     """A drawing as RGBA (size x size x 4, uint8): fitted, aspect kept, centred, transparent behind."""
     data = render_png_bytes(fit_to_square(xml, size), renderer, size)
-    with Picture.open(io.BytesIO(data)) as picture:
-        picture = picture.convert("RGBA")
-        if picture.size != (size, size):
-            square = Picture.new("RGBA", (size, size))
-            picture.thumbnail((size, size))
-            square.paste(picture, ((size - picture.width) // 2, (size - picture.height) // 2))
-            picture = square
-        return np.asarray(picture)
+    with Picture.open(io.BytesIO(data)) as opened:
+        picture = opened.convert("RGBA")
+    if picture.size != (size, size):
+        square = Picture.new("RGBA", (size, size))
+        picture.thumbnail((size, size))
+        square.paste(picture, ((size - picture.width) // 2, (size - picture.height) // 2))
+        picture = square
+    return np.asarray(picture)
 
 
 def fit_to_square(xml: str, size: int) -> str:
     """The drawing with its size set to `size` pixels; its view box keeps the aspect and centres it."""
     root = etree.fromstring(xml.encode())
     if not root.get("viewBox") and root.get("width") and root.get("height"):
-        numbers = [re.match(r"[\d.]+", root.get(key)) for key in ("width", "height")]
-        if all(numbers):
-            root.set("viewBox", f"0 0 {numbers[0][0]} {numbers[1][0]}")
+        found = [re.match(r"[\d.]+", root.get(key)) for key in ("width", "height")]
+        numbers = [match[0] for match in found if match]
+        if len(numbers) == 2:
+            root.set("viewBox", f"0 0 {numbers[0]} {numbers[1]}")
     root.set("width", str(size))
     root.set("height", str(size))
     root.attrib.pop("preserveAspectRatio", None)

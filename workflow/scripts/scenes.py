@@ -1,7 +1,7 @@
 """What a generated scene shows and how a caption says it: writing captions and reading them back.
 
 A scene is two to four coloured shapes in a row (left to right) or a column (top to bottom). Its captions state every
-shape, its colour, whether it is large, and the order. `parse_caption` reads any of these wordings back into the same
+shape, its colour, its size and the order. `parse_caption` reads any of these wordings back into the same
 facts, so that a caption is right or wrong whatever its wording: "a red circle left of a blue square" equals
 "a blue square to the right of a red circle".
 """
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 # No black: it is the default paint, which a shape does not state.
 COLOURS = ("red", "green", "blue", "yellow", "orange", "purple", "pink", "brown")
-SHAPES = ("circle", "square", "triangle", "ellipse")
+SHAPES = ("circle", "square", "triangle")
 
 
 @dataclass(frozen=True)
@@ -25,9 +25,8 @@ class Thing:
     large: bool
 
     def words(self) -> str:
-        """The shape with its article: "a large red circle", "an orange square"."""
-        text = f"{'large ' if self.large else ''}{self.colour} {self.shape}"
-        return f"{'an' if text[0] in 'aeiou' else 'a'} {text}"
+        """The shape with its article: "a large red circle"."""
+        return f"a {'large' if self.large else 'small'} {self.colour} {self.shape}"
 
 
 @dataclass(frozen=True)
@@ -58,20 +57,17 @@ ORDERS = {
 }
 
 _THING = re.compile(
-    rf"(?:(?:an?|the|one) )?(?P<large>(?:large|big) )?(?P<colour>{'|'.join(COLOURS)}) "
+    rf"(?:(?:an?|the|one) )?(?:(?P<large>large|big)|small|little) (?P<colour>{'|'.join(COLOURS)}) "
     rf"(?P<shape>{'|'.join(SHAPES)})"
 )
 _LIST = re.compile(r",? and |, ")
 
 
-def write_captions(facts: Facts, forward: bool) -> list[str]:
-    """The captions of a scene, each exact, in several wordings; the plainest first.
-
-    They name the things from left to right or top to bottom (`forward`), or the other way.
-    """
+def write_captions(facts: Facts) -> list[str]:
+    """The captions of a scene, each exact, in two wordings; things come from left to right or from top to bottom."""
     wordings = RELATIONS if len(facts.things) == 2 else ORDERS
-    things = [thing.words() for thing in (facts.things if forward else facts.things[::-1])]
-    fitting = [words for words, order in wordings.items() if order == (facts.row, forward)]
+    things = [thing.words() for thing in facts.things]
+    fitting = [words for words, order in wordings.items() if order == (facts.row, True)]
     return [caption for words in fitting for caption in _word_captions(words, things)]
 
 

@@ -208,8 +208,9 @@ class Compactor:
 
     def _view_matrix(self) -> Matrix:
         """The matrix that puts the drawing's own view box, aspect kept, in the middle of the canvas."""
-        numbers = [parse_length(part) for part in re.split(r"[\s,]+", (self.root.get("viewBox") or "").strip())]
-        if len(numbers) != 4 or None in numbers or numbers[2] <= 0 or numbers[3] <= 0:
+        stated = [parse_length(part) for part in re.split(r"[\s,]+", (self.root.get("viewBox") or "").strip())]
+        numbers = [number for number in stated if number is not None]
+        if len(stated) != 4 or len(numbers) != 4 or numbers[2] <= 0 or numbers[3] <= 0:
             width, height = parse_length(self.root.get("width")), parse_length(self.root.get("height"))
             if width and height and width > 0 and height > 0:
                 numbers = [0.0, 0.0, width, height]

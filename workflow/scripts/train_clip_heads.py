@@ -161,7 +161,7 @@ def compute_pairs(model: Any, folder: Path, samples: Path, images: Path) -> Pair
     heads = model.visual.head, model.text.proj
     model.visual.head, model.text.proj = torch.nn.Identity(), torch.nn.Identity()
     bare = Clip(_Unnormalised(model), transform, tokenizer, "", "", "cpu")
-    pngs = [image.png for image in rendered]
+    pngs = [image.png for image in rendered if image.png]
     image_features = [bare.encode_images(pngs[start : start + 32]) for start in range(0, len(pngs), 32)]
     flat = [reference for image in rendered for reference in references[image.id]]
     text_features = torch.from_numpy(bare.encode_texts(flat))

@@ -50,6 +50,9 @@ FINAL_FILES = ("adapter_config.json", "README.md", "adapter_model.safetensors")
 class CaptionTrainer(Trainer):
     """Trainer whose order of examples is laid out beforehand, and whose evaluation keeps no logits."""
 
+    train_dataset: Any  # an ExampleDataset; Trainer's own annotation allows datasets without length
+    model: Any
+
     def _get_train_sampler(self, train_dataset=None):
         return torch.utils.data.SequentialSampler(self.train_dataset)
 
@@ -186,10 +189,10 @@ def load_model(base: Path, settings: TrainingSettings) -> PeftModel:
         model.enable_input_require_grads()  # without it no gradient reaches the adapter of a frozen base
     config = LoraConfig(
         r=settings.r,
-        lora_alpha=settings.alpha,
+        lora_alpha=settings.alpha,  # type: ignore[arg-type]  # peft takes any number
         target_modules=settings.targets,
         lora_dropout=settings.dropout,
-        bias=settings.bias,
+        bias=settings.bias,  # type: ignore[arg-type]  # the schema has checked it
         task_type="CAUSAL_LM",
     )
     return get_peft_model(model, config)
@@ -339,7 +342,7 @@ def count_parameters(model: PeftModel) -> dict[str, Any]:
 
 def peak_memory_mb() -> dict[str, float]:
     """Most memory that this process held, on the GPU where there is one."""
-    peaks = {"peak_memory_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)}
+    peaks: dict[str, float] = {"peak_memory_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)}
     if torch.cuda.is_available():
         peaks["peak_gpu_memory_mb"] = round(torch.cuda.max_memory_allocated() / 2**20)
     return peaks

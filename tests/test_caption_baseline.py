@@ -1,0 +1,52 @@
+"""Baselines: deterministic, from the train split only, honest about missing images."""
+
+import numpy as np
+import pytest
+
+from caption_baseline import caption_clip_nearest, main, most_frequent_reference
+from clip_features import read_features, write_features
+from command import InputError
+from records import Sample, read_captions, write_samples
+
+
+def sample(id, *references):
+    return Sample(id, "a", "train", id, "<svg/>", list(references))
+
+
+TRAIN = [sample("a", "dog", "puppy"), sample("b", "cat"), sample("c", "cat", "dog"), sample("d", "bird")]
+
+
+def test_the_constant_is_the_most_frequent_reference_first_of_the_alphabet():
+    assert most_frequent_reference(TRAIN) == "cat"
+    assert most_frequent_reference([*TRAIN, sample("e", "dog")]) == "dog"
+
+
+def test_the_nearest_image_gives_its_first_reference(tmp_path):
+    features = {"a": np.array([1, 0], np.float32), "b": np.array([0, 1], np.float32), "c": None}
+    write_features(tmp_path / "train.parquet", features, {"c": "took too long"})
+    write_features(
+        tmp_path / "test.parquet", {"x": np.array([0.6, 0.8], np.float32), "y": None}, {"y": "took too long"}
+    )
+    captions = caption_clip_nearest(
+        TRAIN,
+        [sample("x"), sample("y")],
+        read_features(tmp_path / "train.parquet"),
+        read_features(tmp_path / "test.parquet"),
+    )
+    assert (captions[0].caption, captions[0].status) == ("cat", "ok")
+    assert (captions[1].caption, captions[1].status, captions[1].reason) == ("", "failed", "the drawing has no image")
+
+
+def test_without_any_train_image_there_is_a_clear_error():
+    with pytest.raises(InputError, match="no train sample has CLIP features"):
+        caption_clip_nearest(TRAIN, [sample("x")], {"a": None}, {})
+
+
+def test_every_sample_gets_a_caption_in_order(tmp_path):
+    write_samples(tmp_path / "train.parquet", TRAIN)
+    write_samples(tmp_path / "test.parquet", [sample("x"), sample("y")])
+    paths = {"train": tmp_path / "train.parquet", "samples": tmp_path / "test.parquet", "output": tmp_path / "c.jsonl"}
+    main(kind="constant", train_features=None, features=None, **paths)
+    assert [(c.id, c.caption) for c in read_captions(tmp_path / "c.jsonl")] == [("x", "cat"), ("y", "cat")]
+    with pytest.raises(InputError, match="needs --train-features"):
+        main(kind="clip_nearest", train_features=None, features=None, **paths)
