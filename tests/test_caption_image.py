@@ -177,6 +177,7 @@ def test_answers_end_before_the_end_token_and_begin_behind_the_prompt(folders):
         (Image("s2", draw(1), 40, 40, "ok", flags=["blank"]), "the image is blank"),
         (Image("s2", b"no image at all", 40, 40, "ok"), "the image can't be read"),
         (Image("s2", draw(1)[:60], 40, 40, "ok"), "the image can't be read"),
+        (Image("s2", b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", 9, 9, "ok"), "the image can't be read"),
     ],
 )
 def test_a_sample_without_a_usable_image_is_a_failed_record_with_its_reason(folders, tmp_path, image, reason):

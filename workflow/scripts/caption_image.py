@@ -82,7 +82,8 @@ def prepare_batch(captioner: Captioner, records: list[Image]) -> Batch:
     ids, images, unreadable = [], [], []
     for record in records:
         try:
-            images.append(PIL.Image.open(io.BytesIO(record.png or b"")).convert("RGB"))
+            # PNG alone: some of Pillow's other formats start programs.
+            images.append(PIL.Image.open(io.BytesIO(record.png or b""), formats=["PNG"]).convert("RGB"))
             ids.append(record.id)
         # What Pillow raises for bytes that are no image, cut short, or a decompression bomb.
         except (OSError, SyntaxError, ValueError, PIL.Image.DecompressionBombError) as error:
