@@ -68,7 +68,7 @@ def small(tmp_path_factory):
     """The demo in a smaller size, run once from nothing to its report."""
     project = copy_project(tmp_path_factory.mktemp("small") / "project")
     configuration = write_small_demo(project)
-    run = snakemake(project, "--profile", "profiles/demo", "--configfile", str(configuration), "all")
+    run = snakemake(project, "all", "--profile", "profiles/demo", "--configfile", str(configuration))
     (project / "run.log").write_text(run.stdout)
     return project
 

@@ -132,7 +132,7 @@ def quiet_libraries() -> None:
 
     transformers_logging.set_verbosity_error()
     transformers_logging.disable_progress_bar()
-    warnings.filterwarnings("ignore", message=".*pin_memory.*")
+    warnings.filterwarnings("ignore", message=".*(pin_memory|gradient_checkpointing).*")
 
 
 def check_devices() -> None:
@@ -262,7 +262,7 @@ def build_trainer(
     train, validation = splits["train"].samples, splits["validation"].samples
     n_steps = settings.n_steps(len(train), n_devices)
     effective = settings.effective_batch(n_devices)
-    order = lay_out_training(train, n_steps * effective, settings.batch_size * n_devices, seed)
+    order = lay_out_training(train, n_steps * effective, effective, seed)
     arguments = TrainingArguments(
         output_dir=str(checkpoints),
         seed=seed,

@@ -17,8 +17,8 @@ from torch.utils.data import Dataset
 from prompts import IGNORED, PromptSettings, caption_tokens, prompt_tokens
 from records import Sample
 
-# Batches are sorted by length within stretches of this many, so that little is padded and order stays random.
-BATCHES_IN_A_STRETCH = 20
+# Examples are sorted by length within stretches of this many steps: little is padded, and the order stays random.
+STEPS_IN_A_STRETCH = 20
 
 
 @dataclass
@@ -57,11 +57,12 @@ def encode_samples(tokenizer: Any, samples: Sequence[Sample], prompt: PromptSett
     return encoded
 
 
-def lay_out_training(samples: Sequence[Encoded], n_examples: int, batch_size: int, seed: int) -> list[tuple[int, int]]:
+def lay_out_training(samples: Sequence[Encoded], n_examples: int, step_size: int, seed: int) -> list[tuple[int, int]]:
     """The (sample, reference) of every example of a training, in order.
 
-    Passes follow each other, each in an order of its own; batches hold examples of like length. The first batch is
-    the longest there is, so that too little memory shows in the first minute.
+    Passes follow each other, each in an order of its own. The `step_size` examples of an optimizer step are of like
+    length, so that little is padded however the step is cut into batches and devices, and the same examples make a
+    step whatever the cut. The first step is the longest there is, so that too little memory shows in the first minute.
     """
     randomness = random.Random(seed)
     order: list[tuple[int, int]] = []
@@ -69,40 +70,37 @@ def lay_out_training(samples: Sequence[Encoded], n_examples: int, batch_size: in
         places = list(range(len(samples)))
         randomness.shuffle(places)
         drawn = [(place, randomness.randrange(len(samples[place].captions))) for place in places]
-        order += sort_in_stretches(drawn, samples, batch_size, randomness)
+        order += sort_in_stretches(drawn, samples, step_size, randomness)
     order = order[:n_examples]
-    return longest_batch_first(order, samples, batch_size)
+    return longest_step_first(order, samples, step_size)
 
 
 def sort_in_stretches(
-    drawn: list[tuple[int, int]], samples: Sequence[Encoded], batch_size: int, randomness: random.Random
+    drawn: list[tuple[int, int]], samples: Sequence[Encoded], step_size: int, randomness: random.Random
 ) -> list[tuple[int, int]]:
-    """Examples in batches of like length; the batches of a stretch come in random order."""
-    stretch = BATCHES_IN_A_STRETCH * batch_size
+    """Examples in steps of like length; the steps of a stretch come in random order."""
+    stretch = STEPS_IN_A_STRETCH * step_size
     ordered: list[tuple[int, int]] = []
     for start in range(0, len(drawn), stretch):
         part = sorted(drawn[start : start + stretch], key=lambda example: len(samples[example[0]]))
-        batches = [part[first : first + batch_size] for first in range(0, len(part), batch_size)]
-        if len(batches[-1]) == batch_size:
-            randomness.shuffle(batches)
-        else:  # the short batch stays at the end, or all behind it would shift
-            whole, short = batches[:-1], batches[-1:]
-            randomness.shuffle(whole)
-            batches = whole + short
-        ordered += [example for batch in batches for example in batch]
+        steps = [part[first : first + step_size] for first in range(0, len(part), step_size)]
+        # A short step stays at the end, or all behind it would shift.
+        whole, short = [s for s in steps if len(s) == step_size], [s for s in steps if len(s) < step_size]
+        randomness.shuffle(whole)
+        ordered += [example for step in whole + short for example in step]
     return ordered
 
 
-def longest_batch_first(
-    order: list[tuple[int, int]], samples: Sequence[Encoded], batch_size: int
+def longest_step_first(
+    order: list[tuple[int, int]], samples: Sequence[Encoded], step_size: int
 ) -> list[tuple[int, int]]:
-    """The same batches with the one that holds the longest example exchanged with the first."""
-    batches = [order[start : start + batch_size] for start in range(0, len(order), batch_size)]
-    whole = [number for number, batch in enumerate(batches) if len(batch) == batch_size]
+    """The same steps with the one that holds the longest example exchanged with the first."""
+    steps = [order[start : start + step_size] for start in range(0, len(order), step_size)]
+    whole = [number for number, step in enumerate(steps) if len(step) == step_size]
     if whole:
-        longest = max(whole, key=lambda number: max(len(samples[place]) for place, _ in batches[number]))
-        batches[0], batches[longest] = batches[longest], batches[0]
-    return [example for batch in batches for example in batch]
+        longest = max(whole, key=lambda number: max(len(samples[place]) for place, _ in steps[number]))
+        steps[0], steps[longest] = steps[longest], steps[0]
+    return [example for step in steps for example in step]
 
 
 class ExampleDataset(Dataset):
