@@ -65,5 +65,5 @@ def write_small_demo(project: Path) -> Path:
     config["decoding"]["max_new_tokens"] = 12
     config["comparison"] = {"n_resamples": 500}
     path = project / "small.yaml"
-    path.write_text(yaml.safe_dump(config))
+    path.write_text(yaml.safe_dump(config, sort_keys=False))
     return path

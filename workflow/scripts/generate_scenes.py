@@ -1,8 +1,8 @@
 """Draw scenes of coloured shapes with exact captions: the sanity check that training works at all.
 
 Output: raw samples as JSON lines (id, svg, captions, split, group). Two to four shapes, small or large, each in its own
-colour, stand in the middle row or column; they are drawn and named from left to right or from top to bottom. No two
-scenes show the same, so none repeats across splits.
+colour, sit like beads on a level or an upright wire; they are drawn and named from left to right or from top to bottom.
+No two scenes show the same, so none repeats across splits.
 
     python workflow/scripts/generate_scenes.py --n-train 450 --n-validation 20 --n-test 40 --seed 7 --output s.jsonl
 """
@@ -19,8 +19,11 @@ from command import run_command, say, write_whole
 from scenes import COLOURS, SHAPES, Facts, Thing, write_captions
 
 CANVAS = 128
-MIDDLE = 64  # the row's y, the column's x
-PLACES = (16, 40, 88, 112)  # along it; far from the middle, so that the numbers tell a row from a column
+MIDDLE = 64  # the level wire's y, the upright wire's x
+PLACES = (16, 40, 88, 112)  # along it
+# The wire tells a row from a column in one letter (H or V). Without it, SmolLM2 135M learned shapes, colours and sizes
+# in 240 steps of 4 but took every second row for a column: it had to compare numbers.
+WIRES = {True: f"M8 {MIDDLE}H120", False: f"M{MIDDLE} 8V120"}
 RADIUS = {False: 5, True: 11}  # of small and large shapes: neighbours never touch
 
 
@@ -33,11 +36,12 @@ def draw_facts(random_numbers: random.Random) -> Facts:
 
 
 def draw_scene(facts: Facts, random_numbers: random.Random) -> str:
-    """The SVG of a scene: its things at places of the middle row or column."""
+    """The SVG of a scene: its things at places of its wire."""
     places = sorted(random_numbers.sample(PLACES, len(facts.things)))
     centres = [(place, MIDDLE) if facts.row else (MIDDLE, place) for place in places]
+    wire = f'<path d="{WIRES[facts.row]}" stroke="black"/>'
     body = "".join(draw_thing(thing, *centre) for thing, centre in zip(facts.things, centres, strict=True))
-    return f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {CANVAS} {CANVAS}">{body}</svg>'
+    return f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {CANVAS} {CANVAS}">{wire}{body}</svg>'
 
 
 def draw_thing(thing: Thing, x: int, y: int) -> str:
