@@ -23,6 +23,7 @@ from configuration import (
     find_faults,
     load_schema,
     model_folder_name,
+    order_keys,
     resolve_presets,
     stage_seed,
     systems,
@@ -34,6 +35,7 @@ if faults:
     raise WorkflowError("The configuration has faults; nothing was run:", *(f"  {fault}" for fault in faults))
 resolve_presets(config)
 validate(config, "../workflow/schemas/config.schema.yaml")
+config = order_keys(config)
 
 RESULTS = f"results/{config['experiment']}"
 SYSTEMS = systems(config)

@@ -8,11 +8,13 @@ import yaml
 from snakemake.utils import validate
 
 from configuration import (
+    as_json,
     fetched_sources,
     find_faults,
     load_schema,
     metric_names,
     model_folder_name,
+    order_keys,
     resolve_presets,
     stage_seed,
     systems,
@@ -135,6 +137,17 @@ def test_systems_come_in_the_order_of_the_configuration(config):
     for base in config["bases"].values():
         base["zero_shot"] = True
     assert list(systems(config))[:3] == ["llama-3.1-8b-zero-shot", "gemma-2-9b-zero-shot", "llama-3.1-8b-test3"]
+
+
+def test_the_order_of_keys_means_nothing_but_the_order_of_rows(config):
+    def reverse(value):
+        return {key: reverse(item) for key, item in reversed(value.items())} if isinstance(value, dict) else value
+
+    rows = ("bases", "models", "captioners", "baselines")
+    turned = reverse(config) | {key: {name: reverse(entry) for name, entry in config[key].items()} for key in rows}
+    assert as_json(turned) != as_json(config)
+    assert as_json(order_keys(turned)) == as_json(order_keys(config))
+    assert [list(order_keys(config)[key]) for key in rows] == [list(config[key]) for key in rows]
 
 
 def test_stages_have_seeds_of_their_own():

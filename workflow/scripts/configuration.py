@@ -17,7 +17,7 @@ import hashlib
 import json
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -193,6 +193,25 @@ def resolve_presets(config: Configuration) -> None:
     """
     for model in config.get("models", {}).values():
         model["settings"] = {**config["presets"][model["preset"]], **model.get("settings", {})}
+
+
+def order_keys(config: Configuration) -> Configuration:
+    """The configuration with the keys of every mapping sorted, so that their order in the file makes nothing stale.
+
+    Only the systems' entries keep theirs: it is the order of the rows.
+    """
+    rows = ("bases", "models", "captioners", "baselines")
+    return {
+        key: {name: _sorted(entry) for name, entry in value.items()} if key in rows else _sorted(value)
+        for key, value in sorted(config.items())
+    }
+
+
+def _sorted(value: Any) -> Any:
+    """A value whose mappings, at any depth, have sorted keys."""
+    if isinstance(value, Mapping):
+        return {key: _sorted(item) for key, item in sorted(value.items())}
+    return [_sorted(item) for item in value] if isinstance(value, list) else value
 
 
 def model_folder_name(source: dict[str, Any]) -> str:
