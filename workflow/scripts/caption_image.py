@@ -25,11 +25,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import quiet_libraries  # noqa: F401  (before the libraries, which speak while they are imported)
+
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
 import PIL.Image
 import torch
-from transformers import logging as transformers_logging
 
 from caption_parts import CaptionParts
 from captioners import FAMILIES, Answer, Captioner, CaptionerSettings
@@ -183,8 +184,6 @@ def main(
     output: Path,
 ) -> None:
     """Caption all samples. Raises InputError for what a person can mend."""
-    transformers_logging.set_verbosity_error()
-    transformers_logging.disable_progress_bar()
     values = settings_from_json(CaptionerSettings, settings, f"captioners.{captioner}.settings")
     check_model_folder(model)
     if tokenizer and not tokenizer.is_dir():

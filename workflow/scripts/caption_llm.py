@@ -20,17 +20,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import quiet_libraries  # noqa: F401  (before the libraries, which speak while they are imported)
+
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
 import torch
 from peft import PeftModel
 from transformers import AutoModelForCausalLM, AutoTokenizer, set_seed
-from transformers import logging as transformers_logging
 
 from caption_parts import CaptionParts
 from command import InputError, Progress, run_command, say
 from json_settings import settings_from_json
 from model_files import check_model_folder, file_digest, model_digest
+from number_format import choose_dtype
 from prompts import PromptSettings, end_of_turn_ids, prompt_form, prompt_tokens
 from records import Caption, read_json, read_samples
 
@@ -54,14 +56,6 @@ class Prompt:
 
     id: str
     tokens: list[int]
-
-
-def choose_dtype(name: str) -> torch.dtype:
-    """The number format as asked; auto is bf16 where the device computes in it."""
-    if name == "auto":
-        device = torch.cuda.is_bf16_supported if torch.cuda.is_available() else torch.cpu._is_avx512_bf16_supported
-        name = "bf16" if device() else "fp32"
-    return {"bf16": torch.bfloat16, "fp16": torch.float16, "fp32": torch.float32}[name]
 
 
 def load_model(base: Path, adapter: Path | None, dtype: torch.dtype) -> Any:
@@ -173,8 +167,6 @@ def main(
     *, system: str, base: Path, adapter: Path | None, samples: Path, prompt: str, decoding: str, seed: int, output: Path
 ) -> None:
     """Caption all samples. Raises InputError for what a person can mend, before the model is loaded."""
-    transformers_logging.set_verbosity_error()
-    transformers_logging.disable_progress_bar()
     settings = settings_from_json(DecodingSettings, decoding, "decoding")
     prompt_settings = PromptSettings.from_json(prompt)
     check_model_folder(base)

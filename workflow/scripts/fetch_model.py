@@ -33,6 +33,10 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import quiet_libraries  # noqa: F401  (before the libraries, which speak while they are imported)
+
+os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")  # read when huggingface_hub is imported
+
 from command import InputError, run_command, say, write_whole
 from model_files import MANIFEST, check_model_folder, describe_files, file_digest, weights_digest
 from records import write_json
@@ -97,9 +101,7 @@ def package_licence(source: Source) -> str | None:
 def fetch_from_hub(source: Source, folder: Path) -> None:
     """Download the wanted files of a repository at its pinned revision and check them."""
     from huggingface_hub import HfApi, hf_hub_download
-    from huggingface_hub.utils import disable_progress_bars
 
-    disable_progress_bars()
     name, revision = source["hub"], source["revision"]
     with hub_errors(source):
         info = HfApi().model_info(name, revision=revision, files_metadata=True)
@@ -121,13 +123,12 @@ def fetch_from_hub(source: Source, folder: Path) -> None:
 
 def choose_files(siblings: Iterable[RepoSibling], source: Source) -> list[RepoSibling]:
     """The wanted files of a repository's top folder, small ones first so that a gate shows at once."""
-    files = [file for file in siblings if "/" not in file.rfilename]
+    # Some repositories hold their weights twice; the consolidated ones are not in transformers' form.
+    files = [file for file in siblings if "/" not in file.rfilename and not file.rfilename.startswith("consolidated")]
     has_safetensors = any(file.rfilename.endswith(".safetensors") for file in files)
     suffixes = (*WANTED_SUFFIXES, ".py") if source.get("allow_code") else WANTED_SUFFIXES
 
     def wanted(name: str) -> bool:
-        if name.startswith("consolidated"):
-            return False  # some repositories hold their weights twice
         if name.startswith("pytorch_model"):
             return not has_safetensors and source.get("convert_bin", False)
         return name.endswith(suffixes)
@@ -234,10 +235,7 @@ def convert_gguf(path: Path, folder: Path) -> None:
     """Turn a GGUF file into bf16 safetensors with configuration and tokenizer."""
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
-    from transformers import logging as transformers_logging
 
-    transformers_logging.set_verbosity_error()
-    transformers_logging.disable_progress_bar()
     say(STAGE, f"converting {path.name} to safetensors")
     where = {"gguf_file": path.name, "local_files_only": True}
     model = AutoModelForCausalLM.from_pretrained(

@@ -27,16 +27,18 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+import quiet_libraries  # noqa: F401  (before the libraries, which speak while they are imported)
+
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
 import torch
 from peft import LoraConfig, PeftModel, get_peft_model, prepare_model_for_kbit_training
 from transformers import AutoModelForCausalLM, AutoTokenizer, BitsAndBytesConfig, Trainer, TrainingArguments, set_seed
-from transformers import logging as transformers_logging
 
 from code_digest import code_digest
 from command import InputError, run_command, say, write_whole
 from model_files import check_model_folder, model_digest
+from number_format import choose_dtype
 from prompts import PromptSettings
 from records import read_json, read_samples, write_json
 from training_callbacks import KeepBest, ShowProgress, StopOnSignal, best_evaluation, history_records
@@ -87,7 +89,6 @@ def main(
     output_dir: Path,
 ) -> None:
     """Train and write the adapter. Raises InputError for what a person can mend, before the model is loaded."""
-    quiet_libraries()
     start = time.monotonic()
     training, prompt_settings = TrainingSettings.from_json(settings), PromptSettings.from_json(prompt)
     check_model_folder(base)
@@ -126,15 +127,6 @@ def main(
         shutil.rmtree(checkpoints)
 
 
-def quiet_libraries() -> None:
-    """Keep progress bars and advice of libraries out of the log; ours say what a person needs."""
-    import warnings
-
-    transformers_logging.set_verbosity_error()
-    transformers_logging.disable_progress_bar()
-    warnings.filterwarnings("ignore", message=".*(pin_memory|gradient_checkpointing).*")
-
-
 def check_devices() -> None:
     """Raise InputError where more processes were started than there are GPUs, on a machine with GPUs."""
     wanted, visible = int(os.environ.get("LOCAL_WORLD_SIZE", "1")), torch.cuda.device_count()
@@ -153,16 +145,6 @@ def read_split(path: Path) -> list:
 def file_sha256(path: Path) -> str:
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def choose_dtype(name: str) -> torch.dtype:
-    """bf16 or fp32 as asked; auto is bf16 where the device computes in it."""
-    if name == "auto":
-        has_bf16 = (
-            torch.cuda.is_bf16_supported() if torch.cuda.is_available() else torch.cpu._is_avx512_bf16_supported()
-        )
-        name = "bf16" if has_bf16 else "fp32"
-    return {"bf16": torch.bfloat16, "fp32": torch.float32}[name]
 
 
 def load_model(base: Path, settings: TrainingSettings) -> PeftModel:

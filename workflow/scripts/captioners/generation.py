@@ -10,6 +10,7 @@ import transformers
 
 from captioners import Answer, CaptionerSettings
 from command import InputError
+from number_format import choose_dtype
 
 # transformers 5 calls it dtype; the one of envs/cogvlm.txt knows the old name only.
 DTYPE_OPTION = "dtype" if int(transformers.__version__.split(".")[0]) >= 5 else "torch_dtype"
@@ -18,16 +19,6 @@ DTYPE_OPTION = "dtype" if int(transformers.__version__.split(".")[0]) >= 5 else 
 def choose_device() -> str:
     """The device that captioners run on."""
     return "cuda" if torch.cuda.is_available() else "cpu"
-
-
-def choose_dtype(name: str) -> torch.dtype:
-    """The number format as asked; auto is bf16 where the device computes in it."""
-    if name == "auto":
-        # An older torch can't tell for a CPU.
-        on_cpu = getattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)
-        has_bf16 = torch.cuda.is_bf16_supported if torch.cuda.is_available() else on_cpu
-        name = "bf16" if has_bf16() else "fp32"
-    return {"bf16": torch.bfloat16, "fp16": torch.float16, "fp32": torch.float32}[name]
 
 
 def weight_options(settings: CaptionerSettings) -> dict[str, Any]:

@@ -1,0 +1,170 @@
+"""Models come whole, as safetensors, at the version that was asked for, or with one line that says what to do."""
+
+import base64
+import hashlib
+import importlib
+import json
+import pickle
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from huggingface_hub.hf_api import RepoSibling
+from safetensors.torch import load_file
+from tiny_models import build_tiny_model
+
+import fetch_model as script
+from command import InputError
+from fetch_model import choose_files, fetch_model, read_state
+
+SCRIPT = Path(script.__file__)
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    return build_tiny_model(tmp_path_factory.mktemp("models") / "tiny")
+
+
+@pytest.fixture
+def install(tmp_path, monkeypatch):
+    """Install a package of given files, as pip leaves one: files, metadata, RECORD with digests."""
+
+    def install_package(name, version, files):
+        site = tmp_path / "site"
+        info = site / f"{name.replace('-', '_')}-{version}.dist-info"
+        info.mkdir(parents=True)
+        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\nLicense: MIT\n")
+        record = []
+        for path, content in files.items():
+            (site / path).parent.mkdir(parents=True, exist_ok=True)
+            (site / path).write_bytes(content)
+            digest = base64.urlsafe_b64encode(hashlib.sha256(content).digest()).rstrip(b"=").decode()
+            record.append(f"{path},sha256={digest},{len(content)}")
+        (info / "RECORD").write_text("\n".join(record) + "\n")
+        monkeypatch.syspath_prepend(str(site))
+        importlib.invalidate_caches()
+        return site
+
+    return install_package
+
+
+def run(source, folder):
+    """The command as the rule calls it."""
+    arguments = ["--source", json.dumps(source), "--output-dir", folder, "--manifest", folder / "manifest.json"]
+    return subprocess.run([sys.executable, SCRIPT, *map(str, arguments)], capture_output=True, text=True)
+
+
+def test_a_local_folder_is_described_where_it_lies(model, tmp_path):
+    done = run({"path": str(model)}, tmp_path / "store")
+    assert done.returncode == 0, done.stderr
+    manifest = json.loads((tmp_path / "store" / "manifest.json").read_text())
+    assert manifest["digest"]
+    names = {file["name"] for file in manifest["files"]}
+    assert {"model.safetensors", "config.json", "tokenizer.json"} <= names
+    assert manifest["size"] == sum((model / name).stat().st_size for name in names)
+
+
+def test_a_missing_folder_is_one_line_and_leaves_no_manifest(tmp_path):
+    done = run({"path": str(tmp_path / "nowhere")}, tmp_path / "store")
+    assert done.returncode != 0
+    assert "nowhere" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "store" / "manifest.json").exists()
+
+
+def test_a_folder_of_a_package_is_copied(model, install, tmp_path):
+    files = {f"tiny_pkg/model/{path.name}": path.read_bytes() for path in model.iterdir()}
+    install("tiny-pkg", "1.0", files | {"tiny_pkg/model/code.py": b"raise SystemExit"})
+    source = {"package": "tiny-pkg", "version": "1.0", "path": "tiny_pkg/model"}
+    manifest = fetch_model(source, tmp_path / "store")
+    assert manifest["licence"] == "MIT"
+    copied = {path.name for path in (tmp_path / "store").iterdir()}
+    assert copied == {path.name for path in model.iterdir()}  # no code
+
+
+def test_pickled_weights_of_a_package_become_safetensors(install, tmp_path):
+    state = {"a": torch.arange(6.0).reshape(2, 3), "b": torch.ones(1)}
+    torch.save(state | {"tied": state["a"]}, tmp_path / "weights.pth")
+    install("tiny-pth", "2", {"tiny_pth/weights.pth": (tmp_path / "weights.pth").read_bytes()})
+    fetch_model({"package": "tiny-pth", "version": "2", "path": "tiny_pth/weights.pth"}, tmp_path / "store")
+    assert [path.name for path in (tmp_path / "store").iterdir()] == ["model.safetensors"]
+    loaded = load_file(tmp_path / "store" / "model.safetensors")
+    assert torch.equal(loaded["a"], state["a"])
+    assert torch.equal(loaded["tied"], state["a"])
+
+
+def test_a_package_that_is_missing_old_or_damaged_is_named_with_the_mend(install, tmp_path):
+    source = {"package": "tiny-old", "version": "2", "path": "tiny_old/w.pth"}
+    with pytest.raises(InputError, match=r"tiny-old is not installed: pip install tiny-old==2"):
+        fetch_model(source, tmp_path / "store")
+    site = install("tiny-old", "1", {"tiny_old/w.pth": b"weights"})
+    with pytest.raises(InputError, match=r"tiny-old 1 is installed, not 2: pip install tiny-old==2"):
+        fetch_model(source, tmp_path / "store")
+    with pytest.raises(InputError, match=r"tiny-old 1 has no tiny_old/x\.pth"):
+        fetch_model(source | {"version": "1", "path": "tiny_old/x.pth"}, tmp_path / "store")
+    (site / "tiny_old/w.pth").write_bytes(b"other")
+    with pytest.raises(InputError, match=r"w\.pth is damaged or missing: pip install tiny-old==1 --force-reinstall"):
+        fetch_model(source | {"version": "1"}, tmp_path / "store")
+    assert not (tmp_path / "store").exists()
+
+
+class Evil:
+    """A pickle that would run code."""
+
+    def __reduce__(self):
+        return (exec, ("import pathlib; pathlib.Path('ran').touch()",))
+
+
+@pytest.mark.filterwarnings("ignore:Detected pickle protocol")
+def test_code_in_pickled_weights_does_not_run(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with open("weights.pth", "wb") as file:
+        pickle.dump({"a": Evil()}, file)
+    torch.save({"a": Evil()}, "weights2.pth")
+    for name in ("weights.pth", "weights2.pth"):
+        with pytest.raises(InputError, match="holds more than weights and was not loaded"):
+            read_state(Path(name))
+    assert not Path("ran").exists()
+
+
+SIBLINGS = [
+    RepoSibling(rfilename=name, size=size)
+    for name, size in {
+        "model.safetensors": 900,
+        "pytorch_model.bin": 900,
+        "consolidated.safetensors": 900,
+        "config.json": 10,
+        "modeling.py": 20,
+        "onnx/model.safetensors": 5,
+        "picture.png": 5,
+    }.items()
+]
+
+
+def names(source, siblings=SIBLINGS):
+    return [file.rfilename for file in choose_files(siblings, source)]
+
+
+def test_of_a_repository_safetensors_and_configuration_are_taken_small_ones_first():
+    assert names({}) == ["config.json", "model.safetensors"]
+    assert names({"convert_bin": True}) == ["config.json", "model.safetensors"]
+    assert names({"allow_code": True}) == ["config.json", "modeling.py", "model.safetensors"]
+
+
+def test_pickled_weights_are_taken_only_where_asked_for_and_nothing_else_is_there():
+    without = [file for file in SIBLINGS if file.rfilename != "model.safetensors"]
+    assert names({}, without) == ["config.json"]
+    assert names({"convert_bin": True}, without) == ["config.json", "pytorch_model.bin"]
+
+
+def test_without_network_the_message_says_where_to_fetch_and_holds_no_token(tmp_path, monkeypatch):
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    monkeypatch.setenv("HF_TOKEN", "hf_secret")
+    done = run({"hub": "some/model", "revision": "0123456789abcdef"}, tmp_path / "store")
+    assert done.returncode != 0
+    assert "some/model@0123456789ab is missing and the hub cannot be reached" in done.stderr
+    assert "run `snakemake fetch_models` where there is network" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert "hf_secret" not in done.stdout + done.stderr
