@@ -5,6 +5,7 @@ import json
 import os
 import re
 import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -319,6 +320,17 @@ def test_pickled_weights_are_refused(tmp_path):
     write_data(tmp_path)
     with pytest.raises(InputError, match=r"no safetensors weights \(only pytorch_model.bin"):
         caption(tmp_path, folder, "blip")
+
+
+def test_a_missing_model_folder_ends_the_command_with_one_line_and_leaves_nothing(tmp_path):
+    write_data(tmp_path)
+    before = sorted(tmp_path.iterdir())
+    options = ["--captioner", "blip", "--family", "blip", "--model", "nowhere", "--seed", "7"]
+    options += ["--images", "images.parquet", "--samples", "test.parquet", "--output", "out/blip.jsonl"]
+    done = subprocess.run([sys.executable, SCRIPT, *options], cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert done.stderr == "error: the model folder nowhere does not exist; fetch it first: snakemake fetch_models\n"
+    assert sorted(tmp_path.iterdir()) == before
 
 
 def test_the_families_are_those_of_the_schema():

@@ -128,6 +128,10 @@ def test_an_adapter_of_another_base_is_refused(base, samples, tmp_path):
         caption(base, samples, tmp_path / "a.jsonl", adapter=adapter)
 
 
-def test_a_missing_base_is_named(samples, tmp_path):
-    with pytest.raises(InputError, match="does not exist"):
-        caption(tmp_path / "nowhere", samples, tmp_path / "a.jsonl")
+def test_a_missing_base_ends_the_command_with_one_line_and_leaves_nothing(samples, tmp_path):
+    before = sorted(tmp_path.iterdir())
+    options = ["--system", "tiny", "--base", "nowhere", "--samples", samples, "--seed", "7", "--output", "out/a.jsonl"]
+    done = subprocess.run([sys.executable, SCRIPT, *options], cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert done.stderr == "error: the model folder nowhere does not exist; fetch it first: snakemake fetch_models\n"
+    assert sorted(tmp_path.iterdir()) == before

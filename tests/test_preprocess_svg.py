@@ -3,12 +3,16 @@
 import csv
 import io
 import json
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 import resvg_py
 from PIL import Image
 
+import preprocess_svg
 from build_openmoji import find_drawings
 from command import InputError
 from preprocess_svg import main
@@ -185,3 +189,29 @@ def test_a_bad_file_is_one_clear_message_and_no_output(tmp_path, text, message):
     with pytest.raises(InputError, match=message):
         run(tmp_path, None, text)
     assert {path.name for path in tmp_path.iterdir()} == {"in.json"}
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (None, "in.json does not exist"),
+        ("", "in.json is empty; it must hold a JSON array or JSON lines of samples"),
+        ('[{"id": "a",]', "in.json, line 1: not JSON"),
+        (json.dumps([{"id": "a", "svg": RECT}]), "none of 1 records became a sample: 1 x no caption"),
+        (json.dumps([{"id": "a", "caption": "x"}]), "none of 1 records became a sample: 1 x no drawing"),
+        (json.dumps([{"id": "a", "svg": RECT, "caption": "x"}] * 2), "in.json: records 0 and 1 have one id 'a'"),
+    ],
+    ids=["missing", "empty", "not JSON", "no caption", "no drawing", "one id twice"],
+)
+def test_the_command_ends_with_one_clear_line_and_leaves_nothing(tmp_path, text, message):
+    if text is not None:
+        (tmp_path / "in.json").write_text(text)
+    before = sorted(tmp_path.iterdir())
+    command = [sys.executable, Path(preprocess_svg.__file__), "--input", "in.json", "--source", "mine", "--output"]
+    command += ["out/mine.parquet", "--rejected", "out/mine.rejected.csv", "--counts", "out/mine.counts.json"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1].startswith("error: ")
+    assert message in done.stderr.splitlines()[-1]
+    assert "Traceback" not in done.stderr
+    assert sorted(tmp_path.iterdir()) == before

