@@ -2,7 +2,6 @@
 
 import base64
 import io
-import os
 import time
 
 import numpy as np
@@ -13,7 +12,6 @@ from build_openmoji import find_drawings
 from command import InputError
 from records import Sample, read_images, write_samples
 from render_png import main
-from worker_pool import map_killable
 
 NAMESPACE = 'xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink"'
 
@@ -149,28 +147,3 @@ def test_strange_numbers_give_a_picture_or_a_reason(tmp_path, body, renderer):
 def test_a_background_that_is_no_colour_is_named(tmp_path):
     with pytest.raises(InputError, match=r"render\.background"):
         render(tmp_path, [wrap("<rect/>")], background="whitish")
-
-
-def misbehave(item):
-    if item == "hang":
-        time.sleep(60)
-    if item == "die":
-        os._exit(3)
-    if item == "eat":
-        bytearray(10**10)
-    if item == "raise":
-        raise ValueError("bad drawing")
-    return item
-
-
-def test_a_worker_that_hangs_dies_eats_or_raises_is_replaced():
-    items = ["a", "hang", "b", "die", "c", "eat", "d", "raise", "e"]
-    outcomes = list(map_killable(misbehave, items, workers=2, seconds_limit=4, memory_limit_mb=256))
-    assert [outcome.value for outcome in outcomes] == ["a", None, "b", None, "c", None, "d", None, "e"]
-    reasons = [outcome.reason for outcome in outcomes if outcome.reason]
-    assert reasons == [
-        "took longer than 4 seconds",
-        "the worker process died (exit code 3)",
-        "needed more than 256 MiB of memory",
-        "ValueError: bad drawing",
-    ]

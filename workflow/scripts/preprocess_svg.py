@@ -12,20 +12,21 @@ from __future__ import annotations
 
 import argparse
 import json
-import signal
 import sys
 from collections import Counter
-from collections.abc import Iterable, Iterator
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from command import InputError, Progress, run_command, say
 from readers import RawRecord, read_records
 from records import SPLITS, Rejection, Sample, write_json, write_rejections, write_samples
 from svg_canonical import Unusable, canonicalise
+from worker_pool import Limits, map_killable
 
 SECONDS_LIMIT = 10  # for one drawing; an icon takes milliseconds
+MEMORY_LIMIT_MB = 768
 
 
 @dataclass(frozen=True)
@@ -37,18 +38,12 @@ class Settings:
     level: str
 
 
-class TimeLimit(Exception):
-    """A drawing took longer than SECONDS_LIMIT."""
-
-
 def process_record(record: RawRecord, source: str, settings: Settings) -> Sample | Rejection:
     """The sample of a raw record, or why there is none."""
     try:
         return make_sample(record, source, settings)
     except Unusable as reason:
         return Rejection(source, record.id, record.position, str(reason))
-    except TimeLimit:
-        return Rejection(source, record.id, record.position, f"took longer than {SECONDS_LIMIT} seconds")
     except (ArithmeticError, RecursionError, MemoryError) as error:
         # Numbers out of all bounds in hostile drawings; the record is listed with the reason.
         return Rejection(source, record.id, record.position, f"cannot be computed ({type(error).__name__}: {error})")
@@ -78,23 +73,6 @@ def make_sample(record: RawRecord, source: str, settings: Settings) -> Sample:
     )
 
 
-def process_chunk(chunk: list[RawRecord], source: str, settings: Settings) -> list[Sample | Rejection]:
-    """Process records in a worker; an alarm ends one that takes too long."""
-    signal.signal(signal.SIGALRM, _raise_time_limit)
-    results = []
-    for record in chunk:
-        signal.alarm(SECONDS_LIMIT)
-        try:
-            results.append(process_record(record, source, settings))
-        finally:
-            signal.alarm(0)
-    return results
-
-
-def _raise_time_limit(number: int, frame: object) -> None:
-    raise TimeLimit
-
-
 def read_unique(path: Path, fields: dict[str, str]) -> list[RawRecord]:
     """The records of a file. Raises InputError for two of one id."""
     records = list(read_records(path, fields))
@@ -110,25 +88,18 @@ def read_unique(path: Path, fields: dict[str, str]) -> list[RawRecord]:
 
 
 def process_records(records: list[RawRecord], source: str, settings: Settings, workers: int) -> list:
-    """Samples and rejections in the order of the records, made by `workers` processes."""
-    chunks = [records[start : start + 50] for start in range(0, len(records), 50)]
+    """Samples and rejections in the order of the records, made by `workers` processes that can be killed."""
+    process = partial(process_record, source=source, settings=settings)
+    limits = Limits(workers, SECONDS_LIMIT, MEMORY_LIMIT_MB)
     results: list[Sample | Rejection] = []
     with Progress(f"preprocess_svg {source}", len(records), "drawing") as progress:
-        for processed in map_chunks(chunks, source, settings, workers):
-            results += processed
-            progress.advance(len(processed))
+        for record, outcome in zip(records, map_killable(process, records, limits, WARM_UP), strict=True):
+            results.append(outcome.value or Rejection(source, record.id, record.position, outcome.reason))
+            progress.advance()
     return results
 
 
-def map_chunks(
-    chunks: list[list[RawRecord]], source: str, settings: Settings, workers: int
-) -> Iterator[list[Sample | Rejection]]:
-    arguments = (chunks, [source] * len(chunks), [settings] * len(chunks))
-    if workers == 1:
-        yield from map(process_chunk, *arguments)
-        return
-    with ProcessPoolExecutor(workers) as pool:
-        yield from pool.map(process_chunk, *arguments)
+WARM_UP = RawRecord(0, "", '<svg xmlns="http://www.w3.org/2000/svg"><path d="M0 0h9v9z"/></svg>', ["x"], "", "")
 
 
 def count_flags(samples: Iterable[Sample]) -> dict[str, int]:

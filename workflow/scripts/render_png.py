@@ -18,7 +18,7 @@ from pathlib import Path
 
 from command import InputError, Progress, run_command, say
 from records import Image, Sample, read_samples, write_images
-from worker_pool import Outcome, map_killable
+from worker_pool import Limits, Outcome, map_killable
 
 
 @dataclass(frozen=True)
@@ -85,13 +85,11 @@ def parse_colour(text: str) -> tuple[int, int, int]:
         raise InputError(f"render.background: {text!r} is no colour; give a CSS name or #rrggbb") from error
 
 
-def render_samples(
-    samples: list[Sample], renderer: str, size: int, background: str, workers: int, seconds: float, memory_mb: int
-) -> Iterator[Image]:
+def render_samples(samples: list[Sample], renderer: str, size: int, background: str, limits: Limits) -> Iterator[Image]:
     """An image record for each sample, in order."""
     colour = parse_colour(background)
     tasks = [Task(sample.xml, renderer, size, colour) for sample in samples]
-    for sample, outcome in zip(samples, map_killable(render_task, tasks, workers, seconds, memory_mb), strict=True):
+    for sample, outcome in zip(samples, map_killable(render_task, tasks, limits), strict=True):
         yield make_image(sample.id, size, outcome)
 
 
@@ -117,8 +115,9 @@ def main(
     """Render all drawings of a file of samples."""
     sample_list = read_samples(samples)
     images = []
+    limits = Limits(workers, seconds_limit, memory_limit_mb)
     with Progress(f"render_png {samples.stem}", len(sample_list), "drawing") as progress:
-        for image in render_samples(sample_list, renderer, size, background, workers, seconds_limit, memory_limit_mb):
+        for image in render_samples(sample_list, renderer, size, background, limits):
             images.append(image)
             progress.advance()
     write_images(output, images)

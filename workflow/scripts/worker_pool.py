@@ -1,8 +1,9 @@
 """Worker processes that can be killed: one poisonous record costs itself, never the job.
 
-`map_killable(function, items, workers, seconds_limit, memory_limit_mb)` yields an `Outcome` for each item, in order.
-Each worker is a process with a memory limit of its own; the parent gives it one item at a time, kills it when the wall
-clock runs out, and replaces one that died. Workers get no secrets and no files: what they may do is the function's.
+`map_killable(function, items, limits, warm_up)` yields an `Outcome` for each item, in order. Items are drawn from their
+iterator as workers become free, so a stream of any length needs little memory. Each worker is a process with a memory
+limit of its own; the parent gives it one item at a time, kills it when the wall clock runs out, and replaces one that
+died. What a worker may do besides is the function's.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import multiprocessing
 import resource
 import signal
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from typing import Any
@@ -31,31 +32,52 @@ class Worker:
 
     process: multiprocessing.process.BaseProcess
     connection: Connection
+    ready: bool = False
     item: int | None = None
     deadline: float = 0.0
 
 
+@dataclass(frozen=True)
+class Limits:
+    """How many workers there are, and what one of them may use for one item."""
+
+    workers: int
+    seconds: float  # wall-clock time
+    memory_mb: int  # MiB beyond what a worker holds when it has warmed up
+
+
+SECONDS_TO_START = 120
+# Finished outcomes wait for a slow item before them; so many items of each worker, then the stream waits as well.
+WINDOW = 32
+
+
 def map_killable(
-    function: Callable[[Any], Any], items: Sequence[Any], workers: int, seconds_limit: float, memory_limit_mb: int
+    function: Callable[[Any], Any], items: Iterable[Any], limits: Limits, warm_up: Any = None
 ) -> Iterator[Outcome]:
     """Yield an outcome for each item in order. An exception in `function` becomes the reason of that item.
 
-    `function` must be importable (workers are started afresh). Memory is limited beyond what a worker holds at start.
+    `function` must be importable or a picklable callable (workers are started afresh). Each worker calls it once with
+    `warm_up`, an item whose processing loads everything, before its limits count.
     """
-    pool = Pool(function, seconds_limit, memory_limit_mb)
+    pool = Pool(function, limits, warm_up)
+    stream = enumerate(items)
     outcomes: dict[int, Outcome] = {}
-    waiting, given = 0, 0
+    expected, given = 0, 0
+    exhausted = False
     try:
-        team = [pool.start() for _ in range(min(workers, len(items)))]
-        while waiting < len(items):
-            for worker in team:
-                if worker.item is None and given < len(items):
-                    pool.give(worker, given, items[given])
+        while not exhausted or expected < given:
+            while not exhausted and given - expected < WINDOW * limits.workers and pool.has_room():
+                entry = next(stream, None)
+                if entry is None:
+                    exhausted = True
+                else:
+                    pool.give(*entry)
                     given += 1
-            outcomes |= pool.collect(team)
-            while waiting in outcomes:
-                yield outcomes.pop(waiting)
-                waiting += 1
+            if expected < given:
+                outcomes |= pool.collect()
+            while expected in outcomes:
+                yield outcomes.pop(expected)
+                expected += 1
     finally:
         pool.stop()
 
@@ -63,48 +85,63 @@ def map_killable(
 class Pool:
     """Starts, feeds, watches, kills and replaces workers."""
 
-    def __init__(self, function: Callable[[Any], Any], seconds_limit: float, memory_limit_mb: int):
+    def __init__(self, function: Callable[[Any], Any], limits: Limits, warm_up: Any):
         self.context = multiprocessing.get_context("spawn")
-        self.function, self.seconds_limit, self.memory_limit_mb = function, seconds_limit, memory_limit_mb
-        self.processes: list[multiprocessing.process.BaseProcess] = []
+        self.function, self.limits, self.warm_up = function, limits, warm_up
+        self.team: list[Worker] = []
+
+    def has_room(self) -> bool:
+        """Whether a worker is free, or one may be started."""
+        return len(self.team) < self.limits.workers or any(worker.item is None for worker in self.team)
 
     def start(self) -> Worker:
         ours, theirs = self.context.Pipe()
-        arguments = (self.function, theirs, self.memory_limit_mb)
+        arguments = (self.function, self.warm_up, theirs, self.limits.memory_mb)
         process = self.context.Process(target=serve, args=arguments, daemon=True)
         process.start()
         theirs.close()
-        self.processes.append(process)
-        if not ours.poll(120):
-            raise RuntimeError("a worker process did not start within 120 seconds")
-        ours.recv()  # ready: its imports do not count against the first item
         return Worker(process, ours)
 
-    def give(self, worker: Worker, number: int, item: Any) -> None:
-        worker.item, worker.deadline = number, time.monotonic() + self.seconds_limit
+    def give(self, number: int, item: Any) -> None:
+        """Give an item to a free worker; another one is started while the team is not complete."""
+        worker = next((worker for worker in self.team if worker.item is None), None)
+        if worker is None:
+            worker = self.start()
+            self.team.append(worker)
+        worker.item, worker.deadline = number, time.monotonic() + self._seconds_allowed(worker)
         worker.connection.send(item)
 
-    def collect(self, team: list[Worker]) -> dict[int, Outcome]:
-        """Outcomes that are there; waits for the next one or the next deadline. Dead workers are replaced."""
-        busy = [worker for worker in team if worker.item is not None]
+    def _seconds_allowed(self, worker: Worker) -> float:
+        """The time for an item; a worker that has just started has more for its imports first."""
+        return self.limits.seconds if worker.ready else SECONDS_TO_START
+
+    def collect(self) -> dict[int, Outcome]:
+        """Outcomes that are there; waits for the next message or deadline. Workers that died leave the team."""
+        busy = [worker for worker in self.team if worker.item is not None]
         next_deadline = min(worker.deadline for worker in busy)
-        ready = set(wait([worker.connection for worker in busy], max(0.0, next_deadline - time.monotonic())))
+        heard = set(wait([worker.connection for worker in busy], max(0.0, next_deadline - time.monotonic())))
         outcomes: dict[int, Outcome] = {}
-        for position, worker in enumerate(team):
-            if worker.item is None:
-                continue
-            if worker.connection in ready:
-                outcome = self._receive(worker)
+        for worker in busy:
+            if worker.connection in heard:
+                message = self._receive(worker)
             elif time.monotonic() >= worker.deadline:
-                outcome = Outcome(reason=f"took longer than {self.seconds_limit:g} seconds")
-                worker.process.kill()
+                message = Outcome(reason=f"took longer than {self.limits.seconds:g} seconds")
+                self._dismiss(worker)
             else:
                 continue
-            outcomes[worker.item] = outcome
-            worker.item = None
-            if outcome.reason and not self._is_usable(worker):
-                team[position] = self.start()
+            if not worker.ready:
+                self._welcome(worker, message)
+            elif worker.item is not None:
+                outcomes[worker.item] = message
+                worker.item = None
         return outcomes
+
+    def _welcome(self, worker: Worker, message: Outcome) -> None:
+        """Start the clock of a worker's first item. Raises RuntimeError for a worker that could not start."""
+        if message.reason:
+            raise RuntimeError(f"a worker could not start: {message.reason}; see its traceback above")
+        worker.ready = True
+        worker.deadline = time.monotonic() + self.limits.seconds
 
     def _receive(self, worker: Worker) -> Outcome:
         try:
@@ -112,29 +149,30 @@ class Pool:
         except (EOFError, ConnectionResetError):
             worker.process.join(5)
             code = worker.process.exitcode
+            self._dismiss(worker)
             cause = signal.Signals(-code).name if code is not None and code < 0 else f"exit code {code}"
             return Outcome(reason=f"the worker process died ({cause})")
 
-    @staticmethod
-    def _is_usable(worker: Worker) -> bool:
-        worker.process.join(0.01)
-        return worker.process.is_alive()
+    def _dismiss(self, worker: Worker) -> None:
+        self.team.remove(worker)
+        worker.process.kill()
+        worker.process.join()
+        worker.connection.close()
 
     def stop(self) -> None:
-        for process in self.processes:
-            process.kill()
-            process.join()
+        for worker in list(self.team):
+            self._dismiss(worker)
 
 
-def serve(function: Callable[[Any], Any], connection: Connection, memory_limit_mb: int) -> None:
+def serve(function: Callable[[Any], Any], warm_up: Any, connection: Connection, memory_limit_mb: int) -> None:
     """The life of a worker: limit its memory, then answer items until it is killed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides when Ctrl-C ends its workers
-    function(None)  # warm up: imports and first allocations, before the limit counts
+    function(warm_up)  # imports and first allocations, before the limit counts
     with open("/proc/self/statm", encoding="ascii") as statm:
         held = int(statm.read().split()[0]) * resource.getpagesize()
     limit = held + memory_limit_mb * 2**20
     resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
-    connection.send("ready")
+    connection.send(Outcome())  # ready
     while True:
         try:
             item = connection.recv()

@@ -1,0 +1,58 @@
+"""Workers that can be killed: what one does costs its own item, and a stream of items stays a stream."""
+
+import os
+import time
+
+import pytest
+
+from worker_pool import WINDOW, Limits, map_killable
+
+
+def misbehave(item):
+    if item == "hang":
+        time.sleep(60)
+    if item == "die":
+        os._exit(3)
+    if item == "eat":
+        bytearray(10**10)
+    if item == "slow":
+        time.sleep(1)
+    if item == "raise":
+        raise ValueError("bad drawing")
+    return item
+
+
+def test_a_worker_that_hangs_dies_eats_or_raises_is_replaced():
+    items = ["a", "hang", "b", "die", "c", "eat", "d", "raise", "e"]
+    outcomes = list(map_killable(misbehave, items, Limits(workers=2, seconds=4, memory_mb=256)))
+    assert [outcome.value for outcome in outcomes] == ["a", None, "b", None, "c", None, "d", None, "e"]
+    reasons = [outcome.reason for outcome in outcomes if outcome.reason]
+    assert reasons == [
+        "took longer than 4 seconds",
+        "the worker process died (exit code 3)",
+        "needed more than 256 MiB of memory",
+        "ValueError: bad drawing",
+    ]
+
+
+def test_items_are_drawn_from_their_stream_as_they_are_needed():
+    drawn = []
+    stream = map_killable(abs, (drawn.append(n) or n for n in range(1000)), Limits(2, 5, 256), warm_up=0)
+    assert [next(stream).value for _ in range(10)] == list(range(10))
+    assert len(drawn) < 10 + 3 * WINDOW
+    stream.close()
+
+
+def test_outcomes_keep_the_order_of_items_and_wait_for_a_slow_one_within_the_window():
+    items = ["slow", *(str(n) for n in range(300))]
+    outcomes = list(map_killable(misbehave, items, Limits(2, 5, 256)))
+    assert [outcome.value for outcome in outcomes] == items
+
+
+def test_no_items_need_no_worker():
+    assert list(map_killable(misbehave, [], Limits(2, 5, 256))) == []
+
+
+def test_a_worker_that_cannot_start_is_an_error_and_no_endless_loop():
+    with pytest.raises(RuntimeError, match="could not start"):
+        list(map_killable(misbehave, ["a"], Limits(1, 5, 256), warm_up="die"))
