@@ -116,10 +116,10 @@ def _system_names(config: Configuration) -> Iterator[tuple[str, str]]:
 def _path_faults(config: Configuration) -> Iterator[str]:
     for name, source in config["dataset"]["sources"].items():
         path = source.get("path")
-        if path and not Path(path).is_file():
+        if path and not Path(path).exists():
             yield f"dataset.sources.{name}.path: {path} does not exist (looked from {Path.cwd()})"
         elif path and Path(path).stat().st_size == 0:
-            yield f"dataset.sources.{name}.path: {path} is empty; it must hold a JSON array or JSON lines of samples"
+            yield f"dataset.sources.{name}.path: {path} is empty; it must hold samples"
     for path, source in _model_sources(config):
         folder = source.get("path")
         if folder and "package" not in source and not Path(folder).is_dir():

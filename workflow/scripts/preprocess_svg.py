@@ -1,7 +1,7 @@
 """Rewrite every drawing of a dataset file as canonical xml; list what had to be rejected.
 
-Input: a JSON array or JSON lines with drawings (SVG or path records) and captions. Output: samples as Parquet, rejected
-records as CSV with position and reason, counts as JSON (in = kept + rejected).
+Input: a file or folder of drawings (SVG or path records) with captions, in any format of readers.py. Output: samples as
+Parquet, rejected records as CSV with position and reason, counts as JSON (in = kept + rejected).
 
     python workflow/scripts/preprocess_svg.py --input drawings.json --source drawings \
         --output drawings.parquet --rejected drawings.rejected.csv --counts drawings.counts.json
@@ -20,7 +20,7 @@ from functools import partial
 from pathlib import Path
 
 from command import InputError, Progress, run_command, say
-from readers import RawRecord, read_records
+from readers import RawRecord, open_entries, read_records
 from records import SPLITS, Rejection, Sample, write_json, write_rejections, write_samples
 from svg_canonical import Unusable, canonicalise
 from worker_pool import Limits, map_killable
@@ -51,13 +51,13 @@ def process_record(record: RawRecord, source: str, settings: Settings) -> Sample
 
 def make_sample(record: RawRecord, source: str, settings: Settings) -> Sample:
     """The sample of a raw record. Raises Unusable with the reason."""
-    if not isinstance(record.drawing, str) or not record.drawing.strip():
-        raise Unusable("no drawing")
+    if record.fault or not (record.drawing or "").strip():
+        raise Unusable(record.fault or "no drawing")
     if not record.captions:
         raise Unusable("no caption")
     if record.split and record.split not in SPLITS:
         raise Unusable(f"unknown split {record.split!r}; it is one of {', '.join(SPLITS)}")
-    drawing = canonicalise(record.drawing, settings.canvas, settings.precision, settings.level)
+    drawing = canonicalise(record.drawing or "", settings.canvas, settings.precision, settings.level)
     return Sample(
         id=record.id,
         source=source,
@@ -65,7 +65,7 @@ def make_sample(record: RawRecord, source: str, settings: Settings) -> Sample:
         group=record.group or record.id,
         xml=drawing.xml,
         references=record.captions,
-        flags=drawing.flags,
+        flags=[*record.flags, *drawing.flags],
         n_chars=len(drawing.xml),
         n_shapes=drawing.n_shapes,
         n_commands=drawing.n_commands,
@@ -75,7 +75,7 @@ def make_sample(record: RawRecord, source: str, settings: Settings) -> Sample:
 
 def read_unique(path: Path, fields: dict[str, str]) -> list[RawRecord]:
     """The records of a file. Raises InputError for two of one id."""
-    records = list(read_records(path, fields))
+    records = list(read_records(open_entries(path), fields, str(path)))
     positions: dict[str, int] = {}
     for record in records:
         if record.id in positions:
@@ -177,7 +177,7 @@ def main(
 def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description="Rewrite drawings as canonical xml.")
     parser.add_argument("file", type=Path, nargs="?", help="one SVG file, whose canonical text is printed")
-    parser.add_argument("--input", type=Path, help="dataset file: a JSON array or JSON lines")
+    parser.add_argument("--input", type=Path, help="dataset: a file or folder in any format of readers.py")
     parser.add_argument("--source", default="drawings", help="name of the source")
     parser.add_argument("--fields", default="{}", help="JSON: names of the fields id, drawing, captions")
     parser.add_argument("--canvas", type=int, default=512, help="side of the canvas in user units")

@@ -1,30 +1,39 @@
-"""Read raw records of a dataset file, a JSON array or JSON lines, under any of the field names in use.
+"""Read raw records of a dataset, whatever its format, under any of the field names in use.
 
-`read_records(path, fields)` yields one `RawRecord` for each entry, in order; what an entry lacks is None. Faults of the
-whole file (missing, empty, not JSON) are InputErrors with the line.
+`read_records(entries, fields, name)` makes one `RawRecord` of each entry; what an entry lacks is None or empty.
+`open_entries` gives the entries of a file, a folder or a dataset of the hub. Each format has one reader, a function
+that yields mappings (reader_formats.py, reader_folder.py). Faults of the whole file are InputErrors.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import json
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from command import InputError
+from reader_folder import read_data_file, read_folder
+from reader_formats import SPLIT_NAMES
+from svg_bytes import Undecodable, decode_drawing
 
 # Names under which a field is looked for, the first that is there counts.
 NAMES = {
-    "id": ("id", "filename", "Filename", "name"),
-    "drawing": ("svg", "xml", "Svg", "SVG"),
-    "captions": ("captions", "caption", "references", "reference", "description"),
+    "id": ("id", "filename", "Filename", "file_name", "name"),
+    "drawing": ("svg", "xml", "Svg", "SVG", "svg_code"),
+    "captions": ("captions", "caption", "references", "reference", "description", "Caption"),
+    "split": ("split",),
+    "group": ("group",),
 }
+
+Fields = Mapping[str, str | list[str]]
 
 
 @dataclass
 class RawRecord:
-    """One entry of a dataset file. `position` is its 0-based place."""
+    """One entry of a dataset. `position` is its 0-based place; `flags` are remarks of the reader."""
 
     position: int
     id: str
@@ -32,56 +41,79 @@ class RawRecord:
     captions: list[str]
     split: str
     group: str
+    flags: list[str] = field(default_factory=list)
+    fault: str = ""  # why the drawing could not be read at all
 
 
-def read_records(path: Path, fields: dict[str, str]) -> Iterator[RawRecord]:
-    """Yield the records of a file; `fields` names id, drawing and captions where they are called otherwise."""
-    for position, entry in enumerate(read_entries(path)):
+def open_entries(path: Path) -> Iterator[Any]:
+    """The entries of a file or folder."""
+    return read_folder(path) if path.is_dir() else read_data_file(path)
+
+
+def read_records(entries: Iterable[Any], fields: Fields, name: str) -> Iterator[RawRecord]:
+    """The records of a dataset called `name`; `fields` names fields where they are called otherwise."""
+    for position, entry in enumerate(entries):
         if not isinstance(entry, dict):
-            raise InputError(f"{path}, record {position}: not an object with fields but {type(entry).__name__}")
+            raise InputError(f"{name}, record {position}: not an object with fields but {type(entry).__name__}")
+        drawing, flags, fault = read_drawing(find_field(entry, "drawing", fields))
+        split = str(find_field(entry, "split", fields) or "")
         yield RawRecord(
             position=position,
-            id=str(find_field(entry, "id", fields) or f"{path.stem}-{position:06}"),
-            drawing=find_field(entry, "drawing", fields),
+            id=str(find_field(entry, "id", fields) or f"{Path(name).stem}-{position:06}"),
+            drawing=drawing,
             captions=as_captions(find_field(entry, "captions", fields)),
-            split=entry.get("split") or "",
-            group=str(entry.get("group") or ""),
+            split=SPLIT_NAMES.get(split.lower(), split),
+            group=str(find_field(entry, "group", fields) or ""),
+            flags=[*entry.get("flags", []), *flags],
+            fault=fault,
         )
 
 
-def find_field(entry: dict[str, Any], key: str, fields: dict[str, str]) -> Any:
-    """The value of a field under its configured name, else under the first usual name that is there."""
-    names = (fields[key],) if key in fields else NAMES[key]
-    return next((entry[name] for name in names if entry.get(name) not in (None, "")), None)
+def find_field(entry: dict[str, Any], key: str, fields: Fields) -> Any:
+    """The value of a field under its configured name, else under the first usual name that is there.
+
+    Where several names are configured (captions in several columns), the list of what is there under them.
+    """
+    configured = fields.get(key)
+    if isinstance(configured, list):
+        return [entry[name] for name in configured if entry.get(name) not in (None, "")]
+    names = (configured,) if configured else NAMES[key]
+    return next((entry[name] for name in names if entry.get(name) not in (None, "", [])), None)
+
+
+def read_drawing(value: Any) -> tuple[str | None, list[str], str]:
+    """A drawing as text, the flags of decoding it, and the fault that left no text."""
+    if isinstance(value, bytes):
+        try:
+            return *decode_drawing(value), ""
+        except Undecodable as reason:
+            return None, [], str(reason)
+    return (value if isinstance(value, str) else None), [], ""
 
 
 def as_captions(value: Any) -> list[str]:
-    """Captions as a list of texts with folded white space, without empty ones."""
+    """Captions as a list of texts with folded white space, without empty ones and repetitions."""
+    if isinstance(value, str) and value.lstrip().startswith('["'):
+        value = parse_list(value)  # a list in a cell of a table
     values = value if isinstance(value, list) else [value]
-    texts = (" ".join(text.split()) for text in values if isinstance(text, str))
+    # A lone surrogate, legal in JSON, is no text that any file can hold.
+    values = [value.encode("utf-8", "replace").decode() for value in values if isinstance(value, str)]
+    texts = (" ".join(text.split()) for text in values)
     return list(dict.fromkeys(text for text in texts if text))
 
 
-def read_entries(path: Path) -> Iterator[Any]:
-    """Yield the entries of a JSON array or of JSON lines."""
+def parse_list(text: str) -> Any:
     try:
-        text = path.read_text(encoding="utf-8-sig")
-    except FileNotFoundError as error:
-        raise InputError(f"{path} does not exist") from error
-    except UnicodeDecodeError as error:
-        raise InputError(f"{path} is not UTF-8 text ({error.reason} at byte {error.start}); convert it") from error
-    if not text.strip():
-        raise InputError(f"{path} is empty; it must hold a JSON array or JSON lines of samples")
-    if text.lstrip().startswith("["):
-        try:
-            entries = json.loads(text)
-        except json.JSONDecodeError as error:
-            raise InputError(f"{path}, line {error.lineno}: not JSON ({error.msg})") from error
-        yield from entries
-        return
-    for number, line in enumerate(text.split("\n"), start=1):
-        if line.strip():
-            try:
-                yield json.loads(line)
-            except json.JSONDecodeError as error:
-                raise InputError(f"{path}, line {number}: not JSON ({error.msg}); one object a line") from error
+        return json.loads(text)
+    except json.JSONDecodeError:
+        return text
+
+
+def write_record(record: RawRecord) -> str:
+    """A record as a line of JSON: what shards hold."""
+    return json.dumps(dataclasses.asdict(record), ensure_ascii=False) + "\n"
+
+
+def read_record(line: str) -> RawRecord:
+    """The record of a line that `write_record` wrote."""
+    return RawRecord(**json.loads(line))
