@@ -78,6 +78,32 @@ rule caption_image:
         " --output {output} 3>&2 &> {log}"
 
 
+rule import_captions:
+    """Import captions that were made elsewhere, matched by id."""
+    input:
+        predictions=lambda wildcards: config["systems"][wildcards.system]["path"],
+        samples=f"{RESULTS}/data/test.parquet",
+    output:
+        captions=f"{RESULTS}/captions/{{system}}.jsonl",
+        record=f"{RESULTS}/imports/{{system}}.json",
+    log:
+        f"{RESULTS}/logs/import_captions/{{system}}.log",
+    wildcard_constraints:
+        system=systems_of_family("file"),
+    localrule: True
+    conda:
+        "../envs/main.yaml"
+    params:
+        script=script("import_captions"),
+        fields=lambda wildcards: as_json(config["systems"][wildcards.system]["fields"]),
+        markers=json_param(config["health"]["failure_markers"]),
+        code=code_digest("import_captions"),
+    shell:
+        "python {params.script} --predictions {input.predictions:q} --samples {input.samples}"
+        " --fields {params.fields:q} --failure-markers {params.markers:q} --output {output.captions}"
+        " --record {output.record} 3>&2 &> {log}"
+
+
 rule caption_baseline:
     """Caption without a model: a constant, or the caption of the nearest train image."""
     input:

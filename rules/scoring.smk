@@ -1,7 +1,8 @@
 """Scores: one job a system and metric, so that a new one computes only itself.
 
 Required: captions/<system>.jsonl, data/test.parquet, images/<split>.parquet, the CLIP model.
-Outputs: tokens/, clip_features/<split>.parquet, scores/<system>/<metric>.json and .parquet, comparison.*.
+Outputs: tokens/, clip_features/<split>.parquet, scores/<system>/<metric>.json and .parquet, health/<system>.json and
+.parquet, comparison.*.
 """
 
 
@@ -123,6 +124,30 @@ rule score_clip:
 ruleorder: score_clip > score_text
 
 
+rule caption_health:
+    """Look at the captions of a system for what scores hide."""
+    input:
+        captions=f"{RESULTS}/captions/{{system}}.jsonl",
+        samples=f"{RESULTS}/data/test.parquet",
+    output:
+        summary=f"{RESULTS}/health/{{system}}.json",
+        table=f"{RESULTS}/health/{{system}}.parquet",
+    log:
+        f"{RESULTS}/logs/caption_health/{{system}}.log",
+    conda:
+        "../envs/main.yaml"
+    params:
+        script=script("caption_health"),
+        family=lambda wildcards: SYSTEMS[wildcards.system]["family"],
+        instruction=lambda wildcards: config["prompt"]["instruction"],
+        settings=json_param(config["health"]),
+        code=code_digest("caption_health"),
+    shell:
+        "python {params.script} --system {wildcards.system} --family {params.family} --captions {input.captions}"
+        " --samples {input.samples} --instruction {params.instruction:q} --settings {params.settings:q}"
+        " --output {output.summary} --table {output.table} 3>&2 &> {log}"
+
+
 rule compare:
     """Compare all systems on the same samples, with intervals."""
     input:
@@ -133,6 +158,7 @@ rule compare:
             metric=config["metrics"],
             ending=["json", "parquet"],
         ),
+        health=expand(f"{RESULTS}/health/{{system}}.{{ending}}", system=SYSTEMS, ending=["json", "parquet"]),
     output:
         comparison=f"{RESULTS}/comparison.json",
         table=f"{RESULTS}/comparison.csv",
@@ -149,12 +175,14 @@ rule compare:
         systems=json_param(SYSTEMS),
         metrics=config["metrics"],
         scores=lambda wildcards, input: Path(input.scores[0]).parent.parent,
+        health=lambda wildcards, input: Path(input.health[0]).parent,
         settings=config["comparison"],
         seed=seed_of("compare"),
         code=code_digest("compare", *(f"metrics/{metric}" for metric in config["metrics"])),
     shell:
         "python {params.script} --experiment {params.experiment} --samples {input.samples}"
         " --systems {params.systems:q} --metrics {params.metrics} --scores-dir {params.scores}"
+        " --health-dir {params.health}"
         " --slices {params.settings[slices]}"
         " --n-resamples {params.settings[n_resamples]} --confidence {params.settings[confidence]}"
         " --seed {params.seed} --output {output.comparison} --table {output.table} --text {output.text}"

@@ -13,10 +13,12 @@ import pytest
 from metric_fixtures import WORDS, make_sample, make_texts
 
 import compare
+from caption_health import write_table
 from command import InputError
 from comparison_text import render_comparison
+from health import Diagnosis
 from metrics import load_metric
-from records import read_json, write_samples
+from records import Caption, read_json, write_json, write_samples
 from scores import collect_scores, write_scores
 from slices import make_slices
 
@@ -208,6 +210,45 @@ def test_printed_table_breaks_into_blocks_when_there_are_many_values(comparison)
     assert max(map(len, shown.splitlines())) <= 100
     assert shown.count("Weak, zero-shot") == 2
     assert all(f"value {number}" in shown for number in range(12))
+
+
+def write_health(folder: Path, flagged: dict[str, list[int]], alarms: list[str], n: int = N) -> None:
+    """Health files of the system `good`: the samples with each flag, and which flags alarm."""
+    flags = [
+        {"name": name, "label": name, "n": len(members), "rate": 0.0, "max_rate": 0.0, "alarm": name in alarms}
+        for name, members in flagged.items()
+    ]
+    write_json(folder / "health/good.json", {"system": "good", "n": n, "flags": flags})
+    diagnoses = [
+        Diagnosis([name for name, members in flagged.items() if number in members], None, 1, None)
+        for number in range(n)
+    ]
+    captions = [Caption(f"s{number}", "x") for number in range(n)]
+    write_table(folder / "health/good.parquet", captions, diagnoses)
+
+
+def test_flags_stand_beside_every_score_and_alarms_under_the_table(folder):
+    write_health(folder, {"empty": [3, 4], "cut_at_end": list(range(30))}, alarms=["cut_at_end"])
+    comparison = run(folder, systems={"good": SYSTEMS["good"]}, slices=["source"], health_dir=folder / "health")
+    assert comparison["health"] == [
+        {"system": "good", "slice": "all", "flags": {"empty": 2, "cut_at_end": 30}, "alarms": ["cut_at_end"]},
+        {"system": "good", "slice": "source=openmoji", "flags": {"empty": 1, "cut_at_end": 10}, "alarms": []},
+        {"system": "good", "slice": "source=scenes", "flags": {"empty": 1, "cut_at_end": 20}, "alarms": []},
+    ]
+    with open(folder / "comparison.csv", encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert {(row["slice"], row["cut_at_end"]) for row in rows} == {
+        ("all", "30"),
+        ("source=openmoji", "10"),
+        ("source=scenes", "20"),
+    }
+    assert "Good: cut at the end 50%" in (folder / "comparison.txt").read_text()
+
+
+def test_health_of_other_samples_is_refused(folder):
+    write_health(folder, {"empty": []}, alarms=[], n=N - 1)
+    with pytest.raises(InputError, match=r"good\.parquet is not of the samples of this comparison"):
+        run(folder, systems={"good": SYSTEMS["good"]}, health_dir=folder / "health")
 
 
 def test_system_scored_on_other_samples_is_named_with_the_ids(folder):

@@ -9,6 +9,7 @@ from snakemake.utils import validate
 
 from configuration import (
     as_json,
+    default_settings,
     fetched_sources,
     find_faults,
     load_schema,
@@ -42,6 +43,20 @@ def only_fault(config) -> str:
 
 def test_the_full_experiment_has_no_faults(config):
     assert find_faults(config, SCHEMA) == []
+
+
+def test_a_file_of_captions_is_a_system_of_its_own_family(config, tmp_path):
+    config["systems"] = {"mine": {"kind": "file", "path": str(tmp_path / "none.csv")}}
+    assert only_fault(config).startswith(f"systems.mine.path: {tmp_path}/none.csv does not exist")
+    (tmp_path / "none.csv").write_text("id,caption\n")
+    assert find_faults(config, SCHEMA) == []
+    config["systems"]["cogvlm"] = config["systems"]["mine"]
+    assert "a system named 'cogvlm' exists already" in only_fault(config)
+    del config["systems"]["cogvlm"]
+    resolve_presets(config)
+    validate(config, str(ROOT / "workflow/schemas/config.schema.yaml"))
+    assert systems(config)["mine"] == {"label": "mine", "family": "file", "base": "mine"}
+    assert config["health"]["max_rates"] == default_settings("health")["max_rates"]
 
 
 def test_an_unknown_key_names_the_nearest_one(config):
@@ -136,6 +151,7 @@ def test_systems_come_in_the_order_of_the_configuration(config):
         model["settings"] = {}
     for base in config["bases"].values():
         base["zero_shot"] = True
+    config["systems"] = {}
     assert list(systems(config))[:3] == ["llama-3.1-8b-zero-shot", "gemma-2-9b-zero-shot", "llama-3.1-8b-test3"]
 
 

@@ -38,6 +38,14 @@ def test_the_full_experiment_is_planned_without_gpu_or_network_in_seconds(full_p
     assert (jobs["score_clip"], jobs["score_text"], jobs["html_report"]) == (9, 36, 1)
 
 
+def test_a_file_of_captions_is_imported_scored_and_looked_at(full_project):
+    config = yaml.safe_load((full_project / "config.yaml").read_text())
+    config["systems"] = {"mine": {"kind": "file", "path": "data/drawings.json"}}
+    (full_project / "config.yaml").write_text(yaml.safe_dump(config))
+    jobs = planned_jobs(full_project, "--cores", "1")
+    assert (jobs["import_captions"], jobs["caption_health"], jobs["score_text"]) == (1, 10, 40)
+
+
 def test_the_demo_is_planned(tmp_path):
     jobs = planned_jobs(copy_project(tmp_path / "project"), "--profile", "profiles/demo")
     assert (jobs["train_lora"], jobs["caption_llm"], jobs["train_clip_heads"]) == (2, 3, 1)

@@ -1,6 +1,7 @@
 r"""Compare systems on the same samples: scores with intervals, differences with p-values, slices.
 
-Input   samples, and scores/<system>/<metric>.{json,parquet} of every system by every metric
+Input   samples, scores/<system>/<metric>.{json,parquet} of every system by every metric, and with --health-dir
+        health/<system>.{json,parquet}, whose flags are counted beside the scores
 Output  comparison.json (the format is in docs/design.md), comparison.csv (its cells as a table), and the
         table of systems by values for a person: printed, and with --text also written
 
@@ -29,6 +30,7 @@ from typing import Any
 
 import numpy as np
 
+from caption_health import read_health
 from command import InputError, run_command, say, write_whole
 from comparison_text import render_comparison
 from metrics import Metric, ValueInfo, load_metric
@@ -83,6 +85,7 @@ def main(
     output: Path,
     table: Path,
     slices: Sequence[str] = ("source",),
+    health_dir: Path | None = None,
     text: Path | None = None,
 ) -> None:
     """Read all scores, compare, write the comparison and print its table."""
@@ -90,9 +93,8 @@ def main(
         raise InputError("--confidence must lie between 0.5 and 1, and --n-resamples be 1 or more")
     sample_records = read_samples(samples)
     competition = read_competition(scores_dir, systems, [load_metric(name) for name in metrics], sample_records)
-    comparison = compare_systems(
-        competition, make_slices(sample_records, slices), n_resamples=n_resamples, confidence=confidence, seed=seed
-    )
+    parts = make_slices(sample_records, slices)
+    comparison = compare_systems(competition, parts, n_resamples=n_resamples, confidence=confidence, seed=seed)
     comparison = {
         "experiment": experiment,
         "n_samples": len(sample_records),
@@ -104,6 +106,12 @@ def main(
             for name, entry in systems.items()
         ],
         **comparison,
+        "health": [
+            record
+            for system in systems
+            if health_dir
+            for record in count_flags(health_dir, system, sample_records, parts)
+        ],
     }
     write_json(output, comparison)
     write_cells(table, comparison)
@@ -113,6 +121,32 @@ def main(
             partial.write_text(shown, encoding="utf-8")
     say("compare", f"{len(systems)} systems compared on {len(sample_records)} samples")
     print(f"\n{shown}", flush=True)
+
+
+def count_flags(
+    health_dir: Path, system: str, samples: Sequence[Sample], slices: Sequence[Slice]
+) -> list[dict[str, Any]]:
+    """How many captions of a system have each flag, on each slice; `alarms` are the flags above what is tolerated.
+
+    Raises InputError where the flags are those of other samples.
+    """
+    summary, flags = read_health(health_dir, system)
+    if list(flags) != [sample.id for sample in samples]:
+        raise InputError(f"{health_dir}/{system}.parquet is not of the samples of this comparison; make it again")
+    alarms = [flag["name"] for flag in summary["flags"] if flag["alarm"]]
+    flags_of = list(flags.values())
+    return [
+        {
+            "system": system,
+            "slice": part.name,
+            "flags": {
+                flag["name"]: sum(flag["name"] in flags_of[member] for member in part.members)
+                for flag in summary["flags"]
+            },
+            "alarms": alarms if part is slices[0] else [],
+        }
+        for part in slices
+    ]
 
 
 def read_competition(
@@ -308,15 +342,18 @@ def find_best(
 
 
 def write_cells(path: Path, comparison: Mapping[str, Any]) -> None:
-    """Write the cells as CSV, each with its system's label, family, base and its value's signature."""
+    """Write the cells as CSV, each with its system's label, family, base, flags and its value's signature."""
     systems = {system["name"]: system for system in comparison["systems"]}
     signatures = {value["name"]: value["signature"] for value in comparison["values"]}
-    fields = ["system", "label", "family", "base", *CELL_FIELDS[1:], "signature"]
+    flags = {(record["system"], record["slice"]): record["flags"] for record in comparison["health"]}
+    flag_names = list(next(iter(flags.values()), {}))
+    fields = ["system", "label", "family", "base", *CELL_FIELDS[1:], *flag_names, "signature"]
     with write_whole(path) as partial, open(partial, "w", encoding="utf-8", newline="") as file:
         writer = csv.DictWriter(file, fields, extrasaction="ignore")
         writer.writeheader()
         for cell in comparison["cells"]:
-            writer.writerow({**systems[cell["system"]], **cell, "signature": signatures[cell["value"]]})
+            counted = flags.get((cell["system"], cell["slice"]), {})
+            writer.writerow({**systems[cell["system"]], **cell, **counted, "signature": signatures[cell["value"]]})
 
 
 def parse_systems(text: str) -> dict[str, dict[str, Any]]:
@@ -334,6 +371,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--systems", type=parse_systems, required=True, help="JSON: name → label, family, base")
     parser.add_argument("--metrics", nargs="+", required=True, help="names of files in metrics/")
     parser.add_argument("--scores-dir", type=Path, required=True, help="folder of <system>/<metric>.json and .parquet")
+    parser.add_argument("--health-dir", type=Path, help="folder of <system>.json and .parquet of the captions' health")
     parser.add_argument("--slices", nargs="*", choices=list(SLICINGS), default=["source"], help="how to slice")
     parser.add_argument("--n-resamples", type=int, default=10_000, help="bootstrap resamples and swapping trials")
     parser.add_argument("--confidence", type=float, default=0.95, help="level of the intervals")

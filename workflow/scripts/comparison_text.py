@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Mapping, Sequence
 from typing import Any
+
+from health import FLAGS
 
 WIDTH = 100
 LABEL_WIDTH = 28
@@ -21,7 +24,20 @@ def render_comparison(comparison: Mapping[str, Any]) -> str:
     columns = [render_column(value, systems, cells, comparison["best"][value["name"]]) for value in values]
     labels = render_labels(systems, cells, values)
     blocks = [join_columns([labels, *block]) for block in split_columns(labels, columns)]
-    return "\n\n".join([*blocks, render_legend(comparison)]) + "\n"
+    return "\n\n".join([*blocks, *render_alarms(comparison), render_legend(comparison)]) + "\n"
+
+
+def render_alarms(comparison: Mapping[str, Any]) -> list[str]:
+    """One paragraph of the systems whose captions are wrong more often than is tolerated; none where all are well."""
+    labels = {system["name"]: system["label"] for system in comparison["systems"]}
+    lines = [
+        f"  {labels[record['system']]}: "
+        + ", ".join(f"{FLAGS[name]} {record['flags'][name] / comparison['n_samples']:.0%}" for name in record["alarms"])
+        for record in comparison["health"]
+        if record["alarms"]
+    ]
+    wrapped = [textwrap.fill(line, WIDTH, subsequent_indent="    ") for line in lines]
+    return ["\n".join(["Captions to look at before believing a score:", *wrapped])] if lines else []
 
 
 def render_labels(

@@ -26,7 +26,7 @@ from command import InputError, run_command
 Configuration = dict[str, Any]
 
 # The order in which families appear in tables and figures.
-FAMILIES = ("zero_shot", "lora", "captioner", "baseline")
+FAMILIES = ("zero_shot", "lora", "captioner", "file", "baseline")
 
 
 def find_faults(config: Configuration, schema: Configuration) -> list[str]:
@@ -108,7 +108,7 @@ def _system_names(config: Configuration) -> Iterator[tuple[str, str]]:
     for name, base in config["bases"].items():
         if base.get("zero_shot", True):
             yield f"bases.{name}", f"{name}-zero-shot"
-    for key in ("models", "captioners", "baselines"):
+    for key in ("models", "captioners", "systems", "baselines"):
         for name in config.get(key, {}):
             yield f"{key}.{name}", name
 
@@ -120,6 +120,9 @@ def _path_faults(config: Configuration) -> Iterator[str]:
             yield f"dataset.sources.{name}.path: {path} does not exist (looked from {Path.cwd()})"
         elif path and Path(path).stat().st_size == 0:
             yield f"dataset.sources.{name}.path: {path} is empty; it must hold samples"
+    for name, system in config.get("systems", {}).items():
+        if not Path(system["path"]).is_file():
+            yield f"systems.{name}.path: {system['path']} does not exist (looked from {Path.cwd()})"
     for path, source in _model_sources(config):
         folder = source.get("path")
         if folder and "package" not in source and not Path(folder).is_dir():
@@ -180,6 +183,8 @@ def systems(config: Configuration) -> dict[str, dict[str, str]]:
         table[name] = {"label": model.get("label", name), "family": "lora", "base": model["base"]}
     for name, captioner in config["captioners"].items():
         table[name] = {"label": captioner.get("label", name), "family": "captioner", "base": name}
+    for name, system in config["systems"].items():
+        table[name] = {"label": system.get("label", name), "family": "file", "base": name}
     for name, baseline in config["baselines"].items():
         label = baseline.get("label", name.replace("_", " "))
         table[name] = {"label": label, "family": "baseline", "base": name}
@@ -200,7 +205,7 @@ def order_keys(config: Configuration) -> Configuration:
 
     Only the systems' entries keep theirs: it is the order of the rows.
     """
-    rows = ("bases", "models", "captioners", "baselines")
+    rows = ("bases", "models", "captioners", "systems", "baselines")
     return {
         key: {name: _sorted(entry) for name, entry in value.items()} if key in rows else _sorted(value)
         for key, value in sorted(config.items())
@@ -245,6 +250,22 @@ def load_schema() -> Configuration:
 
     path = Path(__file__).parent.parent / "schemas" / "config.schema.yaml"
     return yaml.safe_load(path.read_text(encoding="utf-8"))
+
+
+def default_settings(group: str) -> dict[str, Any]:
+    """The defaults of a group of settings (`health`), as the schema states them."""
+    return _defaults_of(load_schema()["properties"][group])
+
+
+def _defaults_of(entry: Mapping[str, Any]) -> dict[str, Any]:
+    """The defaults of an object's keys, and of the objects among them; a key without a default is left out."""
+    defaults = {}
+    for key, value in entry["properties"].items():
+        if "properties" in value:
+            defaults[key] = _defaults_of(value)
+        elif "default" in value:
+            defaults[key] = value["default"]
+    return defaults
 
 
 def main(*, configuration: Path) -> None:

@@ -1,0 +1,44 @@
+"""Which language a text is in, and how sure that is: py3langid, whose model comes with the package (no network)."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib import metadata
+from typing import Any
+
+# More text than this makes the answer for a whole corpus no surer.
+MAX_CHARACTERS = 200_000
+
+
+@dataclass(frozen=True)
+class Language:
+    """The likeliest language as an ISO 639 code, and its probability; a few words alone have a low one."""
+
+    code: str
+    probability: float
+
+
+def detector_name() -> str:
+    """The detector with its version, for the record."""
+    return f"py3langid {metadata.version('py3langid')}"
+
+
+def detect_language(text: str) -> Language:
+    """The language of a text."""
+    code, probability = _load_detector().classify(text)
+    return Language(code, float(probability))
+
+
+def common_language(texts: Sequence[str], min_probability: float) -> str | None:
+    """The language of texts taken together; None where even that is less sure than `min_probability`."""
+    language = detect_language(" ".join(texts)[:MAX_CHARACTERS])
+    return language.code if language.probability >= min_probability else None
+
+
+@functools.cache
+def _load_detector() -> Any:
+    from py3langid.langid import MODEL_FILE, LanguageIdentifier
+
+    return LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)
