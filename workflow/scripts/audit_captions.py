@@ -1,6 +1,6 @@
 """Audit a file of captions and their references by itself: no dataset, no workflow, no model.
 
-Input   JSON array, JSON lines, CSV or TSV; each record with id (or filename), caption and reference
+Input   JSON array, JSON lines, CSV, TSV or Parquet; each record with id (or filename), caption and reference
 Output  a table of what is wrong with the captions, and the first ids of each kind; with --output also as JSON
 
     python workflow/scripts/audit_captions.py predictions.json

@@ -60,7 +60,7 @@ def main(*, predictions: Path, samples: Path, fields: str, failure_markers: str,
 
 def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description="Match captions that were made elsewhere with the samples.")
-    parser.add_argument("--predictions", type=Path, required=True, help="JSON array, JSON lines, CSV or TSV")
+    parser.add_argument("--predictions", type=Path, required=True, help="JSON array, JSON lines, CSV, TSV or Parquet")
     parser.add_argument("--samples", type=Path, required=True, help="data/test.parquet")
     parser.add_argument("--fields", default="{}", help="JSON: names of the fields id and caption, where not usual")
     parser.add_argument("--failure-markers", default="[]", help="JSON: texts that stand for a failure")

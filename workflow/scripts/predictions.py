@@ -1,4 +1,4 @@
-"""Captions that were made elsewhere, read from a file: JSON array, JSON lines, CSV or TSV.
+"""Captions that were made elsewhere, read from a file: JSON array, JSON lines, CSV, TSV or Parquet, also gzipped.
 
 A record has an id and a caption under one of the usual names, or under those that `fields` gives. It may have the
 `finish_reason` (eos, length) and, to be audited without a dataset, its reference.
@@ -6,17 +6,15 @@ A record has an id and a caption under one of the usual names, or under those th
 
 from __future__ import annotations
 
-import csv
-import io
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from command import InputError
 from health import is_failure_marker
-from readers import as_captions, read_entries
-from records import Caption, open_text
+from reader_folder import read_data_file
+from readers import as_captions
+from records import Caption
 
 # Names under which a field is looked for, the first that is there counts.
 NAMES = {
@@ -43,7 +41,7 @@ def read_predictions(path: Path, fields: dict[str, str], failure_markers: list[s
     Raises InputError for a record without an id or without the caption's field, and for an id that is there twice.
     """
     predictions: dict[str, Prediction] = {}
-    for position, entry in enumerate(read_table(path) if path.suffix in (".csv", ".tsv") else read_entries(path)):
+    for position, entry in enumerate(read_data_file(path)):
         where = f"{path}, record {position}"
         if not isinstance(entry, dict):
             raise InputError(f"{where}: not an object with fields but {type(entry).__name__}")
@@ -56,22 +54,6 @@ def read_predictions(path: Path, fields: dict[str, str], failure_markers: list[s
     if not predictions:
         raise InputError(f"{path} has no records")
     return list(predictions.values())
-
-
-def read_table(path: Path) -> Iterator[dict[str, str]]:
-    """The rows of a CSV or TSV file with a header."""
-    csv.field_size_limit(1 << 27)
-    with open_text(path) as file:
-        try:
-            text = file.read().removeprefix("\ufeff")
-        except UnicodeDecodeError as error:
-            raise InputError(f"{path} is not UTF-8 text ({error.reason} at byte {error.start}); convert it") from error
-    try:
-        yield from csv.DictReader(
-            io.StringIO(text, newline=""), delimiter="\t" if path.suffix == ".tsv" else ",", strict=True
-        )
-    except csv.Error as error:
-        raise InputError(f"{path} is no table with comma or tab between fields ({error})") from error
 
 
 def take_field(where: str, entry: dict[str, Any], key: str, fields: dict[str, str]) -> Any:

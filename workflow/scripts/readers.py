@@ -57,9 +57,10 @@ def read_records(entries: Iterable[Any], fields: Fields, name: str) -> Iterator[
             raise InputError(f"{name}, record {position}: not an object with fields but {type(entry).__name__}")
         drawing, flags, fault = read_drawing(find_field(entry, "drawing", fields))
         split = str(find_field(entry, "split", fields) or "")
+        id_ = find_field(entry, "id", fields)
         yield RawRecord(
             position=position,
-            id=str(find_field(entry, "id", fields) or f"{Path(name).stem}-{position:06}"),
+            id=f"{Path(name).stem}-{position:06}" if id_ is None else str(id_),
             drawing=drawing,
             captions=as_captions(find_field(entry, "captions", fields)),
             split=SPLIT_NAMES.get(split.lower(), split),
