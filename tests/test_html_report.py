@@ -15,11 +15,11 @@ from report_fixture import Experiment, make_experiment
 
 from command import InputError
 from html_report import format_duration, main, safe_url
-from records import read_captions, read_json, write_captions, write_json
+from records import read_captions, read_json, read_samples, write_captions, write_json
 from report_comparison import Cell, Value
 from report_findings import Leader, headline
-from report_inputs import read_benchmarks
-from report_payload import displayable_svg, embed_json
+from report_inputs import ReportInputs, read_benchmarks, read_inputs
+from report_payload import displayable_svg, embed_json, pack_drawings
 
 HOSTILE = (
     " \"><img src=x onerror=\"document.title='owned'\"></script><script>document.title='owned'</script>"
@@ -73,8 +73,38 @@ class Visit:
     def select(self, label: str, value: str) -> None:
         self.page.get_by_label(label, exact=True).select_option(value)
 
-    def shown_ids(self) -> list[str]:
-        return [card.get_attribute("data-id") for card in self.page.query_selector_all(".card")]
+    def listed_ids(self) -> list[str]:
+        """All ids in the list of samples, found by scrolling through it."""
+        return self.page.evaluate(
+            """async () => {
+                const list = document.querySelector(".list"), ids = [];
+                for (let top = 0; top < list.scrollHeight; top += list.clientHeight / 2) {
+                    list.scrollTop = top;
+                    await new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve)));
+                    for (const { dataset } of list.querySelectorAll(".row")) ids[dataset.position] = dataset.id;
+                }
+                return ids;
+            }"""
+        )
+
+    def shown_id(self) -> str | None:
+        return self.page.get_attribute(".card", "data-id")
+
+    def fill(self, label: str, text: str) -> None:
+        """Type into a field of the explorer, and wait until the list has followed."""
+        self.page.locator("#explorer").get_by_label(label, exact=True).fill(text)
+        self.page.wait_for_timeout(250)
+
+    def saved(self, selector: str) -> str:
+        """The text of the file that a button saves."""
+        with self.page.expect_download() as download:
+            self.page.click(selector)
+        return Path(download.value.path()).read_text(encoding="utf-8")
+
+
+def read_all(experiment: Experiment) -> ReportInputs:
+    arguments = {name: value for name, value in experiment.arguments.items() if name not in ("experiment", "output")}
+    return read_inputs(**{"clip_training": None, "dag": None} | arguments)
 
 
 def text_of(experiment: Experiment) -> str:
@@ -211,14 +241,21 @@ def test_hostile_text_in_every_field_does_not_execute(browser: Any, tmp_path: Pa
     made = make_experiment(tmp_path / "demo", hostile=HOSTILE)
     main(**made.arguments, dag=made.arguments["figures"][0], clip_note=HOSTILE)
     visit = Visit(browser, made.arguments["output"])
-    visit.select("A page", "50")
     for summary in visit.page.query_selector_all("summary"):
         summary.evaluate("element => element.parentElement.open = true")
     visit.page.wait_for_selector(".card pre")
+    for kind in ("CSV", "Markdown", "LaTeX"):
+        visit.select("This table as", kind)
+        visit.saved("#scores button:has-text('Save')")
+    for _ in range(12):
+        visit.page.click(".detail-side button:has-text('Next')")
+    visit.page.click("text=Compare A and B blindly")
+    visit.page.click("text=Left is better")
+    visit.page.click("text=Show the result")
     visit.page.wait_for_timeout(300)
     assert visit.page.title() == "demo" + HOSTILE
     assert visit.page.query_selector_all("img[onerror], svg[onload], .card script, a[href^='javascript']") == []
-    assert HOSTILE.strip()[:40] in visit.page.inner_text(".card .references")
+    assert HOSTILE.strip()[:40] in visit.page.inner_text("#explorer .card .references, #explorer .tallies")
     assert "{{ 7*7 }}" in visit.page.inner_text(".credits")
     assert visit.errors == []
     assert visit.network == []
@@ -228,6 +265,7 @@ def test_the_page_renders_without_errors_or_network(browser: Any, experiment: Ex
     visit = Visit(browser, experiment.arguments["output"])
     page = visit.page
     page.wait_for_selector(".card img")
+    page.wait_for_selector(".row .thumb img")
     assert len(page.query_selector_all("table.scores tbody tr")) == 5
     assert page.query_selector(".radar svg path.line")
     assert len(page.query_selector_all(".panels svg")) == 5  # the values that have a place on radars
@@ -239,65 +277,92 @@ def test_the_page_renders_without_errors_or_network(browser: Any, experiment: Ex
     assert visit.network == []
 
 
-def test_filters_and_order_give_the_right_samples(browser: Any, experiment: Experiment) -> None:
+def scores_of(experiment: Experiment, system: str, value: str) -> np.ndarray:
     from report_comparison import read_comparison
     from report_inputs import read_values
 
     arguments = experiment.arguments
     comparison = read_comparison(arguments["comparison"])
-    ids = [caption.id for caption in read_captions(arguments["captions_dir"] / "constant.jsonl")]
-    test1, test3 = (
-        read_values(arguments["scores_dir"], name, comparison, ids)["cider"]
-        for name in ("smollm2-test1", "smollm2-test3")
-    )
-    visit = Visit(browser, arguments["output"])
-    for label, value in (
-        ("A page", "50"),
-        ("Metric", "cider"),
-        ("System A", "smollm2-test3"),
-        ("System B", "smollm2-test1"),
-    ):
-        visit.page.get_by_label(label, exact=True).last.select_option(value)
+    return read_values(arguments["scores_dir"], system, comparison, ids_of(experiment))[value]
+
+
+def ids_of(experiment: Experiment) -> list[str]:
+    return [caption.id for caption in read_captions(experiment.arguments["captions_dir"] / "constant.jsonl")]
+
+
+def test_filters_and_order_give_the_right_samples(browser: Any, experiment: Experiment) -> None:
+    ids = ids_of(experiment)
+    test1, test3 = (scores_of(experiment, name, "cider") for name in ("smollm2-test1", "smollm2-test3"))
+    visit = Visit(browser, experiment.arguments["output"])
+    assert visit.listed_ids() == ids
+    for label, value in (("Metric", "cider"), ("System A", "smollm2-test3"), ("System B", "smollm2-test1")):
+        visit.page.locator("#explorer").get_by_label(label, exact=True).select_option(value)
     visit.select("Show", "a")
-    assert visit.shown_ids() == [ids[i] for i in np.flatnonzero(test3 > test1)]
+    assert visit.listed_ids() == [ids[i] for i in np.flatnonzero(test3 > test1)]
     visit.select("Show", "all")
     visit.select("Order", "low")
-    assert visit.shown_ids() == [ids[i] for i in np.argsort(test3, kind="stable")]
+    assert visit.listed_ids() == [ids[i] for i in np.argsort(test3, kind="stable")]
+    visit.select("Order", "behind")
+    assert visit.listed_ids() == [ids[i] for i in np.argsort(test3 - test1, kind="stable")]
     visit.page.click("text=Reset")
+    visit.page.click("text=More filters")
     visit.select("Flag", "failed:smollm2-zero-shot")
-    assert visit.shown_ids() == [ids[6]]
+    assert visit.listed_ids() == [ids[6]]
     assert "No caption: empty caption" in visit.page.inner_text(".card")
     visit.page.click("text=Reset")
+    visit.page.click("text=More filters")
     visit.select("Source", "openmoji")
-    visit.select("A page", "50")
-    assert visit.shown_ids() == ids[::3]
-    visit.page.get_by_label("Search").fill("sailboat nothing-like-it")
+    assert visit.listed_ids() == ids[::3]
+    visit.fill("Search", "sailboat nothing-like-it")
     visit.page.wait_for_selector("text=No sample meets all of this")
     assert visit.errors == []
 
 
-def test_pages_hold_every_sample_once(browser: Any, experiment: Experiment) -> None:
+def test_ranges_of_score_and_complexity_choose_samples(browser: Any, experiment: Experiment) -> None:
+    ids, scores = ids_of(experiment), scores_of(experiment, "smollm2-test1", "cider")
+    shapes = np.array([sample.n_shapes for sample in read_samples(experiment.arguments["samples"])])
     visit = Visit(browser, experiment.arguments["output"])
-    seen = visit.shown_ids()
-    while (
-        button := visit.page.query_selector(".list-head .pager button:has-text('Next'):not([disabled])")
-    ) is not None:
-        button.click()
-        seen += visit.shown_ids()
-    assert len(seen) == len(set(seen)) == 24
+    explorer = visit.page.locator("#explorer")
+    explorer.get_by_label("Metric", exact=True).select_option("cider")
+    explorer.get_by_label("System A", exact=True).select_option("smollm2-test1")
+    visit.page.click("text=More filters")
+    visit.fill("from", "0.4")
+    visit.fill("to", "2")
+    assert visit.listed_ids() == [ids[i] for i in np.flatnonzero((scores >= 0.4) & (scores <= 2))]
+    visit.fill("from", "")
+    visit.fill("to", "")
+    visit.select("measured in", "shapes")
+    visit.fill("at least", "3")
+    assert 0 < (shapes >= 3).sum() < len(ids)
+    assert visit.listed_ids() == [ids[i] for i in np.flatnonzero(shapes >= 3)]
+
+
+def test_keys_walk_through_the_list(browser: Any, experiment: Experiment) -> None:
+    ids = ids_of(experiment)
+    visit = Visit(browser, experiment.arguments["output"])
+    visit.page.locator(".list").focus()
+    for key, index in (("ArrowDown", 1), ("ArrowDown", 2), ("ArrowUp", 1), ("End", 23), ("Home", 0)):
+        visit.page.keyboard.press(key)
+        assert visit.shown_id() == ids[index]
+        assert visit.page.get_attribute(".row[aria-selected=true]", "data-id") == ids[index]
+    assert visit.page.evaluate("location.hash") == f"#sample={ids[0]}"
 
 
 def test_a_link_opens_one_sample(browser: Any, experiment: Experiment) -> None:
-    visit = Visit(browser, experiment.arguments["output"], "#sample=scenes-0005")
-    assert visit.shown_ids() == ["scenes-0005"]
-    visit.page.click("text=Show all samples")
-    assert len(visit.shown_ids()) == 10
+    visit = Visit(browser, experiment.arguments["output"], "#sample=scenes-0020")
+    assert visit.shown_id() == "scenes-0020"
+    assert visit.page.get_attribute(".row[aria-selected=true]", "data-id") == "scenes-0020"
+    visit.page.click("text=More filters")
+    visit.select("Source", "openmoji")
+    visit.page.evaluate("location.hash = '#sample=scenes-0001'")
+    visit.page.wait_for_selector("text=not among those that the controls choose")
+    assert visit.shown_id() == "scenes-0001"
 
 
 def test_the_banner_leads_to_its_samples(browser: Any, experiment: Experiment) -> None:
     visit = Visit(browser, experiment.arguments["output"])
     visit.page.click("li:has-text('could not be drawn') >> text=Show them")
-    assert visit.shown_ids() == ["scenes-0004"]
+    assert visit.listed_ids() == ["scenes-0004"]
 
 
 def test_words_that_the_reference_lacks_are_marked(browser: Any, experiment: Experiment) -> None:
@@ -317,10 +382,82 @@ def test_nothing_is_wider_than_the_window(browser: Any, experiment: Experiment, 
 
 def test_a_system_can_be_hidden_everywhere(browser: Any, experiment: Experiment) -> None:
     visit = Visit(browser, experiment.arguments["output"])
-    rows = len(visit.page.query_selector_all(".card:first-child .captions tbody tr"))
+    rows = len(visit.page.query_selector_all(".card .captions tbody tr"))
     visit.page.click("#charts-mount .chip:has-text('constant')")
-    assert len(visit.page.query_selector_all(".card:first-child .captions tbody tr")) == rows - 1
+    assert len(visit.page.query_selector_all(".card .captions tbody tr")) == rows - 1
     assert visit.page.get_attribute("#explorer-mount .chip:has-text('constant')", "aria-pressed") == "false"
+
+
+def test_the_table_leaves_as_csv_markdown_and_latex_with_differences(browser: Any, experiment: Experiment) -> None:
+    comparison = read_json(experiment.arguments["comparison"])
+    visit = Visit(browser, experiment.arguments["output"])
+    visit.select("Differences from", "constant")
+    saved = {}
+    for kind in ("CSV", "Markdown", "LaTeX"):
+        visit.select("This table as", kind)
+        saved[kind] = visit.saved("#scores button:has-text('Save')")
+    rows = list(csv.DictReader(saved["CSV"].splitlines()))
+    assert len(rows) == 5 * 5
+    row = next(row for row in rows if (row["system"], row["value"]) == ("smollm2-test3", "cider"))
+    cell = next(
+        c for c in comparison["cells"] if (c["system"], c["value"], c["slice"]) == ("smollm2-test3", "cider", "all")
+    )
+    pair = next(
+        p for p in comparison["pairs"] if (p["a"], p["b"], p["value"]) == ("smollm2-test3", "constant", "cider")
+    )
+    assert float(row["score"]) == pytest.approx(cell["score"], abs=1e-5)
+    assert float(row["difference"]) == pytest.approx(pair["difference"], abs=1e-5)
+    assert float(row["p_holm"]) == pytest.approx(pair["p_holm"])
+    assert row["signature"].startswith("cider|")
+    score = f"{cell['score']:.3f}"
+    assert f"**{score}** [" in saved["Markdown"]
+    assert f"\\textbf{{{score}}}$^{{+}}$" in saved["LaTeX"]
+    assert saved["LaTeX"].count("\\\\\n") == 1 + 5
+    for kind in ("Markdown", "LaTeX"):
+        assert "significantly better and worse than constant" in saved[kind]
+
+
+def test_blind_votes_leave_as_json_and_give_a_result(browser: Any, experiment: Experiment) -> None:
+    visit = Visit(browser, experiment.arguments["output"])
+    visit.select("System A", "smollm2-test3")
+    visit.select("System B", "constant")
+    visit.page.click("text=Compare A and B blindly")
+    captions = {
+        name: {c.id: c for c in read_captions(experiment.arguments["captions_dir"] / f"{name}.jsonl")}
+        for name in ("smollm2-test3", "constant")
+    }
+    ballot = visit.page.locator(".ballot")
+    visit.page.get_by_label("Your name, for the file").fill("rater 1")
+    assert "SmolLM2" not in ballot.inner_text()
+    shown = []
+    for key in ("1", "1", "2", "3", "4"):
+        shown.append(ballot.locator(".side p").all_inner_texts())
+        visit.page.locator(".choices").focus()
+        visit.page.keyboard.press(key)
+    saved = json.loads(visit.saved(".ballot button:has-text('Save 5 votes')"))
+    assert saved["rater"] == "rater 1"
+    assert saved["experiment"] == "demo"
+    assert [vote["vote"] for vote in saved["votes"]] == ["left", "left", "right", "alike", "neither"]
+    for vote, texts in zip(saved["votes"], shown, strict=True):
+        assert [captions[vote[side]][vote["sample"]].caption for side in ("left", "right")] == texts
+    assert len({vote["left"] for vote in saved["votes"]}) == 2, "sides are drawn by lot"
+    visit.page.click("text=Show the result")
+    cells = ballot.locator(".tallies tbody td").all_inner_texts()
+    wins = sum(vote[vote["vote"]] == "smollm2-test3" for vote in saved["votes"][:3])
+    # The configuration's order decides who is first of a pair.
+    assert cells[:4] == [str(wins), str(3 - wins), "1", "1"]
+    assert cells[4] == {3: "p = 0.250", 0: "p = 0.250"}.get(wins, "p = 1.000")
+    visit.page.click("text=Back to the samples")
+    assert visit.page.locator(".list").is_visible()
+    assert visit.errors == []
+
+
+def test_images_are_reduced_where_they_would_make_the_page_too_large(experiment: Experiment) -> None:
+    inputs = read_all(experiment)
+    assert pack_drawings(inputs).reduced == ""
+    packed = pack_drawings(inputs, most_bytes=4000)
+    assert "112 px" in packed.reduced
+    assert sum(map(len, packed.parts)) < sum(map(len, pack_drawings(inputs).parts))
 
 
 @pytest.mark.slow
@@ -331,4 +468,19 @@ def test_2000_samples_of_8_systems_stay_small_and_quick(browser: Any, tmp_path: 
     visit = Visit(browser, made.arguments["output"])
     paint = "performance.getEntriesByName('first-contentful-paint')[0].startTime"
     assert visit.page.evaluate(paint) < 2000
+    assert len(visit.page.query_selector_all(".row")) < 40
+    slowest = visit.page.evaluate(
+        """async () => {
+            const list = document.querySelector(".list");
+            let slowest = 0, before = performance.now();
+            for (let top = 0; top < list.scrollHeight; top += list.scrollHeight / 120) {
+                list.scrollTop = top;
+                await new Promise((resolve) => requestAnimationFrame(resolve));
+                slowest = Math.max(slowest, performance.now() - before);
+                before = performance.now();
+            }
+            return slowest;
+        }"""
+    )
+    assert slowest < 250, "a frame while scrolling took this many milliseconds"
     assert visit.errors == []

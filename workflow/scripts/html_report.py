@@ -37,8 +37,9 @@ from report_findings import LEFT_OUT, check_counts, find_alerts, find_leaders, h
 from report_inputs import Absence, Figure, ReportInputs, Training, read_inputs
 from report_payload import (
     decimals_of,
-    drawing_parts,
+    digest_of,
     embed_json,
+    pack_drawings,
     samples_payload,
     slice_label,
     summary_payload,
@@ -47,7 +48,19 @@ from report_style import Style, parse_style
 
 TEMPLATES = Path(__file__).resolve().parents[1] / "templates"
 # In the order in which they use each other.
-SCRIPTS = ("dom.js", "data.js", "scores_table.js", "charts.js", "slices.js", "explorer.js", "training.js", "main.js")
+SCRIPTS = (
+    *(
+        "dom.js",
+        "data.js",
+        "table_export.js",
+        "scores_table.js",
+        "charts.js",
+        "slices.js",
+        "words.js",
+        "sample_card.js",
+    ),
+    *("sample_filter.js", "virtual_list.js", "blind.js", "explorer.js", "training.js", "main.js"),
+)
 MOST_LISTED = 500  # rejected records that are listed one by one
 
 
@@ -110,6 +123,8 @@ def render_report(inputs: ReportInputs, *, title: str, values: list[Value], styl
     """The whole page. `values` are those of the headline, the radar chart and the explorer."""
     ledger = check_counts(inputs)
     leaders = find_leaders(inputs.comparison, values)
+    drawings, samples = pack_drawings(inputs), embed_json(samples_payload(inputs))
+    summary = summary_payload(inputs, values, style, digest=digest_of(samples), images_reduced=drawings.reduced)
     css = (TEMPLATES / "report.css").read_text(encoding="utf-8")
     javascript = "\n".join((TEMPLATES / "js" / name).read_text(encoding="utf-8") for name in SCRIPTS)
     environment = jinja2.Environment(
@@ -146,9 +161,9 @@ def render_report(inputs: ReportInputs, *, title: str, values: list[Value], styl
         clip_training=flatten(inputs.clip_training or {}),
         provenance=flatten({k: v for k, v in inputs.provenance.items() if k != "configuration"}),
         configuration=as_yaml(inputs.provenance.get("configuration")),
-        summary=Markup(embed_json(summary_payload(inputs, values, style))),
-        samples=Markup(embed_json(samples_payload(inputs))),
-        drawings=drawing_parts(inputs),
+        summary=Markup(embed_json(summary)),
+        samples=Markup(samples),
+        drawings=drawings.parts,
         css=Markup(css),
         javascript=Markup(javascript),
         policy=content_security_policy(css, javascript),

@@ -7,11 +7,13 @@ and scores, and the drawings in compressed parts, of which the page opens only t
 from __future__ import annotations
 
 import base64
+import hashlib
 import io
 import json
 import math
 import re
 import zlib
+from dataclasses import dataclass
 from typing import Any
 
 from report_comparison import FAMILY_LABELS, Comparison, Value
@@ -19,9 +21,34 @@ from report_inputs import ReportInputs, Training
 from report_style import OKABE_ITO, SCALINGS, Style, make_axes
 
 DRAWINGS_A_PART = 50
+MOST_DRAWING_BYTES = 10_000_000  # leaves a third of the page's 15 MB to captions and scores of 2,000 samples
 # Characters that end a script element or a line of JavaScript.
 _ESCAPES = {ord(character): f"\\u{ord(character):04x}" for character in "<>&\u2028\u2029"}
 _SVG_ROOT = re.compile(r"<svg\b[^>]*>", re.DOTALL)
+
+
+@dataclass(frozen=True)
+class Packing:
+    """How images are stored in the page: the same pixels (`quality` None), or smaller, said in `words`."""
+
+    words: str
+    quality: int | None = None
+    most_pixels: int = 0  # longest side
+
+
+PACKINGS = (
+    Packing(""),
+    Packing("compressed with losses (WebP, quality 70), to keep this page small", 70, 224),
+    Packing("reduced to 112 px (WebP, quality 60), to keep this page small", 60, 112),
+)
+
+
+@dataclass(frozen=True)
+class PackedDrawings:
+    """Drawings and images in base64 of deflated JSON, `DRAWINGS_A_PART` samples each: [svg, image, width, height]."""
+
+    parts: list[str]
+    reduced: str  # how the images differ from the PNG; "" where the pixels are the same
 
 
 def embed_json(value: Any) -> str:
@@ -29,11 +56,20 @@ def embed_json(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":")).translate(_ESCAPES)
 
 
-def summary_payload(inputs: ReportInputs, radar_values: list[Value], style: Style) -> dict[str, Any]:
+def digest_of(payload: str) -> str:
+    """Twelve hexadecimal digits by which votes name the report that they were given on."""
+    return hashlib.sha256(payload.encode()).hexdigest()[:12]
+
+
+def summary_payload(
+    inputs: ReportInputs, radar_values: list[Value], style: Style, *, digest: str, images_reduced: str
+) -> dict[str, Any]:
     """Systems, values, slices, cells, pairs, axes of the radar chart, training curves."""
     comparison = inputs.comparison
     return {
         "experiment": comparison.experiment,
+        "digest": digest,
+        "images_reduced": images_reduced,
         "confidence": comparison.confidence,
         "systems": [
             {"name": s.name, "label": s.label, "family": FAMILY_LABELS.get(s.family, s.family)}
@@ -46,6 +82,7 @@ def summary_payload(inputs: ReportInputs, radar_values: list[Value], style: Styl
                 "decimals": decimals_of(value),
                 "higher": value.higher_is_better,
                 "note": value.note,
+                "signature": value.signature,
             }
             for value in comparison.values
         ],
@@ -106,19 +143,25 @@ def samples_payload(inputs: ReportInputs) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def drawing_parts(inputs: ReportInputs) -> list[str]:
-    """Drawings as base64 of deflated JSON, `DRAWINGS_A_PART` samples each: lists of [svg, image, width, height]."""
+def pack_drawings(inputs: ReportInputs, most_bytes: int = MOST_DRAWING_BYTES) -> PackedDrawings:
+    """Drawings as SVG text, images as WebP: the pixels of the PNG, or fewer where all would exceed `most_bytes`."""
+    svgs = [displayable_svg(sample.xml) for sample in inputs.samples]
+    n_drawing_bytes = sum(len(zlib.compress(svg.encode())) for svg in svgs)
+    for packing in PACKINGS:
+        images = [None if image.png is None else pack_image(image.png, packing) for image in inputs.images]
+        # In the page both are in base64; deflate takes back what base64 puts on inside of the parts.
+        n_bytes = 4 / 3 * (n_drawing_bytes + sum(len(image) for image in images if image))
+        if n_bytes <= most_bytes:
+            break
     rows = [
-        [
-            displayable_svg(sample.xml),
-            None if image.png is None else compact_image(image.png),
-            image.width,
-            image.height,
-        ]
-        for sample, image in zip(inputs.samples, inputs.images, strict=True)
+        [svg, None if packed is None else base64.b64encode(packed).decode(), image.width, image.height]
+        for svg, packed, image in zip(svgs, images, inputs.images, strict=True)
     ]
     parts = (rows[start : start + DRAWINGS_A_PART] for start in range(0, len(rows), DRAWINGS_A_PART))
-    return [base64.b64encode(zlib.compress(json.dumps(part).encode(), 9)).decode() for part in parts]
+    return PackedDrawings(
+        parts=[base64.b64encode(zlib.compress(json.dumps(part).encode(), 9)).decode() for part in parts],
+        reduced=packing.words,
+    )
 
 
 def displayable_svg(xml: str) -> str:
@@ -129,15 +172,19 @@ def displayable_svg(xml: str) -> str:
     return f'{xml[: root.start()]}<svg xmlns="http://www.w3.org/2000/svg"{xml[root.start() + 4 :]}'
 
 
-def compact_image(png: bytes) -> str:
-    """The same pixels as lossless WebP in base64: a third of the bytes of the PNG."""
+def pack_image(png: bytes, packing: Packing) -> bytes:
+    """An image as WebP; without a quality the same pixels, in a third of the bytes of the PNG."""
     from PIL import Image
 
-    image = Image.open(io.BytesIO(png))
+    image: Any = Image.open(io.BytesIO(png))
+    image = image.convert("RGBA" if "A" in image.getbands() or "transparency" in image.info else "RGB")
     packed = io.BytesIO()
-    mode = "RGBA" if "A" in image.getbands() or "transparency" in image.info else "RGB"
-    image.convert(mode).save(packed, "WEBP", lossless=True, exact=True, method=2)
-    return base64.b64encode(packed.getvalue()).decode()
+    if packing.quality is None:
+        image.save(packed, "WEBP", lossless=True, exact=True, method=2)
+    else:
+        image.thumbnail((packing.most_pixels, packing.most_pixels))
+        image.save(packed, "WEBP", quality=packing.quality, method=4)
+    return packed.getvalue()
 
 
 def training_curves(training: Training) -> dict[str, Any]:

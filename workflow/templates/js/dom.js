@@ -36,6 +36,11 @@ function format(number, decimals) {
   return number.toFixed(decimals).replace("-", "−");
 }
 
+function pText(p) {
+  if (p === null) return "–";
+  return p < 0.001 ? "p < 0.001" : `p = ${p.toFixed(3)}`;
+}
+
 /** Ticks at round numbers inside [low, high], about `wanted` of them. */
 function ticks(low, high, wanted) {
   const step = roundStep((high - low) / wanted);
@@ -53,6 +58,15 @@ function roundStep(step) {
 function tickText(number, step) {
   const decimals = [0, 1, 2, 3].find((n) => Math.abs(step * 10 ** n - Math.round(step * 10 ** n)) < 1e-6) ?? 4;
   return number.toFixed(decimals).replace("-", "−");
+}
+
+/** Give the reader a text as a file. */
+function saveText(name, type, text) {
+  const link = h("a", { href: URL.createObjectURL(new Blob([text], { type })), download: name.replace(/[^\w.-]+/g, "_") });
+  document.body.append(link);
+  link.click();
+  link.remove();
+  setTimeout(() => URL.revokeObjectURL(link.href), 10000);
 }
 
 /** Put text on the clipboard and say so on the button; where the browser refuses, show it for copying by hand. */

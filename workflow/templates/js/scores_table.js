@@ -1,9 +1,9 @@
-// The table of systems x values: slice, comparison with one system, sorting, copying.
+// The table of systems x values: slice, comparison with one system, sorting.
 
 function scoresTable(mount) {
-  const state = { slice: "all", rival: "", values: radarValues, sort: null, descending: true };
+  const state = { slice: "all", rival: "", values: radarValues, sort: null, descending: true, format: "CSV" };
   const place = h("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": "Scores of all systems" });
-  const formats = { CSV: asCsv, Markdown: asMarkdown, LaTeX: asLatex };
+  const formats = { CSV: [asCsv, "csv"], Markdown: [asMarkdown, "md"], LaTeX: [asLatex, "tex"] };
 
   const rivalField = choice("Differences from", [["", "none"], ...systemOptions], "", (name) => { state.rival = name; draw(); });
   mount.append(
@@ -18,12 +18,17 @@ function scoresTable(mount) {
         Object.assign(state, { values: name === "all" ? summary.values : radarValues, sort: null });
         draw();
       }),
-      h("div", { class: "buttons", role: "group", "aria-label": "Copy the table" },
-        h("span", {}, "Copy as"),
-        Object.entries(formats).map(([name, write]) =>
-          h("button", { type: "button", onclick: (event) => copyText(write(rows(), state), event.currentTarget) }, name)))),
+      choice("This table as", Object.keys(formats).map((name) => [name, name]), state.format, (name) => { state.format = name; }),
+      h("div", { class: "buttons", role: "group", "aria-label": "Take the table along" },
+        h("button", { type: "button", onclick: (event) => copyText(exported(), event.currentTarget) }, "Copy"),
+        h("button", { type: "button", onclick: () => saveText(`${summary.experiment}-scores.${formats[state.format][1]}`, "text/plain", exported()) }, "Save"))),
     place);
   draw();
+
+  function exported() {
+    const [write] = formats[state.format];
+    return write(rows(), { ...state, rival: state.slice === "all" ? state.rival : "" });
+  }
 
   function rows() {
     const systems = summary.systems.map((system) => ({
@@ -82,56 +87,9 @@ function scoresTable(mount) {
   }
 
   function difference(lead, value) {
-    const better = value.higher ? lead.difference > 0 : lead.difference < 0;
-    const clear = lead.p < 1 - summary.confidence;
-    const sign = lead.difference > 0 ? "+" : "";
-    return h("span", { class: `interval ${clear ? (better ? "better" : "worse") : ""}` },
-      `${sign}${format(lead.difference, value.decimals)} ${clear ? (better ? "better" : "worse") : "n.s."}`,
-      h("small", {}, `p ${lead.p < 0.001 ? "< 0.001" : `= ${lead.p.toFixed(3)}`}`));
+    const word = verdict(lead, value);
+    return h("span", { class: `interval ${word}` },
+      `${lead.difference > 0 ? "+" : ""}${format(lead.difference, value.decimals)} ${word || "n.s."}`,
+      h("small", {}, pText(lead.p)));
   }
-}
-
-function plainCell(cell, value) {
-  if (cell.score === null) return "–";
-  const interval = cell.low === null ? "" : ` [${cell.low.toFixed(value.decimals)}, ${cell.high.toFixed(value.decimals)}]`;
-  return cell.score.toFixed(value.decimals) + interval;
-}
-
-function asCsv(rows, state) {
-  const quote = (text) => `"${String(text).replaceAll('"', '""')}"`;
-  const lines = [["system", "family", "slice", "value", "score", "low", "high", "n", "n_failed"].join(",")];
-  for (const { system, cells } of rows) {
-    cells.forEach((cell, column) => lines.push([quote(system.label), quote(system.family), quote(state.slice),
-      quote(state.values[column].name), cell.score ?? "", cell.low ?? "", cell.high ?? "", cell.n, cell.failed].join(",")));
-  }
-  return lines.join("\n");
-}
-
-function asMarkdown(rows, state) {
-  const clean = (text) => text.replaceAll("|", "\\|").replace(/\s+/g, " ");
-  const line = (cells) => `| ${cells.join(" | ")} |`;
-  return [
-    line(["system", ...state.values.map((value) => clean(value.label))]),
-    line(["---", ...state.values.map(() => "---:")]),
-    ...rows.map(({ system, cells }) => line([clean(system.label), ...cells.map((cell, i) => plainCell(cell, state.values[i]))])),
-  ].join("\n");
-}
-
-function asLatex(rows, state) {
-  const clean = (text) => text.replace(/\\/g, "\\textbackslash ").replace(/[&%$#_{}]/g, "\\$&").replace(/~/g, "\\textasciitilde ").replace(/\^/g, "\\textasciicircum ");
-  const cellText = (system, cell, value) => {
-    const text = cell.score === null ? "--" : cell.score.toFixed(value.decimals);
-    const mark = state.slice === "all" ? standing(system.name, value.name) : "";
-    return mark === "best" ? `\\textbf{${text}}` : mark === "tie" ? `\\underline{${text}}` : text;
-  };
-  return [
-    `\\begin{tabular}{l${"r".repeat(state.values.length)}}`,
-    "\\toprule",
-    `System & ${state.values.map((value) => clean(value.label)).join(" & ")} \\\\`,
-    "\\midrule",
-    ...rows.map(({ system, cells }) => `${clean(system.label)} & ${cells.map((cell, i) => cellText(system, cell, state.values[i])).join(" & ")} \\\\`),
-    "\\bottomrule",
-    "\\end{tabular}",
-    "% bold: best; underlined: not significantly different from the best",
-  ].join("\n");
 }

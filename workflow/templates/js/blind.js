@@ -1,0 +1,189 @@
+// Blind comparison: two captions of a drawing, sides drawn by lot, names hidden; votes leave as JSON.
+
+/** `state` and `matches` are the explorer's: systems A and B, and the samples that its controls choose. */
+function blindComparison({ state, matches, onleave }) {
+  const element = h("div", { class: "ballot", hidden: true });
+  const storageKey = `votes of ${summary.experiment}, ${summary.digest}`;
+  const settings = { rater: "", seed: 1, pairing: "ab", references: false, unstored: false };
+  const votes = new Map(Object.entries(readStored())); // "sample|system|system", the systems in their order → vote
+  let queue = [], position = 0, skipped = 0, revealed = false;
+  return { element, open, restart };
+
+  function open() {
+    element.hidden = false;
+    restart();
+    element.querySelector(".choices")?.focus();
+  }
+
+  /** Draw lots anew for the samples chosen now. Votes are kept. */
+  function restart() {
+    if (element.hidden) return;
+    revealed = false;
+    const lots = randomNumbers(settings.seed);
+    const others = summary.systems.map(({ name }) => name);
+    queue = [];
+    skipped = 0;
+    for (const index of shuffled(matches(), lots)) {
+      const pair = settings.pairing === "ab" ? [state.a, state.b] : shuffled(others, lots).slice(0, 2);
+      if (lots() < 0.5) pair.reverse();
+      const texts = pair.map((name) => captionOf(name, index));
+      // Nothing to choose: one of them wrote nothing, or both wrote the same.
+      if (pair[0] === pair[1] || texts.includes(null) || texts[0] === texts[1]) skipped += 1;
+      else queue.push({ index, left: pair[0], right: pair[1] });
+    }
+    position = Math.max(0, queue.findIndex((entry) => !votes.has(keyOf(entry))));
+    draw();
+  }
+
+  function draw() {
+    const entry = queue[position], done = queue.filter((one) => votes.has(keyOf(one))).length;
+    const settingsRow = h("div", { class: "controls" },
+      h("label", { class: "field" }, h("span", {}, "Your name, for the file"),
+        h("input", { type: "text", value: settings.rater, oninput: (event) => { settings.rater = event.target.value; } })),
+      choice("Systems", [["ab", "A and B of the explorer"], ["any", "a random pair for each drawing"]], settings.pairing,
+        (pairing) => { settings.pairing = pairing; restart(); }),
+      h("label", { class: "field bound" }, h("span", {}, "Seed of the lots"),
+        h("input", { type: "number", step: 1, value: settings.seed, onchange: (event) => { settings.seed = Math.trunc(event.target.valueAsNumber) || 0; restart(); } })),
+      h("label", { class: "check" }, h("input", { type: "checkbox", checked: settings.references,
+        onchange: (event) => { settings.references = event.target.checked; draw(); } }), "show the references"),
+      h("div", { class: "buttons" },
+        h("button", { type: "button", disabled: !votes.size, onclick: save }, `Save ${votes.size} ${votes.size === 1 ? "vote" : "votes"} as JSON`),
+        h("button", { type: "button", disabled: !votes.size, onclick: () => { revealed = true; draw(); } }, "Show the result"),
+        h("button", { type: "button", onclick: () => { element.hidden = true; onleave(); } }, "Back to the samples")));
+    element.replaceChildren(settingsRow,
+      h("p", { class: "status", role: "status" }, `${done} of ${queue.length} voted`,
+        settings.unstored && h("small", {}, " This browser keeps no votes when the page is closed: save them."),
+        skipped > 0 && h("small", {}, ` ${skipped} left out: equal captions, or none`)),
+      revealed ? result() : entry ? question(entry) : h("p", { class: "empty" }, "There is nothing to compare: choose other systems or samples."));
+  }
+
+  function question(entry) {
+    const picture = h("figure", { class: "drawing" });
+    drawingOf(entry.index).then(([svg]) => picture.append(svgImage(svg, "The drawing to be described", 320)));
+    const vote = votes.get(keyOf(entry))?.vote;
+    const options = [["left", "Left is better"], ["right", "Right is better"], ["alike", "Both fit alike"], ["neither", "Neither fits"]];
+    const choices = h("div", { class: "choices", tabindex: -1, role: "group", "aria-label": "Your vote. Keys 1 to 4" },
+      options.map(([name, text], i) => h("button", { type: "button", "aria-pressed": String(vote === name), onclick: () => cast(entry, name) },
+        h("kbd", { "aria-hidden": "true" }, String(i + 1)), text)));
+    const place = h("div", { class: "question" }, picture,
+      h("div", {},
+        h("h3", {}, "Which caption describes the drawing better?"),
+        h("div", { class: "sides" }, ["left", "right"].map((side) =>
+          h("div", { class: "side" }, h("h4", {}, side === "left" ? "Left" : "Right"), h("p", {}, captionOf(entry[side], entry.index))))),
+        settings.references && h("div", { class: "references" }, h("h4", {}, "References"),
+          h("ul", {}, samples.references[entry.index].map((reference) => h("li", {}, reference)))),
+        choices,
+        h("div", { class: "pager" },
+          h("button", { type: "button", disabled: position === 0, onclick: () => turn(position - 1) }, "Previous"),
+          h("span", {}, `${position + 1} of ${queue.length}`),
+          h("button", { type: "button", disabled: position >= queue.length - 1, onclick: () => turn(position + 1) }, "Next"))));
+    place.addEventListener("keydown", (event) => {
+      const option = options[Number(event.key) - 1];
+      if (option && !event.altKey && !event.ctrlKey && !event.metaKey) cast(entry, option[0]);
+    });
+    return place;
+  }
+
+  function cast({ index, left, right }, vote) {
+    votes.set(keyOf({ index, left, right }), { sample: samples.id[index], left, right, vote });
+    store();
+    turn(Math.min(position + 1, queue.length - 1));
+  }
+
+  function turn(to) {
+    position = to;
+    draw();
+    element.querySelector(".choices")?.focus({ preventScroll: true });
+  }
+
+  /** How often each system of a pair was preferred, with an exact sign test of the decided votes. */
+  function result() {
+    const tallies = new Map();
+    for (const { left, right, vote } of votes.values()) {
+      const [first, second] = inOrder(left, right);
+      const key = `${first}|${second}`;
+      const tally = tallies.get(key) ?? { first, second, firstWins: 0, secondWins: 0, alike: 0, neither: 0 };
+      if (vote === "left" || vote === "right") tally[(vote === "left" ? left : right) === first ? "firstWins" : "secondWins"] += 1;
+      else tally[vote] += 1;
+      tallies.set(key, tally);
+    }
+    const label = (name) => summary.systems[systemIndex.get(name)].label;
+    return h("div", {}, h("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": "Result of the votes" }, h("table", { class: "numbers tallies" },
+      h("thead", {}, h("tr", {}, ["Systems", "first preferred", "second preferred", "alike", "neither", "sign test"].map((text) => h("th", { scope: "col" }, text)))),
+      h("tbody", {}, [...tallies.values()].map((tally) => h("tr", {},
+        h("th", { scope: "row" }, `${label(tally.first)} – ${label(tally.second)}`),
+        [tally.firstWins, tally.secondWins, tally.alike, tally.neither].map((n) => h("td", {}, String(n))),
+        h("td", {}, pText(signTest(tally.firstWins, tally.secondWins)))))))),
+    h("div", { class: "buttons" }, h("button", { type: "button", onclick: () => { revealed = false; draw(); } }, "Go on voting"),
+      h("button", { type: "button", onclick: () => { votes.clear(); store(); restart(); } }, "Delete all votes")));
+  }
+
+  function save() {
+    const text = JSON.stringify({ experiment: summary.experiment, report: summary.digest, rater: settings.rater, seed: settings.seed,
+      votes: [...votes.values()] }, null, 1);
+    saveText(`votes-${summary.experiment}.json`, "application/json", text);
+  }
+
+  function keyOf({ index, left, right }) {
+    return [samples.id[index], ...inOrder(left, right)].join("|");
+  }
+
+  function inOrder(left, right) {
+    return systemIndex.get(left) < systemIndex.get(right) ? [left, right] : [right, left];
+  }
+
+  function captionOf(system, index) {
+    const { captions, failed } = samples.systems[system];
+    return failed[index] === undefined ? captions[index] : null;
+  }
+
+  // Browsers may refuse storage to files from disk; then the votes last as long as the page.
+  function readStored() {
+    try {
+      return JSON.parse(localStorage.getItem(storageKey) ?? "{}");
+    } catch {
+      return {};
+    }
+  }
+
+  function store() {
+    try {
+      localStorage.setItem(storageKey, JSON.stringify(Object.fromEntries(votes)));
+    } catch {
+      settings.unstored = true; // said above the question
+    }
+  }
+}
+
+/** Numbers in [0, 1) from a seed, the same on every machine (mulberry32). */
+function randomNumbers(seed) {
+  let state = seed >>> 0;
+  return () => {
+    state = (state + 0x6d2b79f5) >>> 0;
+    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
+    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4294967296;
+  };
+}
+
+/** Fisher and Yates' shuffle of a copy. */
+function shuffled(items, lots) {
+  const copy = [...items];
+  for (let i = copy.length - 1; i > 0; i -= 1) {
+    const j = Math.floor(lots() * (i + 1));
+    [copy[i], copy[j]] = [copy[j], copy[i]];
+  }
+  return copy;
+}
+
+/** Two-sided exact p of the sign test: chance of a split at least as uneven, were both sides equally good; null for no votes. */
+function signTest(wins, losses) {
+  const n = wins + losses;
+  if (!n) return null;
+  let term = -n * Math.LN2, tail = 0; // log of the chance of k wins, from k = 0
+  for (let k = 0; k <= Math.min(wins, losses); k += 1) {
+    tail += Math.exp(term);
+    term += Math.log((n - k) / (k + 1));
+  }
+  return Math.min(1, 2 * tail);
+}

@@ -1,0 +1,90 @@
+// The table of scores as CSV, Markdown and LaTeX. `rows` are {system, cells} in the order shown; `table` says the
+// values of the columns, the slice, and the rival: the system from which differences are given, "" for none.
+
+function asCsv(rows, table) {
+  // A leading quote mark keeps spreadsheets from taking a stranger's text for a formula.
+  const quote = (text) => `"${String(text).replace(/^(?=[=+\-@\t\r])/, "'").replaceAll('"', '""')}"`;
+  const rivalNames = ["difference_from", "difference", "difference_low", "difference_high", "p_holm"];
+  const lines = [["system", "label", "family", "slice", "value", "score", "low", "high", "n", "n_failed",
+    ...(table.rival ? rivalNames : []), "signature"].join(",")];
+  for (const { system, cells } of rows) {
+    cells.forEach((cell, column) => {
+      const value = table.values[column], lead = leadOverRival(system, value, table);
+      lines.push([quote(system.name), quote(system.label), quote(system.family), quote(table.slice), quote(value.name),
+        cell.score ?? "", cell.low ?? "", cell.high ?? "", cell.n, cell.failed,
+        ...(table.rival ? [quote(table.rival), lead?.difference ?? "", lead?.low ?? "", lead?.high ?? "", lead?.p ?? ""] : []),
+        quote(value.signature)].join(","));
+    });
+  }
+  return `${lines.join("\n")}\n`;
+}
+
+function asMarkdown(rows, table) {
+  const clean = (text) => text.replace(/[\\|<>*_`[\]]/g, "\\$&").replace(/\s+/g, " ");
+  const line = (cells) => `| ${cells.join(" | ")} |`;
+  const cellText = (system, cell, value) => {
+    if (cell.score === null) return "–";
+    const interval = cell.low === null ? "" : ` [${cell.low.toFixed(value.decimals)}, ${cell.high.toFixed(value.decimals)}]`;
+    const score = cell.score.toFixed(value.decimals);
+    return (markOf(system, value, table) === "best" ? `**${score}**` : score) + interval + leadMark(system, value, table);
+  };
+  return `${[
+    line(["System", ...table.values.map((value) => clean(value.label))]),
+    line(["---", ...table.values.map(() => "---:")]),
+    ...rows.map(({ system, cells }) => line([clean(system.label), ...cells.map((cell, i) => cellText(system, cell, table.values[i]))])),
+    "",
+    ...footnotes(table).map((note) => `${clean(note)}  `),
+  ].join("\n")}\n`;
+}
+
+function asLatex(rows, table) {
+  const names = { "\\": "\\textbackslash{}", "~": "\\textasciitilde{}", "^": "\\textasciicircum{}", "−": "$-$", "–": "--" };
+  const clean = (text) => text.replace(/[\\~^−–&%$#_{}]/g, (character) => names[character] ?? `\\${character}`).replace(/\s+/g, " ");
+  const cellText = (system, cell, value) => {
+    if (cell.score === null) return "--";
+    const text = cell.score.toFixed(value.decimals), mark = markOf(system, value, table), lead = leadMark(system, value, table);
+    return (mark === "best" ? `\\textbf{${text}}` : mark === "tie" ? `\\underline{${text}}` : text) + (lead && `$^{${lead.trim()}}$`);
+  };
+  return `${[
+    ...footnotes(table).map((note) => `% ${note.replace(/\s+/g, " ")}`),
+    `\\begin{tabular}{l${"r".repeat(table.values.length)}}`,
+    "\\toprule",
+    `System & ${table.values.map((value) => clean(value.label)).join(" & ")} \\\\`,
+    "\\midrule",
+    ...rows.map(({ system, cells }) => `${clean(system.label)} & ${cells.map((cell, i) => cellText(system, cell, table.values[i])).join(" & ")} \\\\`),
+    "\\bottomrule",
+    "\\end{tabular}",
+  ].join("\n")}\n`;
+}
+
+/** What a reader of the table must know. */
+function footnotes(table) {
+  const slice = summary.slices.find(({ name }) => name === table.slice);
+  const notes = [`${slice.label}, n = ${slice.n}. Intervals: ${percent}, paired bootstrap.`];
+  if (table.slice === "all") notes.push("Bold: best. In LaTeX underlined: not significantly different from the best (Holm-corrected).");
+  if (table.rival) {
+    const label = summary.systems[systemIndex.get(table.rival)].label;
+    notes.push(`+ and -: significantly better and worse than ${label}; =: no significant difference (paired approximate randomisation, Holm-corrected).`);
+  }
+  return [...notes, ...table.values.map((value) => `${value.label}: ${value.signature}`)];
+}
+
+function markOf(system, value, table) {
+  return table.slice === "all" ? standing(system.name, value.name) : "";
+}
+
+function leadOverRival(system, value, table) {
+  return table.rival && table.rival !== system.name ? leadOf(value.name, system.name, table.rival) : null;
+}
+
+/** " +", " -" or " =" against the rival; "" where there is none. */
+function leadMark(system, value, table) {
+  const lead = leadOverRival(system, value, table);
+  return lead ? ` ${{ better: "+", worse: "-", "": "=" }[verdict(lead, value)]}` : "";
+}
+
+/** "better", "worse", or "" where a difference is within chance. */
+function verdict(lead, value) {
+  if (lead.p >= 1 - summary.confidence) return "";
+  return (lead.difference > 0) === value.higher ? "better" : "worse";
+}
