@@ -65,7 +65,7 @@ def make_sample(record: RawRecord, source: str, settings: Settings) -> Sample:
         group=record.group or record.id,
         xml=drawing.xml,
         references=record.captions,
-        flags=[*record.flags, *drawing.flags],
+        flags=sorted({*record.flags, *drawing.flags}),
         n_chars=len(drawing.xml),
         n_shapes=drawing.n_shapes,
         n_commands=drawing.n_commands,

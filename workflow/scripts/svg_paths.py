@@ -11,35 +11,65 @@ import re
 from svgelements import Arc, Close, CubicBezier, Line, Matrix, Move, Path, QuadraticBezier
 
 _DOUBLED_D = re.compile(r'^\s*d\s*=\s*["\']?')
-_COMMANDS = re.compile(r"[MmLlHhVvCcSsQqTtAaZz]")
+_LAST_COMMAND = re.compile(r"([MmLlHhVvCcSsQqTtAaZz])([^MmLlHhVvCcSsQqTtAaZz]*)\Z")
+_NUMBER = r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?"
+_FLAG = "[01]"
+
+
+def _arguments(*kinds: str) -> re.Pattern[str]:
+    """A pattern of one or more sets of numbers, each as long as a command needs."""
+    one = "".join(rf"[\s,]*+{kind}" for kind in kinds)
+    return re.compile(rf"(?>(?:{one})+)")
+
+
+_ARGUMENTS = {
+    **{letter: _arguments(_NUMBER) for letter in "hv"},
+    **{letter: _arguments(_NUMBER, _NUMBER) for letter in "mlt"},
+    **{letter: _arguments(*[_NUMBER] * 4) for letter in "sq"},
+    "c": _arguments(*[_NUMBER] * 6),
+    "a": _arguments(_NUMBER, _NUMBER, _NUMBER, _FLAG, _FLAG, _NUMBER, _NUMBER),
+}
 
 
 def repair_path_data(d: str) -> tuple[str, list[str]]:
-    """Path data without a doubled `d=`, and the names of the repairs."""
-    mended = _DOUBLED_D.sub("", d)
-    return (mended.rstrip("\"' "), ["doubled_d"]) if mended != d else (d, [])
-
-
-def parse_path(d: str) -> tuple[Path, list[str]]:
-    """The path of a data string, and the names of repairs; a cut-off end is dropped back to the last whole command.
-
-    Raises ValueError where nothing can be read or a number is not finite.
-    """
+    """Path data without a doubled `d=` and without a command that was cut off at the end; the repairs' names."""
     repairs = []
+    mended = _DOUBLED_D.sub("", d)
+    if mended != d:
+        mended = mended.rstrip("\"' ")
+        repairs.append("doubled_d")
+    whole = drop_cut_end(mended)
+    if whole != mended:
+        repairs.append("cut_path")
+    return whole, repairs
+
+
+def drop_cut_end(d: str) -> str:
+    """Path data up to the last set of numbers that is complete for its command."""
+    last = next(_LAST_COMMAND.finditer(d), None)
+    if last is None:
+        return d
+    letter, rest = last[1].lower(), last[2]
+    if letter == "z":
+        return d if not rest.strip(" \t\r\n,") else d[: last.end(1)]
+    whole = _ARGUMENTS[letter].match(rest)
+    end = whole.end() if whole else 0
+    if not rest[end:].strip(" \t\r\n,") and end:
+        return d
+    return d[: last.start(2) + end] if end else drop_cut_end(d[: last.start(1)].rstrip())
+
+
+def parse_path(d: str) -> Path:
+    """The path of a data string. Raises ValueError where it cannot be read or a number is not finite."""
     try:
         path = Path(d)
-    except (ValueError, IndexError, TypeError, ZeroDivisionError):
-        last = max((match.start() for match in _COMMANDS.finditer(d)), default=0)
-        try:
-            path = Path(d[:last])
-        except (ValueError, IndexError, TypeError, ZeroDivisionError) as error:
-            raise ValueError(f"path data that cannot be read: {d[:40]!r}") from error
-        repairs.append("cut_path")
+    except (ValueError, IndexError, TypeError, ZeroDivisionError) as error:
+        raise ValueError(f"path data that cannot be read: {d[:40]!r}") from error
     for segment in path:
         for point in (segment.start, segment.end):
             if point is not None and not (math.isfinite(point.x) and math.isfinite(point.y)):
                 raise ValueError("path data with a number that is not finite")
-    return path, repairs
+    return path
 
 
 class PathWriter:
@@ -87,7 +117,6 @@ class PathWriter:
             self.start, self.control = end, None
         elif isinstance(segment, Line):
             self._write_line(end)
-            self.control = None
         elif isinstance(segment, CubicBezier):
             self._write_cubic(self.round_point(segment.control1), self.round_point(segment.control2), end)
         elif isinstance(segment, QuadraticBezier):
@@ -95,13 +124,13 @@ class PathWriter:
             self.control = None
         elif isinstance(segment, Arc):
             self._write_arc(segment, end)
-            self.control = None
         self.point = end
 
     def _write_line(self, end: tuple[float, float]) -> None:
         (x, y), (px, py) = end, self.point
         if end == self.point and self.command not in "Mm":
             return  # nothing is drawn; right after a move it is a dot that a round cap makes visible
+        self.control = None
         if y == py and x != px:
             self._emit_shorter_number("H", x, x - px)
         elif x == px and y != py:
@@ -127,12 +156,19 @@ class PathWriter:
         if rx == 0 or ry == 0:
             self._write_line(end)
             return
+        self.control = None
+        large = abs(arc.sweep) > math.pi
+        half_chord = math.dist(self.point, end) / 2
+        if rx == ry and half_chord >= min(rx, float(arc.rx)) - 1e-9:
+            # A half circle: radii up to its own are drawn alike, and this one is read and written as itself again.
+            rx = ry = max(math.floor(half_chord * 10**self.precision), 1) / 10**self.precision
+            large = False
         turn = 0 if abs(rx - ry) < 1e-9 else round(math.degrees(float(arc.get_rotation()))) % 180
         head = [
             self.number(rx),
             self.number(ry),
             str(turn),
-            str(int(abs(arc.sweep) > math.pi)),
+            str(int(large)),
             str(int(arc.sweep > 0)),
         ]
         x, y = end

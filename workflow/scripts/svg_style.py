@@ -7,7 +7,6 @@ named.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from typing import Any
 
 import cssselect2
@@ -29,10 +28,26 @@ INHERITED = {
     "stroke-opacity": "1",
     "color": "#000",
     "visibility": "visible",
+    "clip-rule": "nonzero",
+    "paint-order": "normal",
+    "marker-start": "none",
+    "marker-mid": "none",
+    "marker-end": "none",
 }
-OWN = {"opacity": "1", "display": "inline", "clip-path": "none", "mask": "none", "filter": "none"}
+OWN = {
+    "opacity": "1",
+    "display": "inline",
+    "clip-path": "none",
+    "mask": "none",
+    "filter": "none",
+    "mix-blend-mode": "normal",
+    "vector-effect": "none",
+    "stop-color": "#000",
+    "stop-opacity": "1",
+}
 PROPERTIES = {*INHERITED, *OWN}
 
+_OPACITY = re.compile(r"\s*([+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?)(%)?\s*", re.IGNORECASE)
 _BARE_RGB = re.compile(r"\s*(\d{1,3})\s*,\s*(\d{1,3})\s*,\s*(\d{1,3})\s*")
 # Names that are shorter than, or as long as, the shortest hexadecimal form.
 SHORT_NAMES = {
@@ -59,11 +74,11 @@ SHORT_NAMES = {
 class Stylesheet:
     """The rules of a drawing's <style> elements."""
 
-    def __init__(self, texts: list[str]):
+    def __init__(self, texts: list[str], known_only: bool = True):
         self.matcher = cssselect2.Matcher()
         for rule in (rule for text in texts for rule in tinycss2.parse_stylesheet(text, True, True)):
             if rule.type == "qualified-rule":
-                declarations = read_declarations(rule.content)
+                declarations = read_declarations(rule.content, known_only)
                 try:
                     selectors = cssselect2.compile_selector_list(rule.prelude)
                 except cssselect2.SelectorError:
@@ -79,13 +94,18 @@ class Stylesheet:
         return merged
 
 
-def read_declarations(content: Any) -> dict[str, str]:
-    """The properties of a declaration list that we know; `content` is text or tinycss2 tokens."""
+def wrap_elements(root: Any) -> dict[Any, Any]:
+    """Every element of a tree with the wrapper that the matcher of CSS rules wants."""
+    return {wrapper.etree_element: wrapper for wrapper in cssselect2.ElementWrapper.from_xml_root(root).iter_subtree()}
+
+
+def read_declarations(content: Any, known_only: bool = True) -> dict[str, str]:
+    """The properties of a declaration list, those that we know or all; `content` is text or tinycss2 tokens."""
     declarations = tinycss2.parse_blocks_contents(content)
     return {
         declaration.lower_name: tinycss2.serialize(declaration.value).strip()
         for declaration in declarations
-        if declaration.type == "declaration" and declaration.lower_name in PROPERTIES
+        if declaration.type == "declaration" and (not known_only or declaration.lower_name in PROPERTIES)
     }
 
 
@@ -94,7 +114,7 @@ def repaired_colour(value: str) -> tuple[str, str | None]:
     match = _BARE_RGB.fullmatch(value)
     if match:
         return f"rgb({match[1]},{match[2]},{match[3]})", "colour"
-    if value.strip() in ("None", "null", ""):
+    if value.strip() in ("None", "null"):
         return "none", "none_colour"
     return value.strip(), None
 
@@ -116,10 +136,24 @@ def shortest_colour(colour: RGBA) -> str:
     return f"#{text[0]}{text[2]}{text[4]}" if text[0::2] == text[1::2] else f"#{text}"
 
 
-def iterate_repairs(declarations: dict[str, str]) -> Iterator[str]:
-    """Mend the colours of declarations in place; yields the names of the repairs."""
-    for name in ("fill", "stroke", "color"):
-        if name in declarations:
-            declarations[name], repair = repaired_colour(declarations[name])
-            if repair:
-                yield repair
+def parse_opacity(value: str) -> float:
+    """An opacity between 0 and 1; 1 where it cannot be read."""
+    match = _OPACITY.fullmatch(value or "")
+    number = float(match[1]) / (100 if match[2] else 1) if match else 1.0
+    return min(max(number, 0.0), 1.0)
+
+
+def short_decimal(value: float, precision: int = 2) -> str:
+    """A number without needless zeros: 1, .5, 2.25."""
+    text = f"{value:.{precision}f}"
+    if "." in text:
+        text = text.rstrip("0").rstrip(".")
+    text = re.sub(r"^(-?)0\.", r"\1.", text)
+    return "0" if text == "-0" else text
+
+
+Attributes = tuple[tuple[str, str], ...]
+
+
+def write_attributes(attributes: Attributes) -> str:
+    return "".join(f' {name}="{value}"' for name, value in attributes)

@@ -1,0 +1,395 @@
+"""Level compact: the shortest text that still draws the same picture, on a square canvas.
+
+Transforms are applied, numbers rounded to the canvas' grid, styles and `use` resolved, what is not drawn left out.
+Gradients and clip paths are rewritten (svg_defs.py). A shape that cannot be flattened exactly keeps a transform of its
+own. What is beyond all that (masks, filters, patterns, text, images) raises BeyondCompact with its name.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from lxml import etree
+from svgelements import Matrix
+from tinycss2.color3 import RGBA
+
+from svg_defs import Definition, Definitions, Gradients, NeedsFrame, scale_of, write_matrix
+from svg_parse import SVG_NAMESPACE, Unusable, local_name
+from svg_paths import PathWriter
+from svg_shapes import (
+    CONTAINERS,
+    MAX_USE_DEPTH,
+    SHAPES,
+    BeyondCompact,
+    basic_shape,
+    elements_by_id,
+    find_view,
+    parse_length,
+    parse_transform,
+    shape_path,
+    use_offset,
+    used_element,
+)
+from svg_style import (
+    INHERITED,
+    OWN,
+    PROPERTIES,
+    Attributes,
+    Stylesheet,
+    parse_opacity,
+    read_declarations,
+    resolve_paint,
+    short_decimal,
+    shortest_colour,
+    wrap_elements,
+    write_attributes,
+)
+
+DEFAULTS = {**INHERITED, **OWN}
+Style = dict[str, str]
+# Drawn, but not by geometry that we rewrite.
+BEYOND = {"text", "image"}
+# Properties that change how a shape is drawn in ways that we do not write.
+BEYOND_PROPERTIES = ("mask", "filter", "mix-blend-mode", "vector-effect", "marker-start", "marker-mid", "marker-end")
+LINE_DECIMALS = 1  # of stroke widths and dashes, also on a grid of whole numbers
+MATRIX_DECIMALS = 3
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """The canonical text of a drawing with what was measured."""
+
+    xml: str
+    n_shapes: int
+    n_commands: int
+    n_colours: int
+    flags: tuple[str, ...] = ()
+
+
+@dataclass
+class Leaf:
+    """A shape that is drawn: its element's text without paint, and its paint."""
+
+    geometry: str
+    paint: Attributes
+    n_commands: int
+
+
+@dataclass
+class Block:
+    """A group that is drawn as one: its attributes and what is in it."""
+
+    attributes: Attributes
+    pieces: list[Piece]
+
+
+Piece = Leaf | Block
+
+
+def compact_drawing(root: etree._Element, canvas: int, precision: int) -> Drawing:
+    """The compact text of a mended drawing. Raises BeyondCompact, or Unusable where nothing is drawn."""
+    return Compactor(root, canvas, precision).compact()
+
+
+class Compactor:
+    """Rewrites a parsed drawing on a square canvas."""
+
+    def __init__(self, root: etree._Element, canvas: int, precision: int):
+        self.root, self.canvas, self.precision = root, canvas, precision
+        self.flags: set[str] = set()
+        self.colours: set[str] = set()
+        self.n_shapes = self.n_commands = 0
+        self.by_id = elements_by_id(root)
+        texts = [element.text or "" for element in root.iter(f"{{{SVG_NAMESPACE}}}style")]
+        self.stylesheet = Stylesheet(texts) if texts else None
+        self.wrappers = wrap_elements(root) if texts else {}
+        self.definitions = Definitions()
+        self.gradients = Gradients(self.by_id, self._style_of_stop, self.definitions, precision)
+
+    def compact(self) -> Drawing:
+        style = self._cascade(self.root, dict(INHERITED))
+        matrix = self._view_matrix()
+        pieces = [piece for child in self.root for piece in self._pieces(child, matrix, style, 0)]
+        if not pieces:
+            raise Unusable("nothing is drawn")
+        body = write_pieces(pieces)
+        definitions = self.definitions.write()
+        if definitions:
+            body = f"<defs>{definitions}</defs>{body}"
+        xml = f'<svg xmlns="{SVG_NAMESPACE}" viewBox="0 0 {self.canvas} {self.canvas}">{body}</svg>'
+        return Drawing(xml, self.n_shapes, self.n_commands, len(self.colours), tuple(sorted(self.flags)))
+
+    def _view_matrix(self) -> Matrix:
+        """The matrix that puts the drawing's own view box, aspect kept, in the middle of the canvas."""
+        (x, y, width, height), _ = find_view(self.root)
+        scale = self.canvas / max(width, height)
+        left, top = (self.canvas - scale * width) / 2, (self.canvas - scale * height) / 2
+        return Matrix(scale, 0, 0, scale, left - scale * x, top - scale * y)
+
+    def _cascade(self, element: etree._Element, inherited: Style) -> Style:
+        """The style of an element: inherited, its attributes, CSS rules, style attribute, in this order."""
+        own = {name: value for name, value in element.attrib.items() if name in PROPERTIES}
+        if self.stylesheet and element in self.wrappers:
+            own |= self.stylesheet.declarations_of(self.wrappers[element])
+        if "style" in element.attrib:
+            own |= read_declarations(element.get("style") or "")
+        own = {name: value for name, value in own.items() if value != "inherit"}
+        return {**{name: inherited[name] for name in INHERITED}, **OWN, **own}
+
+    def _style_of_stop(self, stop: etree._Element) -> Style:
+        return self._cascade(stop, dict(INHERITED))
+
+    def _pieces(self, element: etree._Element, matrix: Matrix, inherited: Style, use_depth: int) -> list[Piece]:
+        """What is drawn of an element and of what is below it, in order."""
+        name = local_name(element)
+        if name in BEYOND:
+            raise BeyondCompact(name)
+        if name not in CONTAINERS and name not in SHAPES and name != "use":
+            return []
+        style = self._cascade(element, inherited)
+        if style["display"] == "none":
+            return []
+        if name == "svg":
+            raise BeyondCompact("nested svg")
+        for beyond in BEYOND_PROPERTIES:
+            if style[beyond] != DEFAULTS[beyond]:
+                raise BeyondCompact(beyond)
+        matrix = parse_transform(element.get("transform")) * matrix
+        if name in SHAPES:
+            return self._shape(element, style, matrix) if style["visibility"] == "visible" else []
+        if name == "use":
+            pieces = self._used(element, matrix, style, use_depth)
+        else:
+            children = drawn_branch(element) if name == "switch" else element
+            pieces = [piece for child in children for piece in self._pieces(child, matrix, style, use_depth)]
+        return self._grouped(pieces, style, matrix)
+
+    def _grouped(self, pieces: list[Piece], style: Style, matrix: Matrix) -> list[Piece]:
+        """Pieces under the opacity and the clip path of their group."""
+        opacity = parse_opacity(style["opacity"])
+        if not pieces or opacity == 0:
+            return []
+        attributes = self._clip_path(style, matrix)
+        if opacity == 1 and not attributes:
+            return pieces
+        only = pieces[0]
+        if len(pieces) == 1 and isinstance(only, Leaf) and not attributes:
+            own = dict(only.paint)
+            own["opacity"] = short_decimal(parse_opacity(own.get("opacity", "1")) * opacity)
+            return [Leaf(only.geometry, tuple(own.items()), only.n_commands)]
+        faded: Attributes = (("opacity", short_decimal(opacity)),) if opacity != 1 else ()
+        return [Block((*attributes, *faded), pieces)]
+
+    def _used(self, element: etree._Element, matrix: Matrix, style: Style, use_depth: int) -> list[Piece]:
+        target = used_element(element, self.by_id)
+        if target is None:
+            self.flags.add("dangling_use")
+            return []
+        if use_depth >= MAX_USE_DEPTH:
+            raise Unusable("`use` elements nested too deep or in a circle")
+        if local_name(target) == "symbol":
+            raise BeyondCompact("symbol")
+        return self._pieces(target, use_offset(element) * matrix, style, use_depth + 1)
+
+    def _clip_path(self, style: Style, matrix: Matrix) -> Attributes:
+        """The `clip-path` attribute of an element under a matrix; none where it clips nothing."""
+        reference = style["clip-path"]
+        if reference == "none":
+            return ()
+        element = self.by_id.get(reference.removeprefix("url(").rstrip(")").strip("'\" #"))
+        if element is None or local_name(element) != "clipPath":
+            return ()
+        own = self._cascade(element, dict(INHERITED))
+        if own["clip-path"] != "none" or element.get("clipPathUnits") == "objectBoundingBox":
+            raise BeyondCompact("clip path of the box or of another")
+        matrix = parse_transform(element.get("transform")) * matrix
+        shapes = [text for child in element for text in self._clipping(child, matrix, own, 0)]
+        if shapes == [f'rect width="{self.canvas}" height="{self.canvas}"']:
+            return ()
+        body = "".join(f"<{text}/>" for text in shapes)
+        return (("clip-path", f"url(#{self.definitions.add(Definition('clipPath', (), body))})"),)
+
+    def _clipping(self, element: etree._Element, matrix: Matrix, inherited: Style, use_depth: int) -> Iterator[str]:
+        """The geometry of the shapes of a clip path."""
+        name = local_name(element)
+        if name in BEYOND:
+            raise BeyondCompact("clip path of text")
+        style = self._cascade(element, inherited)
+        if style["display"] == "none" or style["visibility"] != "visible":
+            return
+        if style["clip-path"] != "none":
+            raise BeyondCompact("clip path of the box or of another")
+        matrix = parse_transform(element.get("transform")) * matrix
+        if name == "use" and use_depth < MAX_USE_DEPTH:
+            target = used_element(element, self.by_id)
+            if target is not None:
+                yield from self._clipping(target, use_offset(element) * matrix, style, use_depth + 1)
+        elif name in SHAPES:
+            path = shape_path(element)
+            geometry = self._geometry(element, path, matrix)[0] if path is not None else ""
+            if geometry:
+                yield geometry + (' clip-rule="evenodd"' if style["clip-rule"] == "evenodd" else "")
+
+    def _shape(self, element: etree._Element, style: Style, matrix: Matrix) -> list[Piece]:
+        """A shape, flattened where that is exact, else in a frame of its own."""
+        try:
+            return self._leaf(element, style, matrix, ())
+        except NeedsFrame:
+            scale, _ = scale_of(matrix)
+            if abs(scale - 1) < 0.01:  # so that rewriting a frame that we wrote changes nothing
+                scale = 1.0
+            frame = write_matrix(Matrix.scale(1 / scale) * matrix, MATRIX_DECIMALS, self.precision)
+            return self._leaf(element, style, Matrix.scale(scale), (("transform", frame),))
+
+    def _leaf(self, element: etree._Element, style: Style, matrix: Matrix, frame: Attributes) -> list[Piece]:
+        paint = self._paint(style, matrix)
+        if paint is None:
+            return []
+        path = shape_path(element)
+        geometry, n_commands = self._geometry(element, path, matrix) if path is not None else ("", 0)
+        if not geometry:
+            return []
+        self.n_shapes += 1
+        self.n_commands += n_commands
+        return [Leaf(geometry, (*paint, *self._clip_path(style, matrix), *frame), n_commands)]
+
+    def _geometry(self, element: etree._Element, path, matrix: Matrix) -> tuple[str, int]:
+        """A shape's element without paint, as a basic shape where it can be, and its number of commands."""
+        writer = PathWriter(self.precision)
+        text = writer.write(path, matrix)
+        if writer.n_commands < 2:
+            return "", 0
+        as_shape = basic_shape(element, matrix, writer)
+        return (as_shape, 1) if as_shape else (f'path d="{text}"', writer.n_commands)
+
+    def _paint(self, style: Style, matrix: Matrix) -> Attributes | None:
+        """The paint attributes of a shape in a fixed order, defaults left out; None where nothing is drawn.
+
+        Raises NeedsFrame for a paint that only fits the shape's own coordinates.
+        """
+        paint: dict[str, str] = {}
+        fill, fill_opacity = self._colour(style, "fill", matrix)
+        stroke, stroke_opacity = self._colour(style, "stroke", matrix)
+        width = parse_length(style["stroke-width"])
+        if width is None:
+            raise BeyondCompact("stroke width in other units")
+        opacity = parse_opacity(style["opacity"])
+        if width <= 0 or stroke_opacity == 0:
+            stroke = "none"
+        if fill_opacity == 0:
+            fill = "none"
+        if opacity == 0 or (fill == "none" and stroke == "none"):
+            return None
+        if fill != "black":
+            paint["fill"] = fill
+        if fill != "none":
+            paint["fill-opacity"] = short_decimal(fill_opacity)
+            paint["fill-rule"] = style["fill-rule"]
+        if stroke != "none":
+            paint |= self._stroke(style, stroke, stroke_opacity, width, matrix)
+            if fill != "none":
+                paint["paint-order"] = style["paint-order"]
+        paint["opacity"] = short_decimal(opacity)
+        self.colours.update(colour for colour in (fill, stroke) if colour != "none")
+        return tuple((name, value) for name, value in paint.items() if value != DEFAULTS.get(name))
+
+    def _stroke(self, style: Style, stroke: str, opacity: float, width: float, matrix: Matrix) -> dict[str, str]:
+        scale, keeps_form = scale_of(matrix)
+        if not keeps_form:
+            raise NeedsFrame
+        decimals = max(self.precision, LINE_DECIMALS)
+        paint = {"stroke": stroke, "stroke-width": short_decimal(width * scale, decimals)}
+        for name in ("stroke-linecap", "stroke-linejoin"):
+            paint[name] = style[name]
+        if style["stroke-linejoin"] == "miter":
+            paint["stroke-miterlimit"] = style["stroke-miterlimit"]
+        paint["stroke-opacity"] = short_decimal(opacity)
+        if style["stroke-dasharray"] != "none":
+            dashes = [parse_length(part) for part in re.split(r"[\s,]+", style["stroke-dasharray"].strip())]
+            if None in dashes:
+                raise BeyondCompact("dashes in other units")
+            paint["stroke-dasharray"] = " ".join(
+                short_decimal(dash * scale, decimals) for dash in dashes if dash is not None
+            )
+            offset = parse_length(style["stroke-dashoffset"]) or 0.0
+            paint["stroke-dashoffset"] = short_decimal(offset * scale, decimals)
+        return paint
+
+    def _colour(self, style: Style, name: str, matrix: Matrix) -> tuple[str, float]:
+        """The shortest text of a paint and its opacity."""
+        paint = resolve_paint(style[name], style["color"])
+        opacity = parse_opacity(style[f"{name}-opacity"])
+        if isinstance(paint, str) and paint.startswith("url("):
+            reference = self.gradients.paint(paint, matrix)
+            if reference.startswith("url("):
+                return reference, opacity
+            paint = resolve_paint(reference, style["color"])
+        if paint is None:
+            self.flags.add("unknown_colour")
+            return ("black" if name == "fill" else "none"), opacity
+        return (shortest_colour(paint), opacity * paint.alpha) if isinstance(paint, RGBA) else ("none", opacity)
+
+
+def drawn_branch(switch: etree._Element) -> list[etree._Element]:
+    """The child of a `switch` that is drawn: the first that asks for no extension and for no other language."""
+    for child in switch:
+        languages = (child.get("systemLanguage") or "en").replace(" ", "").split(",")
+        understood = not child.get("requiredExtensions") and any(name.startswith("en") for name in languages)
+        if understood and local_name(child) in CONTAINERS | SHAPES | {"use", *BEYOND}:
+            return [child]
+    return []
+
+
+def write_pieces(pieces: list[Piece]) -> str:
+    """The text of pieces in order."""
+    text, run = "", []
+    for piece in pieces:
+        if isinstance(piece, Leaf):
+            run.append(piece)
+            continue
+        text += write_leaves(run) + f"<g{write_attributes(piece.attributes)}>{write_pieces(piece.pieces)}</g>"
+        run = []
+    return text + write_leaves(run)
+
+
+def write_leaves(leaves: list[Leaf]) -> str:
+    return "".join(write_runs(list(merge_outlines(leaves))))
+
+
+def merge_outlines(leaves: list[Leaf]) -> Iterator[Leaf]:
+    """The shapes, a filled one and the outline of the same geometry right after it made into one.
+
+    Exact, since a shape's own stroke is painted over its own fill.
+    """
+    whole = {"opacity", "clip-path", "transform"}
+    waiting: Leaf | None = None
+    for leaf in leaves:
+        paint = dict(leaf.paint)
+        is_outline = paint.pop("fill", "") == "none" and not paint.keys() & whole
+        below = dict(waiting.paint) if waiting else {}
+        if waiting and is_outline and leaf.geometry == waiting.geometry and not below.keys() & {"stroke", *whole}:
+            waiting = Leaf(leaf.geometry, (*waiting.paint, *paint.items()), leaf.n_commands)
+            continue
+        if waiting:
+            yield waiting
+        waiting = leaf
+    if waiting:
+        yield waiting
+
+
+def write_runs(leaves: list[Leaf]) -> Iterator[str]:
+    """The shapes in order; neighbours of equal paint share a group where that is shorter."""
+    start = 0
+    while start < len(leaves):
+        stop = start + 1
+        while stop < len(leaves) and leaves[stop].paint == leaves[start].paint:
+            stop += 1
+        run, paint = leaves[start:stop], write_attributes(leaves[start].paint)
+        alone = "".join(f"<{leaf.geometry}{paint}/>" for leaf in run)
+        # Opacity and clip paths of a group are not those of its members; one group of many would be drawn as a whole.
+        shared = dict(leaves[start].paint).keys() & {"opacity"}
+        grouped = f"<g{paint}>{''.join(f'<{leaf.geometry}/>' for leaf in run)}</g>"
+        yield alone if shared else min(alone, grouped, key=len)
+        start = stop

@@ -1,0 +1,138 @@
+"""Parse a drawing from strangers: SVG or path records, no DTD, no entities, no network, caps on size, depth, elements.
+
+What is broken in a known way is mended and named (`repaired:…`); what cannot be used raises `Unusable` with the reason.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+
+from lxml import etree
+
+from path_records import convert_path_records, is_path_records
+
+SVG_NAMESPACE = "http://www.w3.org/2000/svg"
+XLINK_HREF = "{http://www.w3.org/1999/xlink}href"
+
+MAX_CHARS = 5_000_000
+MAX_DEPTH = 100
+MAX_ELEMENTS = 20_000
+
+
+_DOCTYPE = re.compile(r"\s*(?:<!--.*?-->\s*)*<!DOCTYPE\s[^\[>]*(?:\[(.*?)\]\s*)?>", re.DOTALL)
+_ENTITY = re.compile(r"""<!ENTITY\s+([\w.:-]+)\s+["']([^"'<%]*)["']\s*>""")
+
+
+class Unusable(Exception):
+    """A drawing that cannot become a sample; the message is the reason."""
+
+
+def parse_svg(text: str, repairs: set[str]) -> etree._Element:
+    """The root element of a drawing or of path records; `repairs` gets the names of what was mended.
+
+    Parsed without DTD, entities and network, and checked against the caps. Raises Unusable with the reason.
+    """
+    if len(text) > MAX_CHARS:
+        raise Unusable(f"larger than {MAX_CHARS} characters")
+    if is_path_records(text):
+        try:
+            text = convert_path_records(text)
+        except ValueError as error:
+            raise Unusable(str(error)) from error
+        repairs.add("path_records")
+    if text.startswith("\ufeff"):
+        repairs.add("repaired:bom")
+    text = text.lstrip("\ufeff \t\r\n").replace("\0", "")
+    text = re.sub(r"^<\?xml[^>]*\?>", "", text)  # it may declare an encoding that the text no longer has
+    text = without_doctype(text, repairs)
+    root = parse_xml(text)
+    if root is None:
+        mended = mend_text(text, repairs)
+        root = parse_xml(mended)
+    if root is None:
+        raise Unusable("not XML")
+    if etree.QName(root).localname != "svg":
+        raise Unusable(f"the root element is {etree.QName(root).localname}, not svg")
+    if etree.QName(root).namespace != SVG_NAMESPACE:
+        repairs.add("repaired:namespace")
+        root = parse_xml(add_namespace(etree.tostring(root, encoding="unicode")))
+    check_caps(root)
+    return root
+
+
+def without_doctype(text: str, repairs: set[str]) -> str:
+    """The text without its document type; plain entities that it declares (as Illustrator does) are written out.
+
+    Entities of entities, external ones and those that make the text too long are refused.
+    """
+    doctype = _DOCTYPE.match(text)
+    if not doctype:
+        return text
+    declared = dict(_ENTITY.findall(doctype[1] or ""))
+    if len(re.findall("<!", doctype[1] or "")) != len(declared) or any("&" in value for value in declared.values()):
+        raise Unusable("a DTD with declarations of its own (entities are refused)")
+    text = text[doctype.end() :]
+    if declared:
+        names = re.compile("&(" + "|".join(map(re.escape, declared)) + ");")
+        used = names.findall(text)
+        if len(text) + sum(len(declared[name]) for name in used) > MAX_CHARS:
+            raise Unusable(f"entities that make it larger than {MAX_CHARS} characters")
+        text = names.sub(lambda match: declared[match[1]], text)
+        repairs.add("repaired:entities")
+    if "<!DOCTYPE" in text or "<!ENTITY" in text:
+        raise Unusable("a second DTD (entities are refused)")
+    return text
+
+
+def parse_xml(text: str) -> etree._Element | None:
+    parser = etree.XMLParser(
+        resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False, remove_comments=True, remove_pis=True
+    )
+    try:
+        return etree.fromstring(text.encode("utf-8", "surrogatepass"), parser)
+    except (etree.XMLSyntaxError, UnicodeDecodeError):
+        return None
+
+
+def mend_text(text: str, repairs: set[str]) -> str:
+    """A text that is not XML, with HTML entities resolved, or cut-off elements closed."""
+    mended = re.sub(r"&(?!amp;|lt;|gt;|quot;|apos;|#)(\w+);", lambda match: html.unescape(match[0]), text)
+    mended = re.sub(r"&(?!\w+;|#)", "&amp;", mended)
+    if mended != text:
+        repairs.add("repaired:entities")
+    if parse_xml(mended) is None:
+        whole = mended[: mended.rfind(">") + 1] if mended.rstrip()[-1:] != ">" else mended
+        opened: list[str] = []
+        for tag in re.finditer(r"<(/?)([A-Za-z][\w:.-]*)[^<>]*?(/?)>", whole):
+            if tag[1] and opened and opened[-1] == tag[2]:
+                opened.pop()
+            elif not tag[1] and not tag[3]:
+                opened.append(tag[2])
+        closed = whole + "".join(f"</{name}>" for name in reversed(opened))
+        if opened and parse_xml(closed) is not None:
+            repairs.add("repaired:cut_off")
+            return closed
+    return mended
+
+
+def add_namespace(text: str) -> str:
+    return re.sub(r"<svg\b", f'<svg xmlns="{SVG_NAMESPACE}"', re.sub(r'\sxmlns="[^"]*"', "", text, count=1), count=1)
+
+
+def check_caps(root: etree._Element) -> None:
+    waiting, n_elements = [(root, 1)], 0
+    while waiting:
+        element, depth = waiting.pop()
+        n_elements += 1
+        if depth > MAX_DEPTH:
+            raise Unusable(f"elements nested deeper than {MAX_DEPTH}")
+        if n_elements > MAX_ELEMENTS:
+            raise Unusable(f"more than {MAX_ELEMENTS} elements")
+        waiting.extend((child, depth + 1) for child in element)
+
+
+def local_name(element: etree._Element) -> str:
+    """Name of an SVG element, empty for one of another namespace (editor data)."""
+    name = etree.QName(element)
+    return name.localname if name.namespace == SVG_NAMESPACE else ""
