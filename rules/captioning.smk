@@ -18,7 +18,7 @@ rule caption_llm:
     benchmark:
         f"{RESULTS}/benchmarks/caption_llm/{{system}}.tsv"
     wildcard_constraints:
-        system=systems_of_family("zero_shot", "lora"),
+        system=systems_of_family("zero_shot", "lora", large=False),
     conda:
         "../envs/main.yaml"
     threads: 8
@@ -38,6 +38,11 @@ rule caption_llm:
         " --output {output} 3>&2 &> {log}"
 
 
+use rule caption_llm as caption_large_llm with:
+    wildcard_constraints:
+        system=systems_of_family("zero_shot", "lora", large=True),
+
+
 rule caption_image:
     """Let a captioner caption the image of each test drawing."""
     input:
@@ -51,7 +56,7 @@ rule caption_image:
     benchmark:
         f"{RESULTS}/benchmarks/caption_image/{{system}}.tsv"
     wildcard_constraints:
-        system=systems_of_family("captioner"),
+        system=systems_of_family("captioner", large=False),
     conda:
         lambda wildcards: f"../{config['captioners'][wildcards.system].get('environment', 'envs/main.yaml')}"
     threads: 8
@@ -76,6 +81,11 @@ rule caption_image:
         " --family {params.captioner[family]} --model {params.model} {params.tokenizer} {params.trust}"
         " --images {input.images} --samples {input.samples} --settings {params.settings:q} --seed {params.seed}"
         " --output {output} 3>&2 &> {log}"
+
+
+use rule caption_image as caption_large_image with:
+    wildcard_constraints:
+        system=systems_of_family("captioner", large=True),
 
 
 rule import_captions:

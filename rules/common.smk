@@ -16,7 +16,7 @@ SCRIPTS = Path(workflow.basedir) / "workflow" / "scripts"
 TEMPLATES = Path(workflow.basedir) / "workflow" / "templates"
 sys.path.insert(0, str(SCRIPTS))
 
-from code_digest import code_digest
+from code_digest import code_digest, folder_digest
 from configuration import (
     as_json,
     fetched_sources,
@@ -91,9 +91,22 @@ def model_manifests():
     return [model_manifest(source) for source in fetched_sources(config).values()]
 
 
-def systems_of_family(*families):
-    """Names of the systems of the given families, for wildcard constraints."""
-    return "|".join(name for name, system in SYSTEMS.items() if system["family"] in families) or "none"
+def systems_of_family(*families, large=None):
+    """Names of the systems of the given families, for wildcard constraints; with `large`, only those of that size."""
+    return (
+        "|".join(
+            name
+            for name, system in SYSTEMS.items()
+            if system["family"] in families and (large is None or is_large(system) == large)
+        )
+        or "none"
+    )
+
+
+def is_large(system):
+    """Whether a system's model is as large as `large_size_b`."""
+    entries = config["captioners"] if system["family"] == "captioner" else config["bases"]
+    return entries[system["base"]]["size_b"] >= config["large_size_b"]
 
 
 def source_file(wildcards):

@@ -64,7 +64,6 @@ rule html_report:
         clip_training=[clip_ready()] if "train" in config["clip"] else [],
         figures=[f"{RESULTS}/figures/radar.svg", f"{RESULTS}/figures/forest.svg"],
         provenance=f"{RESULTS}/provenance.json",
-        templates=sorted(path for path in TEMPLATES.rglob("*") if path.is_file()),
     output:
         f"{RESULTS}/report.html",
     log:
@@ -80,6 +79,7 @@ rule html_report:
         style=json_param(config["report"]["style"]),
         clip_note=config["clip"]["note"],
         clip_training=lambda wildcards, input: f"--clip-training {input.clip_training}" if input.clip_training else "",
+        templates=folder_digest(TEMPLATES),
         code=code_digest("html_report"),
     shell:
         "python {params.script} --experiment {params.title:q} --comparison {input.comparison}"

@@ -3,7 +3,7 @@
 import pytest
 
 import code_digest as module
-from code_digest import code_digest
+from code_digest import code_digest, folder_digest
 
 
 @pytest.fixture
@@ -47,6 +47,15 @@ def test_a_module_loaded_by_name_counts_when_given(scripts):
     (scripts / "metrics" / "bleu.py").write_text("x = 2\n")
     assert digest_of("stage", "metrics/bleu") != before
     assert digest_of("stage") != before
+
+
+def test_a_folder_counts_by_the_names_and_contents_of_its_files(tmp_path):
+    (tmp_path / "a.txt").write_text("a")
+    before = folder_digest(tmp_path)
+    (tmp_path / "a.txt").touch()
+    assert folder_digest(tmp_path) == before
+    (tmp_path / "a.txt").rename(tmp_path / "b.txt")
+    assert folder_digest(tmp_path) != before
 
 
 def test_a_module_imported_from_a_package_counts(scripts):

@@ -29,6 +29,16 @@ def code_digest(script: str, *more: str) -> str:
     return digest.hexdigest()[:12]
 
 
+def folder_digest(folder: Path) -> str:
+    """Digest (12 hexadecimal digits) of the names and contents of all files below a folder."""
+    digest = hashlib.sha256()
+    for file in sorted(path for path in folder.rglob("*") if path.is_file()):
+        digest.update(
+            f"{file.relative_to(folder).as_posix()}\n{hashlib.sha256(file.read_bytes()).hexdigest()}\n".encode()
+        )
+    return digest.hexdigest()[:12]
+
+
 def _reached_files(script: Path) -> set[Path]:
     reached, waiting = set(), [script]
     while waiting:
@@ -73,7 +83,15 @@ def _meaning(file: Path) -> str:
     for node in ast.walk(tree):
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
             _drop_docstring(node)
-    return ast.dump(tree)
+    return repr(_shape(tree))
+
+
+def _shape(value: object) -> object:
+    """A syntax tree as nested tuples. Unlike ast.dump, empty fields are left out: each Python release adds some."""
+    if isinstance(value, ast.AST):
+        fields = ((name, _shape(field)) for name, field in ast.iter_fields(value) if field not in (None, []))
+        return (type(value).__name__, *fields)
+    return tuple(map(_shape, value)) if isinstance(value, list) else value
 
 
 def _drop_docstring(node: ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) -> None:
