@@ -1,7 +1,6 @@
 """The workflow as a whole: dry runs of the profiles, a small run to the report, what becomes stale when."""
 
 import json
-import time
 from pathlib import Path
 
 import pytest
@@ -30,10 +29,8 @@ def full_project(tmp_path):
 
 
 @pytest.mark.parametrize("profile", [None, "profiles/local", "profiles/slurm"])
-def test_the_full_experiment_is_planned_without_gpu_or_network_in_seconds(full_project, profile):
-    start = time.monotonic()
+def test_the_full_experiment_is_planned_without_gpu_or_network(full_project, profile):
     jobs = planned_jobs(full_project, *(("--profile", profile) if profile else ("--cores", "1")))
-    assert time.monotonic() - start < 10  # about 2 s here; the machine may be busy
     assert (jobs["train_lora"], jobs["caption_llm"], jobs["caption_baseline"]) == (2, 4, 2)
     assert (jobs["caption_image"], jobs["caption_large_image"]) == (2, 1)
     assert (jobs["score_clip"], jobs["score_text"], jobs["html_report"]) == (9, 36, 1)
