@@ -127,12 +127,6 @@ def sources_built_by(kind):
     return "|".join(name for name, source in sources.items() if source.get("build") == kind) or "none"
 
 
-def launcher(wildcards):
-    """How the training script is started: plainly, or by accelerate with one process a GPU."""
-    gpus = config["models"][wildcards.model]["gpus"]
-    return f"accelerate launch --num_processes {gpus} --num_machines 1 --mixed_precision no" if gpus > 1 else "python"
-
-
 def adapter_files(wildcards):
     """The adapter of a trained system; nothing for a zero-shot one."""
     if SYSTEMS[wildcards.system]["family"] == "lora":

@@ -18,6 +18,7 @@ rule train_lora:
         settings=f"{RESULTS}/adapters/{{model}}/settings.json",
         history=f"{RESULTS}/adapters/{{model}}/history.jsonl",
         summary=f"{RESULTS}/adapters/{{model}}/training.json",
+        overlong=f"{RESULTS}/adapters/{{model}}/overlong.csv",
     log:
         f"{RESULTS}/logs/train_lora/{{model}}.log",
     benchmark:
@@ -31,12 +32,13 @@ rule train_lora:
         script=script("train_lora"),
         folder=output_folder,
         # No code digest here: hundreds of GPU hours are not thrown away for an edit. warn_of_stale_training tells.
-        launcher=launcher,
         base=lambda wildcards: model_folder(base_of(wildcards)["source"]),
         settings=lambda wildcards: as_json(config["models"][wildcards.model]["settings"]),
         prompt=json_param(config["prompt"]),
+        # One process a GPU; the script starts them by accelerate launch.
+        devices=lambda wildcards: max(1, config["models"][wildcards.model]["gpus"]),
         seed=seed_of("train_lora"),
     shell:
-        "{params.launcher} {params.script} --name {wildcards.model} --base {params.base} --train {input.train}"
+        "python {params.script} --name {wildcards.model} --base {params.base} --train {input.train}"
         " --validation {input.validation} --prompt {params.prompt:q} --settings {params.settings:q}"
-        " --seed {params.seed} --output-dir {params.folder} 3>&2 &> {log}"
+        " --seed {params.seed} --devices {params.devices} --output-dir {params.folder} 3>&2 &> {log}"

@@ -1,81 +1,49 @@
-"""Training: an honest loss, the best adapter, steps counted as steps, and a resume that changes nothing."""
+"""Training: an honest loss, the best adapter, steps counted as steps, the same step on one device and on two."""
 
 import json
-import subprocess
-import sys
-import time
-from pathlib import Path
+import math
 
 import pytest
 import torch
-from safetensors.torch import load_file
-from tiny_models import build_tiny_model
+from peft import set_peft_model_state_dict
+from training_runs import SETTINGS, adapter, history, make_samples, start, train, write_base_and_data
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
+import caption_trainer
+import training_preparation
 from command import InputError
 from configuration import load_schema
-from prompts import IGNORED, PromptSettings, example_tokens, prompt_tokens
-from records import Sample, write_samples
-from train_lora import load_model, main, prepare_checkpoints
-from training_callbacks import best_evaluation
-from training_data import ExampleDataset, LeftPadding, caption_loss, encode_samples, lay_out_training
+from prompts import IGNORED, PromptSettings, example_tokens
+from records import write_samples
+from training_data import LeftPadding, caption_loss, encode_samples
+from training_history import best_evaluation, history_lines, last_improvement, patience_left
+from training_model import load_model
 from training_settings import TrainingSettings
 
-SCRIPT = Path(__file__).parent.parent / "workflow" / "scripts" / "train_lora.py"
-COLOURS = ["red", "green", "blue", "yellow", "pink", "black"]
-SETTINGS = {"r": 4, "alpha": 8, "dropout": 0.0, "batch_size": 2, "accumulation": 1, "learning_rate": 0.01}
-SETTINGS |= {"max_steps": 12, "eval_steps": 4, "save_steps": 4, "log_steps": 2, "dtype": "fp32", "wandb": "disabled"}
 
-
-def samples(n, split):
-    return [
-        Sample(
-            id=f"{split}{k}",
-            source="a",
-            split=split,
-            group=f"{k}",
-            xml="<svg>" + f'<rect width="{k}" fill="{COLOURS[k % 6]}"/>' * (1 + k % 4) + "</svg>",
-            references=[f"a {COLOURS[k % 6]} square", f"{COLOURS[k % 6]}"],
-        )
-        for k in range(n)
-    ]
+@pytest.fixture(scope="module", autouse=True)
+def one_thread():
+    """Tiny tensors are slow on several threads where other jobs keep the cores busy."""
+    n_threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(n_threads)
 
 
 @pytest.fixture(scope="module")
-def base(tmp_path_factory):
-    return build_tiny_model(tmp_path_factory.mktemp("base"), "llama")
+def base_and_data(tmp_path_factory):
+    return write_base_and_data(tmp_path_factory.mktemp("training"))
 
 
-@pytest.fixture(scope="module")
-def data(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("data")
-    write_samples(folder / "train.parquet", samples(20, "train"))
-    write_samples(folder / "validation.parquet", samples(6, "validation"))
-    return folder
+@pytest.fixture
+def run(base_and_data, tmp_path):
+    """Train with changed settings; returns the summary. The outputs lie in tmp_path / name."""
+    return lambda name="out", **changes: train(*base_and_data, tmp_path / name, **changes)
 
 
-def train(base, data, output, **changes):
-    settings = {**SETTINGS, **changes}
-    main(
-        name="tiny",
-        base=base,
-        train=data / "train.parquet",
-        validation=data / "validation.parquet",
-        prompt="{}",
-        settings=json.dumps(settings),
-        seed=7,
-        output_dir=output,
-    )
-    return json.loads((output / "training.json").read_text())
-
-
-def adapter(output):
-    return load_file(output / "adapter_model.safetensors")
-
-
-def same_adapters(one, other):
-    first, second = adapter(one), adapter(other)
-    return first.keys() == second.keys() and all(torch.equal(first[key], second[key]) for key in first)
+def encoded_samples(base, n, split):
+    tokenizer = AutoTokenizer.from_pretrained(base)
+    return encode_samples(tokenizer, make_samples(n, split), PromptSettings(), "shorten", 2048).samples
 
 
 def test_settings_are_those_of_the_schema():
@@ -84,32 +52,44 @@ def test_settings_are_those_of_the_schema():
     assert {key: entry["default"] for key, entry in entries.items()} == defaults
 
 
-def test_training_moves_the_loss_and_writes_everything(base, data, tmp_path):
-    summary = train(base, data, tmp_path / "out")
+def test_training_moves_the_loss_and_writes_everything(run, tmp_path):
+    summary = run()
     files = {path.name for path in (tmp_path / "out").iterdir()}
     assert files == {
-        *("adapter_model.safetensors", "adapter_config.json", "README.md"),
+        *("adapter_model.safetensors", "adapter_config.json", "README.md", "overlong.csv"),
         *("settings.json", "history.jsonl", "training.json", "code_digest.txt"),
     }
-    history = [json.loads(line) for line in (tmp_path / "out" / "history.jsonl").read_text().splitlines()]
-    losses = [record["eval_loss"] for record in history if "eval_loss" in record]
+    losses = [record["eval_loss"] for record in history(tmp_path / "out") if "eval_loss" in record]
     assert losses[-1] < losses[0]
     assert summary["best_eval_loss"] == min(losses)
     assert (summary["steps"], summary["effective_batch"], summary["samples"]["train"]) == (12, 2, 20)
-    own_count = sum(tensor.numel() for tensor in adapter(tmp_path / "out").values())
-    assert summary["parameters"]["trainable"] == own_count
+    assert all(value.any() for key, value in adapter(tmp_path / "out").items() if "lora_B" in key)
+    resolved = json.loads((tmp_path / "out" / "settings.json").read_text())
+    assert resolved == {**vars(TrainingSettings()), **SETTINGS}
+
+
+def test_the_history_tells_pace_and_time(run, tmp_path):
+    run()
+    records = [record for record in history(tmp_path / "out") if "loss" in record]
+    assert [record["step"] for record in records] == [2, 4, 6, 8, 10, 12]
+    assert all({"lr", "grad_norm", "time"} <= record.keys() for record in records)
+    assert all(record["tokens_per_second"] > 0 for record in records[1:])
+
+
+@pytest.mark.parametrize("family", ["gemma2", "gemma3", "llama3"])
+def test_other_families_train_as_well(family, tmp_path):
+    base, data = write_base_and_data(tmp_path, family)
+    summary = train(base, data, tmp_path / "out", max_steps=4, gradient_checkpointing=family == "gemma2")
+    assert math.isfinite(summary["best_eval_loss"])
     assert all(value.any() for key, value in adapter(tmp_path / "out").items() if "lora_B" in key)
 
 
-def test_the_adapter_that_is_kept_is_the_best_not_the_last(base, data, tmp_path):
-    summary = train(base, data, tmp_path / "out", learning_rate=0.3, max_steps=20, keep_checkpoints=1)
+def test_the_adapter_that_is_kept_is_the_best_not_the_last(base_and_data, run, tmp_path):
+    summary = run(learning_rate=0.3, max_steps=20, keep_checkpoints=1)
     assert summary["best_step"] < summary["steps"]
-    model = load_model(base, TrainingSettings(**{**SETTINGS, "learning_rate": 0.3}))
-    from peft import set_peft_model_state_dict
-
+    model = load_model(base_and_data[0], TrainingSettings(**{**SETTINGS, "learning_rate": 0.3}))
     set_peft_model_state_dict(model, adapter(tmp_path / "out"))
-    tokenizer = AutoTokenizer.from_pretrained(base)
-    encoded = encode_samples(tokenizer, samples(6, "validation"), PromptSettings(), "shorten").samples
+    encoded = encoded_samples(base_and_data[0], 6, "validation")
     batch = LeftPadding(0)([(sample.prompt, sample.captions[0]) for sample in encoded])
     labels = batch.pop("labels")
     with torch.no_grad():
@@ -117,151 +97,116 @@ def test_the_adapter_that_is_kept_is_the_best_not_the_last(base, data, tmp_path)
     assert loss == pytest.approx(summary["best_eval_loss"], abs=1e-4)
 
 
-def test_patience_counts_optimizer_steps(base, data, tmp_path):
-    settings = {"min_delta": 100.0, "patience_steps": 8, "eval_steps": 4, "save_steps": 4, "max_steps": 40}
-    summary = train(base, data, tmp_path / "out", **settings)
-    assert (summary["best_step"], summary["steps"]) == (4, 12)
+def test_patience_counts_optimizer_steps(run):
+    summary = run(min_delta=100.0, patience_steps=8, max_steps=40)
+    assert summary["steps"] == 12  # the evaluation at step 4 is the first; none is better by 100 until step 12
     assert "8 steps" in summary["stop_reason"]
+    assert summary["best_step"] == 12  # the lowest loss is the best, whatever patience asks for
 
 
-def test_a_better_evaluation_needs_more_than_min_delta():
+def test_the_last_step_is_evaluated_in_any_case(run, tmp_path):
+    run(max_steps=6)
+    assert [record["step"] for record in history(tmp_path / "out") if "eval_loss" in record] == [4, 6]
+
+
+def test_the_best_is_the_lowest_and_patience_wants_more_than_min_delta():
     log = [{"step": step, "eval_loss": loss} for step, loss in ((10, 2.0), (20, 1.95), (30, 1.8), (40, 1.75))]
-    assert best_evaluation(log, 0.1) == (30, 1.8)
-    assert best_evaluation(log, 0.0) == (40, 1.75)
-    assert best_evaluation([{"step": 1, "loss": 3.0}], 0.0) is None
+    assert best_evaluation(log) == (40, 1.75)
+    assert last_improvement(log, 0.1) == (30, 1.8)
+    assert best_evaluation([{"step": 1, "loss": 3.0}]) is None
+    assert [patience_left(log[:n], 30, 0.1) for n in range(5)] == [30, 30, 20, 30, 20]
 
 
-def test_accumulation_gives_the_same_weights_as_one_batch(base, data, tmp_path):
-    for name, batch_size, accumulation in (("one", 4, 1), ("two", 2, 2), ("four", 1, 4)):
-        settings = {"batch_size": batch_size, "accumulation": accumulation, "max_steps": 4}
-        train(base, data, tmp_path / name, **settings, learning_rate=0.001)
-    for name in ("two", "four"):
+def test_a_loss_that_is_no_number_is_never_the_best_and_leaves_the_history_json():
+    log = [{"step": 10, "eval_loss": math.nan}, {"step": 20, "eval_loss": 1.0}, {"step": 30, "eval_loss": math.nan}]
+    assert best_evaluation(log) == (20, 1.0)
+    assert patience_left(log, 20, 0.0) == 10
+    assert json.loads(history_lines(log).splitlines()[0]) == {"step": 10, "eval_loss": None}
+
+
+def test_a_training_whose_loss_is_no_number_ends_in_one_line(run):
+    with pytest.raises(InputError, match="no evaluation gave a finite loss; lower learning_rate"):
+        run(learning_rate=1e38, warmup_ratio=0, max_steps=4)
+
+
+def test_a_step_is_the_same_in_one_batch_by_accumulation_and_on_two_processes(base_and_data, tmp_path):
+    """Batch 8 = 2 x 4 accumulated = two processes (gloo) x 2 x 2: losses, gradients, evaluation, and weights."""
+    steps = {"max_steps": 4, "log_steps": 1, "learning_rate": 0.001}
+    two = start(*base_and_data, tmp_path / "two", devices=2, batch_size=2, accumulation=2, **steps)
+    for name, batch_size, accumulation in (("one", 8, 1), ("many", 2, 4)):
+        train(*base_and_data, tmp_path / name, batch_size=batch_size, accumulation=accumulation, **steps)
+    _, log = two.communicate()
+    assert two.returncode == 0, log
+    assert "8 = 2 device(s) x 2 x 2" in log
+    one = history(tmp_path / "one")
+    for name in ("many", "two"):
+        for expected, record in zip(one, history(tmp_path / name), strict=True):
+            for key in expected.keys() - {"time", "tokens_per_second"}:
+                assert record[key] == pytest.approx(expected[key], rel=1e-5), (name, key)
         for key, value in adapter(tmp_path / "one").items():
-            assert torch.allclose(value, adapter(tmp_path / name)[key], atol=2e-5), key
+            assert torch.allclose(value, adapter(tmp_path / name)[key], atol=2e-5), (name, key)
 
 
-def test_the_loss_is_the_models_own_on_the_captions_tokens(base):
+def test_the_loss_is_the_models_own_on_the_captions_tokens(base_and_data):
+    base, _ = base_and_data
     tokenizer = AutoTokenizer.from_pretrained(base)
     model = AutoModelForCausalLM.from_pretrained(base, dtype=torch.float32).eval()
-    records = samples(5, "train")
-    encoded = encode_samples(tokenizer, records, PromptSettings(), "shorten").samples
-    batch = LeftPadding(0)([(sample.prompt, sample.captions[0]) for sample in encoded])
+    batch = LeftPadding(0)([(sample.prompt, sample.captions[0]) for sample in encoded_samples(base, 5, "train")])
     labels = batch.pop("labels")
     total, count = 0.0, 0
     with torch.no_grad():
-        ours = caption_loss(model(**batch).logits, labels, None)
-        for record in records:
+        logits = model(**batch).logits
+        for record in make_samples(5, "train"):
             example = example_tokens(tokenizer, record.xml, record.references[0], PromptSettings())
             n_labels = sum(label != IGNORED for label in example.labels)
             own = model(input_ids=torch.tensor([example.ids]), labels=torch.tensor([example.labels])).loss
             total, count = total + float(own) * n_labels, count + n_labels
-    assert float(ours) == pytest.approx(total / count, abs=1e-5)
+    assert float(caption_loss(logits, labels, None)) == pytest.approx(total / count, abs=1e-5)
+    # No logits but those of the captions are made: training or evaluation keeps no batch x length x vocabulary.
+    assert logits.shape[1] == batch["logits_to_keep"] == 1 + max(len(row[row != IGNORED]) for row in labels)
 
 
-def test_the_end_of_turn_is_trained_also_where_padding_is_the_same_token(base):
-    tokenizer = AutoTokenizer.from_pretrained(base)
-    assert tokenizer.pad_token_id == tokenizer.eos_token_id
-    encoded = encode_samples(tokenizer, samples(2, "train"), PromptSettings(), "shorten").samples
-    labels = LeftPadding(tokenizer.pad_token_id)([(s.prompt, s.captions[0]) for s in encoded])["labels"]
-    assert (labels[:, -1] == tokenizer.eos_token_id).all()
+def test_gradient_checkpointing_trains_the_adapter_too(run, tmp_path):
+    run("plain", max_steps=4)
+    run("checkpointed", gradient_checkpointing=True, max_steps=4)
+    for key, value in adapter(tmp_path / "plain").items():
+        assert torch.allclose(value, adapter(tmp_path / "checkpointed")[key], atol=1e-6), key
 
 
-@pytest.mark.parametrize("family", ["llama", "llama3", "gemma2", "gemma3", "qwen3", "plain"])
-def test_prompts_of_training_and_captioning_agree_and_have_one_start(family, tmp_path):
-    tokenizer = AutoTokenizer.from_pretrained(build_tiny_model(tmp_path / family, family))
-    settings = PromptSettings(system="Be brief.")
-    prompt = prompt_tokens(tokenizer, "<svg><rect/></svg>", settings).ids
-    example = example_tokens(tokenizer, "<svg><rect/></svg>", "a square", settings)
-    assert example.ids[: len(prompt)] == prompt
-    assert example.labels[: len(prompt)] == [IGNORED] * len(prompt)
-    assert IGNORED not in example.labels[len(prompt) :]
-    if tokenizer.bos_token_id is not None:
-        assert prompt.count(tokenizer.bos_token_id) <= 1
+def test_an_adapter_that_never_moved_is_no_result(run, monkeypatch):
+    monkeypatch.setattr(torch.optim.AdamW, "step", lambda self, closure=None: None)
+    with pytest.raises(AssertionError, match="LoRA matrices did not move"):
+        run(max_steps=4)
 
 
-def test_a_long_drawing_is_shortened_inside_the_svg(base):
-    tokenizer = AutoTokenizer.from_pretrained(base)
-    settings = PromptSettings(instruction="Say what this is.", max_tokens=200)
-    long = "<svg>" + '<rect width="5" height="7"/>' * 100 + "</svg>"
-    tokens = prompt_tokens(tokenizer, long, settings)
-    text = tokenizer.decode(tokens.ids)
-    assert len(tokens.ids) <= 200
-    assert tokens.n_xml_tokens_removed > 0
-    assert "Say what this is." in text
-    assert "</svg>" in text
-    dropped = encode_samples(tokenizer, [Sample("s", "a", "train", "g", long, ["x"])], settings, "drop")
-    assert (dropped.samples, dropped.dropped) == ([], ["s"])
+def out_of_memory_above(monkeypatch, batch_size):
+    """A GPU that holds `batch_size` samples: larger batches run out of its memory."""
+    forward = caption_trainer.caption_loss
+
+    def limited(logits, labels, n_labels):
+        if len(labels) > batch_size:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return forward(logits, labels, n_labels)
+
+    monkeypatch.setattr(caption_trainer, "caption_loss", limited)
 
 
-def test_the_order_of_a_training_shows_each_sample_once_a_pass_longest_first(base):
-    tokenizer = AutoTokenizer.from_pretrained(base)
-    encoded = encode_samples(tokenizer, samples(20, "train"), PromptSettings(), "shorten").samples
-    order = lay_out_training(encoded, 40, 4, seed=3)
-    assert sorted(place for place, _ in order) == sorted([*range(20), *range(20)])
-    assert order == lay_out_training(encoded, 40, 4, seed=3) != lay_out_training(encoded, 40, 4, seed=4)
-    longest = max(len(sample) for sample in encoded)
-    assert longest in [len(encoded[place]) for place, _ in order[:4]]
-    assert {reference for _, reference in order} == {0, 1}
-    assert len(ExampleDataset(encoded, order)) == 40
+def test_auto_batch_keeps_the_effective_batch_and_the_result(run, tmp_path, monkeypatch):
+    run("small", batch_size=2, accumulation=4, max_steps=4, auto_batch=True)
+    out_of_memory_above(monkeypatch, 2)
+    summary = run("fitted", batch_size=8, accumulation=1, max_steps=4, auto_batch=True)
+    assert (summary["batch_size"], summary["accumulation"], summary["effective_batch"]) == (2, 4, 8)
+    for key, value in adapter(tmp_path / "small").items():
+        assert torch.equal(value, adapter(tmp_path / "fitted")[key]), key
 
 
-def start(base, data, output, **changes):
-    settings = json.dumps({**SETTINGS, "max_steps": 200, "eval_steps": 20, "save_steps": 20, **changes})
-    command = [
-        sys.executable,
-        str(SCRIPT),
-        "--name",
-        "tiny",
-        "--base",
-        str(base),
-        "--seed",
-        "7",
-        "--settings",
-        settings,
-    ]
-    command += ["--train", str(data / "train.parquet"), "--validation", str(data / "validation.parquet")]
-    return subprocess.Popen([*command, "--output-dir", str(output)], stderr=subprocess.PIPE, text=True)
-
-
-def wait_for_checkpoint(process, output):
-    while not list(output.glob("checkpoints/checkpoint-*/trainer_state.json")):
-        assert process.poll() is None, process.stderr.read()
-        time.sleep(0.02)
-
-
-@pytest.mark.slow
-def test_a_killed_and_a_terminated_training_resume_to_the_same_adapter(base, data, tmp_path):
-    whole = start(base, data, tmp_path / "whole")
-    assert whole.wait() == 0
-    for name, end in (("killed", "kill"), ("terminated", "terminate")):
-        process = start(base, data, tmp_path / name)
-        wait_for_checkpoint(process, tmp_path / name)
-        getattr(process, end)()
-        assert process.wait() == (75 if end == "terminate" else -9)
-        assert not (tmp_path / name / "adapter_model.safetensors").exists()
-        resumed = start(base, data, tmp_path / name)
-        _, log = resumed.communicate()
-        assert resumed.returncode == 0, log
-        assert "resumes from step" in log
-        assert same_adapters(tmp_path / "whole", tmp_path / name)
-
-
-def test_a_broken_checkpoint_is_skipped_and_other_settings_start_anew(tmp_path):
-    identity = {"seed": 1}
-    assert prepare_checkpoints(tmp_path, identity) is None
-    for step in (2, 4):
-        folder = tmp_path / f"checkpoint-{step}"
-        folder.mkdir()
-        torch.save({}, folder / "optimizer.pt")
-        torch.save({}, folder / "scheduler.pt")
-        from safetensors.torch import save_file
-
-        save_file({"x": torch.zeros(2)}, folder / "adapter_model.safetensors")
-        (folder / "trainer_state.json").write_text("{}")
-    (tmp_path / "checkpoint-4" / "adapter_model.safetensors").write_bytes(b"cut off")
-    assert prepare_checkpoints(tmp_path, identity) == tmp_path / "checkpoint-2"
-    assert prepare_checkpoints(tmp_path, {"seed": 2}) is None
-    assert not list(tmp_path.glob("checkpoint-*"))
+def test_out_of_memory_says_what_to_lower(run, monkeypatch):
+    out_of_memory_above(monkeypatch, 2)
+    with pytest.raises(InputError, match=r"out of GPU memory with 4 x .* set auto_batch: true, or halve batch_size"):
+        run(batch_size=4)
+    out_of_memory_above(monkeypatch, 0)
+    with pytest.raises(InputError, match=r"out of GPU memory with 1 x .*: set gradient_checkpointing: true; or set"):
+        run(batch_size=3, auto_batch=True)
 
 
 @pytest.mark.parametrize(
@@ -272,29 +217,48 @@ def test_a_broken_checkpoint_is_skipped_and_other_settings_start_anew(tmp_path):
         ({"save_steps": 5}, "no multiple of eval_steps"),
     ],
 )
-def test_bad_settings_are_one_clear_message(base, data, tmp_path, changes, message):
+def test_bad_settings_are_one_clear_message_before_the_model_is_loaded(run, monkeypatch, changes, message):
+    monkeypatch.setattr("train_lora.load_model", lambda *arguments: pytest.fail("the model was loaded"))
     with pytest.raises(InputError, match=message):
-        train(base, data, tmp_path / "out", **changes)
+        run(**changes)
 
 
-def test_a_base_without_weights_and_an_empty_split_are_named(base, data, tmp_path):
+def test_a_base_without_weights_and_an_empty_split_are_named(base_and_data, tmp_path):
+    base, data = base_and_data
     (tmp_path / "empty").mkdir()
     with pytest.raises(InputError, match=r"no config\.json"):
         train(tmp_path / "empty", data, tmp_path / "out")
     write_samples(tmp_path / "train.parquet", [])
-    write_samples(tmp_path / "validation.parquet", samples(2, "validation"))
+    write_samples(tmp_path / "validation.parquet", make_samples(2, "validation"))
     with pytest.raises(InputError, match=r"train\.parquet holds no samples"):
         train(base, tmp_path, tmp_path / "out")
 
 
-def test_a_missing_base_ends_the_command_with_one_line_and_leaves_nothing(data, tmp_path):
-    process = start(tmp_path / "nowhere", data, tmp_path / "out")
+def test_a_full_disk_and_missing_gpus_are_said_before_the_model_is_loaded(run, monkeypatch):
+    monkeypatch.setattr("train_lora.load_model", lambda *arguments: pytest.fail("the model was loaded"))
+    usage = training_preparation.shutil.disk_usage("/")._replace(free=1000)
+    with monkeypatch.context() as patch:
+        patch.setattr(training_preparation.shutil, "disk_usage", lambda path: usage)
+        with pytest.raises(InputError, match=r"checkpoints need .* GB: free some space, or lower keep_checkpoints"):
+            run()
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    with pytest.raises(InputError, match=r"2 GPUs are asked for and 1 visible: lower models\.<name>\.gpus"):
+        training_preparation.check_devices(2)
+
+
+def test_a_missing_base_ends_the_command_with_one_line_and_leaves_nothing(base_and_data, tmp_path):
+    process = start(tmp_path / "nowhere", base_and_data[1], tmp_path / "out", devices=2)
     _, log = process.communicate()
     assert process.returncode == 1
     assert log == f"error: the model folder {tmp_path}/nowhere does not exist; fetch it first: snakemake fetch_models\n"
     assert not list(tmp_path.iterdir())
 
 
-def test_gradient_checkpointing_trains_the_adapter_too(base, data, tmp_path):
-    train(base, data, tmp_path / "out", gradient_checkpointing=True, max_steps=4)
-    assert all(value.any() for key, value in adapter(tmp_path / "out").items() if "lora_B" in key)
+def test_a_model_card_says_base_data_settings_and_how_to_load(tmp_path):
+    base, data = write_base_and_data(tmp_path)
+    source = {"hub": "org/model", "revision": "0" * 40}
+    (base / "manifest.json").write_text(json.dumps({"source": source, "digest": "d" * 64}))
+    summary = train(base, data, tmp_path / "out", max_steps=4)
+    card = (tmp_path / "out" / "README.md").read_text()
+    for text in ("org/model at " + "0" * 40, "d" * 64, summary["data_digests"]["train"], '"r": 4', "from_pretrained"):
+        assert text in card

@@ -154,8 +154,9 @@ def _metric_faults(config: Configuration) -> Iterator[str]:
 
 def _training_faults(config: Configuration, name: str, model: dict[str, Any]) -> Iterator[str]:
     settings = {**config.get("presets", {}).get(model["preset"], {}), **model.get("settings", {})}
-    evaluate, save = settings.get("eval_steps"), settings.get("save_steps")
-    if evaluate and save and save % evaluate:
+    defaults = load_schema()["$defs"]["training"]["properties"]
+    evaluate, save = (settings.get(key, defaults[key]["default"]) for key in ("eval_steps", "save_steps"))
+    if save % evaluate:
         yield (
             f"models.{name}: save_steps {save} is no multiple of eval_steps {evaluate}, so the best evaluation may "
             "have no checkpoint; choose a multiple"

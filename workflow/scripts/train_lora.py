@@ -2,11 +2,12 @@
 
 Input: a base model folder, train and validation samples, prompt and training settings as JSON. Output in --output-dir:
 adapter_model.safetensors, adapter_config.json, README.md (model card), settings.json (resolved), history.jsonl (loss by
-step), training.json (summary), code_digest.txt. While it runs, checkpoints/ has what a retry resumes from.
+step), training.json (summary), overlong.csv (what was too long), code_digest.txt. While it runs, checkpoints/ has what
+a retry resumes from.
 
 One device:      python workflow/scripts/train_lora.py --name m --base DIR --train data/train.parquet \
                      --validation data/validation.parquet --settings '{"r": 16}' --seed 7 --output-dir adapters/m
-Several devices: accelerate launch --num_processes 2 workflow/scripts/train_lora.py (the same arguments)
+Several devices: the same with --devices 2: it starts itself by `accelerate launch`, a process a GPU (or on CPUs)
 
 SIGTERM saves a checkpoint and ends with exit code 75 (try again); the same command then resumes.
 """
@@ -14,67 +15,35 @@ SIGTERM saves a checkpoint and ends with exit code 75 (try again); the same comm
 from __future__ import annotations
 
 import argparse
-import contextlib
-import dataclasses
-import hashlib
-import json
 import os
-import resource
 import shutil
+import signal
+import subprocess
 import sys
 import time
-from importlib import metadata
 from pathlib import Path
-from typing import Any
 
 import quiet_libraries  # noqa: F401  (before the libraries, which speak while they are imported)
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
 import torch
-from peft import LoraConfig, PeftModel, get_peft_model, prepare_model_for_kbit_training
-from transformers import AutoModelForCausalLM, AutoTokenizer, BitsAndBytesConfig, Trainer, TrainingArguments, set_seed
+from transformers import AutoTokenizer, TrainerState, set_seed
 
-from code_digest import code_digest
-from command import InputError, run_command, say, write_whole
-from model_files import check_model_folder, model_digest
-from number_format import choose_dtype
+from caption_trainer import CaptionTrainer, build_trainer, out_of_memory
+from command import InputError, run_command, say
 from prompts import PromptSettings
-from records import read_json, read_samples, write_json
-from training_callbacks import KeepBest, ShowProgress, StopOnSignal, best_evaluation, history_records
-from training_data import EncodedSplit, ExampleDataset, LeftPadding, caption_loss, encode_samples, lay_out_training
+from records import write_json
+from training_callbacks import KeepBest
+from training_checkpoints import newest_whole
+from training_history import best_evaluation
+from training_model import load_model
+from training_preparation import Prepared, devices_here, prepare_training, read_prepared
+from training_results import check_trained, summarise, write_results
 from training_settings import TrainingSettings
+from training_tracking import tracking_callbacks
 
 EXIT_TRY_AGAIN = 75
-FINAL_FILES = ("adapter_config.json", "README.md", "adapter_model.safetensors")
-
-
-class CaptionTrainer(Trainer):
-    """Trainer whose order of examples is laid out beforehand, and whose evaluation keeps no logits."""
-
-    train_dataset: Any  # an ExampleDataset; Trainer's own annotation allows datasets without length
-    model: Any
-
-    def _get_train_sampler(self, train_dataset=None):
-        return torch.utils.data.SequentialSampler(self.train_dataset)
-
-    def evaluate(self, eval_dataset=None, ignore_keys=None, metric_key_prefix="eval") -> dict[str, float]:
-        """Mean loss over all caption tokens of the validation split."""
-        self.model.eval()
-        totals = torch.zeros(2, dtype=torch.float64, device=self.args.device)
-        for batch in self.get_eval_dataloader():
-            inputs = self._prepare_inputs(batch)
-            labels = inputs.pop("labels")
-            with torch.inference_mode():
-                outputs = self.model(**inputs)
-                totals[0] += caption_loss(outputs.logits, labels, 1.0)
-                totals[1] += (labels != -100).sum()
-        totals = self.accelerator.reduce(totals, "sum")
-        metrics = {f"{metric_key_prefix}_loss": float(totals[0] / totals[1])}
-        self.log(metrics)
-        self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
-        self.model.train()
-        return metrics
 
 
 def main(
@@ -87,320 +56,127 @@ def main(
     settings: str,
     seed: int,
     output_dir: Path,
+    devices: int = 1,
 ) -> None:
     """Train and write the adapter. Raises InputError for what a person can mend, before the model is loaded."""
     start = time.monotonic()
     training, prompt_settings = TrainingSettings.from_json(settings), PromptSettings.from_json(prompt)
-    check_model_folder(base)
-    check_devices()
     checkpoints = output_dir / "checkpoints"
-    tokenizer = AutoTokenizer.from_pretrained(base, local_files_only=True)
-    splits = {
-        split: encode_samples(tokenizer, read_split(path), prompt_settings, training.overlong)
-        for split, path in (("train", train), ("validation", validation))
-    }
-    for split, encoded in splits.items():
-        if not encoded.samples:
-            raise InputError(f"no {split} sample is left: all are over prompt.max_tokens; raise it or shorten")
-    identity = {
-        "settings": dataclasses.asdict(training),
-        "prompt": dataclasses.asdict(prompt_settings),
-        "seed": seed,
-        "base": model_digest(base),
-        "data": {path.stem: file_sha256(path) for path in (train, validation)},
-    }
+    if "RANK" not in os.environ:
+        files = {"train": train, "validation": validation}
+        prepare_training(name, base, files, prompt_settings, training, seed, devices, checkpoints)
+        if devices > 1:
+            launch_ranks(devices)
+            return
+    train_prepared(name, base, training, seed, output_dir, start)
+
+
+def launch_ranks(devices: int) -> None:
+    """Run this command once a device by `accelerate launch`; end as its ranks end."""
+    options = ["--multi_gpu", "--num_processes", str(devices), "--num_machines", "1", "--mixed_precision", "no"]
+    options += ["--dynamo_backend", "no", "--main_process_port", "0"]  # 0: a free one, jobs may share a machine
+    # On SIGTERM the launcher kills ranks after 30 s; an evaluation or a large step may take longer.
+    environment = {**os.environ, "TORCH_ELASTIC_SHUTDOWN_TIMEOUT": "600"}
+    command = [sys.executable, "-m", "accelerate.commands.launch", *options, *sys.argv]
+    launcher = subprocess.Popen(command, env=environment)
+    stopped = False
+
+    def pass_on(number: int, frame: object) -> None:
+        nonlocal stopped
+        stopped = True
+        launcher.send_signal(number)
+
+    signal.signal(signal.SIGTERM, pass_on)
+    code = launcher.wait()
+    if code:
+        sys.exit(EXIT_TRY_AGAIN if stopped else code)
+
+
+def train_prepared(
+    name: str, base: Path, settings: TrainingSettings, seed: int, output_dir: Path, start: float
+) -> None:
+    """Train what has been checked and prepared, in this process or as one rank of several."""
+    checkpoints = output_dir / "checkpoints"
+    prepared = read_prepared(checkpoints)
+    resume_from = newest_whole(checkpoints)
     set_seed(seed)
-    model = load_model(base, training)
-    resume_from = prepare_checkpoints(checkpoints, identity)
-    trainer, keep_best, stop = build_trainer(name, model, tokenizer, splits, training, seed, checkpoints)
-    trainer.train(resume_from_checkpoint=str(resume_from) if resume_from else None)
-    if stop.received:
+    model = load_model(base, settings)
+    pad_id = find_pad_id(base)
+    trainer, settings, keep_best, stop = build_trainer(
+        name, model, pad_id, prepared.splits, settings, seed, checkpoints
+    )
+    say_plan(name, trainer, prepared, settings, checkpoints)
+    tracked = {"settings": prepared.identity["settings"], "parameters": prepared.identity["parameters"]}
+    for callback in tracking_callbacks(name, settings, checkpoints, {**tracked, "seed": seed}):
+        trainer.add_callback(callback)
+    run_trainer(name, trainer, keep_best, prepared, settings, resume_from)
+    history, step = trainer.state.log_history, trainer.state.global_step
+    stopped_early = keep_best.is_out_of_patience(history)
+    if stop.received and step < trainer.args.max_steps and not stopped_early:
         say(f"train_lora {name}", "stopped by a signal; a checkpoint is saved, run the same command to go on")
         sys.exit(EXIT_TRY_AGAIN)
     if trainer.is_world_process_zero():
-        best = best_evaluation(trainer.state.log_history, training.min_delta)
-        assert best is not None, "the training ended without an evaluation"
-        assert_trained(keep_best.path_of(best[0]))
-        summary = summarise(name, trainer, training, splits, identity, keep_best.stopped_early, best)
+        best = best_evaluation(history)
+        if best is None:
+            raise InputError(f"{name}: no evaluation gave a finite loss; lower learning_rate, or set dtype: fp32")
+        check_trained(keep_best.path_of(best[0]))
+        summary = summarise(name, base, prepared, settings, devices_here(), step, history, stopped_early)
         summary["seconds"] = round(time.monotonic() - start, 1)
-        write_results(output_dir, keep_best.path_of(best[0]), trainer, training, summary)
+        write_results(output_dir, keep_best.path_of(best[0]), prepared, settings, history, summary)
         shutil.rmtree(checkpoints)
-
-
-def check_devices() -> None:
-    """Raise InputError where more processes were started than there are GPUs, on a machine with GPUs."""
-    wanted, visible = int(os.environ.get("LOCAL_WORLD_SIZE", "1")), torch.cuda.device_count()
-    if visible and wanted > visible:
-        raise InputError(f"{wanted} GPUs are asked for and {visible} visible: lower models.<name>.gpus")
-
-
-def read_split(path: Path) -> list:
-    """The samples of a split. Raises InputError for an empty one."""
-    samples = read_samples(path)
-    if not samples:
-        raise InputError(f"{path} holds no samples; training needs some")
-    return samples
-
-
-def file_sha256(path: Path) -> str:
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def load_model(base: Path, settings: TrainingSettings) -> PeftModel:
-    """The base with fresh LoRA matrices; 4-bit where asked. Raises InputError for targets it does not have."""
-    options: dict[str, Any] = {"dtype": choose_dtype(settings.dtype), "local_files_only": True}
-    if json.loads((base / "config.json").read_text()).get("final_logit_softcapping"):
-        options["attn_implementation"] = "eager"  # Gemma 2: its attention caps scores, which SDPA does not
-    if settings.quantisation == "nf4":
-        options["quantization_config"] = BitsAndBytesConfig(
-            load_in_4bit=True,
-            bnb_4bit_quant_type="nf4",
-            bnb_4bit_use_double_quant=settings.double_quantisation,
-            bnb_4bit_compute_dtype=options["dtype"],
+        say(
+            f"train_lora {name}",
+            f"best at step {best[0]} of {step}, validation loss {best[1]:.3f}; {summary['stop_reason']}",
         )
-        # Under DDP each rank holds the whole model on its own device; device_map "auto" would spread it.
-        device = int(os.environ.get("LOCAL_RANK", "0")) if torch.cuda.is_available() else "cpu"
-        options["device_map"] = {"": device}
-    model = AutoModelForCausalLM.from_pretrained(base, **options)
-    check_targets(model, settings.targets)
-    if settings.quantisation == "nf4":
-        avoid_cpu_repacking(model)
-        model = prepare_model_for_kbit_training(model, use_gradient_checkpointing=settings.gradient_checkpointing)
-    elif settings.gradient_checkpointing:
-        model.enable_input_require_grads()  # without it no gradient reaches the adapter of a frozen base
-    config = LoraConfig(
-        r=settings.r,
-        lora_alpha=settings.alpha,  # type: ignore[arg-type]  # peft takes any number
-        target_modules=settings.targets,
-        lora_dropout=settings.dropout,
-        bias=settings.bias,  # type: ignore[arg-type]  # the schema has checked it
-        task_type="CAUSAL_LM",
-    )
-    return get_peft_model(model, config)
+    if torch.distributed.is_initialized():
+        torch.distributed.destroy_process_group()
 
 
-def check_targets(model: torch.nn.Module, targets: list[str]) -> None:
-    linear = {name.rsplit(".", 1)[-1] for name, module in model.named_modules() if isinstance(module, torch.nn.Linear)}
-    unknown = [target for target in targets if target.rsplit(".", 1)[-1] not in linear]
-    if unknown:
-        raise InputError(f"targets: the model has no modules {', '.join(unknown)}; it has {', '.join(sorted(linear))}")
+def find_pad_id(base: Path) -> int:
+    """The token that fills up batches; it is masked, so that of the end serves where there is none."""
+    tokenizer = AutoTokenizer.from_pretrained(base, local_files_only=True)
+    return tokenizer.pad_token_id if tokenizer.pad_token_id is not None else tokenizer.eos_token_id
 
 
-def avoid_cpu_repacking(model: torch.nn.Module) -> None:
-    """Switch off bitsandbytes' AVX512 path, whose repacked 4-bit weights give wrong gradients after an evaluation."""
-    import bitsandbytes
-
-    for module in model.modules():
-        if isinstance(module, bitsandbytes.nn.Linear4bit):
-            module.support_avx512bf16_for_cpu = False
-
-
-def prepare_checkpoints(folder: Path, identity: dict[str, Any]) -> Path | None:
-    """The checkpoint to resume from; None for a fresh start. Checkpoints of other settings or data are removed."""
-    record = folder / "identity.json"
-    if not record.is_file() or read_json(record) != json.loads(json.dumps(identity)):
-        if record.is_file():
-            say("train_lora", "starts anew: settings or data changed since the interrupted run")
-        with contextlib.suppress(FileNotFoundError):
-            shutil.rmtree(folder)
-        write_json(record, identity)
-        return None
-    for checkpoint in sorted(folder.glob("checkpoint-*"), key=lambda path: -int(path.name.split("-")[1])):
-        if is_whole(checkpoint):
-            say("train_lora", f"resumes from step {checkpoint.name.split('-')[1]}")
-            return checkpoint
-        say("train_lora", f"{checkpoint.name} is not whole (killed while it was saved); the one before it is used")
-        shutil.rmtree(checkpoint)
-    return None
-
-
-def is_whole(checkpoint: Path) -> bool:
-    """Whether all parts of a checkpoint are there and can be read."""
-    from safetensors import SafetensorError, safe_open
-
-    try:
-        with safe_open(checkpoint / "adapter_model.safetensors", "pt") as adapter:
-            list(adapter.keys())
-        for name in ("optimizer.pt", "scheduler.pt"):
-            torch.load(checkpoint / name, weights_only=True, map_location="meta")
-        json.loads((checkpoint / "trainer_state.json").read_text())
-    except (OSError, SafetensorError, RuntimeError, EOFError, ValueError):
-        return False
-    return True
-
-
-def build_trainer(
-    name: str,
-    model: PeftModel,
-    tokenizer: Any,
-    splits: dict[str, EncodedSplit],
-    settings: TrainingSettings,
-    seed: int,
-    checkpoints: Path,
-) -> tuple[CaptionTrainer, KeepBest, StopOnSignal]:
-    """The trainer with its callbacks; says what it is going to do."""
-    n_devices = int(os.environ.get("WORLD_SIZE", "1"))
-    train, validation = splits["train"].samples, splits["validation"].samples
-    n_steps = settings.n_steps(len(train), n_devices)
+def say_plan(
+    name: str, trainer: CaptionTrainer, prepared: Prepared, settings: TrainingSettings, checkpoints: Path
+) -> None:
+    """Say what is going to be done, and write it down for monitor_training."""
+    if not trainer.is_world_process_zero():
+        return
+    n_devices, n_steps = devices_here(), trainer.args.max_steps
     effective = settings.effective_batch(n_devices)
-    order = lay_out_training(train, n_steps * effective, effective, seed)
-    arguments = TrainingArguments(
-        output_dir=str(checkpoints),
-        seed=seed,
-        max_steps=n_steps,
-        per_device_train_batch_size=settings.batch_size,
-        per_device_eval_batch_size=settings.batch_size,
-        gradient_accumulation_steps=settings.accumulation,
-        learning_rate=settings.learning_rate,
-        lr_scheduler_type=settings.scheduler,
-        warmup_steps=round(settings.warmup_ratio * n_steps),
-        weight_decay=settings.weight_decay,
-        logging_steps=settings.log_steps,
-        eval_strategy="steps",
-        eval_steps=min(settings.eval_steps, n_steps),
-        save_steps=settings.save_steps,
-        save_total_limit=settings.keep_checkpoints,
-        gradient_checkpointing=settings.gradient_checkpointing,
-        gradient_checkpointing_kwargs={"use_reentrant": False} if settings.gradient_checkpointing else None,
-        use_cpu=not torch.cuda.is_available(),
-        remove_unused_columns=False,
-        disable_tqdm=True,
-        report_to=[] if settings.wandb == "disabled" else ["wandb"],
-        run_name=name,
-        ddp_find_unused_parameters=False,
-        dataloader_pin_memory=torch.cuda.is_available(),
-    )
-    if settings.wandb != "disabled":
-        os.environ["WANDB_MODE"] = settings.wandb
-        os.environ.setdefault("WANDB_DIR", str(checkpoints.parent))
-        os.environ.setdefault("WANDB_SILENT", "true")
-    keep_best, stop = KeepBest(checkpoints, settings), StopOnSignal()
-    pad = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else tokenizer.eos_token_id
-    trainer = CaptionTrainer(
-        model=model,
-        args=arguments,
-        data_collator=LeftPadding(pad),
-        train_dataset=ExampleDataset(train, order),
-        eval_dataset=ExampleDataset(validation, [(place, 0) for place in range(len(validation))]),
-        compute_loss_func=lambda outputs, labels, num_items_in_batch=None: (
-            caption_loss(outputs.logits, labels, num_items_in_batch) * n_devices
-        ),
-        callbacks=[keep_best, stop, ShowProgress(name, n_steps, checkpoints / "history.jsonl")],
-    )
-    trainer.remove_callback(transformers_printer())
+    n_train, n_validation = (len(prepared.splits[split].samples) for split in ("train", "validation"))
+    plan = {"name": name, "steps": n_steps, "effective_batch": effective, "devices": n_devices}
+    plan |= {"patience_steps": settings.patience_steps, "min_delta": settings.min_delta, "started": time.time()}
+    write_json(checkpoints / "plan.json", plan)
     say(
         f"train_lora {name}",
         f"{n_steps} steps of {effective} = {n_devices} device(s) x {settings.batch_size} x {settings.accumulation}; "
-        f"{len(train)} train, {len(validation)} validation samples",
+        f"{n_train} train, {n_validation} validation samples",
     )
-    return trainer, keep_best, stop
 
 
-def transformers_printer() -> type:
-    """The callback that prints raw dictionaries to stdout."""
-    from transformers.trainer_callback import PrinterCallback
-
-    return PrinterCallback
-
-
-def assert_trained(best: Path) -> None:
-    """Every B matrix starts at zero: one that is still zero got no gradient, and hours were for nothing."""
-    from safetensors.torch import load_file
-
-    still = [
-        key
-        for key, value in load_file(best / "adapter_model.safetensors").items()
-        if ".lora_B." in key and not value.any()
-    ]
-    assert not still, f"{len(still)} LoRA matrices did not move, {still[0]} for one"
-
-
-def count_parameters(model: PeftModel) -> dict[str, Any]:
-    """Trainable and all parameters; 4-bit weights count as what they hold, not as packed bytes."""
-    trainable, total = model.get_nb_trainable_parameters()
-    return {"trainable": trainable, "total": total, "percentage": round(100 * trainable / total, 4)}
-
-
-def peak_memory_mb() -> dict[str, float]:
-    """Most memory that this process held, on the GPU where there is one."""
-    peaks: dict[str, float] = {"peak_memory_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)}
-    if torch.cuda.is_available():
-        peaks["peak_gpu_memory_mb"] = round(torch.cuda.max_memory_allocated() / 2**20)
-    return peaks
-
-
-def summarise(
+def run_trainer(
     name: str,
     trainer: CaptionTrainer,
+    keep_best: KeepBest,
+    prepared: Prepared,
     settings: TrainingSettings,
-    splits: dict[str, EncodedSplit],
-    identity: dict[str, Any],
-    stopped_early: bool,
-    best: tuple[int, float],
-) -> dict[str, Any]:
-    """What is to be known of a training: training.json."""
-    n_devices = trainer.args.world_size
-    return {
-        "name": name,
-        "steps": trainer.state.global_step,
-        "best_step": best[0],
-        "best_eval_loss": best[1],
-        "stop_reason": f"no better evaluation in {settings.patience_steps} steps"
-        if stopped_early
-        else "all steps done",
-        "effective_batch": settings.effective_batch(n_devices),
-        "devices": n_devices,
-        "parameters": count_parameters(trainer.model),
-        "samples": {split: len(encoded.samples) for split, encoded in splits.items()},
-        "shortened": {split: len(encoded.shortened) for split, encoded in splits.items()},
-        "dropped": {split: len(encoded.dropped) for split, encoded in splits.items()},
-        "base_digest": identity["base"],
-        "data_digests": identity["data"],
-        "seed": identity["seed"],
-        "dtype": str(next(trainer.model.get_base_model().parameters()).dtype).removeprefix("torch."),
-        "versions": {package: metadata.version(package) for package in ("torch", "transformers", "peft")},
-        **peak_memory_mb(),
-    }
-
-
-def write_results(
-    output_dir: Path, best: Path, trainer: CaptionTrainer, settings: TrainingSettings, summary: dict[str, Any]
+    resume_from: Path | None,
 ) -> None:
-    """Put the final files into place; the adapter's weights come last."""
-    summary["adapter_bytes"] = (best / "adapter_model.safetensors").stat().st_size
-    write_json(output_dir / "settings.json", dataclasses.asdict(settings))
-    with write_whole(output_dir / "history.jsonl") as partial:
-        lines = (json.dumps(record) + "\n" for record in history_records(trainer.state.log_history))
-        partial.write_text("".join(lines), encoding="utf-8")
-    (best / "README.md").write_text(model_card(summary, settings), encoding="utf-8")
-    with write_whole(output_dir / "code_digest.txt") as partial:
-        partial.write_text(code_digest("train_lora") + "\n")
-    write_json(output_dir / "training.json", summary)
-    for file in FINAL_FILES:
-        with write_whole(output_dir / file) as partial:
-            shutil.copyfile(best / file, partial)
-    say(
-        f"train_lora {summary['name']}",
-        f"best at step {summary['best_step']} of {summary['steps']}, validation loss {summary['best_eval_loss']:.3f}; "
-        f"{summary['stop_reason']}",
-    )
-
-
-def model_card(summary: dict[str, Any], settings: TrainingSettings) -> str:
-    """The adapter's README: what it was made of and how to load it."""
-    return f"""\
-# {summary["name"]}
-
-A LoRA adapter that captions SVG drawings from their xml. Weights digest of its base: `{summary["base_digest"]}`.
-
-* best at step {summary["best_step"]} of {summary["steps"]}, validation loss {summary["best_eval_loss"]:.4f}
-* {summary["parameters"]["trainable"]:,} trainable parameters of {summary["parameters"]["total"]:,}
-* data: {summary["samples"]["train"]} train samples, digests {summary["data_digests"]}
-* settings: `{json.dumps(dataclasses.asdict(settings), sort_keys=True)}`
-
-Load it on its base with `peft.PeftModel.from_pretrained(base_model, this_folder)`.
-"""
+    """Train, from a checkpoint where there is one. Raises InputError where the GPU's memory is too small."""
+    if resume_from:
+        say(f"train_lora {name}", f"resumes from step {resume_from.name.split('-')[1]}")
+        state = TrainerState.load_from_json(str(resume_from / "trainer_state.json"))
+        # The job ended between its last checkpoint and its results.
+        if state.global_step >= trainer.args.max_steps or keep_best.is_out_of_patience(state.log_history):
+            trainer.state = state
+            return
+    try:
+        trainer.train(resume_from_checkpoint=str(resume_from) if resume_from else None)
+    except torch.OutOfMemoryError as error:
+        raise InputError(out_of_memory(settings, prepared.splits["train"].samples)) from error
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -413,6 +189,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--settings", default="{}", help="training settings as JSON (docs/configuration.md, presets)")
     parser.add_argument("--seed", type=int, required=True)
     parser.add_argument("--output-dir", type=Path, required=True, help="adapters/<model>")
+    parser.add_argument("--devices", type=int, default=1, help="processes that train together, one a GPU")
     return parser
 
 

@@ -1,30 +1,23 @@
-"""What happens while a training runs: progress, the best adapter kept apart, early stopping by steps, a clean stop.
+"""What happens while a training runs: the best adapter kept apart, early stopping by steps, a clean stop, progress.
 
 transformers counts early stopping in evaluations; here patience is optimizer steps since the best evaluation.
 """
 
 from __future__ import annotations
 
-import json
-import shutil
+import math
 import signal
 import time
 from pathlib import Path
 from typing import Any
 
+import torch
 from transformers import TrainerCallback
 
-from command import Progress, say
+from command import Progress, say, write_whole
+from training_checkpoints import rotate_bests, rotate_checkpoints, seal_checkpoint
+from training_history import best_evaluation, history_lines, patience_left
 from training_settings import TrainingSettings
-
-
-def best_evaluation(log_history: list[dict[str, Any]], min_delta: float) -> tuple[int, float] | None:
-    """Step and loss of the best evaluation so far: the last that was better by more than `min_delta`."""
-    best = None
-    for record in log_history:
-        if "eval_loss" in record and (best is None or record["eval_loss"] < best[1] - min_delta):
-            best = (record["step"], record["eval_loss"])
-    return best
 
 
 class KeepBest(TrainerCallback):
@@ -35,28 +28,41 @@ class KeepBest(TrainerCallback):
 
     def __init__(self, folder: Path, settings: TrainingSettings):
         self.folder, self.settings = folder, settings
-        self.stopped_early = False
 
     def path_of(self, step: int) -> Path:
         return self.folder / f"best-{step}"
 
+    def on_step_end(self, args, state, control, **kwargs) -> None:
+        """The last step is evaluated in any case: it may be the best."""
+        if state.global_step == state.max_steps:
+            control.should_evaluate = True
+
     def on_evaluate(self, args, state, control, model=None, **kwargs) -> None:
-        best = best_evaluation(state.log_history, self.settings.min_delta)
-        assert best is not None, "an evaluation ran without a loss"
-        if best[0] == state.global_step and state.is_world_process_zero:
+        best = best_evaluation(state.log_history)
+        if best and best[0] == state.global_step and state.is_world_process_zero:
             model.save_pretrained(self.path_of(state.global_step))
-        patience = self.settings.patience_steps
-        if patience is not None and state.global_step - best[0] >= patience:
-            self.stopped_early = True
+        if self.is_out_of_patience(state.log_history):
             control.should_training_stop = True
 
+    def is_out_of_patience(self, log_history: list[dict[str, Any]]) -> bool:
+        """Whether early stopping fires at the end of this history."""
+        patience = self.settings.patience_steps
+        return patience is not None and patience_left(log_history, patience, self.settings.min_delta) <= 0
+
+
+class KeepCheckpoints(TrainerCallback):
+    """Seals each checkpoint when all processes have written their part, and only then removes older ones."""
+
+    def __init__(self, folder: Path, n_kept: int):
+        self.folder, self.n_kept = folder, n_kept
+
     def on_save(self, args, state, control, **kwargs) -> None:
-        """Drop older bests; a run that resumes here needs none before the best up to here."""
-        best = best_evaluation(state.log_history, self.settings.min_delta)
-        if best and state.is_world_process_zero:
-            for path in self.folder.glob("best-*"):
-                if int(path.name.removeprefix("best-")) < best[0]:
-                    shutil.rmtree(path)
+        if torch.distributed.is_initialized():
+            torch.distributed.barrier()
+        if state.is_world_process_zero:
+            seal_checkpoint(self.folder / f"checkpoint-{state.global_step}")
+            rotate_checkpoints(self.folder, self.n_kept)
+            rotate_bests(self.folder, state.log_history)
 
 
 class StopOnSignal(TrainerCallback):
@@ -70,6 +76,11 @@ class StopOnSignal(TrainerCallback):
         self.received = True
 
     def on_step_end(self, args, state, control, **kwargs) -> None:
+        if torch.distributed.is_initialized():
+            # The signal reaches processes at different steps; all must save the same one.
+            received = torch.tensor(float(self.received), device=args.device)
+            torch.distributed.all_reduce(received, torch.distributed.ReduceOp.MAX)
+            self.received = bool(received)
         if self.received:
             control.should_save = True
             control.should_training_stop = True
@@ -84,7 +95,6 @@ class ShowProgress(TrainerCallback):
 
     def on_train_begin(self, args, state, control, **kwargs) -> None:
         self.progress = Progress(f"train_lora {self.name}", self.n_steps - state.global_step, "step")
-        self.progress.__enter__()
         self.start = time.monotonic()
 
     def on_step_end(self, args, state, control, **kwargs) -> None:
@@ -92,20 +102,16 @@ class ShowProgress(TrainerCallback):
             self.progress.advance(1, **self.losses)
 
     def on_log(self, args, state, control, logs=None, **kwargs) -> None:
+        if not state.is_world_process_zero:
+            return
         for key in ("loss", "eval_loss"):
-            if logs and key in logs:
+            if key in logs:
                 self.losses[key] = float(logs[key])
-        if state.is_world_process_zero:
-            lines = (json.dumps(record) + "\n" for record in history_records(state.log_history))
-            self.history.write_text("".join(lines), encoding="utf-8")
+                if not math.isfinite(logs[key]):
+                    say(f"train_lora {self.name}", f"warning: {key} is {logs[key]} at step {state.global_step}")
+        with write_whole(self.history) as partial:
+            partial.write_text(history_lines(state.log_history), encoding="utf-8")
 
     def on_train_end(self, args, state, control, **kwargs) -> None:
         if state.is_world_process_zero:
             say(f"train_lora {self.name}", f"{state.global_step} steps, {time.monotonic() - self.start:.0f} s")
-
-
-def history_records(log_history: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The log of a training as records: step with loss, lr, grad norm, or with eval_loss."""
-    names = {"step": "step", "loss": "loss", "eval_loss": "eval_loss", "learning_rate": "lr", "grad_norm": "grad_norm"}
-    records = [{names[key]: value for key, value in record.items() if key in names} for record in log_history]
-    return [record for record in records if "loss" in record or "eval_loss" in record]

@@ -6,14 +6,19 @@ training is laid out beforehand, so that it depends on data and seed only and a 
 
 from __future__ import annotations
 
+import csv
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import torch
 from torch.utils.data import Dataset
 
+from command import write_whole
 from prompts import IGNORED, PromptSettings, caption_tokens, prompt_tokens
 from records import Sample
 
@@ -26,35 +31,102 @@ class Encoded:
     """A sample as tokens: its prompt, and each reference with the end of turn."""
 
     id: str
-    prompt: list[int]
-    captions: list[list[int]]
+    prompt: Sequence[int]
+    captions: Sequence[Sequence[int]]
 
     def __len__(self) -> int:
         return len(self.prompt) + max(len(caption) for caption in self.captions)
 
 
 @dataclass
+class Overlong:
+    """A sample that was too long, and what was done: shortened inside the xml, dropped, or refused."""
+
+    id: str
+    action: str
+    n_tokens: int  # removed inside the xml where shortened; else all there were
+
+
+@dataclass
 class EncodedSplit:
-    """The samples of a split as tokens, and what had to be done to the overlong ones."""
+    """The samples of a split as tokens, and what was done to the overlong ones."""
 
     samples: list[Encoded]
-    shortened: dict[str, int] = field(default_factory=dict)  # id → tokens removed inside the xml
-    dropped: list[str] = field(default_factory=list)
+    overlong: list[Overlong] = field(default_factory=list)
+
+    def n_overlong(self, action: str) -> int:
+        return sum(sample.action == action for sample in self.overlong)
+
+    def n_tokens_removed(self) -> int:
+        return sum(sample.n_tokens for sample in self.overlong if sample.action == "shortened")
 
 
-def encode_samples(tokenizer: Any, samples: Sequence[Sample], prompt: PromptSettings, overlong: str) -> EncodedSplit:
-    """Tokens of samples; `overlong` is shorten or drop."""
+def encode_samples(
+    tokenizer: Any, samples: Sequence[Sample], prompt: PromptSettings, overlong: str, context: int
+) -> EncodedSplit:
+    """Tokens of samples; `overlong` is shorten or drop, `context` the tokens that the model can read.
+
+    Captions are never cut: a sample whose prompt and longest caption exceed the context is refused.
+    """
     encoded = EncodedSplit([])
     for sample in samples:
         tokens = prompt_tokens(tokenizer, sample.xml, prompt)
-        if tokens.n_xml_tokens_removed and overlong == "drop":
-            encoded.dropped.append(sample.id)
-            continue
-        if tokens.n_xml_tokens_removed:
-            encoded.shortened[sample.id] = tokens.n_xml_tokens_removed
         captions = [caption_tokens(tokenizer, reference, prompt) for reference in sample.references]
-        encoded.samples.append(Encoded(sample.id, tokens.ids, captions))
+        candidate = Encoded(sample.id, tokens.ids, captions)
+        if tokens.n_xml_tokens_removed and overlong == "drop":
+            n_tokens = len(candidate) + tokens.n_xml_tokens_removed
+            encoded.overlong.append(Overlong(sample.id, "dropped", n_tokens))
+        elif len(candidate) > context:
+            encoded.overlong.append(Overlong(sample.id, "refused", len(candidate)))
+        else:
+            if tokens.n_xml_tokens_removed:
+                encoded.overlong.append(Overlong(sample.id, "shortened", tokens.n_xml_tokens_removed))
+            encoded.samples.append(candidate)
     return encoded
+
+
+ENCODED_SCHEMA = pa.schema(
+    [
+        ("id", pa.string()),
+        ("prompt", pa.list_(pa.int32())),
+        ("captions", pa.list_(pa.list_(pa.int32()))),
+    ]
+)
+
+
+def write_encoded(path: Path, split: EncodedSplit) -> None:
+    """Keep the tokens of a split as Parquet, so that other processes and a resumed job need not make them again."""
+    rows = [{"id": s.id, "prompt": s.prompt, "captions": s.captions} for s in split.samples]
+    table = pa.Table.from_pylist(rows, schema=ENCODED_SCHEMA)
+    overlong = [f"{sample.id}\t{sample.action}\t{sample.n_tokens}" for sample in split.overlong]
+    table = table.replace_schema_metadata({"overlong": "\n".join(overlong)})
+    with write_whole(path) as partial:
+        pq.write_table(table, partial, compression="zstd")
+
+
+def read_encoded(path: Path) -> EncodedSplit:
+    """The tokens of a split; prompts and captions are arrays, which take a tenth of the memory of lists."""
+    table = pq.ParquetFile(path).read()
+    samples = [
+        Encoded(
+            id.as_py(),
+            prompt.values.to_numpy(),
+            [caption.values.to_numpy() for caption in captions],
+        )
+        for id, prompt, captions in zip(table["id"], table["prompt"], table["captions"], strict=True)
+    ]
+    lines = table.schema.metadata[b"overlong"].decode().splitlines()
+    fields = (line.rsplit("\t", 2) for line in lines)
+    return EncodedSplit(samples, [Overlong(id, action, int(n_tokens)) for id, action, n_tokens in fields])
+
+
+def write_overlong(path: Path, splits: dict[str, EncodedSplit]) -> None:
+    """List the overlong samples of all splits as CSV, also when there are none."""
+    with write_whole(path) as partial, open(partial, "w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(("split", "id", "action", "n_tokens"))
+        for name, split in splits.items():
+            writer.writerows((name, sample.id, sample.action, sample.n_tokens) for sample in split.overlong)
 
 
 def lay_out_training(samples: Sequence[Encoded], n_examples: int, step_size: int, seed: int) -> list[tuple[int, int]]:
@@ -112,7 +184,7 @@ class ExampleDataset(Dataset):
     def __len__(self) -> int:
         return len(self.order)
 
-    def __getitem__(self, place: int) -> tuple[list[int], list[int]]:
+    def __getitem__(self, place: int) -> tuple[Sequence[int], Sequence[int]]:
         number, reference = self.order[place]
         sample = self.samples[number]
         return sample.prompt, sample.captions[reference]
@@ -128,7 +200,7 @@ class LeftPadding:
 
     pad_id: int
 
-    def __call__(self, examples: Sequence[tuple[list[int], list[int]]]) -> dict[str, Any]:
+    def __call__(self, examples: Sequence[tuple[Sequence[int], Sequence[int]]]) -> dict[str, Any]:
         length = max(len(prompt) + len(caption) for prompt, caption in examples)
         kept = 1 + max(len(caption) for _, caption in examples)
         ids = torch.full((len(examples), length), self.pad_id)
@@ -136,9 +208,9 @@ class LeftPadding:
         labels = torch.full((len(examples), kept), IGNORED)
         for row, (prompt, caption) in enumerate(examples):
             n_tokens = len(prompt) + len(caption)
-            ids[row, length - n_tokens :] = torch.tensor(prompt + caption)
+            ids[row, length - n_tokens :] = torch.tensor([*prompt, *caption])
             mask[row, length - n_tokens :] = 1
-            labels[row, kept - len(caption) :] = torch.tensor(caption)
+            labels[row, kept - len(caption) :] = torch.tensor([*caption])
         positions = (mask.cumsum(-1) - 1).clamp(min=0)
         return {
             "input_ids": ids,

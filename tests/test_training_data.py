@@ -1,0 +1,130 @@
+"""Samples as training examples: what is trained, what overlong ones become, the order, and tokens kept in a file."""
+
+import pytest
+from tiny_models import build_tiny_model
+from training_runs import make_samples, train, write_base_and_data
+from transformers import AutoTokenizer
+
+import training_preparation
+from command import InputError
+from prompts import IGNORED, PromptSettings, example_tokens, prompt_tokens
+from records import Sample
+from training_data import (
+    ExampleDataset,
+    LeftPadding,
+    Overlong,
+    encode_samples,
+    lay_out_training,
+    read_encoded,
+    write_encoded,
+)
+from training_preparation import read_prepared
+
+LONG = Sample(
+    "long", "a", "train", "g", "<svg>" + '<rect width="5" height="7"/>' * 100 + "</svg>", ["a wall of bricks"]
+)
+CONTEXT = 4096
+
+
+@pytest.fixture(scope="module")
+def tokenizer(tmp_path_factory):
+    return AutoTokenizer.from_pretrained(build_tiny_model(tmp_path_factory.mktemp("base"), "llama"))
+
+
+def test_the_end_of_turn_is_trained_also_where_padding_is_the_same_token(tokenizer):
+    assert tokenizer.pad_token_id == tokenizer.eos_token_id
+    encoded = encode_samples(tokenizer, make_samples(3, "train"), PromptSettings(), "shorten", CONTEXT).samples
+    batch = LeftPadding(tokenizer.pad_token_id)([(s.prompt, s.captions[0]) for s in encoded])
+    assert (batch["labels"][:, -1] == tokenizer.eos_token_id).all()
+    for row, sample in zip(batch["labels"], encoded, strict=True):
+        assert row[row != IGNORED].tolist() == list(sample.captions[0])  # the caption and nothing else
+
+
+@pytest.mark.parametrize("family", ["llama", "llama3", "gemma2", "gemma3", "qwen3", "plain"])
+def test_prompts_of_training_and_captioning_agree_and_have_one_start(family, tmp_path):
+    tokenizer = AutoTokenizer.from_pretrained(build_tiny_model(tmp_path / family, family))
+    settings = PromptSettings(system="Be brief.")
+    prompt = prompt_tokens(tokenizer, "<svg><rect/></svg>", settings).ids
+    example = example_tokens(tokenizer, "<svg><rect/></svg>", "a square", settings)
+    assert example.ids[: len(prompt)] == prompt
+    assert example.labels[: len(prompt)] == [IGNORED] * len(prompt)
+    assert IGNORED not in example.labels[len(prompt) :]
+    if tokenizer.bos_token_id is not None:
+        assert prompt.count(tokenizer.bos_token_id) <= 1
+
+
+def test_a_long_drawing_is_shortened_inside_the_svg_and_its_caption_is_whole(tokenizer):
+    settings = PromptSettings(instruction="Say what this is.", max_tokens=200)
+    encoded = encode_samples(tokenizer, [LONG], settings, "shorten", CONTEXT)
+    text = tokenizer.decode(encoded.samples[0].prompt)
+    assert len(encoded.samples[0].prompt) <= 200
+    assert "Say what this is." in text
+    assert "</svg>" in text
+    assert tokenizer.decode(encoded.samples[0].captions[0]).startswith("a wall of bricks")
+    whole = len(prompt_tokens(tokenizer, LONG.xml, PromptSettings(instruction="Say what this is.")).ids)
+    assert encoded.overlong == [Overlong("long", "shortened", whole - len(encoded.samples[0].prompt))]
+
+
+def test_overlong_samples_are_dropped_where_wanted_and_listed(tokenizer):
+    settings = PromptSettings(max_tokens=200)
+    encoded = encode_samples(tokenizer, [LONG, *make_samples(2, "train")], settings, "drop", CONTEXT)
+    assert [sample.id for sample in encoded.samples] == ["train0", "train1"]
+    assert [(sample.id, sample.action) for sample in encoded.overlong] == [("long", "dropped")]
+
+
+def test_a_caption_that_does_not_fit_the_models_context_is_refused_not_cut(tokenizer):
+    wordy = Sample("wordy", "a", "train", "g", "<svg/>", ["short", "a very long caption " * 40])
+    encoded = encode_samples(tokenizer, [wordy, *make_samples(2, "train")], PromptSettings(), "shorten", 128)
+    assert [sample.id for sample in encoded.samples] == ["train0", "train1"]
+    assert [(sample.id, sample.action) for sample in encoded.overlong] == [("wordy", "refused")]
+
+
+def test_the_training_report_says_what_was_too_long(tmp_path, monkeypatch):
+    base, data = write_base_and_data(tmp_path)
+    monkeypatch.setattr(training_preparation, "context_length", lambda base: 90)
+    summary = train(base, data, tmp_path / "out", max_steps=4)
+    assert summary["refused"]["train"] == 20 - summary["samples"]["train"] > 0
+    listed = (tmp_path / "out" / "overlong.csv").read_text().splitlines()
+    assert listed[0] == "split,id,action,n_tokens"
+    assert len([line for line in listed if line.startswith("train,")]) == summary["refused"]["train"]
+
+
+def test_a_split_with_nothing_left_is_said(tmp_path, monkeypatch):
+    base, data = write_base_and_data(tmp_path)
+    monkeypatch.setattr(training_preparation, "context_length", lambda base: 9)
+    with pytest.raises(InputError, match="no train sample is left"):
+        train(base, data, tmp_path / "out")
+
+
+def test_tokens_are_the_same_from_their_file(tokenizer, tmp_path):
+    settings = PromptSettings(max_tokens=200)
+    encoded = encode_samples(tokenizer, [LONG, *make_samples(5, "train")], settings, "shorten", CONTEXT)
+    write_encoded(tmp_path / "tokens.parquet", encoded)
+    read = read_encoded(tmp_path / "tokens.parquet")
+    assert read.overlong == encoded.overlong
+    for one, other in zip(encoded.samples, read.samples, strict=True):
+        assert (one.id, one.prompt) == (other.id, list(other.prompt))
+        assert one.captions == [list(caption) for caption in other.captions]
+
+
+def test_tokens_are_made_once_before_any_process_waits_for_another(tmp_path, monkeypatch):
+    """A rank only reads them: no collective operation waits, and can time out, while another process tokenises."""
+    base, data = write_base_and_data(tmp_path)
+    arguments = {"seed": 7, "n_devices": 2, "checkpoints": tmp_path / "checkpoints"}
+    files = {split: data / f"{split}.parquet" for split in ("train", "validation")}
+    settings = training_preparation.TrainingSettings()
+    training_preparation.prepare_training("tiny", base, files, PromptSettings(), settings, **arguments)
+    monkeypatch.setattr(training_preparation, "encode_samples", lambda *_: pytest.fail("tokens are made again"))
+    assert len(read_prepared(tmp_path / "checkpoints").splits["train"].samples) == 20
+    training_preparation.prepare_training("tiny", base, files, PromptSettings(), settings, **arguments)
+
+
+def test_the_order_of_a_training_shows_each_sample_once_a_pass_longest_first(tokenizer):
+    encoded = encode_samples(tokenizer, make_samples(20, "train"), PromptSettings(), "shorten", CONTEXT).samples
+    order = lay_out_training(encoded, 40, 4, seed=3)
+    assert sorted(place for place, _ in order) == sorted([*range(20), *range(20)])
+    assert order == lay_out_training(encoded, 40, 4, seed=3) != lay_out_training(encoded, 40, 4, seed=4)
+    longest = max(len(sample) for sample in encoded)
+    assert longest in [len(encoded[place]) for place, _ in order[:4]]
+    assert {reference for _, reference in order} == {0, 1}
+    assert len(ExampleDataset(encoded, order)) == 40

@@ -1,0 +1,208 @@
+"""Resume: a training that was stopped in whatever way ends with the adapter of one that was not."""
+
+import os
+import signal
+import time
+
+import pytest
+import torch
+from training_runs import adapter, history, same_adapters, start, train, write_base_and_data
+
+import train_lora
+from training_callbacks import KeepBest, KeepCheckpoints, StopOnSignal
+from training_checkpoints import agree_with, find_checkpoints, is_whole, newest_whole, rotate_bests, seal_checkpoint
+
+# Dropout draws random numbers: a resumed run must go on in them.
+SETTINGS = {"dropout": 0.1, "max_steps": 24, "learning_rate": 0.02, "accumulation": 2}
+
+
+class Killed(BaseException):
+    """Stands for kill -9 inside this process: nothing of the program catches it."""
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_thread():
+    """Sums depend on the number of threads; and tiny tensors are slow on several."""
+    n_threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(n_threads)
+
+
+@pytest.fixture(scope="module")
+def base_and_data(tmp_path_factory):
+    return write_base_and_data(tmp_path_factory.mktemp("resume"))
+
+
+@pytest.fixture(scope="module")
+def whole(base_and_data, tmp_path_factory):
+    """An uninterrupted training."""
+    output = tmp_path_factory.mktemp("whole") / "out"
+    train(*base_and_data, output, **SETTINGS)
+    return output
+
+
+def at_step(step, action, method="on_step_end"):
+    """A callback method that does `action` at a step, before the one that is there."""
+
+    def patched(original):
+        def wrapper(self, args, state, control, **options):
+            if state.global_step == step:
+                action(self)
+            return original(self, args, state, control, **options)
+
+        return wrapper
+
+    return patched
+
+
+def kill(*_):
+    raise Killed
+
+
+def interrupt(monkeypatch, callback, method, step, action):
+    monkeypatch.setattr(callback, method, at_step(step, action)(getattr(callback, method)))
+
+
+def comparable(records):
+    return [{key: record.get(key) for key in ("step", "eval_loss", "lr")} for record in records]
+
+
+@pytest.mark.parametrize("step", [9, 16], ids=["between checkpoints", "while a checkpoint is saved"])
+def test_a_killed_training_resumes_to_the_same_adapter(base_and_data, whole, tmp_path, monkeypatch, capfd, step):
+    with monkeypatch.context() as patch:
+        callback, method = (KeepCheckpoints, "on_save") if step == 16 else (StopOnSignal, "on_step_end")
+        interrupt(patch, callback, method, step, kill)
+        with pytest.raises(Killed):
+            train(*base_and_data, tmp_path / "out", **SETTINGS)
+    assert not (tmp_path / "out" / "adapter_model.safetensors").exists()
+    train(*base_and_data, tmp_path / "out", **SETTINGS)
+    log = capfd.readouterr().err
+    assert f"resumes from step {8 if step == 9 else 12}" in log
+    assert ("checkpoint-16 is not whole" in log) == (step == 16)
+    assert same_adapters(whole, tmp_path / "out")
+    assert comparable(history(whole)) == comparable(history(tmp_path / "out"))
+
+
+def test_sigterm_saves_a_checkpoint_and_asks_to_be_tried_again(base_and_data, whole, tmp_path, monkeypatch):
+    with monkeypatch.context() as patch:
+        interrupt(patch, StopOnSignal, "on_step_end", 10, lambda _: os.kill(os.getpid(), signal.SIGTERM))
+        with pytest.raises(SystemExit) as end:
+            train(*base_and_data, tmp_path / "out", **SETTINGS)
+    assert end.value.code == 75
+    assert is_whole(tmp_path / "out" / "checkpoints" / "checkpoint-10")
+    train(*base_and_data, tmp_path / "out", **SETTINGS)
+    assert same_adapters(whole, tmp_path / "out")
+
+
+def test_a_training_killed_after_its_last_step_only_writes_its_results(base_and_data, whole, tmp_path, monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setattr(train_lora, "write_results", kill)
+        with pytest.raises(Killed):
+            train(*base_and_data, tmp_path / "out", **SETTINGS)
+    monkeypatch.setattr(train_lora.CaptionTrainer, "train", lambda *_, **__: pytest.fail("it trained again"))
+    train(*base_and_data, tmp_path / "out", **SETTINGS)
+    assert same_adapters(whole, tmp_path / "out")
+
+
+def test_early_stopping_is_remembered_by_a_resumed_training(base_and_data, tmp_path, monkeypatch):
+    settings = {**SETTINGS, "patience_steps": 8, "min_delta": 100.0}
+    with monkeypatch.context() as patch:
+        patch.setattr(train_lora, "write_results", kill)
+        with pytest.raises(Killed):
+            train(*base_and_data, tmp_path / "out", **settings)
+    assert train(*base_and_data, tmp_path / "out", **settings)["steps"] == 12
+
+
+def test_kill_9_of_the_command_loses_nothing_but_time(base_and_data, whole, tmp_path, monkeypatch):
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    process = start(*base_and_data, tmp_path / "out", **SETTINGS)
+    while not list(tmp_path.glob("out/checkpoints/checkpoint-*/seal.json")):
+        assert process.poll() is None, process.stderr.read()
+        time.sleep(0.005)
+    process.kill()
+    assert process.wait() == -9
+    train(*base_and_data, tmp_path / "out", **SETTINGS)
+    assert same_adapters(whole, tmp_path / "out")
+
+
+def test_qlora_resumes_to_the_same_adapter(base_and_data, tmp_path, monkeypatch):
+    settings = {**SETTINGS, "quantisation": "nf4", "max_steps": 8}
+    train(*base_and_data, tmp_path / "whole", **settings)
+    with monkeypatch.context() as patch:
+        interrupt(patch, StopOnSignal, "on_step_end", 6, kill)
+        with pytest.raises(Killed):
+            train(*base_and_data, tmp_path / "out", **settings)
+    train(*base_and_data, tmp_path / "out", **settings)
+    assert same_adapters(tmp_path / "whole", tmp_path / "out")
+    assert all(value.any() for key, value in adapter(tmp_path / "out").items() if "lora_B" in key)
+
+
+def test_other_settings_start_anew(base_and_data, tmp_path, monkeypatch, capfd):
+    with monkeypatch.context() as patch:
+        interrupt(patch, StopOnSignal, "on_step_end", 6, kill)
+        with pytest.raises(Killed):
+            train(*base_and_data, tmp_path / "out", **SETTINGS)
+    train(*base_and_data, tmp_path / "out", **{**SETTINGS, "learning_rate": 0.001})
+    log = capfd.readouterr().err
+    assert "starts anew: settings or data changed" in log
+    assert "resumes" not in log
+
+
+def write_checkpoints(folder, steps):
+    for step in steps:
+        checkpoint = folder / f"checkpoint-{step}"
+        checkpoint.mkdir(parents=True)
+        (checkpoint / "optimizer.pt").write_bytes(bytes(1000))
+        seal_checkpoint(checkpoint)
+
+
+@pytest.mark.parametrize("damage", ["one bit", "cut off", "missing", "no seal", "damaged seal"])
+def test_a_corrupt_checkpoint_is_skipped_for_the_one_before(tmp_path, capfd, damage):
+    write_checkpoints(tmp_path, (8, 12))
+    file, seal = tmp_path / "checkpoint-12" / "optimizer.pt", tmp_path / "checkpoint-12" / "seal.json"
+    if damage == "one bit":
+        file.write_bytes(b"\1" + bytes(999))
+    elif damage == "cut off":
+        file.write_bytes(bytes(500))
+    elif damage == "missing":
+        file.unlink()
+    elif damage == "no seal":
+        seal.unlink()
+    else:
+        seal.write_bytes(b"\xff")
+    assert newest_whole(tmp_path) == tmp_path / "checkpoint-8"
+    assert "warning: checkpoint-12 is not whole and is skipped" in capfd.readouterr().err
+    assert find_checkpoints(tmp_path) == [tmp_path / "checkpoint-8"]
+
+
+def test_the_best_is_kept_for_every_checkpoint_that_a_run_may_go_back_to(tmp_path):
+    write_checkpoints(tmp_path, (8, 12))
+    for step in (4, 8, 12):
+        (tmp_path / f"best-{step}").mkdir()
+    log = [{"step": step, "eval_loss": loss} for step, loss in ((4, 3.0), (8, 4.0), (12, 2.0))]
+    rotate_bests(tmp_path, log)  # from checkpoint-8 on, the best is that of step 4
+    assert sorted(path.name for path in tmp_path.glob("best-*")) == ["best-12", "best-4"]
+
+
+def test_the_best_outlives_the_limit_of_checkpoints(base_and_data, tmp_path, monkeypatch):
+    seen = []
+
+    def look(callback):
+        seen.append(sorted(path.name for path in callback.folder.glob("*-*") if path.is_dir()))
+
+    interrupt(monkeypatch, KeepBest, "on_step_end", 28, look)
+    summary = train(*base_and_data, tmp_path / "out", learning_rate=0.3, max_steps=28, keep_checkpoints=2)
+    assert summary["best_step"] < 20
+    assert [name for name in seen[0] if name.startswith("checkpoint")] == ["checkpoint-20", "checkpoint-24"]
+    assert f"best-{summary['best_step']}" in seen[0]
+
+
+def test_checkpoints_of_the_same_training_stay(tmp_path):
+    folder = tmp_path / "checkpoints"
+    agree_with(folder, {"seed": 1})
+    write_checkpoints(folder, (8,))
+    agree_with(folder, {"seed": 1})
+    assert find_checkpoints(folder)
+    agree_with(folder, {"seed": 2})
+    assert not find_checkpoints(folder)

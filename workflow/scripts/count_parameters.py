@@ -1,0 +1,110 @@
+"""Count the parameters of a model with its adapter and predict the memory that training takes, without its weights.
+
+Input: a base model folder (only its config.json is read) and training settings as JSON. Output: a table on the
+terminal, and with --output the same as JSON. train_lora writes these counts into training.json, with the measured peak.
+
+    python workflow/scripts/count_parameters.py --base DIR --settings '{"r": 16, "quantisation": "nf4"}'
+
+Activations are not predicted: they depend on the batch, and `peak_memory_mb` of a training says what they took.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import quiet_libraries  # noqa: F401  (before the libraries, which speak while they are imported)
+
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+
+import torch
+from peft import PeftModel
+
+from command import InputError, run_command
+from records import write_json
+from training_model import build_skeleton
+from training_settings import TrainingSettings
+
+# NF4 keeps 4 bits a weight, and for each block of 64 weights a scale: 4 bytes, or with double quantisation 1 byte and,
+# for each 256 of those, 4 bytes (QLoRA, Dettmers et al. 2023, section 3).
+NF4_BYTES = {False: 0.5 + 4 / 64, True: 0.5 + 1 / 64 + 4 / (64 * 256)}
+# AdamW keeps two numbers a trainable parameter, in fp32 as the LoRA matrices.
+ADAM_BYTES = 8
+
+
+def count_parameters(base: Path, settings: TrainingSettings) -> dict[str, Any]:
+    """The counts and the predicted memory of training a base with these settings.
+
+    `trainable`, `total` (with the adapter; a 4-bit weight is one parameter), `percentage`, `adapter_bytes`, and
+    `memory_bytes` of weights, gradients and optimizer. Raises InputError for targets that the base does not have.
+    """
+    return count_model(build_skeleton(base, settings), settings)
+
+
+def count_model(skeleton: PeftModel, settings: TrainingSettings) -> dict[str, Any]:
+    """The same of a model that is not quantised yet."""
+    trainable = sum(weight.numel() for weight in skeleton.parameters() if weight.requires_grad)
+    trainable_bytes = sum(weight.nbytes for weight in skeleton.parameters() if weight.requires_grad)
+    total = sum(weight.numel() for weight in skeleton.parameters())
+    return {
+        "trainable": trainable,
+        "total": total,
+        "percentage": round(100 * trainable / total, 4),
+        "adapter_bytes": trainable_bytes,
+        "memory_bytes": {
+            "weights": trainable_bytes + round(frozen_bytes(skeleton, settings)),
+            "gradients": trainable_bytes,
+            "optimizer": ADAM_BYTES * trainable,
+        },
+    }
+
+
+def frozen_bytes(skeleton: PeftModel, settings: TrainingSettings) -> float:
+    """Bytes of the frozen weights; in 4 bit the linear layers but the head, as bitsandbytes does it."""
+    quantised: set[int] = set()
+    if settings.quantisation == "nf4":
+        head = skeleton.get_output_embeddings()
+        quantised = {
+            id(module.weight)
+            for module in skeleton.modules()
+            if isinstance(module, torch.nn.Linear) and module is not head and not module.weight.requires_grad
+        }
+    per_weight = NF4_BYTES[settings.double_quantisation]
+    frozen = [weight for weight in skeleton.parameters() if not weight.requires_grad]
+    return sum(weight.numel() * per_weight if id(weight) in quantised else weight.nbytes for weight in frozen)
+
+
+def describe_counts(counts: dict[str, Any]) -> str:
+    """One line for a person."""
+    memory = sum(counts["memory_bytes"].values())
+    return (
+        f"{counts['trainable']:,} trainable of {counts['total']:,} parameters ({counts['percentage']:.3g} %), "
+        f"{memory / 1e9:.3g} GB for weights, gradients and optimizer"
+    )
+
+
+def main(*, base: Path, settings: str, output: Path | None) -> None:
+    """Print the counts; write them where `output` is given."""
+    if not (base / "config.json").is_file():
+        raise InputError(f"{base} is no model folder: it has no config.json")
+    counts = count_parameters(base, TrainingSettings.from_json(settings))
+    rows = [(name, value) for name, value in counts.items() if name != "memory_bytes"]
+    rows += [(f"{name}, bytes", value) for name, value in counts["memory_bytes"].items()]
+    sys.stdout.write("".join(f"{name.replace('_', ' '):<18} {value:>18,}\n" for name, value in rows))
+    if output:
+        write_json(output, counts)
+
+
+def build_parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(description="Count parameters and predict the memory of a training.")
+    parser.add_argument("--base", type=Path, required=True, help="folder of the base model")
+    parser.add_argument("--settings", default="{}", help="training settings as JSON (docs/configuration.md, presets)")
+    parser.add_argument("--output", type=Path, help="JSON file to write")
+    return parser
+
+
+if __name__ == "__main__":
+    run_command(main, build_parser())
