@@ -176,7 +176,9 @@ def measure_bootstrap(folder: Path, systems: list[str]) -> dict[str, float]:
     for system in systems:
         captions = read_captions(folder / f"captions/{system}.jsonl")
         cosines = generator.uniform(0.1, 0.4, size=(3, len(captions)))
-        similarities = ClipSimilarities(*cosines, failed=np.zeros(len(captions), dtype=bool))
+        similarities = ClipSimilarities(
+            *cosines, failed=np.zeros(len(captions), dtype=bool), truncated=np.zeros(len(captions), dtype=bool)
+        )
         scores = collect_scores(metric, system, captions, metric.score_samples(similarities), metric.signature())
         path = folder / f"scores/{system}/clip_score"
         write_scores(path.with_suffix(".json"), path.with_suffix(".parquet"), metric, scores)

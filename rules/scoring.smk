@@ -1,7 +1,7 @@
 """Scores: one job a system and metric, so that a new one computes only itself.
 
 Required: captions/<system>.jsonl, data/test.parquet, images/<split>.parquet, the CLIP model.
-Outputs: tokens/, clip_features/<split>.parquet, scores/<system>/<metric>.json and .parquet, health/<system>.json and
+Outputs: tokens/, clip_features/<split>.parquet and references.parquet, scores/<system>/<metric>.json and .parquet, health/<system>.json and
 .parquet, comparison.*.
 """
 
@@ -28,6 +28,30 @@ rule extract_clip_features:
         code=code_digest("extract_clip_features"),
     shell:
         "python {params.script} --clip {params.clip} --images {input.images} --output {output}" " 3>&2 &> {log}"
+
+
+rule extract_reference_features:
+    """Compute the CLIP features of the references of the test split, once for all systems."""
+    input:
+        clip=clip_ready(),
+        samples=f"{RESULTS}/data/test.parquet",
+    output:
+        f"{RESULTS}/clip_features/references.parquet",
+    log:
+        f"{RESULTS}/logs/extract_reference_features.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/extract_reference_features.tsv"
+    conda:
+        "../envs/main.yaml"
+    threads: 4
+    resources:
+        gpu=config["decoding"]["gpus"],
+    params:
+        script=script("extract_reference_features"),
+        clip=clip_folder,
+        code=code_digest("extract_reference_features"),
+    shell:
+        "python {params.script} --clip {params.clip} --samples {input.samples} --output {output} 3>&2 &> {log}"
 
 
 rule tokenize_references:
@@ -98,6 +122,7 @@ rule score_clip:
         captions=f"{RESULTS}/captions/{{system}}.jsonl",
         samples=f"{RESULTS}/data/test.parquet",
         features=f"{RESULTS}/clip_features/test.parquet",
+        reference_features=f"{RESULTS}/clip_features/references.parquet",
     output:
         scores=f"{RESULTS}/scores/{{system}}/clip_score.json",
         table=f"{RESULTS}/scores/{{system}}/clip_score.parquet",
@@ -116,7 +141,8 @@ rule score_clip:
         code=code_digest("score_clip", "metrics/clip_score"),
     shell:
         "python {params.script} --system {wildcards.system} --clip {params.clip} --captions {input.captions}"
-        " --samples {input.samples} --features {input.features} --output {output.scores} --table {output.table}"
+        " --samples {input.samples} --features {input.features} --reference-features {input.reference_features}"
+        " --output {output.scores} --table {output.table}"
         " 3>&2 &> {log}"
 
 

@@ -12,10 +12,12 @@ from PIL import Image as Picture
 from safetensors.torch import save_file
 
 from clip_features import read_features
-from clip_model import CONFIG, WEIGHTS, load_clip, make_clip_folder
+from clip_model import CONFIG, WEIGHTS, load_clip
 from command import InputError
 from extract_clip_features import main as extract
+from extract_reference_features import main as extract_references
 from fetch_model import main as fetch
+from make_clip_folder import main as make_clip_folder
 from records import Caption, Image, Sample, write_captions, write_images, write_samples
 from score_clip import main as score
 from train_clip_heads import main as train
@@ -64,12 +66,14 @@ def records(tmp_path):
 
 def score_records(clip, folder):
     extract(clip=clip, images=folder / "images.parquet", batch_size=2, output=folder / "features.parquet")
+    extract_references(clip=clip, samples=folder / "samples.parquet", output=folder / "references.parquet")
     score(
         system="mine",
         clip=clip,
         captions=folder / "captions.jsonl",
         samples=folder / "samples.parquet",
         features=folder / "features.parquet",
+        reference_features=folder / "references.parquet",
         output=folder / "clip_score.json",
         table=folder / "clip_score.parquet",
     )
@@ -111,12 +115,30 @@ def test_a_missing_image_has_no_score_and_a_failed_caption_scores_0(tiny_clip, r
 
 def test_long_captions_are_truncated_with_their_end_token_and_counted(tiny_clip, records):
     summary, _ = score_records(tiny_clip, records)
-    assert "truncated:1 captions" in summary["signature"]
-    assert "model:tiny" in summary["signature"]
+    assert summary["n_truncated"] == 1
+    assert "|model:tiny|" in summary["signature"]
+    assert "|truncation:77 tokens, end token kept|" in summary["signature"]
     clip = load_clip(tiny_clip)
     tokens = clip.tokenizer(["word " * 200])[0]
     assert len(tokens) == 77
     assert tokens[-1] == clip.tokenizer.eot_token_id
+
+
+def test_systems_with_and_without_truncated_captions_are_scored_alike(tiny_clip, records):
+    long, _ = score_records(tiny_clip, records)
+    write_captions(records / "captions.jsonl", [Caption(id, f"a square {id}") for id in "abcd"])
+    short, _ = score_records(tiny_clip, records)
+    assert (long["n_truncated"], short["n_truncated"]) == (1, 0)
+    assert long["signature"] == short["signature"]
+
+
+def test_equal_texts_are_encoded_once_and_keep_their_places(tiny_clip):
+    clip = load_clip(tiny_clip)
+    texts = ["a red square", "a star", "a red square", "", "a star"]
+    together = clip.encode_texts(texts, batch_size=2)
+    alone = [clip.encode_texts([text])[0] for text in texts]
+    np.testing.assert_allclose(together, np.stack(alone), atol=1e-5)
+    assert clip.encode_texts([]).shape == (0, 1)
 
 
 def test_features_are_unit_vectors_with_reasons_for_missing_ones(tiny_clip, records):
@@ -128,13 +150,16 @@ def test_features_are_unit_vectors_with_reasons_for_missing_ones(tiny_clip, reco
 
 
 def test_a_bare_weights_file_makes_a_folder(tmp_path, monkeypatch):
+    def make(architecture, weights):
+        make_clip_folder(architecture=architecture, weights=tmp_path / weights, output_dir=tmp_path / "clip")
+
     with pytest.raises(InputError, match=r"no architecture 'ViT-B-33'.*ViT-B-32"):
-        make_clip_folder("ViT-B-33", tmp_path / "x.safetensors", tmp_path / "clip")
+        make("ViT-B-33", "x.safetensors")
     with pytest.raises(InputError, match="not safetensors"):
-        make_clip_folder("ViT-B-32-quickgelu", tmp_path / "x.pt", tmp_path / "clip")
+        make("ViT-B-32-quickgelu", "x.pt")
     monkeypatch.setattr(open_clip, "get_model_config", lambda name: TINY)
     (tmp_path / "x.safetensors").write_bytes(b"weights")
-    make_clip_folder("ViT-B-32-quickgelu", tmp_path / "x.safetensors", tmp_path / "clip")
+    make("ViT-B-32-quickgelu", "x.safetensors")
     assert json.loads((tmp_path / "clip" / CONFIG).read_text())["model_cfg"]["quick_gelu"] is True
 
 

@@ -18,12 +18,14 @@ def similarities(**changes) -> ClipSimilarities:
         "image_prefixed_caption": [0.32, -0.12, np.nan, 0.22],
         "caption_references": [0.80, -0.30, 0.70, 0.60],
         "failed": [False, False, False, True],
+        "truncated": [False, True, False, False],
     } | changes
     return ClipSimilarities(**{name: np.array(column) for name, column in fields.items()})
 
 
 def test_values_follow_the_published_formulas():
     columns = METRIC.score_samples(similarities())
+    assert columns["clip_cosine"][:2] == pytest.approx([0.30, -0.10])
     assert columns["clip_score"][:2] == pytest.approx([30.0, -10.0])
     assert columns["clipscore"][:2] == pytest.approx([0.8, 0.0])
     assert columns["refclipscore"][:2] == pytest.approx([2 * 0.8 * 0.8 / 1.6, 0.0])
@@ -35,6 +37,11 @@ def test_failed_caption_counts_zero_and_sample_without_image_nothing():
         assert np.isnan(columns[value][2])
         assert columns[value][3] == 0.0
         assert columns[f"stat_{value}_n"].tolist() == [1.0, 1.0, 0.0, 1.0]
+
+
+def test_truncated_captions_are_a_column_and_no_value():
+    columns = METRIC.score_samples(similarities())
+    assert columns["truncated"].tolist() == [0.0, 1.0, 0.0, 0.0]
 
 
 def test_failed_caption_without_image_has_no_score_either():

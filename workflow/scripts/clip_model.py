@@ -2,15 +2,14 @@
 
 The folder has open_clip_config.json, open_clip_model.safetensors and, where the text tower is a transformers model, its
 config.json and tokenizer. That is the format of open_clip's repositories on the hub (the OpenAI weights among them,
-with QuickGELU in their configuration) and of the demo's embedded CLIP. A bare weights file with the name of one of
-open_clip's architectures makes such a folder with `make_clip_folder`.
+with QuickGELU in their configuration) and of the demo's embedded CLIP. make_clip_folder.py makes such a folder of bare
+weights.
 """
 
 from __future__ import annotations
 
 import io
 import os
-import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib import metadata
@@ -24,7 +23,7 @@ import torch
 
 from command import InputError
 from model_files import file_digest
-from records import read_json, write_json
+from records import read_json
 
 CONFIG, WEIGHTS = "open_clip_config.json", "open_clip_model.safetensors"
 
@@ -39,6 +38,7 @@ class Clip:
     name: str
     digest: str  # sha256 of the weights file
     device: str
+    precision: str  # fp32 on a CPU, bf16 or fp16 on a GPU
 
     @torch.inference_mode()
     def encode_images(self, pngs: Sequence[bytes]) -> np.ndarray:
@@ -51,10 +51,17 @@ class Clip:
 
     @torch.inference_mode()
     def encode_texts(self, texts: Sequence[str], batch_size: int = 64) -> np.ndarray:
-        """Features of texts; longer ones than the context are truncated by the tokenizer, the end token kept."""
-        batches = [texts[start : start + batch_size] for start in range(0, len(texts), batch_size)]
-        features = [self.model.encode_text(self.tokenizer(list(b)).to(self.device), normalize=True) for b in batches]
-        return torch.cat(features).float().cpu().numpy() if features else np.zeros((0, 1), np.float32)
+        """Features of texts, equal ones computed once.
+
+        Longer ones than the context are truncated by the tokenizer, the end token kept.
+        """
+        different = list(dict.fromkeys(texts))
+        batches = [different[start : start + batch_size] for start in range(0, len(different), batch_size)]
+        features = [self.model.encode_text(self.tokenizer(batch).to(self.device), normalize=True) for batch in batches]
+        if not features:
+            return np.zeros((0, 1), np.float32)
+        place = {text: row for row, text in enumerate(different)}
+        return torch.cat(features).float().cpu().numpy()[[place[text] for text in texts]]
 
     def is_truncated(self, text: str) -> bool:
         """Whether a text has more tokens than the context holds."""
@@ -69,7 +76,8 @@ class Clip:
             "open_clip": metadata.version("open_clip_torch"),
             "model": self.name,
             "weights": self.digest[:12],
-            "context": str(self.tokenizer.context_length),
+            "precision": self.precision,
+            "truncation": f"{self.tokenizer.context_length} tokens, end token kept",
         }
 
 
@@ -86,15 +94,17 @@ def load_clip(folder: Path) -> Clip:
         # The text tower's configuration lies in the folder itself, wherever that was moved to.
         overrides["text_cfg"] = {**config["text_cfg"], "hf_model_name": str(folder), "hf_model_pretrained": False}
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    precision = "bf16" if device == "cuda" and torch.cuda.is_bf16_supported() else "fp32"
+    precision = ("bf16" if torch.cuda.is_bf16_supported() else "fp16") if device == "cuda" else "fp32"
     identifier = f"local-dir:{folder}"
     model, _, preprocess = open_clip.create_model_and_transforms(
         identifier, device=device, precision=precision, **overrides
     )
     tokenizer = open_clip.get_tokenizer(identifier)
     if precision != "fp32":
-        preprocess = _cast_after(preprocess, torch.bfloat16)
-    return Clip(model.eval(), preprocess, tokenizer, clip_name(folder), file_digest(folder / WEIGHTS), device)
+        preprocess = _cast_after(preprocess, torch.bfloat16 if precision == "bf16" else torch.float16)
+    return Clip(
+        model.eval(), preprocess, tokenizer, clip_name(folder), file_digest(folder / WEIGHTS), device, precision
+    )
 
 
 def _cast_after(preprocess: Callable[[Any], torch.Tensor], dtype: torch.dtype) -> Callable[[Any], torch.Tensor]:
@@ -104,18 +114,3 @@ def _cast_after(preprocess: Callable[[Any], torch.Tensor], dtype: torch.dtype) -
 def clip_name(folder: Path) -> str:
     """How the model is called: by its configuration, else by its folder."""
     return read_json(folder / CONFIG).get("name", folder.name)
-
-
-def make_clip_folder(architecture: str, weights: Path, folder: Path) -> None:
-    """A CLIP folder from a safetensors file and an architecture that open_clip knows (ViT-B-32-quickgelu)."""
-    import open_clip
-
-    config = open_clip.get_model_config(architecture)
-    if config is None:
-        known = [name for name in open_clip.list_models() if name.startswith(architecture[:5])]
-        raise InputError(f"open_clip knows no architecture {architecture!r}; near it: {', '.join(known) or 'none'}")
-    if weights.suffix != ".safetensors":
-        raise InputError(f"{weights} is not safetensors; convert it first")
-    folder.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(weights, folder / WEIGHTS)
-    write_json(folder / CONFIG, {"name": architecture, "model_cfg": config, "preprocess_cfg": {}})

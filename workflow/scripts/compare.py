@@ -39,7 +39,7 @@ from resampling import bootstrap_sums, holm, percentile_interval, randomisation_
 from scores import Scores, null_for_nan, read_scores
 from slices import SLICINGS, Slice, make_slices
 
-CELL_FIELDS = ["system", "value", "slice", "score", "low", "high", "n", "n_failed"]
+CELL_FIELDS = ["system", "value", "slice", "score", "low", "high", "n", "n_failed", "n_truncated"]
 
 
 @dataclass(frozen=True)
@@ -272,6 +272,7 @@ def make_cells(
                     "high": null_for_nan(high),
                     "n": int(applies.sum()),
                     "n_failed": int((applies & scores.failed[part.members]).sum()),
+                    "n_truncated": int((applies & scores.truncated[part.members]).sum()),
                 }
             )
     return cells

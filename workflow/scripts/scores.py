@@ -1,6 +1,6 @@
 """The files of a system's scores by one metric; the only code that reads and writes them.
 
-    scores/<system>/<metric>.json     system, metric, n, n_failed, corpus values, signature
+    scores/<system>/<metric>.json     system, metric, n, n_failed, n_truncated, corpus values, signature
     scores/<system>/<metric>.parquet  one row a sample: id, failed, the values, the statistics
 
 A value that rests on no sample is null in both.
@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from command import InputError, write_whole
-from metrics import STATISTIC_PREFIX, Metric
+from metrics import STATISTIC_PREFIX, TRUNCATED, Metric
 from records import Caption, read_json, write_json
 
 
@@ -36,6 +36,11 @@ class Scores:
     def statistics(self) -> dict[str, np.ndarray]:
         """The columns whose sums determine the corpus values."""
         return {name: column for name, column in self.columns.items() if name.startswith(STATISTIC_PREFIX)}
+
+    @property
+    def truncated(self) -> np.ndarray:
+        """Whether the metric read only the beginning of a caption; bool."""
+        return self.columns.get(TRUNCATED, np.zeros(len(self.ids))) > 0
 
 
 def collect_scores(
@@ -68,6 +73,7 @@ def write_scores(output: Path, table: Path, metric: Metric, scores: Scores) -> d
             "metric": scores.metric,
             "n": len(scores.ids),
             "n_failed": int(scores.failed.sum()),
+            "n_truncated": int(scores.truncated.sum()),
             "values": values,
             "signature": scores.signature,
         },

@@ -160,7 +160,7 @@ def compute_pairs(model: Any, folder: Path, samples: Path, images: Path) -> Pair
     tokenizer = open_clip.get_tokenizer(f"local-dir:{folder}")
     heads = model.visual.head, model.text.proj
     model.visual.head, model.text.proj = torch.nn.Identity(), torch.nn.Identity()
-    bare = Clip(_Unnormalised(model), transform, tokenizer, "", "", "cpu")
+    bare = Clip(_Unnormalised(model), transform, tokenizer, "", "", "cpu", "fp32")
     pngs = [image.png for image in rendered if image.png]
     image_features = [bare.encode_images(pngs[start : start + 32]) for start in range(0, len(pngs), 32)]
     flat = [reference for image in rendered for reference in references[image.id]]

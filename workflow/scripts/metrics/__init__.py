@@ -47,6 +47,8 @@ from command import InputError
 from records import Caption, Sample
 
 STATISTIC_PREFIX = "stat_"
+# Column of a metric that reads only so many tokens of a caption: 1 where the caption is longer.
+TRUNCATED = "truncated"
 
 
 @dataclass(frozen=True)
@@ -87,7 +89,7 @@ class Metric(abc.ABC):
         """Columns of floats, one row a sample: each value by its name, then the `stat_…` columns.
 
         Text metrics take `Texts`. Where the metric does not apply to a sample the values are nan
-        and the statistics 0.
+        and the statistics 0. A metric that truncates long captions adds the column `truncated` (0 or 1).
         """
 
     @abc.abstractmethod
