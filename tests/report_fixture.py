@@ -58,6 +58,7 @@ VALUES: list[dict[str, Any]] = [
     {"name": "rouge_l", "metric": "rouge_l", "label": "ROUGE-L", "range": [0, 1], "radar": True},
     {"name": "cider", "metric": "cider", "label": "CIDEr", "range": [0, 10], "radar": True},
     {"name": "clip_score", "metric": "clip_score", "label": "CLIP score", "range": [0, 100], "radar": True},
+    {"name": "clip_cosine", "metric": "clip_score", "label": "CLIP cosine", "range": [-1, 1], "radar": False},
     {"name": "clipscore", "metric": "clip_score", "label": "CLIPScore", "range": [0, 2.5], "radar": False},
     {"name": "refclipscore", "metric": "clip_score", "label": "RefCLIPScore", "range": [0, 1.43], "radar": False},
 ]
@@ -258,6 +259,7 @@ def score_captions(
         "rouge_l": f,
         "cider": f**2 * 2 + e * 3,
         "clip_score": clip,
+        "clip_cosine": clip / 100,
         "clipscore": clip / 40,
         "refclipscore": clip / 35,
     }
