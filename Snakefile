@@ -34,6 +34,7 @@ rule all:
     default_target: True
     input:
         f"{RESULTS}/report.html",
+        f"{RESULTS}/qualitative.html",
 
 
 rule fetch_models:

@@ -127,6 +127,22 @@ def sources_built_by(kind):
     return "|".join(name for name, source in sources.items() if source.get("build") == kind) or "none"
 
 
+def qualitative_value():
+    """The value by which samples are chosen for the printed page."""
+    chosen = config["report"]["qualitative"].get("value")
+    return chosen or ("cider" if "cider" in config["metrics"] else config["report"]["radar"][0])
+
+
+def grouped_figures():
+    """Names of the radar charts of single systems, of families, and of bases that are there with and without adapter."""
+    families = {}
+    for system in SYSTEMS.values():
+        families.setdefault(system["base"], set()).add(system["family"])
+    bases = [base for base, found in families.items() if {"zero_shot", "lora"} <= found]
+    groups = {"systems": SYSTEMS, "families": {system["family"] for system in SYSTEMS.values()}, "bases": bases}
+    return sorted(f"{folder}/{name}" for folder, names in groups.items() for name in names)
+
+
 def adapter_files(wildcards):
     """The adapter of a trained system; nothing for a zero-shot one."""
     if SYSTEMS[wildcards.system]["family"] == "lora":

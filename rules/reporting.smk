@@ -1,7 +1,7 @@
 """What a person looks at: radar charts and the HTML report.
 
 Required: everything before.
-Outputs: figures/, provenance.json, report.html.
+Outputs: figures/, provenance.json, report.html, qualitative.html.
 """
 
 SOURCES = list(config["dataset"]["sources"])
@@ -14,6 +14,7 @@ rule radar_chart:
     output:
         multiext(f"{RESULTS}/figures/radar", ".png", ".svg", ".pdf"),
         multiext(f"{RESULTS}/figures/forest", ".png", ".svg", ".pdf"),
+        expand(f"{RESULTS}/figures/{{name}}.{{ending}}", name=grouped_figures(), ending=["png", "svg", "pdf"]),
     log:
         f"{RESULTS}/logs/radar_chart.log",
     conda:
@@ -55,6 +56,7 @@ rule html_report:
         samples=f"{RESULTS}/data/test.parquet",
         images=f"{RESULTS}/images/test.parquet",
         captions=expand(f"{RESULTS}/captions/{{system}}.jsonl", system=SYSTEMS),
+        health=expand(f"{RESULTS}/health/{{system}}.{{ending}}", system=SYSTEMS, ending=["json", "parquet"]),
         counts=f"{RESULTS}/data/counts.json",
         left_out=f"{RESULTS}/data/left_out.csv",
         preprocess_counts=expand(f"{RESULTS}/preprocessed/{{source}}.counts.json", source=SOURCES),
@@ -84,9 +86,42 @@ rule html_report:
     shell:
         "python {params.script} --experiment {params.title:q} --comparison {input.comparison}"
         " --samples {input.samples} --images {input.images} --captions-dir {params.results}/captions"
-        " --scores-dir {params.results}/scores --counts {input.counts} --left-out {input.left_out}"
+        " --scores-dir {params.results}/scores --health-dir {params.results}/health --counts {input.counts}"
+        " --left-out {input.left_out}"
         " --preprocess-counts {input.preprocess_counts} --rejected {input.rejected}"
         " --training {input.training} --history {input.history} --figures {input.figures}"
         " --provenance {input.provenance} --benchmarks-dir {params.results}/benchmarks --credits {params.credits:q}"
         " --values {params.values} --style {params.style:q} --clip-note {params.clip_note:q} {params.clip_training}"
         " --output {output} 3>&2 &> {log}"
+
+
+rule qualitative_report:
+    """Write a page of chosen samples, to be printed for a paper's appendix."""
+    input:
+        comparison=f"{RESULTS}/comparison.json",
+        samples=f"{RESULTS}/data/test.parquet",
+        captions=expand(f"{RESULTS}/captions/{{system}}.jsonl", system=SYSTEMS),
+    output:
+        f"{RESULTS}/qualitative.html",
+    log:
+        f"{RESULTS}/logs/qualitative_report.log",
+    conda:
+        "../envs/main.yaml"
+    params:
+        script=script("qualitative_report"),
+        results=output_folder,
+        title=config["report"].get("title", config["experiment"]),
+        value=qualitative_value(),
+        system=(
+            f"--system {config['report']['qualitative']['system']}"
+            if "system" in config["report"]["qualitative"]
+            else ""
+        ),
+        n=config["report"]["qualitative"]["n"],
+        seed=seed_of("qualitative_report"),
+        templates=folder_digest(TEMPLATES / "qualitative"),
+        code=code_digest("qualitative_report"),
+    shell:
+        "python {params.script} --experiment {params.title:q} --comparison {input.comparison} --samples {input.samples}"
+        " --captions-dir {params.results}/captions --scores-dir {params.results}/scores"
+        " --value {params.value} {params.system} --n {params.n} --seed {params.seed} --output {output} 3>&2 &> {log}"

@@ -21,6 +21,8 @@ import pyarrow.parquet as pq
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "workflow" / "scripts"))
 
+from caption_health import write_table
+from health import FLAGS, Diagnosis
 from records import (
     Caption,
     Image,
@@ -86,6 +88,7 @@ def make_experiment(folder: Path, n_samples: int = 24, n_systems: int = 5, hosti
         write_captions(folder / "captions" / f"{name}.jsonl", captions)
         scores[name] = score_captions(samples, images, captions)
         write_score_tables(folder / "scores" / name, samples, captions, scores[name])
+        write_health(folder / "health", name, captions, hostile)
     write_json(folder / "comparison.json", make_comparison(samples, systems, scores, folder, hostile))
     write_counts(folder, samples, hostile)
     write_training(folder, [name for name, _, family, *_ in systems if family == "lora"], hostile)
@@ -102,6 +105,7 @@ def make_experiment(folder: Path, n_samples: int = 24, n_systems: int = 5, hosti
             "images": folder / "images" / "test.parquet",
             "captions_dir": folder / "captions",
             "scores_dir": folder / "scores",
+            "health_dir": folder / "health",
             "counts": folder / "data" / "counts.json",
             "left_out": folder / "data" / "left_out.csv",
             "preprocess_counts": [folder / "preprocessed" / f"{source}.counts.json" for source in sources],
@@ -287,6 +291,43 @@ def write_score_tables(
                 "signature": f"{metric}|tokens:ptb",
             },
         )
+
+
+def write_health(folder: Path, system: str, captions: list[Caption], hostile: str) -> None:
+    """health/<system>.{json,parquet}: what was not written, and what was cut at its end; more than 10 % alarm."""
+    flags = [
+        ["empty"] if caption.status == "failed" else ["cut_at_end"] if caption.finish_reason == "length" else []
+        for caption in captions
+    ]
+    write_table(
+        folder / f"{system}.parquet",
+        captions,
+        [Diagnosis(found, None, len(c.caption.split()), 1.0) for found, c in zip(flags, captions, strict=True)],
+    )
+    counts = {name: sum(name in found for found in flags) for name in FLAGS}
+    write_json(
+        folder / f"{system}.json",
+        {
+            "system": system,
+            "n": len(captions),
+            "n_failed": counts["empty"],
+            "reasons": {},
+            "flags": [
+                {
+                    "name": name,
+                    "label": label + hostile,
+                    "n": counts[name],
+                    "rate": counts[name] / len(captions),
+                    "max_rate": 0.1,
+                    "alarm": counts[name] / len(captions) > 0.1,
+                }
+                for name, label in FLAGS.items()
+            ],
+            "language": {"expected": "en", "detector": "none", "min_probability": 0.7, "found": {"en" + hostile: 1}},
+            "words": {"median": 7, "reference_median": 8},
+            "most_frequent": {"caption": captions[0].caption + hostile, "n": 2},
+        },
+    )
 
 
 def make_comparison(

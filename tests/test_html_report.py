@@ -14,11 +14,12 @@ import pytest
 from report_fixture import Experiment, make_experiment
 
 from command import InputError
-from html_report import format_duration, main, safe_url
+from html_report import main
 from records import read_captions, read_json, read_samples, write_captions, write_json
 from report_comparison import Cell, Value
 from report_findings import Leader, headline
 from report_inputs import ReportInputs, read_benchmarks, read_inputs
+from report_page import format_duration, safe_url
 from report_payload import displayable_svg, embed_json, pack_drawings
 
 HOSTILE = (
@@ -113,7 +114,7 @@ def text_of(experiment: Experiment) -> str:
 
 def test_every_part_is_in_the_page(experiment: Experiment) -> None:
     text = text_of(experiment)
-    for part in ("scores", "charts", "slices", "explorer", "training", "data", "provenance"):
+    for part in ("scores", "charts", "slices", "health", "explorer", "training", "data", "provenance"):
         assert f'<section id="{part}">' in text
     for words in (
         "SmolLM2 LoRA r 16 scores highest",
@@ -142,6 +143,7 @@ def test_failures_stand_in_the_banner_with_their_numbers(experiment: Experiment)
     assert "SmolLM2 zero-shot wrote no caption for 1 of 24 samples (4.2%)" in text
     assert "1 of 24 samples (4.2%) could not be drawn" in text
     assert "1 of 24 samples (4.2%) are drawn as a blank image" in text
+    assert "SmolLM2 zero-shot: 5 of 24 captions (20.8%) cut at the end; 10% tolerated" in text
     assert "6 of 532 raw records were rejected" in text
 
 
@@ -363,6 +365,8 @@ def test_the_banner_leads_to_its_samples(browser: Any, experiment: Experiment) -
     visit = Visit(browser, experiment.arguments["output"])
     visit.page.click("li:has-text('could not be drawn') >> text=Show them")
     assert visit.listed_ids() == ["scenes-0004"]
+    visit.page.click("#health a[data-flag='cut_at_end:smollm2-zero-shot']")
+    assert visit.listed_ids() == ids_of(experiment)[::5]
 
 
 def test_words_that_the_reference_lacks_are_marked(browser: Any, experiment: Experiment) -> None:

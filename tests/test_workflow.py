@@ -164,7 +164,14 @@ def test_comments_and_file_times_change_nothing(small, edited):
 @pytest.mark.slow
 def test_editing_a_metric_reruns_its_scores_and_what_follows(edited):
     jobs = edited("workflow/scripts/metrics/cider.py", lambda text: text + "\nEDITED = 1\n")
-    assert jobs == {"score_text": 5, "compare": 1, "radar_chart": 1, "record_provenance": 1, "html_report": 1}
+    assert jobs == {
+        "score_text": 5,
+        "compare": 1,
+        "radar_chart": 1,
+        "record_provenance": 1,
+        "qualitative_report": 1,
+        "html_report": 1,
+    }
 
 
 @pytest.mark.slow

@@ -9,6 +9,7 @@ only ever images in data URIs, and the content security policy allows no script 
 
     python workflow/scripts/html_report.py --experiment "SVG captioning demo" --comparison comparison.json \
         --samples data/test.parquet --images images/test.parquet --captions-dir captions --scores-dir scores \
+        --health-dir health \
         --counts data/counts.json --left-out data/left_out.csv \
         --preprocess-counts preprocessed/a.counts.json --rejected preprocessed/a.rejected.csv \
         --training adapters/x/training.json --history adapters/x/history.jsonl \
@@ -20,23 +21,18 @@ only ever images in data URIs, and the content security policy allows no script 
 from __future__ import annotations
 
 import argparse
-import base64
-import hashlib
 from collections import Counter
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
-import jinja2
-import yaml
 from markupsafe import Markup
 
 from command import run_command, say, write_whole
 from report_comparison import FAMILY_LABELS, Value
-from report_findings import LEFT_OUT, check_counts, find_alerts, find_leaders, headline, join_words
-from report_inputs import Absence, Figure, ReportInputs, Training, read_inputs
+from report_findings import LEFT_OUT, check_counts, find_alerts, find_leaders, headline
+from report_inputs import Absence, ReportInputs, Training, read_inputs
+from report_page import as_yaml, content_security_policy, format_number, make_environment, read_template
 from report_payload import (
-    decimals_of,
     digest_of,
     embed_json,
     pack_drawings,
@@ -46,7 +42,6 @@ from report_payload import (
 )
 from report_style import Style, parse_style
 
-TEMPLATES = Path(__file__).resolve().parents[1] / "templates"
 # In the order in which they use each other.
 SCRIPTS = (
     *(
@@ -72,6 +67,7 @@ def main(
     images: Path,
     captions_dir: Path,
     scores_dir: Path,
+    health_dir: Path,
     counts: Path,
     left_out: Path,
     preprocess_counts: list[Path],
@@ -96,6 +92,7 @@ def main(
         images=images,
         captions_dir=captions_dir,
         scores_dir=scores_dir,
+        health_dir=health_dir,
         counts=counts,
         left_out=left_out,
         preprocess_counts=preprocess_counts,
@@ -125,61 +122,48 @@ def render_report(inputs: ReportInputs, *, title: str, values: list[Value], styl
     leaders = find_leaders(inputs.comparison, values)
     drawings, samples = pack_drawings(inputs), embed_json(samples_payload(inputs))
     summary = summary_payload(inputs, values, style, digest=digest_of(samples), images_reduced=drawings.reduced)
-    css = (TEMPLATES / "report.css").read_text(encoding="utf-8")
-    javascript = "\n".join((TEMPLATES / "js" / name).read_text(encoding="utf-8") for name in SCRIPTS)
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(TEMPLATES),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {
-        "number": format_number,
-        "score": lambda score, value: f"{score:.{decimals_of(value)}f}",
-        "duration": format_duration,
-        "data_uri": data_uri,
-        "safe_url": safe_url,
-        "words": join_words,
-    }
-    return environment.get_template("report.html.j2").render(
-        title=title,
-        inputs=inputs,
-        comparison=inputs.comparison,
-        values=values,
-        leaders=leaders,
-        headline=headline(leaders, len(inputs.comparison.systems)),
-        ledger=ledger,
-        alerts=find_alerts(inputs, ledger),
-        metrics=describe_metrics(inputs.comparison.values, clip_note),
-        families=Counter(FAMILY_LABELS.get(s.family, s.family) for s in inputs.comparison.systems),
-        slice_label=slice_label,
-        left_out_words=LEFT_OUT,
-        reasons=count_by_source_and_reason([*inputs.rejected, *inputs.left_out]),
-        most_listed=MOST_LISTED,
-        trainings=[(training.model, training_facts(training)) for training in inputs.trainings],
-        clip_training=flatten(inputs.clip_training or {}),
-        provenance=flatten({k: v for k, v in inputs.provenance.items() if k != "configuration"}),
-        configuration=as_yaml(inputs.provenance.get("configuration")),
-        summary=Markup(embed_json(summary)),
-        samples=Markup(samples),
-        drawings=drawings.parts,
-        css=Markup(css),
-        javascript=Markup(javascript),
-        policy=content_security_policy(css, javascript),
-    )
-
-
-def content_security_policy(css: str, javascript: str) -> str:
-    """Only this style, this script, and images in data URIs; no network at all."""
+    css = read_template("report.css")
+    javascript = "\n".join(read_template(f"js/{name}") for name in SCRIPTS)
     return (
-        f"default-src 'none'; img-src data:; style-src '{_digest(css)}'; script-src '{_digest(javascript)}'; "
-        "base-uri 'none'; form-action 'none'"
+        make_environment()
+        .get_template("report.html.j2")
+        .render(
+            title=title,
+            inputs=inputs,
+            comparison=inputs.comparison,
+            values=values,
+            leaders=leaders,
+            headline=headline(leaders, len(inputs.comparison.systems)),
+            ledger=ledger,
+            alerts=find_alerts(inputs, ledger),
+            metrics=describe_metrics(inputs.comparison.values, clip_note),
+            families=Counter(FAMILY_LABELS.get(s.family, s.family) for s in inputs.comparison.systems),
+            slice_label=slice_label,
+            health_flags=flags_found(inputs),
+            left_out_words=LEFT_OUT,
+            reasons=count_by_source_and_reason([*inputs.rejected, *inputs.left_out]),
+            most_listed=MOST_LISTED,
+            trainings=[(training.model, training_facts(training)) for training in inputs.trainings],
+            clip_training=flatten(inputs.clip_training or {}),
+            provenance=flatten({k: v for k, v in inputs.provenance.items() if k != "configuration"}),
+            configuration=as_yaml(inputs.provenance.get("configuration")),
+            summary=Markup(embed_json(summary)),
+            samples=Markup(samples),
+            drawings=drawings.parts,
+            css=Markup(css),
+            javascript=Markup(javascript),
+            policy=content_security_policy(css, javascript),
+        )
     )
 
 
-def _digest(text: str) -> str:
-    return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}"
+def flags_found(inputs: ReportInputs) -> list[tuple[str, str]]:
+    """Names and labels of the health flags that any caption has."""
+    return [
+        (first["name"], first["label"])
+        for first, *others in zip(*(health.summary["flags"] for health in inputs.health.values()), strict=True)
+        if any(flag["n"] for flag in (first, *others))
+    ]
 
 
 def describe_metrics(values: list[Value], clip_note: str) -> list[dict[str, Any]]:
@@ -218,42 +202,6 @@ def flatten(record: dict[str, Any], prefix: str = "") -> list[tuple[str, str]]:
     return rows
 
 
-def format_number(value: Any) -> str:
-    """A number as a person reads it; other things as text."""
-    if value is None:
-        return "–"
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, int):
-        return f"{value:,}"
-    if isinstance(value, float):
-        return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
-    return str(value)
-
-
-def format_duration(seconds: float) -> str:
-    """`2 h 05 min`, `3 min 12 s`, `4.1 s`."""
-    if seconds < 60:
-        return f"{seconds:.1f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes} min {rest:02d} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02d} min"
-
-
-def as_yaml(configuration: Any) -> str:
-    """The configuration as it would stand in a file; empty where none was recorded."""
-    return yaml.safe_dump(configuration, sort_keys=False, allow_unicode=True, width=100) if configuration else ""
-
-
-def data_uri(figure: Figure) -> str:
-    """An SVG file for the source of an image."""
-    return f"data:image/svg+xml;base64,{base64.b64encode(figure.svg).decode()}"
-
-
-def safe_url(url: str | None) -> str:
-    """A link to the web, or nothing: other schemes could run code."""
-    return url if url and urlsplit(url).scheme in ("https", "http") else ""
-
-
 def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--experiment", required=True, help="title of the report")
@@ -262,6 +210,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--images", type=Path, required=True, help="images of the test split")
     parser.add_argument("--captions-dir", type=Path, required=True, help="folder of <system>.jsonl")
     parser.add_argument("--scores-dir", type=Path, required=True, help="folder of <system>/<metric>.parquet")
+    parser.add_argument("--health-dir", type=Path, required=True, help="folder of <system>.{json,parquet} of health")
     parser.add_argument("--counts", type=Path, required=True, help="data/counts.json")
     parser.add_argument("--left-out", type=Path, required=True, help="data/left_out.csv")
     parser.add_argument("--preprocess-counts", type=Path, nargs="+", required=True, help="<source>.counts.json")

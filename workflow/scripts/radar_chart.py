@@ -8,6 +8,7 @@ Output  <output-dir>/radar.{png,svg,pdf}            all systems
         <output-dir>/forest.{png,svg,pdf}           scores with intervals, by value
         <output-dir>/systems/<system>.{png,svg,pdf}   one system before the others
         <output-dir>/families/<family>.{png,svg,pdf}  the systems of one family before the others
+        <output-dir>/bases/<base>.{png,svg,pdf}     a base without training against its adapters
         Equal input gives equal bytes.
 
     python workflow/scripts/radar_chart.py --comparison results/demo/comparison.json \
@@ -87,6 +88,23 @@ def draw_radar(
         ha="center", va="bottom", fontsize=style.font_size * 0.82, color="#444444", linespacing=1.5,
     )  # fmt: skip
     return figure
+
+
+def families_of(comparison: Comparison) -> dict[str, list[System]]:
+    """The systems of each family."""
+    return {
+        family: [system for system in comparison.systems if system.family == family]
+        for family in dict.fromkeys(system.family for system in comparison.systems)
+    }
+
+
+def trained_bases(comparison: Comparison) -> dict[str, list[System]]:
+    """Zero-shot system and adapters of each base that has both."""
+    groups: dict[str, list[System]] = {}
+    for system in comparison.systems:
+        if system.base and system.family in ("zero_shot", "lora"):
+            groups.setdefault(system.base, []).append(system)
+    return {base: systems for base, systems in groups.items() if len({system.family for system in systems}) == 2}
 
 
 def _lay_out(style: Style, n_entries: int, n_notes: int, lowest: float) -> tuple[Figure, Any, dict[str, Any] | None]:
@@ -255,10 +273,10 @@ def main(*, comparison: Path, values: list[str], output_dir: Path, slice: str = 
         for system in table.systems:
             figure = draw_radar(table, chosen, slice, look, front=[system])
             save_figure(figure, output_dir / "systems" / system.name, look)
-        for family in dict.fromkeys(system.family for system in table.systems):
-            members = [system for system in table.systems if system.family == family]
-            save_figure(draw_radar(table, chosen, slice, look, members), output_dir / "families" / family, look)
-    families = ", ".join(FAMILY_LABELS.get(family, family) for family in dict.fromkeys(s.family for s in table.systems))
+        for folder, groups in (("families", families_of(table)), ("bases", trained_bases(table))):
+            for name, members in groups.items():
+                save_figure(draw_radar(table, chosen, slice, look, members), output_dir / folder / name, look)
+    families = ", ".join(FAMILY_LABELS.get(family, family) for family in families_of(table))
     say("radar_chart", f"{len(table.systems)} systems ({families}) x {len(chosen)} values in {output_dir}")
 
 

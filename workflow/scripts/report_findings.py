@@ -138,6 +138,12 @@ def find_alerts(inputs: ReportInputs, ledger: Ledger) -> list[Alert]:
         if reasons:
             text = f"{system.label} wrote no caption for {share(reasons.total(), n)}; they score 0 and stay in n."
             alerts.append(Alert("fault", text, count_reasons(reasons), f"failed:{system.name}"))
+        # Empty captions were told above.
+        for flag in inputs.health[system.name].summary["flags"]:
+            if flag["alarm"] and flag["name"] != "empty":
+                found = f"{share(flag['n'], n, 'captions')} {flag['label']}"
+                text = f"{system.label}: {found}; {flag['max_rate']:.0%} tolerated."
+                alerts.append(Alert("fault", text, flag=f"{flag['name']}:{system.name}"))
     undrawn = Counter(image.reason for image in inputs.images if image.status == "failed")
     if undrawn:
         text = f"{share(undrawn.total(), n)} could not be drawn; left out of image metrics for all systems."
@@ -157,11 +163,6 @@ def find_alerts(inputs: ReportInputs, ledger: Ledger) -> list[Alert]:
     if left.total():
         words = join_words([f"{left[name]:,} {word}" for name, word in LEFT_OUT.items() if left[name]])
         alerts.append(Alert("notice", f"{left.total():,} samples were left out before splitting: {words}."))
-    for system in inputs.comparison.systems:
-        cut = sum(caption.finish_reason == "length" for caption in inputs.captions[system.name])
-        if cut:
-            text = f"{system.label}: {share(cut, n, 'captions')} were cut at the longest length allowed."
-            alerts.append(Alert("notice", text, flag=f"cut:{system.name}"))
     return alerts
 
 

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from caption_health import read_health
 from command import InputError
 from metrics import load_metric
 from records import Caption, Image, Sample, open_text, read_captions, read_images, read_json, read_samples
@@ -38,6 +39,14 @@ class Training:
     model: str
     facts: dict[str, Any]
     history: list[dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class Health:
+    """What is wrong with the captions of a system: the summary as it is, and the flags in the samples' order."""
+
+    summary: dict[str, Any]
+    flags: list[list[str]]
 
 
 @dataclass(frozen=True)
@@ -67,6 +76,7 @@ class ReportInputs:
     images: list[Image]
     captions: dict[str, list[Caption]]  # by system
     scores: dict[str, dict[str, np.ndarray]]  # by system and value; nan where there is none
+    health: dict[str, Health]  # by system
     split_counts: dict[str, dict[str, int]]  # data/counts.json, by source
     preprocess_counts: dict[str, dict[str, Any]]  # by source
     rejected: list[Absence]
@@ -87,6 +97,7 @@ def read_inputs(
     images: Path,
     captions_dir: Path,
     scores_dir: Path,
+    health_dir: Path,
     counts: Path,
     left_out: Path,
     preprocess_counts: list[Path],
@@ -105,14 +116,14 @@ def read_inputs(
     sample_records = read_samples(samples)
     ids = [sample.id for sample in sample_records]
     image_records = read_images(images)
-    _check_ids(images, [image.id for image in image_records], ids)
+    check_ids(images, [image.id for image in image_records], ids)
     if table.n_samples != len(ids):
         raise InputError(f"{comparison} compares {table.n_samples} samples, {samples} has {len(ids)}; compare again")
     captions = {}
     for system in table.systems:
         path = captions_dir / f"{system.name}.jsonl"
         captions[system.name] = read_captions(path)
-        _check_ids(path, [caption.id for caption in captions[system.name]], ids)
+        check_ids(path, [caption.id for caption in captions[system.name]], ids)
     if len(training) != len(history):
         raise InputError(f"{len(training)} files after --training, {len(history)} after --history; give them in pairs")
     read_counts = [read_json(path) for path in preprocess_counts]
@@ -122,6 +133,7 @@ def read_inputs(
         images=image_records,
         captions=captions,
         scores={system.name: read_values(scores_dir, system.name, table, ids) for system in table.systems},
+        health={system.name: read_health_of(health_dir, system.name, ids) for system in table.systems},
         split_counts=read_json(counts)["sources"],
         preprocess_counts={entry["source"]: entry for entry in read_counts},
         rejected=[absence for path in rejected for absence in read_absences(path)],
@@ -144,9 +156,16 @@ def read_values(scores_dir: Path, system: str, comparison: Comparison, ids: list
     columns: dict[str, np.ndarray] = {}
     for metric in dict.fromkeys(value.metric for value in comparison.values):
         scores = read_scores(scores_dir, system, load_metric(metric))
-        _check_ids(scores_dir / system / f"{metric}.parquet", scores.ids, ids)
+        check_ids(scores_dir / system / f"{metric}.parquet", scores.ids, ids)
         columns |= scores.columns
     return {value.name: columns[value.name] for value in comparison.values}
+
+
+def read_health_of(folder: Path, system: str, ids: list[str]) -> Health:
+    """The health of a system's captions."""
+    summary, flags = read_health(folder, system)
+    check_ids(folder / f"{system}.parquet", list(flags), ids)
+    return Health(summary, list(flags.values()))
 
 
 def read_absences(path: Path) -> list[Absence]:
@@ -219,7 +238,7 @@ def _number(text: str | None) -> float | None:
     return None if text in (None, "", "-", "NA") else float(text)
 
 
-def _check_ids(path: Path, found: list[str], expected: list[str]) -> None:
+def check_ids(path: Path, found: list[str], expected: list[str]) -> None:
     """Raise InputError unless a file's records are those of the samples, in their order."""
     if found == expected:
         return

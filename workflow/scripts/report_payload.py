@@ -18,6 +18,7 @@ from typing import Any
 
 from report_comparison import FAMILY_LABELS, Comparison, Value
 from report_inputs import ReportInputs, Training
+from report_page import decimals_of
 from report_style import OKABE_ITO, SCALINGS, Style, make_axes
 
 DRAWINGS_A_PART = 50
@@ -86,6 +87,9 @@ def summary_payload(
             }
             for value in comparison.values
         ],
+        "health": {
+            flag["name"]: flag["label"] for health in inputs.health.values() for flag in health.summary["flags"]
+        },
         "slices": [{"name": name, "label": slice_label(name), "n": n} for name, n in comparison.slices.items()],
         "cells": {
             f"{cell.system}|{cell.value}|{cell.slice}": [
@@ -128,11 +132,11 @@ def samples_payload(inputs: ReportInputs) -> dict[str, Any]:
                     for index, caption in enumerate(inputs.captions[system.name])
                     if caption.status == "failed"
                 },
-                "cut": [
-                    index
-                    for index, caption in enumerate(inputs.captions[system.name])
-                    if caption.finish_reason == "length"
-                ],
+                "flags": {
+                    index: [flag for flag in flags if flag != "empty"]
+                    for index, flags in enumerate(inputs.health[system.name].flags)
+                    if set(flags) - {"empty"}
+                },
                 "scores": {
                     value.name: [_short(float(score)) for score in inputs.scores[system.name][value.name]]
                     for value in comparison.values
@@ -201,11 +205,6 @@ def slice_label(name: str) -> str:
     """`source=scenes` as a person reads it."""
     slicing, _, label = name.partition("=")
     return "all samples" if name == "all" else f"{slicing}: {label}"
-
-
-def decimals_of(value: Value) -> int:
-    """Decimals with which a value is shown, so that a hundredth of its range is visible."""
-    return 2 if value.range[1] - value.range[0] > 10 else 3
 
 
 def _axes_of_slices(

@@ -62,12 +62,12 @@ function svgImage(svg, alt, size) {
 }
 
 function captionText(system, index) {
-  const { captions, failed, cut } = samples.systems[system];
+  const { captions, failed, flags } = samples.systems[system];
   if (failed[index] !== undefined) return h("span", { class: "no-caption" }, `No caption: ${failed[index] || "no reason given"}`);
   const { words, exact } = compareWords(captions[index], samples.references[index]);
   return [
     words.map(([word, hit]) => [h("span", { class: hit ? "word" : "word miss" }, word), " "]),
     exact && h("span", { class: "badge exact" }, "exact"),
-    cut.includes(index) && h("span", { class: "badge cut" }, "cut"),
+    (flags[index] ?? []).map((flag) => h("span", { class: "badge cut" }, summary.health[flag])),
   ];
 }

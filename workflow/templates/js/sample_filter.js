@@ -13,9 +13,9 @@ function collectFlags() {
   };
   Object.keys(samples.undrawn).forEach((index) => add("image:failed", flagTexts["image:failed"], Number(index)));
   for (const { name, label } of summary.systems) {
-    const { failed, cut } = samples.systems[name];
+    const { failed, flags } = samples.systems[name];
     Object.keys(failed).forEach((index) => add(`failed:${name}`, `no caption: ${label}`, Number(index)));
-    cut.forEach((index) => add(`cut:${name}`, `caption cut: ${label}`, index));
+    Object.entries(flags).forEach(([index, found]) => found.forEach((flag) => add(`${flag}:${name}`, `${summary.health[flag]}: ${label}`, Number(index))));
   }
   samples.flags.forEach((flags, index) => flags.forEach((flag) => add(flag, flag, index)));
   return groups;
