@@ -7,7 +7,7 @@ An experiment is one configuration file: config.yaml, or the one that --configfi
     snakemake --profile profiles/slurm all      config.yaml on a SLURM cluster
     snakemake -n                                what would be done, and why
 
-Targets that a person types: all, fetch_models, preprocess, images, train, captions, scores, report.
+Targets that a person types: all, fetch_models, preprocess, images, png_files, train, captions, scores, report.
 """
 
 from snakemake.utils import min_version
@@ -53,6 +53,12 @@ rule images:
     """The rendered drawings of all splits."""
     input:
         expand(f"{RESULTS}/images/{{split}}.parquet", split=SPLITS),
+
+
+rule png_files:
+    """The rendered drawings as PNG files for people."""
+    input:
+        expand(f"{RESULTS}/png/{{split}}", split=SPLITS),
 
 
 rule train:

@@ -99,7 +99,8 @@ rule split_samples:
 rule render_png:
     """Render the drawings of a split, each in a worker that can be killed."""
     input:
-        f"{RESULTS}/data/{{split}}.parquet",
+        samples=f"{RESULTS}/data/{{split}}.parquet",
+        fonts=config["render"]["fonts"],
     output:
         f"{RESULTS}/images/{{split}}.parquet",
     log:
@@ -112,9 +113,28 @@ rule render_png:
     params:
         script=script("render_png"),
         settings=config["render"],
+        fonts=json_param(config["render"]["fonts"]),
         code=code_digest("render_png"),
     shell:
-        "python {params.script} --samples {input} --renderer {params.settings[renderer]}"
-        " --size {params.settings[size]} --background {params.settings[background]:q} --workers {threads}"
+        "python {params.script} --samples {input.samples} --renderer {params.settings[renderer]}"
+        " --size {params.settings[size]} --background {params.settings[background]:q}"
+        " --padding {params.settings[padding]} --fonts {params.fonts:q} --workers {threads}"
         " --seconds-limit {params.settings[seconds_limit]} --memory-limit-mb {params.settings[memory_limit_mb]}"
         " --output {output} 3>&2 &> {log}"
+
+
+rule write_png_files:
+    """Write the images of a split as PNG files for people, with an index."""
+    input:
+        f"{RESULTS}/images/{{split}}.parquet",
+    output:
+        directory(f"{RESULTS}/png/{{split}}"),
+    log:
+        f"{RESULTS}/logs/write_png_files/{{split}}.log",
+    conda:
+        "../envs/main.yaml"
+    params:
+        script=script("write_png_files"),
+        code=code_digest("write_png_files"),
+    shell:
+        "python {params.script} --images {input} --output-dir {output} 3>&2 &> {log}"

@@ -22,6 +22,7 @@ from pathlib import Path
 from command import InputError, Progress, run_command, say
 from readers import RawRecord, open_entries, read_records
 from records import SPLITS, Rejection, Sample, write_json, write_rejections, write_samples
+from svg_bytes import Undecodable, decode_drawing
 from svg_canonical import Unusable, canonicalise
 from worker_pool import Limits, map_killable
 
@@ -137,12 +138,11 @@ def preprocess_dataset(
 def print_canonical(path: Path, settings: Settings) -> None:
     """Print the canonical text of one SVG file, and its measures to stderr."""
     try:
-        drawing = canonicalise(
-            path.read_text(encoding="utf-8-sig"), settings.canvas, settings.precision, settings.level
-        )
+        text, _ = decode_drawing(path.read_bytes())
+        drawing = canonicalise(text, settings.canvas, settings.precision, settings.level)
     except FileNotFoundError as error:
         raise InputError(f"{path} does not exist") from error
-    except Unusable as reason:
+    except (Undecodable, Unusable) as reason:
         raise InputError(f"{path}: {reason}") from reason
     sys.stdout.write(drawing.xml + "\n")
     flags = ", ".join(drawing.flags) or "no flags"

@@ -13,10 +13,11 @@ Every file is written beside and renamed, and opens in pandas by hand.
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import dataclasses
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,7 @@ import pyarrow.parquet as pq
 from command import InputError, write_whole
 
 SPLITS = ("train", "validation", "test")
+ROWS_IN_MEMORY = 500  # of a Parquet file that is read or written as a stream
 
 
 @dataclass
@@ -56,7 +58,7 @@ class Image:
     height: int
     status: str  # ok or failed
     reason: str = ""
-    flags: list[str] = field(default_factory=list)  # blank, single_colour
+    flags: list[str] = field(default_factory=list)  # blank, single_colour, missing_font, … (render_png.py)
 
 
 @dataclass
@@ -134,20 +136,54 @@ def read_samples(path: Path | str) -> list[Sample]:
     return [Sample(**row) for row in _read_table(path, SAMPLE_SCHEMA).to_pylist()]
 
 
+def stream_samples(path: Path | str) -> Iterator[Sample]:
+    """Yield samples in the order of the file, a few in memory. Raises InputError for a missing or foreign file."""
+    return (Sample(**row) for row in _stream_rows(path, SAMPLE_SCHEMA))
+
+
 def write_images(path: Path | str, images: Iterable[Image]) -> None:
     """Write images as Parquet whose `png` column `datasets` loads as images."""
-    rows = []
-    for image in images:
-        row = {f.name: getattr(image, f.name) for f in dataclasses.fields(image)}
-        row["png"] = None if image.png is None else {"bytes": image.png, "path": f"{image.id}.png"}
-        rows.append(row)
-    _write_table(path, pa.Table.from_pylist(rows, schema=IMAGE_SCHEMA))
+    with open_images(path) as write:
+        for image in images:
+            write(image)
+
+
+@contextlib.contextmanager
+def open_images(path: Path | str) -> Iterator[Callable[[Image], None]]:
+    """A function that appends an image to a Parquet file, which is there whole when the block ends, or not at all."""
+    rows: list[dict[str, Any]] = []
+    with write_whole(path) as partial, pq.ParquetWriter(partial, IMAGE_SCHEMA, compression="zstd") as writer:
+
+        def write(image: Image) -> None:
+            row = {f.name: getattr(image, f.name) for f in dataclasses.fields(image)}
+            row["png"] = None if image.png is None else {"bytes": image.png, "path": f"{image.id}.png"}
+            rows.append(row)
+            if len(rows) == ROWS_IN_MEMORY:
+                flush()
+
+        def flush() -> None:
+            writer.write_table(pa.Table.from_pylist(rows, schema=IMAGE_SCHEMA))
+            rows.clear()
+
+        yield write
+        if rows:
+            flush()
 
 
 def read_images(path: Path | str) -> list[Image]:
     """Read images in the order of the file. Raises InputError for a missing or foreign file."""
-    rows = _read_table(path, IMAGE_SCHEMA).to_pylist()
-    return [Image(**{**row, "png": row["png"] and row["png"]["bytes"]}) for row in rows]
+    return list(stream_images(path))
+
+
+def stream_images(path: Path | str) -> Iterator[Image]:
+    """Yield images in the order of the file, a few in memory. Raises InputError for a missing or foreign file."""
+    rows = _stream_rows(path, IMAGE_SCHEMA)
+    return (Image(**{**row, "png": row["png"] and row["png"]["bytes"]}) for row in rows)
+
+
+def count_rows(path: Path | str) -> int:
+    """Number of records in a Parquet file. Raises InputError for a missing or foreign file."""
+    return _open_table(path, []).metadata.num_rows
 
 
 def write_captions(path: Path | str, captions: Iterable[Caption]) -> None:
@@ -207,17 +243,30 @@ def open_text(path: Path | str):
 
 def _write_table(path: Path | str, table: pa.Table) -> None:
     with write_whole(path) as partial:
-        pq.write_table(table, partial, compression="zstd")
+        pq.write_table(table, partial, compression="zstd", row_group_size=10 * ROWS_IN_MEMORY)
 
 
 def _read_table(path: Path | str, schema: pa.Schema) -> pa.Table:
+    return _open_table(path, schema.names).read(columns=schema.names)
+
+
+def _stream_rows(path: Path | str, schema: pa.Schema) -> Iterator[dict[str, Any]]:
+    file = _open_table(path, schema.names)
+    return (
+        row
+        for batch in file.iter_batches(ROWS_IN_MEMORY, columns=schema.names)
+        for row in batch.select(schema.names).to_pylist()
+    )
+
+
+def _open_table(path: Path | str, columns: list[str]) -> pq.ParquetFile:
     if not Path(path).is_file():
         raise InputError(f"{path} does not exist")
     try:
-        table = pq.ParquetFile(path).read()
+        file = pq.ParquetFile(path)
     except pa.ArrowInvalid as error:
         raise InputError(f"{path} is not a Parquet file ({error})") from error
-    missing = [name for name in schema.names if name not in table.schema.names]
+    missing = [name for name in columns if name not in file.schema_arrow.names]
     if missing:
         raise InputError(f"{path} lacks the columns {', '.join(missing)}; remake it with this version")
-    return table.select(schema.names)
+    return file

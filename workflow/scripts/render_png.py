@@ -1,8 +1,9 @@
 """Render the drawings of a split as PNG, each in a worker process that can be killed.
 
 Input: samples. Output: one image record a sample, in the samples' order; a drawing that cannot be rendered has status
-`failed` and its reason. Flags: `blank` (nothing but background), `white_on_white` (something was drawn in the
-background's colour), `single_colour`.
+`failed` and its reason. Samples and images stream: the memory does not grow with their number. Flags: `blank` (nothing
+but background), `white_on_white` (something was drawn in the background's colour), `single_colour`, `missing_font`,
+`missing_glyph`, and `removed:<what>` for what was taken out of the drawing because it is no drawing or lies outside it.
 
     python workflow/scripts/render_png.py --samples data/test.parquet --output images/test.parquet
 """
@@ -10,69 +11,22 @@ background's colour), `single_colour`.
 from __future__ import annotations
 
 import argparse
-import io
-from collections import Counter
-from collections.abc import Iterator
-from dataclasses import dataclass
+import json
+from collections import Counter, deque
+from collections.abc import Iterable, Iterator
+from functools import partial
 from pathlib import Path
 
 from command import InputError, Progress, run_command, say
-from records import Image, Sample, read_samples, write_images
+from fonts import declared_fonts, find_fonts, known_fonts
+from records import Image, Sample, count_rows, open_images, stream_samples
+from renderers import RENDERERS, PictureStyle, render_xml
 from worker_pool import Limits, Outcome, map_killable
 
-
-@dataclass(frozen=True)
-class Task:
-    """What a worker needs to render one drawing."""
-
-    xml: str
-    renderer: str
-    size: int
-    background: tuple[int, int, int]
-
-
-@dataclass(frozen=True)
-class Rendering:
-    """A rendered drawing: PNG bytes and flags."""
-
-    png: bytes
-    flags: list[str]
-
-
-WARM_UP = '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 9 9"><rect width="5" height="5"/></svg>'
-
-
-def render_task(task: Task | None) -> Rendering:
-    """Render one drawing on its background; runs in a worker. None is a small drawing that loads everything.
-
-    Raises renderers.Refused, or whatever the back end raises.
-    """
-    import numpy as np
-    from PIL import Image as Picture
-
-    from renderers import check_drawing, render_pixels
-
-    if task is None:
-        for renderer in ("resvg", "cairosvg"):
-            rendering = render_task(Task(WARM_UP, renderer, 32, (255, 255, 255)))
-        return rendering
-    check_drawing(task.xml)
-    pixels = render_pixels(task.xml, task.renderer, task.size)
-    alpha = pixels[:, :, 3:].astype(np.float32) / 255
-    background = np.array(task.background, dtype=np.float32)
-    flat = np.rint(pixels[:, :, :3] * alpha + background * (1 - alpha)).astype(np.uint8)
-    buffer = io.BytesIO()
-    Picture.fromarray(flat).save(buffer, "PNG", compress_level=6)
-    return Rendering(buffer.getvalue(), find_flags(flat, bool(alpha.any()), task.background))
-
-
-def find_flags(pixels, drawn: bool, background: tuple[int, int, int]) -> list[str]:
-    """Flags of a picture without any difference in colour."""
-    if (pixels != pixels[0, 0]).any():
-        return []
-    if tuple(int(channel) for channel in pixels[0, 0]) != background:
-        return ["single_colour"]
-    return ["white_on_white" if drawn else "blank"]
+# A drawing of everything that a back end loads late.
+WARM_UP = (
+    '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 9 9"><rect width="5" height="5"/><text y="9">a</text></svg>'
+)
 
 
 def parse_colour(text: str) -> tuple[int, int, int]:
@@ -85,12 +39,20 @@ def parse_colour(text: str) -> tuple[int, int, int]:
         raise InputError(f"render.background: {text!r} is no colour; give a CSS name or #rrggbb") from error
 
 
-def render_samples(samples: list[Sample], renderer: str, size: int, background: str, limits: Limits) -> Iterator[Image]:
-    """An image record for each sample, in order."""
-    colour = parse_colour(background)
-    tasks = [Task(sample.xml, renderer, size, colour) for sample in samples]
-    for sample, outcome in zip(samples, map_killable(render_task, tasks, limits), strict=True):
-        yield make_image(sample.id, size, outcome)
+def render_samples(samples: Iterable[Sample], style: PictureStyle, limits: Limits) -> Iterator[Image]:
+    """An image record for each sample, in order. Raises InputError for fonts that are not there."""
+    fonts = find_fonts(style.fonts)
+    known_fonts(fonts)  # a file that is no font ends the job here, and not each drawing
+    ids: deque[str] = deque()
+
+    def drawings() -> Iterator[str]:
+        for sample in samples:
+            ids.append(sample.id)
+            yield sample.xml
+
+    with declared_fonts(fonts):
+        for outcome in map_killable(partial(render_xml, style=style), drawings(), limits, WARM_UP):
+            yield make_image(ids.popleft(), style.size, outcome)
 
 
 def make_image(id: str, size: int, outcome: Outcome) -> Image:
@@ -106,47 +68,43 @@ def main(
     renderer: str,
     size: int,
     background: str,
+    padding: float,
+    fonts: str,
     workers: int,
     seconds_limit: float,
     memory_limit_mb: int,
     output: Path,
-    png_dir: Path | None,
 ) -> None:
     """Render all drawings of a file of samples."""
-    sample_list = read_samples(samples)
-    images = []
+    style = PictureStyle(renderer, size, parse_colour(background), padding, tuple(json.loads(fonts)))
     limits = Limits(workers, seconds_limit, memory_limit_mb)
-    with Progress(f"render_png {samples.stem}", len(sample_list), "drawing") as progress:
-        for image in render_samples(sample_list, renderer, size, background, limits):
-            images.append(image)
+    reasons: Counter[str] = Counter()
+    flags: Counter[str] = Counter()
+    n_images = count_rows(samples)
+    with Progress(f"render_png {samples.stem}", n_images, "drawing") as progress, open_images(output) as write:
+        for image in render_samples(stream_samples(samples), style, limits):
+            write(image)
+            reasons.update([image.reason] if image.status == "failed" else [])
+            flags.update(image.flags)
             progress.advance()
-    write_images(output, images)
-    if png_dir:
-        write_png_files(images, png_dir)
-    failed = Counter(image.reason for image in images if image.status == "failed")
-    flags = Counter(flag for image in images for flag in image.flags)
-    say("render_png", f"{samples.stem}: {len(images)} drawings, {sum(failed.values())} failed, flags {dict(flags)}")
-
-
-def write_png_files(images: list[Image], folder: Path) -> None:
-    """PNG files for people, named by id."""
-    folder.mkdir(parents=True, exist_ok=True)
-    for image in images:
-        if image.png:
-            (folder / f"{image.id.replace('/', '_')}.png").write_bytes(image.png)
+    say("render_png", f"{samples.stem}: {n_images} drawings, {reasons.total()} failed, flags {dict(flags)}")
+    for reason, number in reasons.most_common(5):
+        say("render_png", f"{samples.stem}: {number} failed: {reason}")
 
 
 def build_parser() -> argparse.ArgumentParser:
+    defaults = PictureStyle()
     parser = argparse.ArgumentParser(description="Render the drawings of a split as PNG.")
     parser.add_argument("--samples", type=Path, required=True, help="data/<split>.parquet")
-    parser.add_argument("--renderer", choices=["resvg", "cairosvg"], default="resvg")
-    parser.add_argument("--size", type=int, default=224, help="side of the square image in pixels")
+    parser.add_argument("--renderer", choices=RENDERERS, default=defaults.renderer)
+    parser.add_argument("--size", type=int, default=defaults.size, help="side of the square image in pixels")
     parser.add_argument("--background", default="white", help="CSS name or #rrggbb")
+    parser.add_argument("--padding", type=float, default=defaults.padding, help="share of the side free at each edge")
+    parser.add_argument("--fonts", default="[]", help="JSON: font files or folders beside the bundled fonts")
     parser.add_argument("--workers", type=int, default=1, help="processes")
     parser.add_argument("--seconds-limit", type=float, default=10, help="for one drawing")
-    parser.add_argument("--memory-limit-mb", type=int, default=1024, help="for one worker")
+    parser.add_argument("--memory-limit-mb", type=int, default=768, help="for one worker, beyond what it starts with")
     parser.add_argument("--output", type=Path, required=True, help="images/<split>.parquet")
-    parser.add_argument("--png-dir", type=Path, help="also write PNG files for people there")
     return parser
 
 

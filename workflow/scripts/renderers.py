@@ -1,169 +1,151 @@
-"""The back ends that turn SVG text into pixels, and what is refused before they see it.
+"""The back ends that turn SVG text into pixels, behind one function.
 
-Neither back end survives every hostile drawing in its own process (see docs/rendering.md): call them through
-worker_pool.py. Neither gets a drawing that points outside itself: resvg reads local files that an `<image>` names.
+`render_drawing(drawing, style)` draws a guarded drawing (drawing_guard.py) as PNG, and flags what is odd about it.
+Neither back end survives every hostile drawing in its own process (see docs/rendering.md): call it through
+worker_pool.py.
 """
 
 from __future__ import annotations
 
-import base64
 import io
+import math
 import re
+import resource
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 
 import numpy as np
+import resvg_py
 from lxml import etree
 from PIL import Image as Picture
 
-SVG_NAMESPACE = "http://www.w3.org/2000/svg"
-MAX_CHARS = 5_000_000
-MAX_DEPTH = 100
-MAX_ELEMENTS = 20_000
-MAX_PATH_COMMANDS = 200_000
-MAX_EMBEDDED_PIXELS = 4_000_000
-MAX_FILTER_NUMBER = 500
-FILTER_ATTRIBUTES = {"stdDeviation", "radius", "numOctaves", "order", "kernelMatrix"}
+from drawing_guard import GuardedDrawing, Refused, guard_drawing, view_box_size
+from fonts import GENERIC, find_fonts, flag_fonts, has_text
 
-_URL = re.compile(r"url\(\s*['\"]?\s*([^)'\"]*)", re.IGNORECASE)
+RENDERERS = ("resvg", "cairosvg")
+INVISIBLE = 8  # of 255: a smaller difference in colour is none to an eye
+PNG_LEVEL = 4
 
 
-class Refused(Exception):
-    """A drawing that no back end gets; the message is the reason."""
+PIXELS = {"": 1, "px": 1, "pt": 4 / 3, "pc": 16, "mm": 96 / 25.4, "cm": 96 / 2.54, "in": 96, "em": 16, "ex": 8}
+_LENGTH = re.compile(rf"\s*\+?(\d*\.?\d+(?:e[+-]?\d+)?)\s*({'|'.join(PIXELS)})\s*", re.IGNORECASE)
 
 
-def check_drawing(xml: str) -> None:
-    """Raise Refused for a drawing that reaches outside itself or exceeds a cap."""
-    if len(xml) > MAX_CHARS:
-        raise Refused(f"larger than {MAX_CHARS} characters")
-    if "<!DOCTYPE" in xml or "<!ENTITY" in xml:
-        raise Refused("has a DTD")
-    parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False)
-    try:
-        root = etree.fromstring(xml.encode(), parser)
-    except etree.XMLSyntaxError as error:
-        raise Refused(f"not XML ({error.msg})") from error
-    n_elements, n_commands = 0, 0
-    waiting = [(root, 1)]
-    while waiting:
-        element, depth = waiting.pop()
-        if not isinstance(element.tag, str):
-            continue
-        n_elements += 1
-        if depth > MAX_DEPTH:
-            raise Refused(f"elements nested deeper than {MAX_DEPTH}")
-        check_element(element)
-        n_commands += len(re.findall(r"[A-Za-z]|\s+|,", element.get("d") or element.get("points") or ""))
-        if n_elements > MAX_ELEMENTS or n_commands > MAX_PATH_COMMANDS:
-            raise Refused(f"more than {MAX_ELEMENTS} elements or {MAX_PATH_COMMANDS} path commands")
-        waiting.extend((child, depth + 1) for child in element)
-    check_uses(root)
+@dataclass(frozen=True)
+class PictureStyle:
+    """How drawings become pictures; the keys of `render` in the configuration."""
+
+    renderer: str = "resvg"
+    size: int = 224  # side of the square picture in pixels
+    background: tuple[int, int, int] = (255, 255, 255)
+    padding: float = 0.0  # share of the side left free at each edge
+    fonts: tuple[str, ...] = ()  # files or folders beside the bundled fonts
 
 
-def check_element(element: etree._Element) -> None:
-    name = etree.QName(element).localname
-    if name in ("script", "foreignObject"):
-        raise Refused(f"has a {name} element")
-    if name == "style" and "@import" in (element.text or ""):
-        raise Refused("imports a stylesheet")
-    texts = [element.text or ""] if name == "style" else []
-    for key, value in element.attrib.items():
-        plain = etree.QName(key).localname
-        if plain in ("href", "src"):
-            check_reference(name, value)
-        if plain in FILTER_ATTRIBUTES:
-            numbers = re.findall(r"-?\d+(?:\.\d*)?(?:e[+-]?\d+)?", value, re.IGNORECASE)
-            if any(abs(float(number)) > MAX_FILTER_NUMBER for number in numbers):
-                raise Refused(f"{plain} over {MAX_FILTER_NUMBER}")
-        if plain == "numOctaves" and any(float(number) > 8 for number in re.findall(r"\d+", value)):
-            raise Refused("turbulence with more than 8 octaves")
-        texts.append(value)
-    for text in texts:
-        for target in _URL.findall(text):
-            if not target.startswith("#"):
-                raise Refused(f"points outside itself: url({target[:60]})")
+@dataclass(frozen=True)
+class Rendering:
+    """A rendered drawing: PNG bytes of style.size x style.size pixels, RGB, and flags."""
+
+    png: bytes
+    flags: list[str]
 
 
-def check_reference(name: str, value: str) -> None:
-    target = value.strip()
-    if target.startswith("#") or not target or name == "a":
-        return
-    if name in ("image", "feImage") and target.startswith("data:image/"):
-        check_embedded_image(target)
-        return
-    raise Refused(f"points outside itself: {target[:60]}")
+def render_xml(xml: str, style: PictureStyle) -> Rendering:
+    """Render one drawing; runs in a worker. Raises drawing_guard.Refused, or whatever the back end raises."""
+    return render_drawing(guard_drawing(xml), style)
 
 
-def check_embedded_image(target: str) -> None:
-    head, _, body = target.partition(",")
-    if "svg" in head:
-        raise Refused("embeds another SVG")
-    try:
-        with Picture.open(io.BytesIO(base64.b64decode(body))) as picture:
-            width, height = picture.size
-    except (ValueError, OSError, Picture.DecompressionBombError) as error:
-        raise Refused(f"embeds an image that cannot be read ({type(error).__name__})") from error
-    if width * height > MAX_EMBEDDED_PIXELS:
-        raise Refused(f"embeds an image of {width} x {height} pixels")
-
-
-def check_uses(root: etree._Element) -> None:
-    """Refuse `use` elements in a circle, or that multiply to more than MAX_ELEMENTS."""
-    by_id = {element.get("id"): element for element in root.iter(etree.Element) if element.get("id")}
-    sizes: dict[etree._Element, int] = {}
-
-    def size(element: etree._Element, above: frozenset) -> int:
-        if element in sizes:
-            return sizes[element]
-        if element in above:
-            raise Refused("`use` elements in a circle")
-        total = 1
-        below = above | {element}
-        if etree.QName(element).localname == "use":
-            href = element.get("href") or element.get("{http://www.w3.org/1999/xlink}href") or ""
-            target = by_id.get(href.removeprefix("#"))
-            total += size(target, below) if target is not None else 0
-        total += sum(size(child, below) for child in element if isinstance(child.tag, str))
-        if total > MAX_ELEMENTS:
-            raise Refused(f"`use` elements that multiply to more than {MAX_ELEMENTS} shapes")
-        sizes[element] = total
-        return total
-
-    size(root, frozenset())
-
-
-def render_pixels(xml: str, renderer: str, size: int) -> np.ndarray:
-    """A drawing as RGBA (size x size x 4, uint8): fitted, aspect kept, centred, transparent behind."""
-    data = render_png_bytes(fit_to_square(xml, size), renderer, size)
+def render_drawing(drawing: GuardedDrawing, style: PictureStyle) -> Rendering:
+    """Render a guarded drawing: fitted, aspect kept, in the middle, on the background."""
+    fonts = find_fonts(style.fonts) if has_text(drawing.root) else ()
+    inner = max(1, round(style.size * (1 - 2 * style.padding)))
+    draw = load_back_end(style.renderer)
+    with no_new_files(wanted=not fonts):  # text needs font files
+        data = draw(drawing, inner, fonts)
     with Picture.open(io.BytesIO(data)) as opened:
         picture = opened.convert("RGBA")
-    if picture.size != (size, size):
-        square = Picture.new("RGBA", (size, size))
-        picture.thumbnail((size, size))
-        square.paste(picture, ((size - picture.width) // 2, (size - picture.height) // 2))
-        picture = square
-    return np.asarray(picture)
+    picture.thumbnail((inner, inner))
+    place = ((style.size - picture.width) // 2, (style.size - picture.height) // 2)
+    square = Picture.new("RGBA", (style.size, style.size), (*style.background, 255))
+    square.alpha_composite(picture, place)
+    flat = square.convert("RGB")
+    buffer = io.BytesIO()
+    flat.save(buffer, "PNG", compress_level=PNG_LEVEL)
+    drawn = bool(picture.getchannel("A").getextrema()[1])
+    flags = {*drawing.flags, *flag_fonts(drawing.root, fonts), *flag_picture(flat, drawn, style.background)}
+    return Rendering(buffer.getvalue(), sorted(flags))
 
 
-def fit_to_square(xml: str, size: int) -> str:
-    """The drawing with its size set to `size` pixels; its view box keeps the aspect and centres it."""
-    root = etree.fromstring(xml.encode())
-    if not root.get("viewBox") and root.get("width") and root.get("height"):
-        found = [re.match(r"[\d.]+", root.get(key)) for key in ("width", "height")]
-        numbers = [match[0] for match in found if match]
-        if len(numbers) == 2:
-            root.set("viewBox", f"0 0 {numbers[0]} {numbers[1]}")
-    root.set("width", str(size))
-    root.set("height", str(size))
-    root.attrib.pop("preserveAspectRatio", None)
-    return etree.tostring(root, encoding="unicode")
+def flag_picture(picture: Picture.Image, drawn: bool, background: tuple[int, int, int]) -> set[str]:
+    """Flags of a picture without any visible difference in colour."""
+    pixels = np.asarray(picture)
+    darkest, brightest = pixels.min(axis=(0, 1)), pixels.max(axis=(0, 1))
+    if (brightest - darkest).max() > INVISIBLE:
+        return set()
+    if np.abs(darkest.astype(int) - background).max() > INVISIBLE:
+        return {"single_colour"}
+    return {"white_on_white" if drawn else "blank"}
 
 
-def render_png_bytes(xml: str, renderer: str, size: int) -> bytes:
-    """PNG bytes of a drawing by the back end `resvg` or `cairosvg`."""
+def load_back_end(renderer: str) -> Callable[[GuardedDrawing, int, tuple[str, ...]], bytes]:
+    """The function that draws with a back end: from drawing, size and font files to PNG bytes, transparent behind.
+
+    The longer side of the picture has `size` pixels. What the back end needs of the disk is loaded here.
+    """
     if renderer == "resvg":
-        import resvg_py
-
-        # dpi 0, its default, makes strokes in pt or mm vanish.
-        return bytes(resvg_py.svg_to_bytes(svg_string=xml, dpi=96))
+        return draw_with_resvg
     import cairosvg
 
-    return cairosvg.svg2png(bytestring=xml.encode(), output_width=size, output_height=size, unsafe=False)
+    Picture.init()  # decoders of embedded images
+
+    def draw_with_cairosvg(drawing: GuardedDrawing, size: int, fonts: tuple[str, ...]) -> bytes:
+        width, height = natural_size(drawing.root)
+        scale = size / max(width, height)
+        return cairosvg.svg2png(
+            bytestring=drawing.xml.encode(),
+            output_width=max(1, round(width * scale)),
+            output_height=max(1, round(height * scale)),
+            unsafe=False,
+        )
+
+    return draw_with_cairosvg
+
+
+def draw_with_resvg(drawing: GuardedDrawing, size: int, fonts: tuple[str, ...]) -> bytes:
+    return resvg_py.svg_to_bytes(
+        svg_string=drawing.xml,
+        width=size,
+        height=size,
+        dpi=96,  # 0, its default, makes strokes in pt or mm vanish
+        skip_system_fonts=True,
+        font_files=list(fonts),
+        serif_family=GENERIC["serif"],
+        sans_serif_family=GENERIC["sans-serif"],
+        monospace_family=GENERIC["monospace"],
+        cursive_family=GENERIC["cursive"],
+        fantasy_family=GENERIC["fantasy"],
+    )
+
+
+def natural_size(root: etree._Element) -> tuple[float, float]:
+    """Width and height that a drawing states, else those of its view box. Raises Refused for one without any."""
+    stated = [_LENGTH.fullmatch(root.get(key) or "") for key in ("width", "height")]
+    sizes = [float(length[1]) * PIXELS[length[2].lower()] for length in stated if length]
+    if len(sizes) < 2 or not all(0 < size < math.inf for size in sizes):
+        sizes = list(view_box_size(root))
+    if not all(sizes):
+        raise Refused("states no size that cairosvg could use")
+    return sizes[0], sizes[1]
+
+
+@contextmanager
+def no_new_files(wanted: bool = True) -> Iterator[None]:
+    """Let this process open no file and no socket for a while, whatever the back end tries."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (0, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))

@@ -10,15 +10,11 @@ import re
 
 from lxml import etree
 
+from drawing_guard import MAX_CHARS, Refused, check_size
 from path_records import convert_path_records, is_path_records
 
 SVG_NAMESPACE = "http://www.w3.org/2000/svg"
 XLINK_HREF = "{http://www.w3.org/1999/xlink}href"
-
-MAX_CHARS = 5_000_000
-MAX_DEPTH = 100
-MAX_ELEMENTS = 20_000
-
 
 _DOCTYPE = re.compile(r"\s*(?:<!--.*?-->\s*)*<!DOCTYPE\s[^\[>]*(?:\[(.*?)\]\s*)?>", re.DOTALL)
 _ENTITY = re.compile(r"""<!ENTITY\s+([\w.:-]+)\s+["']([^"'<%]*)["']\s*>""")
@@ -121,15 +117,11 @@ def add_namespace(text: str) -> str:
 
 
 def check_caps(root: etree._Element) -> None:
-    waiting, n_elements = [(root, 1)], 0
-    while waiting:
-        element, depth = waiting.pop()
-        n_elements += 1
-        if depth > MAX_DEPTH:
-            raise Unusable(f"elements nested deeper than {MAX_DEPTH}")
-        if n_elements > MAX_ELEMENTS:
-            raise Unusable(f"more than {MAX_ELEMENTS} elements")
-        waiting.extend((child, depth + 1) for child in element)
+    """The caps of the renderer: what would not be drawn is not read either."""
+    try:
+        check_size(root)
+    except Refused as reason:
+        raise Unusable(str(reason)) from reason
 
 
 def local_name(element: etree._Element) -> str:

@@ -1,0 +1,222 @@
+"""What a renderer gets of a stranger's drawing: nothing that points outside it, nothing without bounds.
+
+`guard_drawing(xml)` gives the text to draw. What reaches outside the drawing or is not drawing at all (links to files
+and hosts, imported stylesheets, scripts, HTML) is taken out and flagged, so that the rest is drawn; what a renderer
+cannot be trusted with (see docs/rendering.md) is refused with the reason.
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+import math
+import re
+from dataclasses import dataclass, field
+
+from lxml import etree
+from PIL import Image as Picture
+
+MAX_CHARS = 5_000_000
+MAX_DEPTH = 100  # the deepest of five real sets has 13; resvg overflows its stack at 255
+MAX_ELEMENTS = 20_000
+MAX_PATH_PARTS = 300_000  # commands, and what parts their numbers
+MAX_EMBEDDED_PIXELS = 4_000_000  # of all embedded images together
+MAX_FILTER_NUMBER = 500  # or the larger side of the view box
+MAX_OCTAVES = 8
+
+PATH_PARTS = "MmLlHhVvCcSsQqTtAaZz ,\t\n"
+FILTER_ATTRIBUTES = {"stdDeviation", "radius", "order"}
+IMAGES = {"image", "feImage"}
+NOT_DRAWING = {"script", "foreignObject", "iframe", "object", "embed", "audio", "video", "handler", "listener"}
+
+_NUMBER = re.compile(r"-?\d*\.?\d+(?:e[+-]?\d+)?", re.IGNORECASE)
+_URL = re.compile(r"url\(\s*(['\"]?)\s*([^)'\"]*)\1\s*\)?", re.IGNORECASE)
+_IMPORT = re.compile(r"@import[^;]*;?", re.IGNORECASE)
+_COMMENT = re.compile(r"/\*.*?\*/", re.DOTALL)
+_DOCTYPE = re.compile(r"<!DOCTYPE[^>\[]*>")
+_DECLARATION = re.compile(r"\s*<\?xml[^>]*\?>")
+
+
+class Refused(Exception):
+    """A drawing that no renderer gets; the message is the reason."""
+
+
+@dataclass
+class GuardedDrawing:
+    """A drawing that is safe to hand to a renderer in a killable worker."""
+
+    xml: str
+    root: etree._Element
+    flags: set[str] = field(default_factory=set)
+
+
+def guard_drawing(xml: str) -> GuardedDrawing:
+    """The drawing without what reaches outside it. Raises Refused for one that exceeds a cap."""
+    if len(xml) > MAX_CHARS:
+        raise Refused(f"larger than {MAX_CHARS} characters")
+    drawing = GuardedDrawing(xml, parse_drawing(xml))
+    check_size(drawing.root)
+    largest = max(MAX_FILTER_NUMBER, *view_box_size(drawing.root))
+    n_pixels = 0
+    for element in list(drawing.root.iter(etree.Element)):
+        if etree.QName(element).localname in NOT_DRAWING:
+            remove_element(element)
+            drawing.flags.add(f"removed:{etree.QName(element).localname}")
+            continue
+        guard_references(element, drawing.flags)
+        check_filter(element, largest)
+        n_pixels += count_embedded_pixels(element, drawing.flags)
+        if n_pixels > MAX_EMBEDDED_PIXELS:
+            raise Refused(f"embeds images of more than {MAX_EMBEDDED_PIXELS} pixels")
+    check_uses(drawing.root)
+    drawing.xml = etree.tostring(drawing.root, encoding="unicode")
+    return drawing
+
+
+def parse_drawing(xml: str) -> etree._Element:
+    """The root of a drawing, parsed without DTD, entities, comments, network. Raises Refused."""
+    text = _DECLARATION.sub("", xml, count=1)  # it may declare an encoding that the text no longer has
+    text = _DOCTYPE.sub("", text, count=1)  # a document type without declarations of its own is harmless
+    if "<!DOCTYPE" in text or "<!ENTITY" in text:
+        raise Refused("has a document type with declarations of its own")
+    parser = etree.XMLParser(
+        resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False, remove_comments=True, remove_pis=True
+    )
+    try:
+        root = etree.fromstring(text.strip().encode("utf-8", "replace"), parser)
+    except etree.XMLSyntaxError as error:
+        raise Refused(f"not XML ({error.msg})") from error
+    if etree.QName(root).localname != "svg":
+        raise Refused(f"the root element is {etree.QName(root).localname}, not svg")
+    return root
+
+
+def check_size(root: etree._Element) -> None:
+    """Refuse too many levels, elements or parts of paths."""
+    n_elements, n_parts = 0, 0
+    waiting = [(root, 1)]
+    while waiting:
+        element, depth = waiting.pop()
+        if not isinstance(element.tag, str):
+            continue
+        n_elements += 1
+        if depth > MAX_DEPTH:
+            raise Refused(f"elements nested deeper than {MAX_DEPTH}")
+        n_parts += sum(map((element.get("d") or element.get("points") or "").count, PATH_PARTS))
+        if n_elements > MAX_ELEMENTS:
+            raise Refused(f"more than {MAX_ELEMENTS} elements")
+        if n_parts > MAX_PATH_PARTS:
+            raise Refused(f"more than {MAX_PATH_PARTS} commands and numbers in paths")
+        waiting.extend((child, depth + 1) for child in element)
+
+
+def view_box_size(root: etree._Element) -> tuple[float, float]:
+    """Width and height of the view box; zeros where there is none, or none that can be used."""
+    numbers = _NUMBER.findall(root.get("viewBox") or "")
+    width, height = (float(numbers[2]), float(numbers[3])) if len(numbers) == 4 else (0.0, 0.0)
+    return (width, height) if 0 < width < math.inf and 0 < height < math.inf else (0.0, 0.0)
+
+
+def guard_references(element: etree._Element, flags: set[str]) -> None:
+    """Take out of an element what points outside the drawing."""
+    name = etree.QName(element).localname
+    if name == "style" and element.text:
+        element.text = guard_css(element.text, flags)
+    for key, value in list(element.attrib.items()):
+        plain = etree.QName(key).localname
+        if plain in ("href", "src"):
+            target = value.strip().lower()
+            embedded = name in IMAGES and target.startswith("data:")
+            if target and not embedded and not target.startswith("#"):
+                del element.attrib[key]  # what remains of an image without a source draws nothing
+                if name != "a":
+                    flags.add("removed:external_reference")
+        elif plain == "base" or plain.startswith("on"):
+            del element.attrib[key]
+        elif "(" in value or "\\" in value:
+            guarded = guard_css(value, flags)
+            if guarded != value:
+                element.set(key, guarded)
+
+
+def guard_css(text: str, flags: set[str]) -> str:
+    """CSS, or an attribute's value, without imports and without links to anything but parts of the drawing."""
+    plain = _COMMENT.sub("", text)
+    if "\\" in plain:
+        # An escape can spell any of the names below; none of them is needed to draw.
+        plain = plain.replace("\\", "")
+    without = _IMPORT.sub("", plain)
+    without = _URL.sub(lambda link: link[0] if link[2].strip().startswith("#") else "none", without)
+    if without != plain:
+        flags.add("removed:external_reference")
+    return without
+
+
+def check_filter(element: etree._Element, largest: float) -> None:
+    """Refuse a filter whose work grows without bounds."""
+    for name, limit in (*((name, largest) for name in FILTER_ATTRIBUTES), ("numOctaves", MAX_OCTAVES)):
+        if any(abs(float(number)) > limit for number in _NUMBER.findall(element.get(name) or "")):
+            raise Refused(f"{name} over {limit:g}")
+
+
+def count_embedded_pixels(element: etree._Element, flags: set[str]) -> int:
+    """The pixels of the image that an element embeds, 0 for none. What is no picture is taken out and flagged."""
+    if etree.QName(element).localname not in IMAGES:
+        return 0
+    n_pixels = 0
+    for key in ("href", "{http://www.w3.org/1999/xlink}href"):
+        head, _, body = (element.get(key) or "").strip().partition(",")
+        if not head.lower().startswith("data:"):
+            continue
+        try:
+            with Picture.open(io.BytesIO(base64.b64decode("".join(body.split())))) as picture:
+                n_pixels += picture.width * picture.height
+        except Picture.DecompressionBombError as error:
+            raise Refused(f"embeds an image that is too large ({error})") from error
+        except (ValueError, OSError, SyntaxError):
+            # Another SVG, which would need a guard of its own, or nothing that can be read.
+            del element.attrib[key]
+            flags.add("removed:embedded_file" if "svg" not in head else "removed:embedded_svg")
+    return n_pixels
+
+
+def remove_element(element: etree._Element) -> None:
+    """Remove an element; the text behind it stays."""
+    parent = element.getparent()
+    if parent is None:
+        raise Refused("nothing is left to draw")
+    if element.tail:
+        before = element.getprevious()
+        if before is None:
+            parent.text = (parent.text or "") + element.tail
+        else:
+            before.tail = (before.tail or "") + element.tail
+    parent.remove(element)
+
+
+def check_uses(root: etree._Element) -> None:
+    """Refuse `use` elements in a circle, in too long a chain, or that multiply to more than MAX_ELEMENTS."""
+    by_id = {element.get("id"): element for element in root.iter(etree.Element) if element.get("id")}
+    sizes: dict[etree._Element, int] = {}
+
+    def size(element: etree._Element, above: frozenset) -> int:
+        if element in sizes:
+            return sizes[element]
+        if element in above:
+            raise Refused("`use` elements in a circle")
+        if len(above) > MAX_DEPTH:
+            raise Refused(f"`use` elements nested deeper than {MAX_DEPTH}")
+        total = 1
+        below = above | {element}
+        if etree.QName(element).localname == "use":
+            href = element.get("href") or element.get("{http://www.w3.org/1999/xlink}href") or ""
+            target = by_id.get(href.removeprefix("#"))
+            total += size(target, below) if target is not None else 0
+        total += sum(size(child, below) for child in element)
+        if total > MAX_ELEMENTS:
+            raise Refused(f"`use` elements that multiply to more than {MAX_ELEMENTS} shapes")
+        sizes[element] = total
+        return total
+
+    if next(root.iter("{*}use"), None) is not None:
+        size(root, frozenset())
