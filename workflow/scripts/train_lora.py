@@ -113,7 +113,8 @@ def train_prepared(
     history, step = trainer.state.log_history, trainer.state.global_step
     stopped_early = keep_best.is_out_of_patience(history)
     if stop.received and step < trainer.args.max_steps and not stopped_early:
-        say(f"train_lora {name}", "stopped by a signal; a checkpoint is saved, run the same command to go on")
+        if trainer.is_world_process_zero():
+            say(f"train_lora {name}", "stopped by a signal; a checkpoint is saved, run the same command to go on")
         sys.exit(EXIT_TRY_AGAIN)
     if trainer.is_world_process_zero():
         best = best_evaluation(history)
