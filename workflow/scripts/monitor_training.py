@@ -1,0 +1,157 @@
+"""Watch every training of an experiment live: losses, best step, patience left, pace, time left, and what is wrong.
+
+Input: the folder of an experiment; only files are read, so that it also works for jobs on a cluster. Output: a table in
+the terminal, renewed until all trainings are over; with --once it is printed once, with --html a page of curves is
+written as well.
+
+    python workflow/scripts/monitor_training.py results/demo
+    python workflow/scripts/monitor_training.py results/demo --once --html curves.html
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import time
+from pathlib import Path
+from typing import Any
+
+import jinja2
+from rich.console import Console, Group
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from command import run_command, write_whole
+from training_status import Point, Status, read_statuses, readable_seconds
+
+TEMPLATES = Path(__file__).resolve().parent.parent / "templates"
+BARS = "▁▂▃▄▅▆▇█"
+COLOURS = {"running": "green", "done": "blue", "stopped early": "blue", "silent": "red", "preparing": "yellow"}
+# The chart of the page, in its own units.
+WIDTH, HEIGHT, MARGIN = 640, 240, 48
+
+
+def main(*, folder: Path, once: bool, html: Path | None, seconds: float) -> None:
+    """Show the trainings, once or until they are over. Raises InputError where there are none."""
+    console = Console()
+    statuses = read_statuses(folder, time.time())
+    if once:
+        console.print(make_table(statuses))
+        write_page(html, folder, statuses)
+        return
+    # Ctrl-C is how a person leaves.
+    with (
+        contextlib.suppress(KeyboardInterrupt),
+        Live(make_table(statuses), console=console, auto_refresh=False) as live,
+    ):
+        while True:
+            write_page(html, folder, statuses)
+            if all(status.is_over for status in statuses):
+                return
+            time.sleep(seconds)
+            statuses = read_statuses(folder, time.time())
+            live.update(make_table(statuses), refresh=True)
+
+
+def make_table(statuses: list[Status]) -> Group:
+    """The trainings as rows, and below them what a person should look at."""
+    table = Table(box=None, pad_edge=False)
+    for heading in (
+        "training",
+        "state",
+        "step",
+        "loss",
+        "validation loss",
+        "lr",
+        "best",
+        "patience",
+        "tokens/s",
+        "left",
+    ):
+        table.add_column(heading, justify="left" if heading in ("training", "state") else "right")
+    for status in statuses:
+        table.add_row(
+            Text(status.name),
+            Text(status.state, style=COLOURS[status.state]),
+            f"{status.step:,}/{status.n_steps:,}" if status.n_steps else "–",
+            curve_cell(status.losses),
+            curve_cell(status.eval_losses),
+            "–" if status.lr is None else f"{status.lr:.2g}",
+            "–" if status.best is None else f"{status.best[1]:.4g} at {status.best[0]:,}",
+            "–" if status.patience_left is None else f"{status.patience_left:,} steps",
+            "–" if status.tokens_per_second is None else f"{status.tokens_per_second:,.0f}",
+            "–" if status.seconds_left is None else readable_seconds(status.seconds_left),
+        )
+    remarks = [Text(f"{status.name}: {warning}", style="red") for status in statuses for warning in status.warnings]
+    remarks += [
+        Text(f"{status.name}: early stopping fired at step {status.step:,}; no evaluation was better in time")
+        for status in statuses
+        if status.state == "stopped early"
+    ]
+    return Group(table, *remarks)
+
+
+def curve_cell(points: list[Point]) -> str:
+    """The course as a sparkline, and the last value."""
+    return f"{sparkline([value for _, value in points])} {points[-1][1]:.4g}" if points else "–"
+
+
+def sparkline(values: list[float], width: int = 16) -> str:
+    """Values as bars of eight heights; more than `width` of them are averaged in groups."""
+    groups = [values[len(values) * n // width : len(values) * (n + 1) // width] for n in range(width)]
+    means = [sum(group) / len(group) for group in groups if group] if len(values) > width else values
+    low, high = min(means), max(means)
+    scale = (len(BARS) - 1) / (high - low) if high > low else 0.0
+    return "".join(BARS[round((value - low) * scale)] for value in means)
+
+
+def write_page(path: Path | None, folder: Path, statuses: list[Status]) -> None:
+    """Write the page of curves where one is wanted: no script, nothing from elsewhere."""
+    if path is None:
+        return
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(TEMPLATES), autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True
+    )
+    environment.filters["duration"] = readable_seconds
+    charts = [make_chart(status) for status in statuses]
+    page = environment.get_template("monitor.html.j2").render(
+        title=folder.name, trainings=list(zip(statuses, charts, strict=True)), width=WIDTH, height=HEIGHT
+    )
+    with write_whole(path) as partial:
+        partial.write_text(page, encoding="utf-8")
+
+
+def make_chart(status: Status) -> dict[str, Any] | None:
+    """Curves in the chart's units, with the values at the ends of the axes; None where there is nothing to draw."""
+    points = status.losses + status.eval_losses
+    if not points:
+        return None
+    low, high = min(value for _, value in points), max(value for _, value in points)
+    last = max(step for step, _ in points)
+
+    def place(point: Point) -> tuple[float, float]:
+        x = MARGIN + (WIDTH - 2 * MARGIN) * point[0] / last
+        y = HEIGHT - MARGIN - (HEIGHT - 2 * MARGIN) * ((point[1] - low) / (high - low) if high > low else 0.5)
+        return round(x, 1), round(y, 1)
+
+    return {
+        "loss": [place(point) for point in status.losses],
+        "eval_loss": [place(point) for point in status.eval_losses],
+        "best": place(status.best) if status.best else None,
+        **{"low": low, "high": high, "last": last, "left": MARGIN, "right": WIDTH - MARGIN},
+        **{"top": MARGIN, "bottom": HEIGHT - MARGIN},
+    }
+
+
+def build_parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(description="Watch every training of an experiment live.")
+    parser.add_argument("folder", type=Path, help="results/<experiment>")
+    parser.add_argument("--once", action="store_true", help="print the table once and end")
+    parser.add_argument("--html", type=Path, help="write a page of curves here as well")
+    parser.add_argument("--seconds", type=float, default=2.0, help="between two looks at the files")
+    return parser
+
+
+if __name__ == "__main__":
+    run_command(main, build_parser())
