@@ -177,6 +177,12 @@ def baseline_inputs(wildcards):
     return inputs
 
 
+def token_counts(wildcards):
+    """Captions of the first LLM of the comparison, by which samples are sliced into short and long; none without one."""
+    llms = [name for name, system in SYSTEMS.items() if system["family"] in ("zero_shot", "lora")]
+    return [f"{RESULTS}/captions/{llms[0]}.jsonl"] if llms else []
+
+
 def clip_folder(wildcards):
     """Folder of the CLIP model: the store's, the user's own, or the one that is trained here."""
     return f"{RESULTS}/clip" if "train" in config["clip"] else model_folder(config["clip"]["source"])

@@ -2,7 +2,7 @@
 
 Required: captions/<system>.jsonl, data/test.parquet, images/<split>.parquet, the CLIP model.
 Outputs: tokens/, clip_features/<split>.parquet and references.parquet, scores/<system>/<metric>.json and .parquet, health/<system>.json and
-.parquet, comparison.*.
+.parquet, human/<metric>.json and .parquet, comparison.*.
 """
 
 
@@ -150,6 +150,27 @@ rule score_clip:
 ruleorder: score_clip > score_text
 
 
+rule score_human:
+    """Score human agreement by a metric that reads text: each reference against the others."""
+    input:
+        samples=f"{RESULTS}/data/test.parquet",
+        reference_tokens=f"{RESULTS}/tokens/references.jsonl",
+    output:
+        scores=f"{RESULTS}/human/{{metric}}.json",
+        table=f"{RESULTS}/human/{{metric}}.parquet",
+    log:
+        f"{RESULTS}/logs/score_human/{{metric}}.log",
+    conda:
+        "../envs/main.yaml"
+    params:
+        script=script("score_human"),
+        code=lambda wildcards: code_digest("score_human", f"metrics/{wildcards.metric}"),
+    shell:
+        "python {params.script} --metric {wildcards.metric} --samples {input.samples}"
+        " --reference-tokens {input.reference_tokens} --output {output.scores} --table {output.table}"
+        " 3>&2 &> {log}"
+
+
 rule caption_health:
     """Look at the captions of a system for what scores hide."""
     input:
@@ -184,6 +205,12 @@ rule compare:
             metric=config["metrics"],
             ending=["json", "parquet"],
         ),
+        human=expand(
+            f"{RESULTS}/human/{{metric}}.{{ending}}",
+            metric=[metric for metric in config["metrics"] if metric != "clip_score"],
+            ending=["json", "parquet"],
+        ),
+        token_counts=token_counts,
         health=expand(f"{RESULTS}/health/{{system}}.{{ending}}", system=SYSTEMS, ending=["json", "parquet"]),
     output:
         comparison=f"{RESULTS}/comparison.json",
@@ -202,13 +229,15 @@ rule compare:
         metrics=config["metrics"],
         scores=lambda wildcards, input: Path(input.scores[0]).parent.parent,
         health=lambda wildcards, input: Path(input.health[0]).parent,
+        human=f"{RESULTS}/human",
+        token_counts=lambda wildcards, input: f"--token-counts {input.token_counts}" if input.token_counts else "",
         settings=config["comparison"],
         seed=seed_of("compare"),
         code=code_digest("compare", *(f"metrics/{metric}" for metric in config["metrics"])),
     shell:
         "python {params.script} --experiment {params.experiment} --samples {input.samples}"
         " --systems {params.systems:q} --metrics {params.metrics} --scores-dir {params.scores}"
-        " --health-dir {params.health}"
+        " --health-dir {params.health} --human-dir {params.human} {params.token_counts}"
         " --slices {params.settings[slices]}"
         " --n-resamples {params.settings[n_resamples]} --confidence {params.settings[confidence]}"
         " --seed {params.seed} --output {output.comparison} --table {output.table} --text {output.text}"

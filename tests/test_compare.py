@@ -18,9 +18,9 @@ from command import InputError
 from comparison_text import render_comparison
 from health import Diagnosis
 from metrics import load_metric
-from records import Caption, read_json, write_json, write_samples
+from records import Caption, read_json, write_captions, write_json, write_samples
 from scores import collect_scores, write_scores
-from slices import make_slices
+from slices import is_monochrome, make_slices
 
 METRICS = ["bleu", "rouge_l", "cider"]
 SYSTEMS = {
@@ -105,7 +105,9 @@ def test_comparison_says_what_was_compared(comparison):
     assert (comparison["experiment"], comparison["n_samples"], comparison["seed"]) == ("demo", N, 7)
     assert comparison["systems"] == [{"name": name, **entry} for name, entry in SYSTEMS.items()]
     assert [value["name"] for value in comparison["values"]] == [f"bleu_{n}" for n in range(1, 5)] + METRICS[1:]
-    assert comparison["values"][0]["signature"].startswith("bleu|formula:pycocoevalcap|")
+    signature = comparison["values"][0]["signature"]
+    assert signature.startswith("bleu|formula:pycocoevalcap 1.2|")
+    assert signature.endswith("|n_resamples:500|seed:7")
 
 
 def test_every_system_value_and_slice_has_a_cell(comparison):
@@ -152,6 +154,7 @@ def test_pairs_give_difference_interval_and_corrected_p_value(comparison):
     assert pair["low"] < pair["difference"] < pair["high"] < 0
     assert pair["p"] == pytest.approx(1 / 501)  # none of 500 trials reached it
     assert pair["p_holm"] == pytest.approx(3 / 501)
+    assert pair["p_bootstrap"] == pytest.approx(1 / 501)
     assert pairs["good", "twin"]["low"] < 0 < pairs["good", "twin"]["high"]
     assert pairs["good", "twin"]["p"] > 0.05
 
@@ -190,6 +193,9 @@ def test_table_holds_the_cells_with_labels_and_signatures(folder):
     assert len(rows) == len(comparison["cells"])
     assert rows[0]["label"] == "Weak, zero-shot"
     assert rows[0]["signature"] == comparison["values"][0]["signature"]
+    marks = {row["system"]: row["best"] for row in rows if (row["value"], row["slice"]) == ("rouge_l", "all")}
+    assert sorted(marks.values()) == ["", "best", "tie"]
+    assert marks[comparison["best"]["rouge_l"]["system"]] == "best"
     assert float(rows[-1]["score"]) == comparison["cells"][-1]["score"]
 
 
@@ -243,6 +249,39 @@ def test_flags_stand_beside_every_score_and_alarms_under_the_table(folder):
         ("source=scenes", "20"),
     }
     assert "Good: cut at the end 50%" in (folder / "comparison.txt").read_text()
+
+
+def test_human_agreement_stands_beside_the_systems(folder, comparison):
+    """The scores of a system, taken for those of the references: then both must be equal."""
+    for ending in ("json", "parquet"):
+        target = folder / f"human/rouge_l.{ending}"
+        target.parent.mkdir(exist_ok=True)
+        target.write_bytes((folder / f"scores/good/rouge_l.{ending}").read_bytes())
+    with_humans = run(folder, human_dir=folder / "human")
+    cell = find_cell(comparison, "good", "rouge_l")
+    (record,) = with_humans["human"]
+    assert (record["value"], record["n"], record["score"]) == ("rouge_l", N, pytest.approx(cell["score"]))
+    assert record["low"] < record["score"] < record["high"]
+    assert with_humans["cells"] == comparison["cells"]
+    with open(folder / "comparison.csv", encoding="utf-8", newline="") as file:
+        last = list(csv.DictReader(file))[-1]
+    assert (last["system"], last["family"], float(last["score"])) == ("human", "human", record["score"])
+    assert f"(n {N}): ROUGE-L ." in (folder / "comparison.txt").read_text()
+
+
+def test_samples_are_sliced_by_the_tokens_that_an_llm_counted(folder):
+    counts = [100 * (number % 2) + 50 for number in range(N - 1)] + [None]
+    write_captions(
+        folder / "llm.jsonl", [Caption(f"s{n}", "x", n_prompt_tokens=count) for n, count in enumerate(counts)]
+    )
+    comparison = run(folder, slices=["tokens"], token_counts=folder / "llm.jsonl")
+    assert {part["name"]: part["n"] for part in comparison["slices"]} == {
+        "all": N,
+        "tokens=50": 30,
+        "tokens=150": 29,
+        "tokens=unknown": 1,
+    }
+    assert [part["name"] for part in run(folder, slices=["tokens"])["slices"]] == ["all"]
 
 
 def test_health_of_other_samples_is_refused(folder):
@@ -320,6 +359,22 @@ def test_numbers_of_equal_size_stay_in_one_slice():
     samples = [make_sample(number, ["x"], n_commands=commands) for number, commands in enumerate([5] * 8 + [1, 9])]
     slices = make_slices(samples, ["commands"])
     assert [(part.name, len(part.members)) for part in slices] == [("all", 10), ("commands=1-5", 9), ("commands=9", 1)]
+
+
+def test_black_white_and_grey_are_monochrome():
+    drawings = {
+        "<path d='M0 0'/>": True,
+        '<path fill="#333" stroke="white"/>': True,
+        '<path style="fill:rgb(9,9,9);stroke:none"/>': True,
+        '<path fill="#d22f27"/><path fill="black"/>': False,
+        '<path fill="url(#a)"/><stop stop-color="blue"/>': False,
+    }
+    assert {xml: is_monochrome(xml) for xml in drawings} == drawings
+    samples = [make_sample(number, ["x"], xml=xml) for number, xml in enumerate(drawings)]
+    assert [(part.name, len(part.members)) for part in make_slices(samples, ["colours"])[1:]] == [
+        ("colours=monochrome", 3),
+        ("colours=colour", 2),
+    ]
 
 
 def test_slicing_with_one_label_adds_nothing():

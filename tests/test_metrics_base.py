@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from importlib import metadata
 from pathlib import Path
 
 import numpy as np
@@ -38,7 +39,9 @@ def test_mean_of_no_sample_is_missing():
 
 def test_signature_names_implementation_and_data():
     signature = load_metric("bleu").signature(tokens="ptb", n_references="1-5")
-    assert signature == "bleu|formula:pycocoevalcap|reference_length:closest|smoothing:none|tokens:ptb|n_references:1-5"
+    expected = "bleu|formula:pycocoevalcap 1.2|reference_length:closest|smoothing:none|tokens:ptb|n_references:1-5"
+    assert signature == expected
+    assert f"pycocoevalcap {metadata.version('pycocoevalcap')}" == metrics.FORMULA
 
 
 @pytest.mark.parametrize("name", ["bleu", "meteor", "rouge_l", "cider", "clip_score"])

@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 
 import numpy as np
 import pytest
 import scipy.stats
 from metric_fixtures import make_pairs, split_words
+from sacrebleu.metrics import BLEU
+from sacrebleu.significance import PairedTest
 
 import resampling
 from metrics import load_metric
-from resampling import bootstrap_sums, draw_counts, holm, percentile_interval, randomisation_p, swapped_sums
+from resampling import (
+    bootstrap_p,
+    bootstrap_sums,
+    draw_counts,
+    holm,
+    percentile_interval,
+    randomisation_p,
+    swapped_sums,
+)
 
 
 def test_interval_of_a_mean_is_that_of_scipy():
@@ -23,6 +34,106 @@ def test_interval_of_a_mean_is_that_of_scipy():
     ).confidence_interval
     width = theirs.high - theirs.low
     assert ours == pytest.approx((theirs.low, theirs.high), abs=0.04 * width)  # 4% is the Monte Carlo error
+
+
+def test_interval_of_a_difference_is_that_of_scipy_for_pairs():
+    generator = np.random.default_rng(3)
+    ours, theirs = generator.gamma(2.0, size=150), generator.gamma(2.0, size=150)
+    sums = bootstrap_sums(np.column_stack([ours, theirs]), 10_000, np.random.default_rng(1)) / 150
+    interval = percentile_interval(sums[:, 0] - sums[:, 1], 0.95)
+    expected = scipy.stats.bootstrap(
+        (ours, theirs),
+        lambda a, b, axis: (a - b).mean(axis=axis),
+        n_resamples=10_000,
+        paired=True,
+        method="percentile",
+        rng=np.random.default_rng(2),
+    ).confidence_interval
+    assert interval == pytest.approx((expected.low, expected.high), abs=0.04 * (expected.high - expected.low))
+
+
+def bleu_of(metric, statistics: dict[str, np.ndarray], rows: np.ndarray) -> np.ndarray:
+    """BLEU-4 of the samples drawn, for each resample; `rows` is (n resamples, n drawn)."""
+    return metric.corpus({name: column[rows].sum(axis=-1) for name, column in statistics.items()})["bleu_4"]
+
+
+@pytest.fixture(scope="module")
+def bleu_inputs():
+    """Random pairs with one reference, whose captions have as many words, and the statistics of BLEU."""
+    pairs = [(caption, references[:1]) for caption, references in make_pairs(200, seed=5)[14:]]
+    texts, metric = split_words(pairs), load_metric("bleu")
+    columns = metric.score_samples(texts)
+    return texts, metric, {name: column for name, column in columns.items() if name.startswith("stat_")}
+
+
+def test_interval_of_bleu_is_that_of_scipy(bleu_inputs):
+    _, metric, statistics = bleu_inputs
+    n = len(statistics["stat_n"])
+    sums = bootstrap_sums(np.column_stack(list(statistics.values())), 4000, np.random.default_rng(1))
+    interval = percentile_interval(metric.corpus(dict(zip(statistics, sums.T, strict=True)))["bleu_4"], 0.95)
+    expected = scipy.stats.bootstrap(
+        (np.arange(n),),
+        lambda rows, axis: bleu_of(metric, statistics, rows),
+        n_resamples=4000,
+        vectorized=True,
+        method="percentile",
+        rng=np.random.default_rng(2),
+    ).confidence_interval
+    assert interval == pytest.approx((expected.low, expected.high), abs=0.06 * (expected.high - expected.low))
+
+
+def test_bleu_and_its_interval_are_those_of_sacrebleu(bleu_inputs):
+    """sacrebleu gives mean and half-width of the same percentiles, times 100."""
+    texts, metric, statistics = bleu_inputs
+    references = [[group[0] for group in texts.reference_tokens]]
+    sacrebleu_bleu = BLEU(tokenize="none", smooth_method="none", force=True)
+    theirs = sacrebleu_bleu.corpus_score(texts.tokens, references, n_bootstrap=4000)
+    whole = metric.corpus({name: column.sum() for name, column in statistics.items()})["bleu_4"]
+    assert 100 * float(whole) == pytest.approx(theirs.score, abs=1e-6)
+    sums = bootstrap_sums(np.column_stack(list(statistics.values())), 4000, np.random.default_rng(1))
+    resampled = 100 * metric.corpus(dict(zip(statistics, sums.T, strict=True)))["bleu_4"]
+    low, high = percentile_interval(resampled, 0.95)
+    assert resampled.mean() == pytest.approx(theirs._mean, abs=0.06 * (high - low))
+    assert (high - low) / 2 == pytest.approx(theirs._ci, rel=0.08)
+
+
+@pytest.mark.parametrize("test_type", ["ar", "bs"])
+def test_p_values_of_bleu_are_those_of_sacrebleu(bleu_inputs, test_type):
+    """Two systems that differ a little: each has some captions of the neighbour, one more than the other."""
+    texts, metric, _ = bleu_inputs
+    first, second = (
+        [texts.tokens[n - 1] if n % every == 3 else text for n, text in enumerate(texts.tokens)] for every in (11, 8)
+    )
+    columns = [metric.score_samples(dataclasses.replace(texts, tokens=tokens)) for tokens in (first, second)]
+    names = [name for name in columns[0] if name.startswith("stat_")]
+    statistics = np.column_stack([column[name] for column in columns for name in names])
+    total = statistics.sum(axis=0)
+
+    def difference(sums):
+        parts = np.split(np.atleast_2d(sums), 2, axis=1)
+        values = [metric.corpus(dict(zip(names, part.T, strict=True)))["bleu_4"] for part in parts]
+        return values[0] - values[1]
+
+    observed = difference(total)[0]
+    generator = np.random.default_rng(4)
+    if test_type == "bs":
+        p = bootstrap_p(observed, difference(bootstrap_sums(statistics, 4000, generator)))
+    else:
+        swapped = swapped_sums(statistics, 4000, generator)
+        rest = np.roll(total - swapped, len(names), axis=1)  # the other system's rest
+        p = randomisation_p(observed, difference(swapped + rest))
+    systems = [("one", first), ("other", second)]
+    references = [[group[0] for group in texts.reference_tokens]]
+    test = PairedTest(
+        systems,
+        {"BLEU": BLEU(tokenize="none", smooth_method="none", force=True, references=references)},
+        references=None,
+        test_type=test_type,
+        n_samples=4000,
+    )
+    _, scores = test()
+    assert 0.001 < p < 0.9
+    assert p == pytest.approx(scores["BLEU"][1].p_value, abs=0.02)
 
 
 def test_bleu_of_a_resample_is_bleu_of_the_texts_drawn():

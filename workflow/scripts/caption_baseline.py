@@ -2,6 +2,7 @@
 
 `constant`: one caption for every drawing, the most frequent reference of the train split (of equally frequent ones the
 first of the alphabet). `clip_nearest`: the first reference of the train drawing whose image is nearest in CLIP space.
+`text_nearest`: that of the train drawing whose xml is nearest as text (text_neighbours.py).
 
     python workflow/scripts/caption_baseline.py --kind constant --train data/train.parquet \
         --samples data/test.parquet --output captions/constant.jsonl
@@ -18,6 +19,7 @@ import numpy as np
 from clip_features import read_features
 from command import InputError, run_command, say
 from records import Caption, Sample, read_samples, write_captions
+from text_neighbours import find_nearest
 
 
 def most_frequent_reference(train: list[Sample]) -> str:
@@ -31,6 +33,12 @@ def caption_constant(train: list[Sample], samples: list[Sample]) -> list[Caption
     caption = most_frequent_reference(train)
     say("caption_baseline", f"constant caption: {caption!r}")
     return [Caption(sample.id, caption) for sample in samples]
+
+
+def caption_text_nearest(train: list[Sample], samples: list[Sample]) -> list[Caption]:
+    """The first reference of the train drawing with the nearest xml, for every sample."""
+    nearest = find_nearest([sample.xml for sample in samples], [sample.xml for sample in train])
+    return [Caption(sample.id, train[place].references[0]) for sample, place in zip(samples, nearest, strict=True)]
 
 
 def caption_clip_nearest(
@@ -67,6 +75,8 @@ def main(
     train_list, sample_list = read_samples(train), read_samples(samples)
     if kind == "constant":
         captions = caption_constant(train_list, sample_list)
+    elif kind == "text_nearest":
+        captions = caption_text_nearest(train_list, sample_list)
     elif train_features and features:
         captions = caption_clip_nearest(train_list, sample_list, read_features(train_features), read_features(features))
     else:
@@ -76,7 +86,7 @@ def main(
 
 def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description="Caption without a model.")
-    parser.add_argument("--kind", choices=["constant", "clip_nearest"], required=True)
+    parser.add_argument("--kind", choices=["constant", "clip_nearest", "text_nearest"], required=True)
     parser.add_argument("--train", type=Path, required=True, help="data/train.parquet")
     parser.add_argument("--samples", type=Path, required=True, help="data/test.parquet")
     parser.add_argument("--train-features", type=Path, help="clip_features/train.parquet")

@@ -34,12 +34,15 @@ from caption_health import read_health
 from command import InputError, run_command, say, write_whole
 from comparison_text import render_comparison
 from metrics import Metric, ValueInfo, load_metric
-from records import Sample, read_samples, write_json
-from resampling import bootstrap_sums, holm, percentile_interval, randomisation_p, swapped_sums
+from records import Sample, read_captions, read_samples, write_json
+from resampling import bootstrap_p, bootstrap_sums, holm, percentile_interval, randomisation_p, swapped_sums
+from score_text import check_same_ids
 from scores import Scores, null_for_nan, read_scores
-from slices import SLICINGS, Slice, make_slices
+from slices import SLICINGS, TOKENS, Slice, make_slices
 
 CELL_FIELDS = ["system", "value", "slice", "score", "low", "high", "n", "n_failed", "n_truncated"]
+# How the rows of human agreement are called in comparison.csv.
+HUMAN = {"system": "human", "label": "Human agreement", "family": "human", "slice": "two or more references"}
 
 
 @dataclass(frozen=True)
@@ -85,15 +88,18 @@ def main(
     output: Path,
     table: Path,
     slices: Sequence[str] = ("source",),
+    token_counts: Path | None = None,
     health_dir: Path | None = None,
+    human_dir: Path | None = None,
     text: Path | None = None,
 ) -> None:
     """Read all scores, compare, write the comparison and print its table."""
     if not 0.5 < confidence < 1 or n_resamples < 1:
         raise InputError("--confidence must lie between 0.5 and 1, and --n-resamples be 1 or more")
     sample_records = read_samples(samples)
-    competition = read_competition(scores_dir, systems, [load_metric(name) for name in metrics], sample_records)
-    parts = make_slices(sample_records, slices)
+    scorers = [load_metric(name) for name in metrics]
+    competition = read_competition(scores_dir, systems, scorers, sample_records)
+    parts = make_slices(sample_records, slices, read_token_counts(token_counts, sample_records))
     comparison = compare_systems(competition, parts, n_resamples=n_resamples, confidence=confidence, seed=seed)
     comparison = {
         "experiment": experiment,
@@ -106,6 +112,7 @@ def main(
             for name, entry in systems.items()
         ],
         **comparison,
+        "human": score_humans(human_dir, scorers, n_resamples, confidence, seed) if human_dir else [],
         "health": [
             record
             for system in systems
@@ -121,6 +128,48 @@ def main(
             partial.write_text(shown, encoding="utf-8")
     say("compare", f"{len(systems)} systems compared on {len(sample_records)} samples")
     print(f"\n{shown}", flush=True)
+
+
+def read_token_counts(path: Path | None, samples: Sequence[Sample]) -> list[int | None] | None:
+    """How long each sample's prompt was, by the captions of an LLM; None without such a file."""
+    if path is None:
+        return None
+    captions = read_captions(path)
+    check_same_ids(path, [caption.id for caption in captions], samples)
+    return [caption.n_prompt_tokens for caption in captions]
+
+
+def score_humans(
+    human_dir: Path, metrics: Sequence[Metric], n_resamples: int, confidence: float, seed: int
+) -> list[dict[str, Any]]:
+    """Human agreement: one record a value, from the scores of score_human.py; none where no sample has two references.
+
+    Metrics without such scores (those of images) are passed over.
+    """
+    records = []
+    for metric in metrics:
+        if not (human_dir / f"{metric.name}.json").is_file():
+            continue
+        scores = read_scores(human_dir.parent, human_dir.name, metric)
+        if not scores.ids:
+            continue
+        names, statistics = list(scores.statistics), np.column_stack(list(scores.statistics.values()))
+        sums = bootstrap_sums(statistics, n_resamples, np.random.default_rng([seed, zlib.crc32(b"human")]))
+        observed = metric.corpus(dict(zip(names, statistics.sum(axis=0), strict=True)))
+        resampled = metric.corpus(dict(zip(names, sums.T, strict=True)))
+        for value in metric.values:
+            low, high = percentile_interval(resampled[value], confidence)
+            applies = ~np.isnan(scores.columns[value])
+            records.append(
+                {
+                    "value": value,
+                    "score": null_for_nan(observed[value]),
+                    "low": null_for_nan(low),
+                    "high": null_for_nan(high),
+                    "n": int(applies.sum()),
+                }
+            )
+    return records
 
 
 def count_flags(
@@ -223,7 +272,10 @@ def compare_systems(
             swapped = swapped_sums(statistics, n_resamples, generator)
             pairs = make_pairs(competition, statistics.sum(axis=0), swapped, observed, resampled, confidence)
     return {
-        "values": [describe_value(competition, metric, name, info) for metric, name, info in competition.values()],
+        "values": [
+            describe_value(competition, metric, name, info, f"n_resamples:{n_resamples}|seed:{seed}")
+            for metric, name, info in competition.values()
+        ],
         "slices": [{"name": part.name, "n": len(part.members)} for part in slices],
         "cells": cells,
         "pairs": pairs,
@@ -234,8 +286,10 @@ def compare_systems(
     }
 
 
-def describe_value(competition: Competition, metric: Metric, name: str, info: ValueInfo) -> dict[str, Any]:
-    """How the value is shown, and the signature of its metric."""
+def describe_value(
+    competition: Competition, metric: Metric, name: str, info: ValueInfo, resampling: str
+) -> dict[str, Any]:
+    """How the value is shown, and the signature of its metric with that of the intervals."""
     return {
         "name": name,
         "metric": metric.name,
@@ -243,7 +297,7 @@ def describe_value(competition: Competition, metric: Metric, name: str, info: Va
         "range": [info.low, info.high],
         "radar": info.radar,
         "higher_is_better": info.higher_is_better,
-        "signature": competition.scores[competition.systems[0], metric.name].signature,
+        "signature": f"{competition.scores[competition.systems[0], metric.name].signature}|{resampling}",
         "note": info.note,
     }
 
@@ -286,7 +340,7 @@ def make_pairs(
     resampled: Mapping[tuple[str, str], np.ndarray],
     confidence: float,
 ) -> list[dict[str, Any]]:
-    """For each value and two systems a, b: a's lead over b, its interval, p-value, and p-value after Holm.
+    """For each value and two systems a, b: a's lead over b, its interval, p-values, and p-value after Holm.
 
     `total` and `swapped` are sums of all statistics: over all samples, and over random halves.
     """
@@ -306,10 +360,19 @@ def make_pairs(
             difference = float(observed[first, value] - observed[second, value])
             if np.isnan(difference):
                 continue
-            low, high = percentile_interval(resampled[first, value] - resampled[second, value], confidence)
-            p = randomisation_p(difference, trials[value, first, second])
+            differences = resampled[first, value] - resampled[second, value]
+            low, high = percentile_interval(differences, confidence)
             of_value.append(
-                {"value": value, "a": first, "b": second, "difference": difference, "low": low, "high": high, "p": p}
+                {
+                    "value": value,
+                    "a": first,
+                    "b": second,
+                    "difference": difference,
+                    "low": low,
+                    "high": high,
+                    "p_bootstrap": bootstrap_p(difference, differences),
+                    "p": randomisation_p(difference, trials[value, first, second]),
+                }
             )
         for pair, adjusted in zip(of_value, holm([pair["p"] for pair in of_value]), strict=True):
             pair["p_holm"] = adjusted
@@ -343,18 +406,31 @@ def find_best(
 
 
 def write_cells(path: Path, comparison: Mapping[str, Any]) -> None:
-    """Write the cells as CSV, each with its system's label, family, base, flags and its value's signature."""
+    """Write the cells as CSV, each with its system's label, family, base, flags, its value's signature, and whether it
+    is the best or ties with it; then human agreement.
+    """
     systems = {system["name"]: system for system in comparison["systems"]}
     signatures = {value["name"]: value["signature"] for value in comparison["values"]}
     flags = {(record["system"], record["slice"]): record["flags"] for record in comparison["health"]}
     flag_names = list(next(iter(flags.values()), {}))
-    fields = ["system", "label", "family", "base", *CELL_FIELDS[1:], *flag_names, "signature"]
+    fields = ["system", "label", "family", "base", *CELL_FIELDS[1:], "best", *flag_names, "signature"]
+    marks = {
+        (system, value, "all"): mark
+        for value, best in comparison["best"].items()
+        if best
+        for mark, marked in (("best", [best["system"]]), ("tie", best["ties"]))
+        for system in marked
+    }
     with write_whole(path) as partial, open(partial, "w", encoding="utf-8", newline="") as file:
         writer = csv.DictWriter(file, fields, extrasaction="ignore")
         writer.writeheader()
         for cell in comparison["cells"]:
             counted = flags.get((cell["system"], cell["slice"]), {})
-            writer.writerow({**systems[cell["system"]], **cell, **counted, "signature": signatures[cell["value"]]})
+            mark = marks.get((cell["system"], cell["value"], cell["slice"]), "")
+            row = {**systems[cell["system"]], **cell, **counted, "best": mark}
+            writer.writerow({**row, "signature": signatures[cell["value"]]})
+        for record in comparison["human"]:
+            writer.writerow({**HUMAN, **record, "signature": signatures[record["value"]]})
 
 
 def parse_systems(text: str) -> dict[str, dict[str, Any]]:
@@ -372,8 +448,10 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--systems", type=parse_systems, required=True, help="JSON: name → label, family, base")
     parser.add_argument("--metrics", nargs="+", required=True, help="names of files in metrics/")
     parser.add_argument("--scores-dir", type=Path, required=True, help="folder of <system>/<metric>.json and .parquet")
+    parser.add_argument("--token-counts", type=Path, help="captions of an LLM, for the slices by tokens")
+    parser.add_argument("--human-dir", type=Path, help="folder of <metric>.json and .parquet of human agreement")
     parser.add_argument("--health-dir", type=Path, help="folder of <system>.json and .parquet of the captions' health")
-    parser.add_argument("--slices", nargs="*", choices=list(SLICINGS), default=["source"], help="how to slice")
+    parser.add_argument("--slices", nargs="*", choices=[*SLICINGS, TOKENS], default=["source"], help="how to slice")
     parser.add_argument("--n-resamples", type=int, default=10_000, help="bootstrap resamples and swapping trials")
     parser.add_argument("--confidence", type=float, default=0.95, help="level of the intervals")
     parser.add_argument("--seed", type=int, required=True, help="seed of the resampling")

@@ -24,7 +24,22 @@ def render_comparison(comparison: Mapping[str, Any]) -> str:
     columns = [render_column(value, systems, cells, comparison["best"][value["name"]]) for value in values]
     labels = render_labels(systems, cells, values)
     blocks = [join_columns([labels, *block]) for block in split_columns(labels, columns)]
-    return "\n\n".join([*blocks, *render_alarms(comparison), render_legend(comparison)]) + "\n"
+    return (
+        "\n\n".join([*blocks, *render_humans(comparison), *render_alarms(comparison), render_legend(comparison)]) + "\n"
+    )
+
+
+def render_humans(comparison: Mapping[str, Any]) -> list[str]:
+    """One paragraph of human agreement; none where no sample has two references."""
+    values = {value["name"]: value for value in comparison["values"] if value["radar"]}
+    shown = [record for record in comparison["human"] if record["value"] in values]
+    scores = ", ".join(
+        f"{values[record['value']]['label']} {format_number(record['score'], values[record['value']]['range'][1])}"
+        for record in shown
+    )
+    if not shown:
+        return []
+    return [textwrap.fill(f"One reference scored against the others (n {shown[0]['n']}): {scores}", WIDTH)]
 
 
 def render_alarms(comparison: Mapping[str, Any]) -> list[str]:

@@ -5,6 +5,8 @@ so a resample is a row of counts, and ten thousand of them are one matrix produc
 have the shape (n samples, n statistics); sums of resamples (n resamples, n statistics).
 
 * Bootstrap (Efron): draw n samples with replacement; the interval lies between percentiles of the values.
+* Paired bootstrap test (Efron; Koehn, 2004; as in sacrebleu): p is the share of resamples whose difference is at least
+  as far from their mean as the observed one is from 0.
 * Approximate randomisation (Noreen, 1989; as in sacrebleu): swap the two systems on each sample with
   probability 1/2; p is the share of trials whose difference is at least the observed one.
 """
@@ -69,6 +71,13 @@ def percentile_interval(values: np.ndarray, confidence: float) -> tuple[float, f
         return float("nan"), float("nan")
     low, high = np.quantile(present, [(1 - confidence) / 2, (1 + confidence) / 2])
     return float(low), float(high)
+
+
+def bootstrap_p(observed: float, differences: np.ndarray) -> float:
+    """Two-sided p-value of a difference by its bootstrap resamples, shifted to a mean of 0; the observed counted in."""
+    present = differences[~np.isnan(differences)]
+    n_extreme = np.count_nonzero(np.abs(present - present.mean()) >= abs(observed) - ROUNDING)
+    return (n_extreme + 1) / (len(present) + 1)
 
 
 def randomisation_p(observed: float, trials: np.ndarray) -> float:

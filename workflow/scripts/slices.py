@@ -2,10 +2,20 @@
 
 A slicing labels each sample; a slice is all samples of one label, named `<slicing>=<label>`. Numbers are
 cut at their terciles, equal numbers always into the same slice, and the label gives the range.
+
+| slicing | by |
+|---|---|
+| source | where the sample is from |
+| commands | drawing commands (a basic shape counts as one) |
+| characters | characters of the xml |
+| tokens | tokens of the prompt, xml and instruction, as an LLM of the comparison counts them |
+| colours | monochrome (black, white and greys only) or colour |
+| words | mean number of words of the references |
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -22,14 +32,22 @@ class Slice:
     members: np.ndarray
 
 
-def make_slices(samples: Sequence[Sample], slicings: Sequence[str]) -> list[Slice]:
+def make_slices(
+    samples: Sequence[Sample], slicings: Sequence[str], n_tokens: Sequence[int | None] | None = None
+) -> list[Slice]:
     """The slice `all`, then those of each slicing in the labels' order.
 
-    A slicing that puts all samples under one label adds nothing and is left out.
+    A slicing that puts all samples under one label adds nothing and is left out; so is `tokens` where no `n_tokens`
+    are given (no LLM takes part).
     """
     slices = [Slice("all", np.arange(len(samples)))]
     for slicing in slicings:
-        labels = SLICINGS[slicing](samples)
+        if slicing != TOKENS:
+            labels = SLICINGS[slicing](samples)
+        elif n_tokens is not None:
+            labels = label_tokens(n_tokens)
+        else:
+            continue
         distinct = sorted(set(labels))
         if len(distinct) > 1:
             slices += [
@@ -38,6 +56,8 @@ def make_slices(samples: Sequence[Sample], slicings: Sequence[str]) -> list[Slic
             ]
     return slices
 
+
+_PAINT = re.compile(r"(?:fill|stroke|stop-color|flood-color)\s*[:=]\s*[\"']?\s*(#\w+|rgb\([^)]*\)|[A-Za-z]+)")
 
 # A label sorts by its first part and is shown by its second.
 Label = tuple[float, str]
@@ -56,7 +76,27 @@ def label_characters(samples: Sequence[Sample]) -> list[Label]:
 
 
 def label_colours(samples: Sequence[Sample]) -> list[Label]:
-    return [(0.0, "one") if sample.n_colours <= 1 else (1.0, "several") for sample in samples]
+    return [(0.0, "monochrome") if is_monochrome(sample.xml) else (1.0, "colour") for sample in samples]
+
+
+def is_monochrome(xml: str) -> bool:
+    """Whether all paints of a drawing are black, white or grey."""
+    from PIL import ImageColor
+
+    for text in set(_PAINT.findall(xml)):
+        try:
+            red, green, blue = ImageColor.getrgb(text)[:3]
+        except ValueError:  # no colour: none, url(#gradient), inherit
+            continue
+        if not red == green == blue:
+            return False
+    return True
+
+
+def label_tokens(n_tokens: Sequence[int | None]) -> list[Label]:
+    """By the number of tokens; samples whose prompt was never made are a slice of their own."""
+    terciles = iter(label_terciles([number for number in n_tokens if number is not None]))
+    return [(float("inf"), "unknown") if number is None else next(terciles) for number in n_tokens]
 
 
 def label_words(samples: Sequence[Sample]) -> list[Label]:
@@ -66,6 +106,8 @@ def label_words(samples: Sequence[Sample]) -> list[Label]:
 
 def label_terciles(numbers: Sequence[int]) -> list[Label]:
     """Label each number with the range of its third, `2-7`."""
+    if not numbers:
+        return []
     values = np.asarray(numbers)
     thirds = np.searchsorted(np.quantile(values, [1 / 3, 2 / 3]), values, side="left")
     labels = {}
@@ -74,6 +116,8 @@ def label_terciles(numbers: Sequence[int]) -> list[Label]:
         labels[third] = (float(low), f"{low}-{high}" if low < high else f"{low}")
     return [labels[third] for third in thirds]
 
+
+TOKENS = "tokens"  # the one slicing that needs more than the samples
 
 SLICINGS: dict[str, Callable[[Sequence[Sample]], list[Label]]] = {
     "source": label_sources,

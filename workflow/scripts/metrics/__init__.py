@@ -47,6 +47,8 @@ from command import InputError
 from records import Caption, Sample
 
 STATISTIC_PREFIX = "stat_"
+# Whose values BLEU, METEOR, ROUGE-L and CIDEr have, to 1e-9 (tests/test_metrics_text.py).
+FORMULA = "pycocoevalcap 1.2"
 # Column of a metric that reads only so many tokens of a caption: 1 where the caption is longer.
 TRUNCATED = "truncated"
 

@@ -13,7 +13,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from metrics import Metric, Texts, ValueInfo
+from metrics import FORMULA, Metric, Texts, ValueInfo
 
 MAX_ORDER = 4
 # pycocoevalcap adds these to numerators and denominators so that 0/0 gives 0.
@@ -28,7 +28,7 @@ class Bleu(Metric):
         "bleu_3": ValueInfo("BLEU-3", 0, 1, radar=False, note="up to 3 words in a row"),
         "bleu_4": ValueInfo("BLEU-4", 0, 1, note="up to 4 words in a row; near 0 for captions of few words"),
     }
-    facts: ClassVar = {"formula": "pycocoevalcap", "reference_length": "closest", "smoothing": "none"}
+    facts: ClassVar = {"formula": FORMULA, "reference_length": "closest", "smoothing": "none"}
 
     def score_samples(self, texts: Texts) -> dict[str, np.ndarray]:
         counts = [

@@ -16,7 +16,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from metrics import MeanMetric, Texts, ValueInfo
+from metrics import FORMULA, MeanMetric, Texts, ValueInfo
 from metrics.bleu import count_ngrams
 
 MAX_ORDER = 4
@@ -40,7 +40,7 @@ class Cider(MeanMetric):
         "cider": ValueInfo("CIDEr", 0, 10, note="CIDEr-D; rare words weigh more; 0 for a single sample")
     }
     facts: ClassVar = {
-        "formula": "pycocoevalcap CIDEr-D",
+        "formula": f"{FORMULA}, CIDEr-D",
         "sigma": str(SIGMA),
         "document_frequencies": "all references",
     }

@@ -14,7 +14,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from metrics import Metric, Texts, ValueInfo
+from metrics import FORMULA, Metric, Texts, ValueInfo
 
 # Parameters of METEOR 1.5 for English, ranking task.
 ALPHA, BETA, GAMMA, DELTA = 0.85, 0.20, 0.60, 0.75
@@ -38,7 +38,7 @@ class Meteor(Metric):
     values: ClassVar = {
         "meteor": ValueInfo("METEOR", 0, 1, note="also counts stems, synonyms and paraphrases as matches")
     }
-    facts: ClassVar = {"version": "1.5", "options": "-l en -norm", "jar": "pycocoevalcap"}
+    facts: ClassVar = {"version": "1.5", "options": "-l en -norm", "jar": FORMULA}
 
     def score_samples(self, texts: Texts) -> dict[str, np.ndarray]:
         from java_tools import meteor_statistics

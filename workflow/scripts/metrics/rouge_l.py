@@ -12,7 +12,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from metrics import MeanMetric, Texts, ValueInfo
+from metrics import FORMULA, MeanMetric, Texts, ValueInfo
 
 BETA = 1.2
 
@@ -20,7 +20,7 @@ BETA = 1.2
 class RougeL(MeanMetric):
     name = "rouge_l"
     values: ClassVar = {"rouge_l": ValueInfo("ROUGE-L", 0, 1, note="longest common subsequence of words")}
-    facts: ClassVar = {"formula": "pycocoevalcap", "beta": str(BETA)}
+    facts: ClassVar = {"formula": FORMULA, "beta": str(BETA)}
 
     def values_of_samples(self, texts: Texts) -> dict[str, np.ndarray]:
         pairs = zip(texts.tokens, texts.reference_tokens, strict=True)

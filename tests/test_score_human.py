@@ -1,0 +1,80 @@
+"""Human agreement: each reference against the others, by every metric's own formula."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from metric_fixtures import make_sample, make_texts
+
+import score_human
+import tokenize_captions
+from command import InputError
+from metrics import load_metric
+from records import read_json, write_samples
+from scores import read_scores
+
+REFERENCES = [
+    ["a red circle", "one red round circle", "a circle"],
+    ["a blue square"],
+    ["a yellow star", "a yellow star"],
+]
+
+
+@pytest.fixture
+def folder(tmp_path) -> Path:
+    write_samples(tmp_path / "test.parquet", [make_sample(n, texts) for n, texts in enumerate(REFERENCES)])
+    tokenize_captions.write_tokens(tmp_path / "tokens.jsonl", [f"s{n}" for n in range(3)], REFERENCES)
+    return tmp_path
+
+
+def score(folder: Path, metric: str):
+    score_human.main(
+        metric=metric,
+        samples=folder / "test.parquet",
+        reference_tokens=folder / "tokens.jsonl",
+        output=folder / f"human/{metric}.json",
+        table=folder / f"human/{metric}.parquet",
+    )
+    return read_scores(folder, "human", load_metric(metric))
+
+
+def test_a_sample_scores_the_mean_of_its_references_against_the_others(folder):
+    scores = score(folder, "rouge_l")
+    assert scores.ids == ["s0", "s2"]
+    first = REFERENCES[0]
+    alone = make_texts(first, [[first[1], first[2]], [first[0], first[2]], [first[0], first[1]]])
+    expected = load_metric("rouge_l").score_samples(alone)["rouge_l"].mean()
+    assert scores.columns["rouge_l"] == pytest.approx([expected, 1.0])
+    assert read_json(folder / "human/rouge_l.json")["values"]["rouge_l"] == pytest.approx((expected + 1) / 2)
+    assert "n_references:1-2 of others" in scores.signature
+
+
+def test_a_corpus_metric_is_computed_from_mean_counts(folder):
+    scores = score(folder, "bleu")
+    assert scores.columns["stat_length"].tolist() == [3.0, 3.0]  # (3 + 4 + 2) / 3 words
+    assert scores.columns["stat_n"].sum() == 2
+    assert read_json(folder / "human/bleu.json")["values"]["bleu_1"] == pytest.approx(
+        float(load_metric("bleu").corpus({n: c.sum() for n, c in scores.statistics.items()})["bleu_1"])
+    )
+
+
+@pytest.mark.parametrize("metric", ["bleu", "rouge_l", "cider"])
+def test_without_a_second_reference_there_is_no_value(tmp_path, metric):
+    write_samples(tmp_path / "test.parquet", [make_sample(0, ["a star"])])
+    tokenize_captions.write_tokens(tmp_path / "tokens.jsonl", ["s0"], [["a star"]])
+    scores = score(tmp_path, metric)
+    assert scores.ids == []
+    assert set(read_json(tmp_path / f"human/{metric}.json")["values"].values()) == {None}
+
+
+def test_tokens_of_other_references_are_refused(folder):
+    tokenize_captions.write_tokens(folder / "tokens.jsonl", [f"s{n}" for n in range(3)], [["a"], ["b"], ["c"]])
+    with pytest.raises(InputError, match="has other references than"):
+        score(folder, "bleu")
+
+
+def test_rows_are_averaged_by_sample():
+    assert score_human.average_rows(np.array([1.0, 2.0, 6.0, 5.0]), [3, 1]).tolist() == [3.0, 5.0]
+    assert score_human.average_rows(np.zeros(0), []).tolist() == []
