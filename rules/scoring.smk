@@ -229,7 +229,7 @@ rule compare:
         metrics=config["metrics"],
         scores=lambda wildcards, input: Path(input.scores[0]).parent.parent,
         health=lambda wildcards, input: Path(input.health[0]).parent,
-        human=f"{RESULTS}/human",
+        human=lambda wildcards, input: f"--human-dir {Path(input.human[0]).parent}" if input.human else "",
         token_counts=lambda wildcards, input: f"--token-counts {input.token_counts}" if input.token_counts else "",
         settings=config["comparison"],
         seed=seed_of("compare"),
@@ -237,7 +237,7 @@ rule compare:
     shell:
         "python {params.script} --experiment {params.experiment} --samples {input.samples}"
         " --systems {params.systems:q} --metrics {params.metrics} --scores-dir {params.scores}"
-        " --health-dir {params.health} --human-dir {params.human} {params.token_counts}"
+        " --health-dir {params.health} {params.human} {params.token_counts}"
         " --slices {params.settings[slices]}"
         " --n-resamples {params.settings[n_resamples]} --confidence {params.settings[confidence]}"
         " --seed {params.seed} --output {output.comparison} --table {output.table} --text {output.text}"

@@ -31,9 +31,9 @@ def full_project(tmp_path):
 @pytest.mark.parametrize("profile", [None, "profiles/local", "profiles/slurm"])
 def test_the_full_experiment_is_planned_without_gpu_or_network(full_project, profile):
     jobs = planned_jobs(full_project, *(("--profile", profile) if profile else ("--cores", "1")))
-    assert (jobs["train_lora"], jobs["caption_llm"], jobs["caption_baseline"]) == (2, 4, 2)
+    assert (jobs["train_lora"], jobs["caption_llm"], jobs["caption_baseline"]) == (2, 4, 3)
     assert (jobs["caption_image"], jobs["caption_large_image"]) == (2, 1)
-    assert (jobs["score_clip"], jobs["score_text"], jobs["html_report"]) == (9, 36, 1)
+    assert (jobs["score_clip"], jobs["score_text"], jobs["html_report"]) == (10, 40, 1)
 
 
 def test_a_file_of_captions_is_imported_scored_and_looked_at(full_project):
@@ -41,7 +41,7 @@ def test_a_file_of_captions_is_imported_scored_and_looked_at(full_project):
     config["systems"] = {"mine": {"kind": "file", "path": "data/drawings.json"}}
     (full_project / "config.yaml").write_text(yaml.safe_dump(config))
     jobs = planned_jobs(full_project, "--cores", "1")
-    assert (jobs["import_captions"], jobs["caption_health"], jobs["score_text"]) == (1, 10, 40)
+    assert (jobs["import_captions"], jobs["caption_health"], jobs["score_text"]) == (1, 11, 44)
 
 
 def test_the_demo_is_planned(tmp_path):
@@ -136,6 +136,7 @@ def test_the_small_demo_has_everything_in_its_report(small):
         "smollm2-test1",
         "smollm2-test3",
         "constant",
+        "text_nearest",
         "clip_nearest",
     ]
     samples = [sample.id for sample in read_samples(results / "data" / "test.parquet")]
@@ -165,7 +166,8 @@ def test_comments_and_file_times_change_nothing(small, edited):
 def test_editing_a_metric_reruns_its_scores_and_what_follows(edited):
     jobs = edited("workflow/scripts/metrics/cider.py", lambda text: text + "\nEDITED = 1\n")
     assert jobs == {
-        "score_text": 5,
+        "score_text": 6,
+        "score_human": 1,
         "compare": 1,
         "radar_chart": 1,
         "record_provenance": 1,
