@@ -28,6 +28,7 @@ from configuration import (
     stage_seed,
     systems,
 )
+from llm_engines import ENGINES
 from records import SPLITS
 
 faults = find_faults(config, load_schema())
@@ -52,6 +53,7 @@ wildcard_constraints:
     system="|".join(SYSTEMS),
     metric="|".join(config["metrics"]),
     folder="[^/]+",
+    shard="[0-9]+-of-[0-9]+",
 
 
 def json_param(value):
@@ -115,10 +117,14 @@ def source_file(wildcards):
     return source.get("path", f"{RESULTS}/raw/{wildcards.source}.jsonl")
 
 
+def base_entry(system):
+    """The entry of `bases` behind an LLM system."""
+    return config["bases"][SYSTEMS[system]["base"]]
+
+
 def base_of(wildcards):
-    """The entry of `bases` behind a model or an LLM system."""
-    name = wildcards.get("model") or wildcards.system
-    return config["bases"][SYSTEMS[name]["base"]]
+    """The entry of `bases` behind a model or a captioning job."""
+    return base_entry(wildcards.get("model") or systems_of_job(wildcards)[0])
 
 
 def sources_built_by(kind):
@@ -143,17 +149,103 @@ def grouped_figures():
     return sorted(f"{folder}/{name}" for folder, names in groups.items() for name in names)
 
 
+LLM_FAMILIES = ("zero_shot", "few_shot", "lora")
+# Keys of `decoding` that say where captions are made and not which.
+JOB_KEYS = ("gpus", "python", "group_by_base")
+
+
+def llm_pass(system):
+    """The job that captions an LLM system: its own, or the one of all systems on its base."""
+    return SYSTEMS[system]["base"] if config["decoding"]["group_by_base"] else system
+
+
+def systems_of_job(wildcards):
+    """The LLM systems that a captioning job writes for."""
+    if "system" in wildcards.keys():
+        return [wildcards.system]
+    return [name for name, system in SYSTEMS.items() if is_llm(name) and llm_pass(name) == wildcards.llm_pass]
+
+
+def is_llm(system):
+    """Whether a system is an LLM that reads the xml."""
+    return SYSTEMS[system]["family"] in LLM_FAMILIES
+
+
+def n_shards(system):
+    """Jobs among which the samples of an LLM system or captioner are scattered."""
+    entry = config["bases"][SYSTEMS[system]["base"]] if is_llm(system) else config["captioners"][system]
+    return entry["shards"]
+
+
+def llm_passes(large):
+    """The captioning jobs of LLM systems, of large bases or of others, for wildcard constraints."""
+    names = systems_of_family(*LLM_FAMILIES, large=large).split("|")
+    return "|".join(dict.fromkeys(llm_pass(name) for name in names if name in SYSTEMS)) or "none"
+
+
+def gathered_systems():
+    """Systems whose captions several jobs write, or a job that writes others' as well, for wildcard constraints."""
+    llms = [name for name in SYSTEMS if is_llm(name) and (config["decoding"]["group_by_base"] or n_shards(name) > 1)]
+    captioners = [name for name in config["captioners"] if n_shards(name) > 1]
+    return "|".join(llms + captioners) or "none"
+
+
+def systems_with_own_job(*families, large):
+    """Systems of the given families and size that one job captions alone, for wildcard constraints."""
+    names, gathered = systems_of_family(*families, large=large).split("|"), gathered_systems().split("|")
+    return "|".join(name for name in names if name not in gathered) or "none"
+
+
+def shard_names(system):
+    """The shards of a system as they stand in file names: 1-of-2, 2-of-2."""
+    count = n_shards(system)
+    return [f"{number}-of-{count}" for number in range(1, count + 1)]
+
+
+def shard_option(wildcards):
+    """A shard as scripts take it: 1/2."""
+    return wildcards.shard.replace("-of-", "/")
+
+
+def gathered_inputs(wildcards):
+    """What says that all shards of a system are captioned: the manifests of its jobs, or a captioner's files."""
+    if is_llm(wildcards.system):
+        folder, name = f"{RESULTS}/captions/passes/{llm_pass(wildcards.system)}", "manifest.json"
+    else:
+        folder, name = f"{RESULTS}/captions/shards/{wildcards.system}", f"{wildcards.system}.jsonl"
+    return [f"{folder}/{shard}/{name}" for shard in shard_names(wildcards.system)]
+
+
+def gathered_files(wildcards, input):
+    """The caption files of all shards of a system: beside the manifests."""
+    return [Path(file).parent / f"{wildcards.system}.jsonl" for file in input.shards]
+
+
+def adapter_of(system):
+    """The folder of a trained system's adapter."""
+    return f"{RESULTS}/adapters/{system}"
+
+
 def adapter_files(wildcards):
-    """The adapter of a trained system; nothing for a zero-shot one."""
-    if SYSTEMS[wildcards.system]["family"] == "lora":
-        return [f"{RESULTS}/adapters/{wildcards.system}/adapter_model.safetensors"]
-    return []
+    """The adapters of the trained systems of a captioning job."""
+    systems = systems_of_job(wildcards)
+    return [f"{adapter_of(name)}/adapter_model.safetensors" for name in systems if SYSTEMS[name]["family"] == "lora"]
 
 
-def adapter_option(wildcards):
-    """The option that names the adapter's folder; empty for a zero-shot system."""
-    files = adapter_files(wildcards)
-    return f"--adapter {Path(files[0]).parent}" if files else ""
+def example_files(wildcards):
+    """The train split, where a system of a captioning job shows examples of it."""
+    shown = any(SYSTEMS[name]["family"] == "few_shot" for name in systems_of_job(wildcards))
+    return [f"{RESULTS}/data/train.parquet"] if shown else []
+
+
+def systems_option(wildcards):
+    """The LLM systems of a captioning job as its script takes them."""
+    described = {}
+    for name in systems_of_job(wildcards):
+        family = SYSTEMS[name]["family"]
+        entry = {"adapter": adapter_of(name)} if family == "lora" else {}
+        described[name] = entry | ({"few_shot": base_entry(name)["few_shot"]} if family == "few_shot" else {})
+    return as_json(described)
 
 
 def captioner_option(wildcards, key, option):

@@ -19,6 +19,7 @@ from tiny_captioners import build_tiny_captioner
 from workflow_runs import copy_project, snakemake, write_small_demo
 
 import caption_image
+import gather_captions
 from caption_image import main, prepared_batches
 from captioners import FAMILIES, Answer
 from captioners.generation import read_answers
@@ -84,7 +85,7 @@ def write_data(folder, changes=None, n=7):
     write_images(folder / "images.parquet", [image for image in images.values() if image])
 
 
-def caption(folder, model, kind, output="captions.jsonl", tokenizer=None, trust=None, **settings):
+def caption(folder, model, kind, output="captions.jsonl", tokenizer=None, trust=None, shard="1/1", **settings):
     values = {"prompt": PROMPT[kind], "max_new_tokens": 8, "dtype": "fp32", **settings}
     main(
         captioner=kind,
@@ -94,6 +95,7 @@ def caption(folder, model, kind, output="captions.jsonl", tokenizer=None, trust=
         trust_remote_code=kind == "cogvlm" if trust is None else trust,
         images=folder / "images.parquet",
         samples=folder / "test.parquet",
+        shard=shard,
         settings=json.dumps(values),
         seed=7,
         output=folder / output,
@@ -189,6 +191,20 @@ def test_a_sample_without_a_usable_image_is_a_failed_record_with_its_reason(fold
     assert (records[2].status, records[2].caption) == ("failed", "")
     assert records[2].reason.startswith(reason)
     assert texts(records[:2] + records[3:]) == texts(whole[:2] + whole[3:])
+
+
+def test_shards_gathered_are_what_one_job_writes(folders, tmp_path):
+    write_data(tmp_path, {"s3": None})
+    whole = caption(tmp_path, folders("blip"), "blip", "whole.jsonl")
+    shards = [tmp_path / "1.jsonl", tmp_path / "2.jsonl"]
+    for number, path in enumerate(shards, start=1):
+        caption(tmp_path, folders("blip"), "blip", path.name, shard=f"{number}/2")
+    gather = {"samples": tmp_path / "test.parquet", "output": tmp_path / "gathered.jsonl"}
+    gather_captions.main(shards=shards, **gather)
+    assert texts(read_captions(tmp_path / "gathered.jsonl")) == texts(whole)
+    for wrong in (shards[:1], [shards[0], shards[0]], [*shards, shards[0]]):
+        with pytest.raises(InputError, match=r"captions for 7 samples .*caption them again"):
+            gather_captions.main(shards=wrong, **gather)
 
 
 def test_without_any_usable_image_all_records_fail_and_no_model_is_loaded(folders, tmp_path, monkeypatch):
@@ -340,10 +356,11 @@ def test_the_families_are_those_of_the_schema():
     assert set(captioners["settings"]["properties"]) == set(caption_image.CaptionerSettings.__dataclass_fields__)
 
 
-def test_both_files_of_the_cogvlm_environment_pin_the_same_versions():
-    lines = (ROOT / "envs/cogvlm.txt").read_text().splitlines()
+@pytest.mark.parametrize("name", ["cogvlm", "vllm"])
+def test_both_files_of_an_environment_pin_the_same_versions(name):
+    lines = (ROOT / f"envs/{name}.txt").read_text().splitlines()
     pins = [line for line in lines if line and not line.startswith("#")]
-    conda = yaml.safe_load((ROOT / "envs/cogvlm.yaml").read_text())
+    conda = yaml.safe_load((ROOT / f"envs/{name}.yaml").read_text())
     assert conda["dependencies"][-1] == {"pip": pins}
     assert all(re.fullmatch(r"[a-z0-9-]+==[0-9][0-9a-z.]*", pin) for pin in pins)
 

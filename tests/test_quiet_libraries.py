@@ -40,8 +40,8 @@ def test_training_and_captioning_log_their_own_lines_alone(folder):
     training = log_of(
         folder, "train_lora", "--name", "m", *splits, "--settings", json.dumps(TRAINING), "--output-dir", "m"
     )
-    options = ["--system", "m", "--samples", "test.parquet", "--decoding", '{"max_new_tokens": 4}']
-    captioning = log_of(folder, "caption_llm", *options, "--adapter", "m", "--output", "m.jsonl")
+    options = ["--systems", '{"m": {"adapter": "m"}}', "--samples", "test.parquet", "--output-dir", "captions"]
+    captioning = log_of(folder, "caption_llm", *options, "--decoding", '{"max_new_tokens": 4}')
     for name, log in (("train_lora", training), ("caption_llm", captioning)):
         strange = [line for line in log.splitlines() if not re.match(rf"\d\d:\d\d:\d\d {name}( m)?: ", line)]
         assert log

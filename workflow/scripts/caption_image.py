@@ -33,6 +33,7 @@ import PIL.Image
 import torch
 
 from caption_parts import CaptionParts
+from caption_shards import Shard
 from captioners import FAMILIES, Answer, Captioner, CaptionerSettings
 from command import InputError, Progress, run_command, say
 from json_settings import settings_from_json
@@ -179,6 +180,7 @@ def main(
     trust_remote_code: bool,
     images: Path,
     samples: Path,
+    shard: str,
     settings: str,
     seed: int,
     output: Path,
@@ -188,7 +190,7 @@ def main(
     check_model_folder(model)
     if tokenizer and not tokenizer.is_dir():
         raise InputError(f"the tokenizer folder {tokenizer} does not exist; fetch it first: snakemake fetch_models")
-    sample_list = read_samples(samples)
+    sample_list = Shard.from_text(shard).of(read_samples(samples))
     usable, failed = choose_images(sample_list, read_images(images))
     identity = {
         "family": family,
@@ -196,6 +198,7 @@ def main(
         "model_files": folder_digests(model),
         "tokenizer_files": folder_digests(tokenizer) if tokenizer else None,
         "samples": file_digest(samples),
+        "shard": shard,
         "images": file_digest(images),
         "settings": dataclasses.asdict(values),
         "seed": seed,
@@ -234,6 +237,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--trust-remote-code", action="store_true", help="run Python code from the model's folder")
     parser.add_argument("--images", type=Path, required=True, help="images/test.parquet")
     parser.add_argument("--samples", type=Path, required=True, help="data/test.parquet")
+    parser.add_argument("--shard", default="1/1", help="K/N: every N-th sample from the K-th on")
     parser.add_argument("--settings", default="{}", help="settings as JSON (docs/configuration.md, captioners)")
     parser.add_argument("--seed", type=int, required=True)
     parser.add_argument("--output", type=Path, required=True, help="captions/<captioner>.jsonl")

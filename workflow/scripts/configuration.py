@@ -26,7 +26,7 @@ from command import InputError, run_command
 Configuration = dict[str, Any]
 
 # The order in which families appear in tables and figures.
-FAMILIES = ("zero_shot", "lora", "captioner", "file", "baseline")
+FAMILIES = ("zero_shot", "few_shot", "lora", "captioner", "file", "baseline")
 
 
 def find_faults(config: Configuration, schema: Configuration) -> list[str]:
@@ -83,6 +83,7 @@ def _cross_faults(config: Configuration) -> Iterator[str]:
     yield from _name_faults(config)
     yield from _path_faults(config)
     yield from _metric_faults(config)
+    yield from _decoding_faults(config.get("decoding", {}))
     for name, model in config.get("models", {}).items():
         yield from _training_faults(config, name, model)
 
@@ -108,6 +109,8 @@ def _system_names(config: Configuration) -> Iterator[tuple[str, str]]:
     for name, base in config["bases"].items():
         if base.get("zero_shot", True):
             yield f"bases.{name}", f"{name}-zero-shot"
+        if "few_shot" in base:
+            yield f"bases.{name}.few_shot", f"{name}-few-shot"
     for key in ("models", "captioners", "systems", "baselines"):
         for name in config.get(key, {}):
             yield f"{key}.{name}", name
@@ -152,6 +155,14 @@ def _metric_faults(config: Configuration) -> Iterator[str]:
             yield f"metrics: unknown metric {name!r}; {hint}"
 
 
+def _decoding_faults(decoding: dict[str, Any]) -> Iterator[str]:
+    if decoding.get("num_beams", 1) > 1:
+        if decoding.get("do_sample"):
+            yield "decoding.do_sample: true and num_beams above 1 exclude each other; choose one"
+        if decoding.get("engine") == "vllm":
+            yield "decoding.num_beams: engine vllm decodes without beams; set 1, or engine: transformers"
+
+
 def _training_faults(config: Configuration, name: str, model: dict[str, Any]) -> Iterator[str]:
     settings = {**config.get("presets", {}).get(model["preset"], {}), **model.get("settings", {})}
     defaults = load_schema()["$defs"]["training"]["properties"]
@@ -180,6 +191,9 @@ def systems(config: Configuration) -> dict[str, dict[str, str]]:
         if base["zero_shot"]:
             label = f"{base.get('label', name)}, zero-shot"
             table[f"{name}-zero-shot"] = {"label": label, "family": "zero_shot", "base": name}
+        if "few_shot" in base:
+            label = f"{base.get('label', name)}, {base['few_shot']['k']}-shot"
+            table[f"{name}-few-shot"] = {"label": label, "family": "few_shot", "base": name}
     for name, model in config["models"].items():
         table[name] = {"label": model.get("label", name), "family": "lora", "base": model["base"]}
     for name, captioner in config["captioners"].items():

@@ -3,10 +3,10 @@
 In: a tokenizer, the xml of a sample, a caption in training. Out: token ids, and labels in training.
 This module knows chat templates, turns and budgets; it knows nothing of models, batches or files.
 
-The prompt is one user turn of the tokenizer's chat template, instruction first, then the xml. A tokenizer without chat
-template gets `plain_template`. A prompt over its budget is shortened inside the xml, never in the instruction, and
-stays a drawing that can be parsed. Control tokens that a drawing or caption spells out are read as plain text, so that
-no drawing ends its turn.
+The prompt is one user turn of the tokenizer's chat template, instruction first, then the xml; the examples of a
+few-shot prompt are earlier turns. A tokenizer without chat template gets `plain_template`. A prompt over its budget is
+shortened inside the xml, never in the instruction, and stays a drawing that can be parsed. Control tokens that a
+drawing or caption spells out are read as plain text, so that no drawing ends its turn.
 
     settings = PromptSettings.from_json('{"instruction": "Describe this drawing.", "max_tokens": 512}')
     prompt = prompt_tokens(tokenizer, sample.xml, settings)
@@ -16,7 +16,9 @@ no drawing ends its turn.
 
 from __future__ import annotations
 
+import dataclasses
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -61,6 +63,14 @@ class PromptSettings:
             raise InputError("prompt.plain_template must hold {instruction} and {xml}")
 
 
+@dataclass(frozen=True)
+class Example:
+    """A drawing with its caption that stands in a few-shot prompt as an earlier turn."""
+
+    xml: str
+    caption: str
+
+
 @dataclass
 class PromptTokens:
     """A prompt that ends where the caption begins."""
@@ -78,16 +88,23 @@ class ExampleTokens:
     n_xml_tokens_removed: int = 0
 
 
-def prompt_tokens(tokenizer: PreTrainedTokenizerBase, xml: str, settings: PromptSettings) -> PromptTokens:
-    """Tokens of the prompt for a drawing, at most `settings.max_tokens`.
+def prompt_tokens(
+    tokenizer: PreTrainedTokenizerBase, xml: str, settings: PromptSettings, examples: Sequence[Example] = ()
+) -> PromptTokens:
+    """Tokens of the prompt for a drawing, at most `settings.max_tokens` and those of the examples before it.
 
     Raises InputError where not even an empty drawing fits.
     """
-    xml = xml.replace(_NAMESPACE, "", 1)
-    ids = _encode_prompt(tokenizer, xml, settings)
+    xml = _without_namespace(xml)
+    if examples:
+        examples = [dataclasses.replace(example, xml=_without_namespace(example.xml)) for example in examples]
+        empty = (_encode_prompt(tokenizer, "", settings, shown) for shown in (examples, ()))
+        n_with, n_without = map(len, empty)
+        settings = dataclasses.replace(settings, max_tokens=settings.max_tokens + n_with - n_without)
+    ids = _encode_prompt(tokenizer, xml, settings, examples)
     if len(ids) <= settings.max_tokens:
         return PromptTokens(ids)
-    shortened = _encode_shortened(tokenizer, xml, settings)
+    shortened = _encode_shortened(tokenizer, xml, settings, examples)
     return PromptTokens(shortened, len(ids) - len(shortened))
 
 
@@ -163,12 +180,18 @@ def _shorten_element(start: str) -> str:
     return re.sub(r"[\d.eE+-]*$", "", start).rstrip(" ,") + '"/>'
 
 
-def _encode_shortened(tokenizer: PreTrainedTokenizerBase, xml: str, settings: PromptSettings) -> list[int]:
+def _without_namespace(xml: str) -> str:
+    return xml.replace(_NAMESPACE, "", 1)
+
+
+def _encode_shortened(
+    tokenizer: PreTrainedTokenizerBase, xml: str, settings: PromptSettings, examples: Sequence[Example]
+) -> list[int]:
     """Tokens of the longest shortened prompt within the budget.
 
     The cut is sought from below, so that its cost depends on the budget and not on the length of the drawing.
     """
-    best = _encode_prompt(tokenizer, shorten_svg(xml, 0), settings)
+    best = _encode_prompt(tokenizer, shorten_svg(xml, 0), settings, examples)
     if len(best) > settings.max_tokens:
         raise InputError(
             f"prompt.max_tokens {settings.max_tokens} is too small: the prompt takes {len(best)} tokens without any "
@@ -176,13 +199,13 @@ def _encode_shortened(tokenizer: PreTrainedTokenizerBase, xml: str, settings: Pr
         )
     low, high = 0, min(len(xml), settings.max_tokens)
     while high - low > 1:
-        ids = _encode_prompt(tokenizer, shorten_svg(xml, high), settings)
+        ids = _encode_prompt(tokenizer, shorten_svg(xml, high), settings, examples)
         if len(ids) > settings.max_tokens:
             break
         best, low, high = ids, high, min(len(xml), 2 * high)
     while high - low > 1:
         middle = (low + high) // 2
-        ids = _encode_prompt(tokenizer, shorten_svg(xml, middle), settings)
+        ids = _encode_prompt(tokenizer, shorten_svg(xml, middle), settings, examples)
         if len(ids) <= settings.max_tokens:
             best, low = ids, middle
         else:
@@ -190,26 +213,39 @@ def _encode_shortened(tokenizer: PreTrainedTokenizerBase, xml: str, settings: Pr
     return best
 
 
-def _encode_prompt(tokenizer: PreTrainedTokenizerBase, xml: str, settings: PromptSettings) -> list[int]:
+def _encode_prompt(
+    tokenizer: PreTrainedTokenizerBase, xml: str, settings: PromptSettings, examples: Sequence[Example]
+) -> list[int]:
     if tokenizer.chat_template:
         # The template writes its own start-of-text token; letting the tokenizer add one would give two.
         return _apply_template(
             tokenizer,
-            _messages(settings, xml),
+            _messages(settings, xml, examples),
             add_generation_prompt=True,
             tokenize=True,
             return_dict=False,
             sanitize_control_tokens=True,
         )
-    text = settings.plain_template.replace("{instruction}", settings.instruction).replace("{xml}", xml)
-    return tokenizer(text, split_special_tokens=True)["input_ids"]
+    lead = _caption_surroundings(tokenizer, settings)[0]
+    shown = (f"{_fill_plain(settings, example.xml)}{lead}{example.caption.strip()}\n\n" for example in examples)
+    return tokenizer("".join(shown) + _fill_plain(settings, xml), split_special_tokens=True)["input_ids"]
 
 
-def _messages(settings: PromptSettings, xml: str) -> list[dict[str, str]]:
-    messages = [{"role": "user", "content": f"{settings.instruction}\n\n{xml}"}]
-    if settings.system is not None:
-        messages.insert(0, {"role": "system", "content": settings.system})
-    return messages
+def _fill_plain(settings: PromptSettings, xml: str) -> str:
+    filled = {"{instruction}": settings.instruction, "{xml}": xml}
+    return re.sub(r"{instruction}|{xml}", lambda place: filled[place[0]], settings.plain_template)
+
+
+def _messages(settings: PromptSettings, xml: str, examples: Sequence[Example] = ()) -> list[dict[str, str]]:
+    messages = [] if settings.system is None else [{"role": "system", "content": settings.system}]
+    for example in examples:
+        messages.append(_question(settings, example.xml))
+        messages.append({"role": "assistant", "content": example.caption.strip()})
+    return [*messages, _question(settings, xml)]
+
+
+def _question(settings: PromptSettings, xml: str) -> dict[str, str]:
+    return {"role": "user", "content": f"{settings.instruction}\n\n{xml}"}
 
 
 def _apply_template(tokenizer: PreTrainedTokenizerBase, messages: list[dict[str, str]], **options: Any) -> Any:

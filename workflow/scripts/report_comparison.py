@@ -12,6 +12,7 @@ from records import read_json
 
 FAMILY_LABELS = {
     "zero_shot": "zero-shot",
+    "few_shot": "few-shot",
     "lora": "LoRA",
     "captioner": "captioner",
     "baseline": "baseline",
