@@ -20,8 +20,8 @@ from llm_engines import EngineJob, Prompt, Written, sample_seed, written_before_
 from llm_engines.roomy_cache import RoomyCache
 from number_format import choose_dtype
 
-# From this share of a mean prompt on, what all prompts begin with is computed once. Below it saves little, and in 16 bits
-# it changes the last bits of all that follows.
+# From this share of a mean prompt on, what all prompts begin with is computed once. Below it saves little, and in 16
+# bits it changes the last bits of all that follows.
 LEAST_SHARED = 0.5
 
 
