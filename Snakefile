@@ -20,6 +20,9 @@ if not workflow.overwrite_configfiles:
     configfile: "config.yaml"
 
 
+report: "workflow/report/workflow.rst"
+
+
 include: "rules/common.smk"
 include: "rules/data.smk"
 include: "rules/models.smk"
@@ -35,6 +38,8 @@ rule all:
     input:
         f"{RESULTS}/report.html",
         f"{RESULTS}/qualitative.html",
+        f"{RESULTS}/README.md",
+        [] if config["report"]["wandb"] == "disabled" else f"{RESULTS}/wandb.json",
 
 
 rule fetch_models:

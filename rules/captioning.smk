@@ -168,6 +168,8 @@ rule import_captions:
         record=f"{RESULTS}/imports/{{system}}.json",
     log:
         f"{RESULTS}/logs/import_captions/{{system}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/import_captions/{{system}}.tsv"
     wildcard_constraints:
         system=systems_of_family("file"),
     localrule: True
@@ -192,6 +194,8 @@ rule caption_baseline:
         f"{RESULTS}/captions/{{system}}.jsonl",
     log:
         f"{RESULTS}/logs/caption_baseline/{{system}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/caption_baseline/{{system}}.tsv"
     wildcard_constraints:
         system=systems_of_family("baseline"),
     conda:

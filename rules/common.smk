@@ -29,7 +29,7 @@ from configuration import (
     systems,
 )
 from llm_engines import ENGINES
-from records import SPLITS
+from records import SPLITS, write_json
 
 faults = find_faults(config, load_schema())
 if faults:
@@ -297,6 +297,15 @@ def warn_of_stale_training():
             )
 
 
+def save_rule_graph():
+    """Save which rule needs which, for the report's picture; partial runs leave the one of the whole workflow."""
+    edges = {
+        (needed.rule.name, job.rule.name) for job in workflow.dag.jobs for needed in workflow.dag.dependencies[job]
+    }
+    if any("html_report" in edge for edge in edges):
+        write_json(f"{RESULTS}/rule_graph.json", sorted(edge for edge in edges if "all" not in edge))
+
+
 def print_summary():
     """Print the table of systems by metrics and where the report is, if the run made them."""
     table = Path(RESULTS) / "comparison.txt"
@@ -307,3 +316,4 @@ def print_summary():
 
 onstart:
     warn_of_stale_training()
+    save_rule_graph()

@@ -81,6 +81,8 @@ rule split_samples:
         left_out=f"{RESULTS}/data/left_out.csv",
     log:
         f"{RESULTS}/logs/split_samples.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/split_samples.tsv"
     conda:
         "../envs/main.yaml"
     params:

@@ -1,7 +1,7 @@
 """What a person looks at: radar charts and the HTML report.
 
 Required: everything before.
-Outputs: figures/, provenance.json, report.html, qualitative.html.
+Outputs: figures/, provenance.json, report.html, qualitative.html, README.md, wandb.json.
 """
 
 SOURCES = list(config["dataset"]["sources"])
@@ -12,11 +12,37 @@ rule radar_chart:
     input:
         f"{RESULTS}/comparison.json",
     output:
-        multiext(f"{RESULTS}/figures/radar", ".png", ".svg", ".pdf"),
-        multiext(f"{RESULTS}/figures/forest", ".png", ".svg", ".pdf"),
-        expand(f"{RESULTS}/figures/{{name}}.{{ending}}", name=grouped_figures(), ending=["png", "svg", "pdf"]),
+        report(
+            f"{RESULTS}/figures/radar.svg",
+            category="Charts",
+            labels={"chart": "radar, all systems"},
+            caption="../workflow/report/radar.rst",
+        ),
+        report(
+            f"{RESULTS}/figures/forest.svg",
+            category="Charts",
+            labels={"chart": "scores with intervals"},
+            caption="../workflow/report/forest.rst",
+        ),
+        [
+            report(
+                f"{RESULTS}/figures/{name}.svg",
+                category="Charts",
+                subcategory=name.split("/")[0],
+                labels={"chart": f"radar, {name.split('/')[1]}"},
+                caption="../workflow/report/radar.rst",
+            )
+            for name in grouped_figures()
+        ],
+        expand(
+            f"{RESULTS}/figures/{{name}}.{{ending}}",
+            name=["radar", "forest", *grouped_figures()],
+            ending=["png", "pdf"],
+        ),
     log:
         f"{RESULTS}/logs/radar_chart.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/radar_chart.tsv"
     conda:
         "../envs/main.yaml"
     params:
@@ -31,9 +57,10 @@ rule radar_chart:
 
 
 rule record_provenance:
-    """Save the configuration as it was run, with versions and the state of the code."""
+    """Save the configuration as it was run, with versions, digests of the data and the state of the code."""
     input:
-        f"{RESULTS}/comparison.json",
+        comparison=f"{RESULTS}/comparison.json",
+        data=expand(f"{RESULTS}/data/{{split}}.parquet", split=SPLITS),
     output:
         f"{RESULTS}/provenance.json",
     log:
@@ -46,7 +73,8 @@ rule record_provenance:
         configuration=json_param(config),
         code=code_digest("record_provenance"),
     shell:
-        "python {params.script} --configuration {params.configuration:q} --output {output}" " 3>&2 &> {log}"
+        "python {params.script} --configuration {params.configuration:q} --data {input.data}"
+        " --output {output} 3>&2 &> {log}"
 
 
 rule html_report:
@@ -67,7 +95,12 @@ rule html_report:
         figures=[f"{RESULTS}/figures/radar.svg", f"{RESULTS}/figures/forest.svg"],
         provenance=f"{RESULTS}/provenance.json",
     output:
-        f"{RESULTS}/report.html",
+        report(
+            f"{RESULTS}/report.html",
+            category="Pages",
+            labels={"page": "report"},
+            caption="../workflow/report/report.rst",
+        ),
     log:
         f"{RESULTS}/logs/html_report.log",
     conda:
@@ -79,6 +112,11 @@ rule html_report:
         credits=json_param(config["report"]["credits"]),
         values=config["report"]["radar"],
         style=json_param(config["report"]["style"]),
+        hour_price=(
+            f"{config['report']['device_hour_price']} {config['report']['currency']}"
+            if "device_hour_price" in config["report"]
+            else ""
+        ),
         clip_note=config["clip"]["note"],
         clip_training=lambda wildcards, input: f"--clip-training {input.clip_training}" if input.clip_training else "",
         templates=folder_digest(TEMPLATES),
@@ -90,7 +128,9 @@ rule html_report:
         " --left-out {input.left_out}"
         " --preprocess-counts {input.preprocess_counts} --rejected {input.rejected}"
         " --training {input.training} --history {input.history} --figures {input.figures}"
-        " --provenance {input.provenance} --benchmarks-dir {params.results}/benchmarks --credits {params.credits:q}"
+        " --provenance {input.provenance} --benchmarks-dir {params.results}/benchmarks"
+        " --rule-graph {params.results}/rule_graph.json --device-hour-price {params.hour_price:q}"
+        " --credits {params.credits:q}"
         " --values {params.values} --style {params.style:q} --clip-note {params.clip_note:q} {params.clip_training}"
         " --output {output} 3>&2 &> {log}"
 
@@ -102,7 +142,12 @@ rule qualitative_report:
         samples=f"{RESULTS}/data/test.parquet",
         captions=expand(f"{RESULTS}/captions/{{system}}.jsonl", system=SYSTEMS),
     output:
-        f"{RESULTS}/qualitative.html",
+        report(
+            f"{RESULTS}/qualitative.html",
+            category="Pages",
+            labels={"page": "chosen samples"},
+            caption="../workflow/report/qualitative.rst",
+        ),
     log:
         f"{RESULTS}/logs/qualitative_report.log",
     conda:
@@ -125,3 +170,46 @@ rule qualitative_report:
         "python {params.script} --experiment {params.title:q} --comparison {input.comparison} --samples {input.samples}"
         " --captions-dir {params.results}/captions --scores-dir {params.results}/scores"
         " --value {params.value} {params.system} --n {params.n} --seed {params.seed} --output {output} 3>&2 &> {log}"
+
+
+rule describe_results:
+    """Write what each file of the results is."""
+    input:
+        comparison=[f"{RESULTS}/comparison.json", f"{RESULTS}/comparison.txt"],
+        pages=ancient([f"{RESULTS}/report.html", f"{RESULTS}/qualitative.html"]),
+    output:
+        f"{RESULTS}/README.md",
+    log:
+        f"{RESULTS}/logs/describe_results.log",
+    localrule: True
+    conda:
+        "../envs/main.yaml"
+    params:
+        script=script("describe_results"),
+        results=output_folder,
+        title=config["report"].get("title", config["experiment"]),
+        code=code_digest("describe_results"),
+    shell:
+        "python {params.script} --title {params.title:q} --results {params.results} --output {output} 3>&2 &> {log}"
+
+
+rule log_wandb:
+    """Give the comparison to Weights & Biases, offline unless the configuration says otherwise."""
+    input:
+        comparison=f"{RESULTS}/comparison.json",
+        table=f"{RESULTS}/comparison.csv",
+        radar=f"{RESULTS}/figures/radar.png",
+    output:
+        f"{RESULTS}/wandb.json",
+    log:
+        f"{RESULTS}/logs/log_wandb.log",
+    localrule: True
+    conda:
+        "../envs/main.yaml"
+    params:
+        script=script("log_wandb"),
+        mode=config["report"]["wandb"],
+        code=code_digest("log_wandb"),
+    shell:
+        "python {params.script} --comparison {input.comparison} --table {input.table} --radar {input.radar}"
+        " --mode {params.mode} --output {output} 3>&2 &> {log}"

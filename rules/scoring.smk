@@ -63,6 +63,8 @@ rule tokenize_references:
         paraphrases=f"{RESULTS}/tokens/paraphrases.gz",
     log:
         f"{RESULTS}/logs/tokenize_captions/references.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/tokenize_references/references.tsv"
     conda:
         "../envs/main.yaml"
     params:
@@ -81,6 +83,8 @@ rule tokenize_captions:
         f"{RESULTS}/tokens/systems/{{system}}.jsonl",
     log:
         f"{RESULTS}/logs/tokenize_captions/{{system}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/tokenize_captions/{{system}}.tsv"
     conda:
         "../envs/main.yaml"
     params:
@@ -103,6 +107,8 @@ rule score_text:
         table=f"{RESULTS}/scores/{{system}}/{{metric}}.parquet",
     log:
         f"{RESULTS}/logs/score_text/{{system}}.{{metric}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/score_text/{{system}}.{{metric}}.tsv"
     conda:
         "../envs/main.yaml"
     params:
@@ -181,6 +187,8 @@ rule caption_health:
         table=f"{RESULTS}/health/{{system}}.parquet",
     log:
         f"{RESULTS}/logs/caption_health/{{system}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/caption_health/{{system}}.tsv"
     conda:
         "../envs/main.yaml"
     params:
@@ -214,7 +222,12 @@ rule compare:
         health=expand(f"{RESULTS}/health/{{system}}.{{ending}}", system=SYSTEMS, ending=["json", "parquet"]),
     output:
         comparison=f"{RESULTS}/comparison.json",
-        table=f"{RESULTS}/comparison.csv",
+        table=report(
+            f"{RESULTS}/comparison.csv",
+            category="Scores",
+            labels={"table": "all scores"},
+            caption="../workflow/report/scores.rst",
+        ),
         text=f"{RESULTS}/comparison.txt",
     log:
         f"{RESULTS}/logs/compare.log",

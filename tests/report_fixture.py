@@ -94,6 +94,8 @@ def make_experiment(folder: Path, n_samples: int = 24, n_systems: int = 5, hosti
     write_training(folder, [name for name, _, family, *_ in systems if family == "lora"], hostile)
     write_provenance(folder, hostile)
     write_figures(folder, hostile)
+    edges = [("split_samples", "train_lora"), ("train_lora", "caption_llm"), ("caption_llm", "compare" + hostile)]
+    write_json(folder / "rule_graph.json", [*edges, ("split_samples", "caption_llm")])
     models = [name for name, _, family, *_ in systems if family == "lora"]
     sources = ("openmoji", "scenes")
     return Experiment(
@@ -115,6 +117,7 @@ def make_experiment(folder: Path, n_samples: int = 24, n_systems: int = 5, hosti
             "figures": [folder / "figures" / "radar.svg", folder / "figures" / "forest.svg"],
             "provenance": folder / "provenance.json",
             "benchmarks_dir": folder / "benchmarks",
+            "rule_graph": folder / "rule_graph.json",
             "credits": json.dumps(
                 [
                     {
@@ -473,6 +476,8 @@ def write_training(folder: Path, models: list[str], hostile: str) -> None:
                 "best_step": 50,
                 "best_eval_loss": 0.724,
                 "steps": 60,
+                "planned_steps": 60 + 20 * number,
+                "devices": 1,
                 "parameters": {"trainable": 921600 * (1 + number), "total": 135436608},
                 "peak_memory_mb": 2210.5,
                 "seconds": 231.4,
@@ -487,6 +492,7 @@ def write_provenance(folder: Path, hostile: str) -> None:
         {
             "code": {"commit": "0123456789abcdef" + hostile, "uncommitted_changes": False},
             "versions": {"python": "3.11.7", "torch": "2.14.1", "transformers": "5.24.0", "snakemake": "9.27.1"},
+            "data": {"test": {"samples": 24, "sha256": "fedcba98"}},
             "machine": {"system": "Linux", "processor": "x86_64", "cores": 2},
             "configuration": {"experiment": "demo", "seed": 20, "prompt": {"instruction": "Write a caption" + hostile}},
         },

@@ -17,8 +17,9 @@ from command import InputError
 from html_report import main
 from records import read_captions, read_json, read_samples, write_captions, write_json
 from report_comparison import Cell, Value
+from report_effort import effort_by_rule
 from report_findings import Leader, headline
-from report_inputs import ReportInputs, read_benchmarks, read_inputs
+from report_inputs import Benchmark, ReportInputs, read_benchmarks, read_inputs
 from report_page import format_duration, safe_url
 from report_payload import displayable_svg, embed_json, pack_drawings
 
@@ -105,7 +106,7 @@ class Visit:
 
 def read_all(experiment: Experiment) -> ReportInputs:
     arguments = {name: value for name, value in experiment.arguments.items() if name not in ("experiment", "output")}
-    return read_inputs(**{"clip_training": None, "dag": None} | arguments)
+    return read_inputs(**{"clip_training": None} | arguments)
 
 
 def text_of(experiment: Experiment) -> str:
@@ -128,6 +129,8 @@ def test_every_part_is_in_the_page(experiment: Experiment) -> None:
         "instruction: Write a caption",
         "no path in it",
         "max_steps reached",
+        "fedcba98",
+        "The workflow as it was run",
     ):
         assert words in text, words
 
@@ -234,6 +237,23 @@ def test_benchmarks_that_snakemake_could_not_measure_stay_empty(tmp_path: Path) 
     assert (benchmark.seconds, benchmark.max_rss_mb, benchmark.cpu_seconds) == (0.05, None, None)
 
 
+def test_a_price_gives_the_cost_of_each_training(copied: Experiment) -> None:
+    main(**copied.arguments)
+    assert "estimated cost" not in text_of(copied)
+    main(**copied.arguments, device_hour_price="36 EUR")
+    # 231.4 s on one device.
+    assert "<td>2.31 EUR</td>" in text_of(copied)
+    with pytest.raises(InputError, match=r"as in '2\.5 EUR'"):
+        main(**copied.arguments, device_hour_price="cheap")
+
+
+def test_jobs_are_summed_by_rule() -> None:
+    jobs = [Benchmark("a/1", 2.0, 10.0, None), Benchmark("a/2", 3.0, 30.0, 1.0), Benchmark("b", 60.0, None, None)]
+    b, a = effort_by_rule(jobs)
+    assert (b.rule, b.seconds, b.max_rss_mb, b.words) == ("b", 60.0, None, "1 job, 1 min 00 s")
+    assert (a.rule, a.seconds, a.max_rss_mb, a.cpu_seconds, a.words) == ("a", 5.0, 30.0, 1.0, "2 jobs, 5.0 s")
+
+
 @pytest.mark.parametrize(("seconds", "text"), [(4.13, "4.1 s"), (192, "3 min 12 s"), (7500, "2 h 05 min")])
 def test_durations_are_written_for_people(seconds: float, text: str) -> None:
     assert format_duration(seconds) == text
@@ -241,7 +261,7 @@ def test_durations_are_written_for_people(seconds: float, text: str) -> None:
 
 def test_hostile_text_in_every_field_does_not_execute(browser: Any, tmp_path: Path) -> None:
     made = make_experiment(tmp_path / "demo", hostile=HOSTILE)
-    main(**made.arguments, dag=made.arguments["figures"][0], clip_note=HOSTILE)
+    main(**made.arguments, device_hour_price="2.5 " + HOSTILE, clip_note=HOSTILE)
     visit = Visit(browser, made.arguments["output"])
     for summary in visit.page.query_selector_all("summary"):
         summary.evaluate("element => element.parentElement.open = true")

@@ -1,12 +1,15 @@
 """The workflow as a whole: dry runs of the profiles, a small run to the report, what becomes stale when."""
 
 import json
+import re
+import zipfile
 from pathlib import Path
 
 import pytest
 import yaml
 from workflow_runs import ROOT, copy_project, planned_jobs, snakemake, write_small_demo
 
+from describe_results import as_pattern
 from records import read_captions, read_samples
 
 FIELD_RECORDS = [
@@ -145,9 +148,30 @@ def test_the_small_demo_has_everything_in_its_report(small):
         assert [caption.id for caption in captions] == samples
     assert {path.name for path in (results / "figures").glob("radar.*")} == {"radar.png", "radar.svg", "radar.pdf"}
     assert not list(results.rglob("*.partial"))
+    readme = (results / "README.md").read_text()
+    described = {
+        path for pattern in re.findall(r"^\| `(.*?)` ", readme, re.M) for path in results.glob(as_pattern(pattern))
+    }
+    left = [path for path in results.rglob("*") if path.is_file() and not described & {path, *path.parents}]
+    assert {path.name for path in left} <= {"README.md"}, "files that the README does not tell of"
+    graph = {tuple(edge) for edge in json.loads((results / "rule_graph.json").read_text())}
+    assert {("train_lora", "caption_llm"), ("compare", "radar_chart"), ("radar_chart", "html_report")} <= graph
     log = (small / "run.log").read_text()
     assert "Report: " in log
     assert "CIDEr" in log
+
+
+@pytest.mark.slow
+def test_snakemake_has_a_report_of_its_own(small):
+    snakemake(small, "all", "--profile", "profiles/demo", "--configfile", "small.yaml", "--report", "snakemake.zip")
+    with zipfile.ZipFile(small / "snakemake.zip") as file:
+        page = next(
+            file.read(name).decode()
+            for name in file.namelist()
+            if name.endswith("report.html") and name.count("/") == 1
+        )
+    for words in ("Charts", "Pages", "scores with intervals", "chosen samples", "mislead in the detail"):
+        assert words in page
 
 
 @pytest.mark.slow
@@ -173,6 +197,8 @@ def test_editing_a_metric_reruns_its_scores_and_what_follows(edited):
         "record_provenance": 1,
         "qualitative_report": 1,
         "html_report": 1,
+        "describe_results": 1,
+        "log_wandb": 1,
     }
 
 

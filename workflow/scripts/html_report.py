@@ -27,8 +27,9 @@ from typing import Any
 
 from markupsafe import Markup
 
-from command import run_command, say, write_whole
+from command import InputError, run_command, say, write_whole
 from report_comparison import FAMILY_LABELS, Value
+from report_effort import effort_by_rule, effort_of_training
 from report_findings import LEFT_OUT, check_counts, find_alerts, find_leaders, headline
 from report_inputs import Absence, ReportInputs, Training, read_inputs
 from report_page import as_yaml, content_security_policy, format_number, make_environment, read_template
@@ -41,6 +42,7 @@ from report_payload import (
     summary_payload,
 )
 from report_style import Style, parse_style
+from rule_graph import draw_rule_graph
 
 # In the order in which they use each other.
 SCRIPTS = (
@@ -54,7 +56,7 @@ SCRIPTS = (
         "words.js",
         "sample_card.js",
     ),
-    *("sample_filter.js", "virtual_list.js", "blind.js", "explorer.js", "training.js", "main.js"),
+    *("sample_filter.js", "virtual_list.js", "blind.js", "explorer.js", "training.js", "histograms.js", "main.js"),
 )
 MOST_LISTED = 500  # rejected records that are listed one by one
 
@@ -78,7 +80,8 @@ def main(
     clip_training: Path | None = None,
     clip_note: str = "",
     figures: list[Path] | None = None,
-    dag: Path | None = None,
+    rule_graph: Path | None = None,
+    device_hour_price: str = "",
     provenance: Path | None = None,
     benchmarks_dir: Path | None = None,
     credits: str = "[]",
@@ -101,14 +104,21 @@ def main(
         history=history or [],
         clip_training=clip_training,
         figures=figures or [],
-        dag=dag,
+        rule_graph=rule_graph,
         provenance=provenance,
         benchmarks_dir=benchmarks_dir,
         credits=credits,
     )
     table = inputs.comparison
     shown = [table.value(name) for name in values] if values else [value for value in table.values if value.radar]
-    page = render_report(inputs, title=experiment, values=shown, style=parse_style(style), clip_note=clip_note)
+    page = render_report(
+        inputs,
+        title=experiment,
+        values=shown,
+        style=parse_style(style),
+        clip_note=clip_note,
+        hour_price=parse_price(device_hour_price),
+    )
     with write_whole(output) as partial:
         partial.write_text(page, encoding="utf-8")
     for fault in check_counts(inputs).faults:
@@ -116,10 +126,29 @@ def main(
     say("html_report", f"{len(inputs.samples):,} samples x {len(table.systems)} systems, {len(page) / 1e6:.1f} MB")
 
 
-def render_report(inputs: ReportInputs, *, title: str, values: list[Value], style: Style, clip_note: str) -> str:
+def parse_price(text: str) -> tuple[float, str] | None:
+    """`2.5 EUR` as amount and currency; None for an empty text."""
+    if not text:
+        return None
+    amount, _, currency = text.partition(" ")
+    try:
+        return float(amount), currency
+    except ValueError:
+        raise InputError(f"--device-hour-price is {text!r}; give an amount and a currency, as in '2.5 EUR'") from None
+
+
+def render_report(
+    inputs: ReportInputs,
+    *,
+    title: str,
+    values: list[Value],
+    style: Style,
+    clip_note: str,
+    hour_price: tuple[float, str] | None = None,
+) -> str:
     """The whole page. `values` are those of the headline, the radar chart and the explorer."""
     ledger = check_counts(inputs)
-    leaders = find_leaders(inputs.comparison, values)
+    leaders, rules = find_leaders(inputs.comparison, values), effort_by_rule(inputs.benchmarks)
     drawings, samples = pack_drawings(inputs), embed_json(samples_payload(inputs))
     summary = summary_payload(inputs, values, style, digest=digest_of(samples), images_reduced=drawings.reduced)
     css = read_template("report.css")
@@ -144,6 +173,12 @@ def render_report(inputs: ReportInputs, *, title: str, values: list[Value], styl
             reasons=count_by_source_and_reason([*inputs.rejected, *inputs.left_out]),
             most_listed=MOST_LISTED,
             trainings=[(training.model, training_facts(training)) for training in inputs.trainings],
+            efforts=[effort_of_training(training) for training in inputs.trainings],
+            hour_price=hour_price,
+            rules=rules,
+            rule_graph=draw_rule_graph(inputs.rule_edges, {effort.rule: effort.words for effort in rules}).encode()
+            if inputs.rule_edges
+            else b"",
             clip_training=flatten(inputs.clip_training or {}),
             provenance=flatten({k: v for k, v in inputs.provenance.items() if k != "configuration"}),
             configuration=as_yaml(inputs.provenance.get("configuration")),
@@ -220,7 +255,8 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--clip-training", type=Path, help="training record of the embedded CLIP")
     parser.add_argument("--clip-note", default="", help="remark on the CLIP model, shown with its scores")
     parser.add_argument("--figures", type=Path, nargs="*", default=[], help="charts as SVG")
-    parser.add_argument("--dag", type=Path, help="picture of the workflow as SVG")
+    parser.add_argument("--rule-graph", type=Path, help="rule_graph.json: which rule needs which")
+    parser.add_argument("--device-hour-price", default="", help="price of an hour of one device: '2.5 EUR'")
     parser.add_argument("--provenance", type=Path, help="provenance.json")
     parser.add_argument("--benchmarks-dir", type=Path, help="folder of Snakemake's benchmark files (.tsv)")
     parser.add_argument("--credits", default="[]", help="JSON list of objects with name, licence, url, note")

@@ -1,13 +1,15 @@
 """Save the configuration as it was run, with versions and the state of the code: what a reader needs to repeat it.
 
-Input: the resolved configuration as JSON. Output: provenance.json.
+Input: the resolved configuration as JSON, the data. Output: provenance.json.
 
-    python workflow/scripts/record_provenance.py --configuration '{"experiment": "demo"}' --output provenance.json
+    python workflow/scripts/record_provenance.py --configuration '{"experiment": "demo"}' --data data/test.parquet \
+        --output provenance.json
 """
 
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import os
 import platform
@@ -17,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from command import run_command
-from records import write_json
+from records import read_samples, write_json
 
 # What decides numbers; the lock file has the rest.
 PACKAGES = (
@@ -53,13 +55,21 @@ def _git(folder: Path, *arguments: str) -> str:
     ).stdout.strip()
 
 
-def main(*, configuration: str, output: Path) -> None:
+def describe_data(path: Path) -> dict[str, Any]:
+    """Rows and digest of a file of samples: two runs with equal digests had the same samples."""
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    return {"samples": len(read_samples(path)), "sha256": digest}
+
+
+def main(*, configuration: str, data: list[Path], output: Path) -> None:
     """Write the provenance record."""
     write_json(
         output,
         {
             "configuration": json.loads(configuration),
             "code": code_state(Path(__file__).parent),
+            "data": {path.stem: describe_data(path) for path in data},
             "versions": {"python": platform.python_version(), **installed_versions()},
             "machine": {"system": platform.platform(), "processor": platform.machine(), "cores": os.cpu_count()},
         },
@@ -69,6 +79,7 @@ def main(*, configuration: str, output: Path) -> None:
 def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description="Save configuration, versions and the state of the code.")
     parser.add_argument("--configuration", required=True, help="the resolved configuration as JSON")
+    parser.add_argument("--data", type=Path, nargs="*", default=[], help="samples of each split")
     parser.add_argument("--output", type=Path, required=True, help="provenance.json")
     return parser
 

@@ -53,10 +53,15 @@ class Health:
 class Benchmark:
     """What a job took, by Snakemake's measure. None where it could not measure."""
 
-    job: str
+    job: str  # rule/name
     seconds: float
     max_rss_mb: float | None
     cpu_seconds: float | None
+
+    @property
+    def rule(self) -> str:
+        """The rule that the job is of."""
+        return self.job.split("/")[0]
 
 
 @dataclass(frozen=True)
@@ -84,7 +89,7 @@ class ReportInputs:
     trainings: list[Training]
     clip_training: dict[str, Any] | None
     figures: list[Figure]
-    dag: Figure | None
+    rule_edges: list[tuple[str, str]]  # (needed, needing); empty where no run saved them
     provenance: dict[str, Any]
     benchmarks: list[Benchmark]
     credits: list[dict[str, str]]
@@ -106,7 +111,7 @@ def read_inputs(
     history: list[Path],
     clip_training: Path | None,
     figures: list[Path],
-    dag: Path | None,
+    rule_graph: Path | None,
     provenance: Path | None,
     benchmarks_dir: Path | None,
     credits: str,
@@ -144,7 +149,7 @@ def read_inputs(
         ],
         clip_training=read_json(clip_training) if clip_training else None,
         figures=[read_figure(path) for path in figures],
-        dag=read_figure(dag) if dag else None,
+        rule_edges=read_rule_graph(rule_graph) if rule_graph else [],
         provenance=read_json(provenance) if provenance else {},
         benchmarks=read_benchmarks(benchmarks_dir) if benchmarks_dir else [],
         credits=parse_credits(credits),
@@ -197,6 +202,11 @@ def read_figure(path: Path) -> Figure:
     if not path.is_file():
         raise InputError(f"{path} does not exist")
     return Figure(path.stem, path.read_bytes())
+
+
+def read_rule_graph(path: Path) -> list[tuple[str, str]]:
+    """Which rule needs which, as the run saved it; none where the script is run by itself without a workflow."""
+    return [(needed, needing) for needed, needing in read_json(path)] if path.is_file() else []
 
 
 def read_benchmarks(folder: Path) -> list[Benchmark]:

@@ -198,6 +198,8 @@ def training_curves(training: Training) -> dict[str, Any]:
         "train": _curve(training.history, "loss"),
         "validation": _curve(training.history, "eval_loss"),
         "best_step": training.facts.get("best_step"),
+        "last_step": training.facts.get("steps"),
+        "planned_steps": training.facts.get("planned_steps"),
     }
 
 

@@ -6,18 +6,16 @@ curves (offline parts are joined by `wandb sync`). No key is written or shown he
 
 from __future__ import annotations
 
-import contextlib
-import netrc
-import os
 import secrets
 from pathlib import Path
 from typing import Any, Literal
 
 from transformers import TrainerCallback
 
-from command import say, write_whole
+from command import write_whole
 from training_history import best_evaluation, history_records
 from training_settings import TrainingSettings
+from wandb_runs import QUIET, wandb_mode, wandb_project
 
 
 def tracking_callbacks(
@@ -26,29 +24,10 @@ def tracking_callbacks(
     """The callbacks that the settings ask for; `config` is what a person compares runs by."""
     callbacks: list[TrainerCallback] = []
     if settings.wandb != "disabled":
-        callbacks.append(TrackWandb(name, wandb_mode(settings.wandb), checkpoints, config))
+        callbacks.append(TrackWandb(name, wandb_mode("train_lora", settings.wandb), checkpoints, config))
     if settings.tensorboard:
         callbacks.append(TrackTensorBoard(checkpoints.parent / "tensorboard"))
     return callbacks
-
-
-def wandb_mode(wanted: str) -> Literal["offline", "online"]:
-    """The mode of W&B: online needs a key, and hours of training are not lost for want of one."""
-    if wanted == "online" and not has_wandb_key():
-        say("train_lora", "warning: W&B has no key here, so its run is kept offline; `wandb sync` sends it later")
-    elif wanted == "online":
-        return "online"
-    return "offline"
-
-
-def has_wandb_key() -> bool:
-    """Whether W&B would find a key: in its variable or in the netrc file where `wandb login` puts it."""
-    if os.environ.get("WANDB_API_KEY"):
-        return True
-    host = os.environ.get("WANDB_BASE_URL", "https://api.wandb.ai").split("//")[-1].split("/")[0].split(":")[0]
-    with contextlib.suppress(OSError, netrc.NetrcParseError):  # no file, or one that nobody can read
-        return netrc.netrc(os.environ.get("NETRC")).authenticators(host) is not None
-    return False
 
 
 class TrackWandb(TrainerCallback):
@@ -64,14 +43,14 @@ class TrackWandb(TrainerCallback):
         import wandb
 
         self.run = wandb.init(
-            project=os.environ.get("WANDB_PROJECT", "svg-captioning"),
+            project=wandb_project(),
             name=self.name,
             id=run_id(self.checkpoints / "wandb_run_id.txt"),
             resume="allow",
             mode=self.mode,
             dir=self.checkpoints.parent,
             config=self.config,
-            settings=wandb.Settings(silent=True, console="off", disable_git=True, save_code=False),
+            settings=wandb.Settings(**QUIET),
         )
 
     def on_log(self, args, state, control, logs=None, **kwargs) -> None:

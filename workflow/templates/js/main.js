@@ -6,4 +6,5 @@ charts(document.getElementById("charts-mount"));
 slicesView(document.getElementById("slices-mount"));
 explorer(document.getElementById("explorer-mount"));
 document.querySelectorAll(".curve").forEach(lossCurve);
+histograms(document.getElementById("histograms-mount"));
 document.documentElement.dataset.ready = "true";

@@ -1,7 +1,7 @@
 // Loss curves of one training: train as a line, validation as points, the best step marked.
 
 function lossCurve(mount) {
-  const { model, train, validation, best_step: best } = summary.trainings[Number(mount.dataset.training)];
+  const { model, train, validation, best_step: best, last_step: last, planned_steps: planned } = summary.trainings[Number(mount.dataset.training)];
   const points = [...train, ...validation];
   if (!points.length) {
     mount.append(h("p", { class: "note" }, "No losses were recorded."));
@@ -27,6 +27,10 @@ function lossCurve(mount) {
   if (typeof best === "number") {
     svg.append(s("line", { class: "best-step", x1: x(best), x2: x(best), y1: top, y2: height - bottom }),
       s("text", { class: "tick", x: x(best) - 4, y: top + 10, "text-anchor": "end" }, `best: step ${best}`));
+  }
+  if (typeof planned === "number" && typeof last === "number" && last < planned) {
+    svg.append(s("line", { class: "stop-step", x1: x(last), x2: x(last), y1: top, y2: height - bottom }),
+      s("text", { class: "tick", x: x(last) - 4, y: top + 24, "text-anchor": "end" }, `stopped at ${last} of ${planned}`));
   }
   if (train.length) svg.append(s("path", { class: "line c5 d0", d: path(train) }));
   if (validation.length) svg.append(s("path", { class: "line c1 d0", d: path(validation) }));

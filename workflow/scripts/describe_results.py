@@ -1,0 +1,103 @@
+"""The README of a results folder: every file that an experiment leaves, in a sentence each, and its table of scores.
+
+Input   the folder, with comparison.json and comparison.txt in it
+Output  README.md in that folder; what the folder does not have is left out
+
+    python workflow/scripts/describe_results.py --title "SVG captioning demo" --results results/demo \
+        --output results/demo/README.md
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+from pathlib import Path
+
+from command import InputError, run_command, say, write_whole
+from report_comparison import read_comparison
+
+# Path, with names in <angles>, and what it is; in the order in which a person looks at them.
+OUTPUTS = [
+    ("report.html", "The report: opens from disk, without network. Start here."),
+    ("qualitative.html", "Chosen samples with all captions, to be printed for an appendix."),
+    ("comparison.txt", "The table of systems and scores, as it is printed at the end of a run."),
+    ("comparison.csv", "Every score of every system on every slice, with interval, n and signature; a row a score."),
+    ("comparison.json", "The same with paired differences, p-values, ties and health: what the report reads."),
+    ("figures/radar.<format>", "Radar chart of all systems, as PNG, SVG and PDF."),
+    ("figures/forest.<format>", "Scores with intervals; filled points are best, or tie with the best."),
+    ("figures/systems/<system>.<format>", "Radar chart of one system before the others."),
+    ("figures/families/<family>.<format>", "Radar chart of the systems of one family before the others."),
+    ("figures/bases/<base>.<format>", "Radar chart of a base as it comes against its adapters."),
+    ("captions/<system>.jsonl", "What a system wrote: a record a test sample, with the reason where it wrote nothing."),
+    ("imports/<system>.json", "How a file of foreign captions was matched with the test samples."),
+    ("health/<system>.json", "What is wrong with a system's captions: flags counted, languages, lengths."),
+    ("health/<system>.parquet", "The same, a row a sample."),
+    ("scores/<system>/<metric>.json", "Corpus values of a system by a metric, with the metric's signature."),
+    ("scores/<system>/<metric>.parquet", "The same a sample, with the sums that give corpus values of subsets."),
+    ("adapters/<model>", "A trained adapter as peft reads it, with its model card and what was too long for it."),
+    ("adapters/<model>/training.json", "How a training went: steps, why it stopped, memory, seconds, digests."),
+    ("adapters/<model>/history.jsonl", "Loss, gradient norm and learning rate by step, and the validation loss."),
+    ("adapters/<model>/settings.json", "The training settings, preset and overrides resolved."),
+    ("data/<split>.parquet", "The samples of a split: canonical drawing, references, flags, measures."),
+    ("data/counts.json", "How many samples of each source were kept, left out and split."),
+    ("data/left_out.csv", "Samples that take no part, each with the reason."),
+    ("preprocessed/<source>.parquet", "The samples of a source, before splitting."),
+    ("preprocessed/<source>.rejected.csv", "Raw records that did not become samples, each with the reason."),
+    ("preprocessed/<source>.counts.json", "Records of a source in, rejected, kept, and their repairs."),
+    ("raw/<source>.jsonl", "The raw samples of a source that the workflow makes itself."),
+    ("images/<split>.parquet", "The rendered drawings of a split as PNG, or the reason why there is none."),
+    ("clip_features/<file>", "CLIP features of the images of a split, and of the references."),
+    ("clip", "The embedded CLIP, in open_clip's layout, and how it was trained."),
+    ("tokens/<file>", "References and captions as the text metrics count them."),
+    ("provenance.json", "The configuration as it was run, the commit, versions, digests of the data, the machine."),
+    ("rule_graph.json", "Which rule needed which."),
+    ("wandb.json", "The W&B run that holds the table and the radar chart."),
+    ("wandb/<run>", "That run; `wandb sync` sends one that was kept offline."),
+    ("benchmarks/<rule>", "Time and memory of each job, by Snakemake."),
+    ("logs/<rule>", "The log of each job."),
+]  # fmt: skip
+
+
+def main(*, title: str, results: Path, output: Path) -> None:
+    """Write the README."""
+    comparison = read_comparison(results / "comparison.json")
+    table = results / "comparison.txt"
+    if not table.is_file():
+        raise InputError(f"{table} does not exist; run compare again")
+    text = describe_results(
+        title, len(comparison.systems), comparison.n_samples, table.read_text(encoding="utf-8"), find_outputs(results)
+    )
+    with write_whole(output) as partial:
+        partial.write_text(text, encoding="utf-8")
+    say("describe_results", f"{output}")
+
+
+def find_outputs(results: Path) -> list[tuple[str, str]]:
+    """Those of OUTPUTS that the folder has."""
+    return [(path, sentence) for path, sentence in OUTPUTS if next(results.glob(as_pattern(path)), None)]
+
+
+def as_pattern(path: str) -> str:
+    """A path with names in <angles> as a pattern for files."""
+    return re.sub(r"<\w+>", "*", path)
+
+
+def describe_results(title: str, n_systems: int, n_samples: int, table: str, outputs: list[tuple[str, str]]) -> str:
+    """The text of the README."""
+    rows = "\n".join(f"| `{path}` | {sentence} |" for path, sentence in outputs)
+    return (
+        f"# {title}\n\n{n_systems} systems, {n_samples:,} test drawings. Open `report.html`.\n\n"
+        f"```text\n{table.strip()}\n```\n\n| file | what it is |\n|---|---|\n{rows}\n"
+    )
+
+
+def build_parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--title", required=True, help="title of the experiment")
+    parser.add_argument("--results", type=Path, required=True, help="folder of the results")
+    parser.add_argument("--output", type=Path, required=True, help="README.md")
+    return parser
+
+
+if __name__ == "__main__":
+    run_command(main, build_parser())
