@@ -112,11 +112,12 @@ rule html_report:
         credits=json_param(config["report"]["credits"]),
         values=config["report"]["radar"],
         style=json_param(config["report"]["style"]),
-        hour_price=(
-            f"{config['report']['device_hour_price']} {config['report']['currency']}"
+        price=(
+            f"--device-hour-price {config['report']['device_hour_price']}"
             if "device_hour_price" in config["report"]
             else ""
         ),
+        currency=config["report"]["currency"],
         clip_note=config["clip"]["note"],
         clip_training=lambda wildcards, input: f"--clip-training {input.clip_training}" if input.clip_training else "",
         templates=folder_digest(TEMPLATES),
@@ -129,7 +130,7 @@ rule html_report:
         " --preprocess-counts {input.preprocess_counts} --rejected {input.rejected}"
         " --training {input.training} --history {input.history} --figures {input.figures}"
         " --provenance {input.provenance} --benchmarks-dir {params.results}/benchmarks"
-        " --rule-graph {params.results}/rule_graph.json --device-hour-price {params.hour_price:q}"
+        " --rule-graph {params.results}/rule_graph.json {params.price} --currency {params.currency:q}"
         " --credits {params.credits:q}"
         " --values {params.values} --style {params.style:q} --clip-note {params.clip_note:q} {params.clip_training}"
         " --output {output} 3>&2 &> {log}"

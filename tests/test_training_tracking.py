@@ -8,7 +8,8 @@ from training_runs import train, write_base_and_data
 
 import training_tracking
 from training_callbacks import StopOnSignal
-from training_tracking import run_id, wandb_mode
+from training_tracking import run_id
+from wandb_runs import wandb_mode
 
 KEY = "0123456789abcdef0123456789abcdef01234567"
 
@@ -87,14 +88,14 @@ def test_the_id_of_a_run_survives_a_resume(base_and_data, tmp_path, runs, monkey
 def test_online_without_a_key_stays_offline_and_says_so(monkeypatch, tmp_path, capfd):
     monkeypatch.delenv("WANDB_API_KEY", raising=False)
     monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
-    assert wandb_mode("online") == "offline"
+    assert wandb_mode("train_lora", "online") == "offline"
     assert "W&B has no key here" in capfd.readouterr().err
     (tmp_path / "netrc").write_text(f"machine api.wandb.ai\n login user\n password {KEY}\n")
-    assert wandb_mode("online") == "online"
+    assert wandb_mode("train_lora", "online") == "online"
     monkeypatch.setenv("NETRC", str(tmp_path / "none"))
     monkeypatch.setenv("WANDB_API_KEY", KEY)
-    assert wandb_mode("online") == "online"
-    assert wandb_mode("offline") == "offline"
+    assert wandb_mode("train_lora", "online") == "online"
+    assert wandb_mode("train_lora", "offline") == "offline"
     assert KEY not in capfd.readouterr().err
 
 

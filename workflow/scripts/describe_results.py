@@ -65,7 +65,11 @@ def main(*, title: str, results: Path, output: Path) -> None:
     if not table.is_file():
         raise InputError(f"{table} does not exist; run compare again")
     text = describe_results(
-        title, len(comparison.systems), comparison.n_samples, table.read_text(encoding="utf-8"), find_outputs(results)
+        title,
+        len(comparison.systems),
+        comparison.n_samples,
+        table.read_text(encoding="utf-8").strip("\n"),
+        find_outputs(results),
     )
     with write_whole(output) as partial:
         partial.write_text(text, encoding="utf-8")
@@ -87,7 +91,7 @@ def describe_results(title: str, n_systems: int, n_samples: int, table: str, out
     rows = "\n".join(f"| `{path}` | {sentence} |" for path, sentence in outputs)
     return (
         f"# {title}\n\n{n_systems} systems, {n_samples:,} test drawings. Open `report.html`.\n\n"
-        f"```text\n{table.strip()}\n```\n\n| file | what it is |\n|---|---|\n{rows}\n"
+        f"```text\n{table}\n```\n\n| file | what it is |\n|---|---|\n{rows}\n"
     )
 
 

@@ -27,7 +27,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from command import InputError, run_command, say, write_whole
+from command import run_command, say, write_whole
 from report_comparison import FAMILY_LABELS, Value
 from report_effort import effort_by_rule, effort_of_training
 from report_findings import LEFT_OUT, check_counts, find_alerts, find_leaders, headline
@@ -81,7 +81,8 @@ def main(
     clip_note: str = "",
     figures: list[Path] | None = None,
     rule_graph: Path | None = None,
-    device_hour_price: str = "",
+    device_hour_price: float | None = None,
+    currency: str = "EUR",
     provenance: Path | None = None,
     benchmarks_dir: Path | None = None,
     credits: str = "[]",
@@ -117,24 +118,14 @@ def main(
         values=shown,
         style=parse_style(style),
         clip_note=clip_note,
-        hour_price=parse_price(device_hour_price),
+        hour_price=device_hour_price,
+        currency=currency,
     )
     with write_whole(output) as partial:
         partial.write_text(page, encoding="utf-8")
     for fault in check_counts(inputs).faults:
         say("html_report", f"counts do not add up: {fault}")
     say("html_report", f"{len(inputs.samples):,} samples x {len(table.systems)} systems, {len(page) / 1e6:.1f} MB")
-
-
-def parse_price(text: str) -> tuple[float, str] | None:
-    """`2.5 EUR` as amount and currency; None for an empty text."""
-    if not text:
-        return None
-    amount, _, currency = text.partition(" ")
-    try:
-        return float(amount), currency
-    except ValueError:
-        raise InputError(f"--device-hour-price is {text!r}; give an amount and a currency, as in '2.5 EUR'") from None
 
 
 def render_report(
@@ -144,7 +135,8 @@ def render_report(
     values: list[Value],
     style: Style,
     clip_note: str,
-    hour_price: tuple[float, str] | None = None,
+    hour_price: float | None = None,
+    currency: str = "EUR",
 ) -> str:
     """The whole page. `values` are those of the headline, the radar chart and the explorer."""
     ledger = check_counts(inputs)
@@ -256,7 +248,8 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--clip-note", default="", help="remark on the CLIP model, shown with its scores")
     parser.add_argument("--figures", type=Path, nargs="*", default=[], help="charts as SVG")
     parser.add_argument("--rule-graph", type=Path, help="rule_graph.json: which rule needs which")
-    parser.add_argument("--device-hour-price", default="", help="price of an hour of one device: '2.5 EUR'")
+    parser.add_argument("--device-hour-price", type=float, help="price of an hour of one device; no costs without one")
+    parser.add_argument("--currency", default="EUR", help="currency of the price")
     parser.add_argument("--provenance", type=Path, help="provenance.json")
     parser.add_argument("--benchmarks-dir", type=Path, help="folder of Snakemake's benchmark files (.tsv)")
     parser.add_argument("--credits", default="[]", help="JSON list of objects with name, licence, url, note")

@@ -36,7 +36,7 @@ function histogram(title, numbers, top, look) {
     s("title", {}, `${i * step}${step > 1 ? ` to ${(i + 1) * step - 1}` : ""}: ${n}`))));
   svg.append(s("line", { class: "grid", x1: left, x2: width - right, y1: y(0), y2: y(0) }));
   const { step: apart, found } = ticks(0, bins.length * step, 4);
-  for (const tick of found) svg.append(s("text", { class: "tick", x: x(tick), y: height - 4, "text-anchor": tick === 0 ? "start" : tick === found.at(-1) ? "end" : "middle" }, tickText(tick, apart)));
+  for (const tick of found) svg.append(s("text", { class: "tick", x: x(step === 1 ? tick + 0.5 : tick), y: height - 4, "text-anchor": tick === 0 ? "start" : tick === found.at(-1) ? "end" : "middle" }, tickText(tick, apart)));
   if (median !== null) svg.append(s("line", { class: "best-step", x1: x(median + 0.5), x2: x(median + 0.5), y1: head, y2: y(0) }));
   return h("figure", {}, svg);
 }
