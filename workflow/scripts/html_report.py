@@ -167,6 +167,7 @@ def render_report(
             trainings=[(training.model, training_facts(training)) for training in inputs.trainings],
             efforts=[effort_of_training(training) for training in inputs.trainings],
             hour_price=hour_price,
+            currency=currency,
             rules=rules,
             rule_graph=draw_rule_graph(inputs.rule_edges, {effort.rule: effort.words for effort in rules}).encode()
             if inputs.rule_edges

@@ -20,7 +20,7 @@ function histograms(mount) {
 
 /** One histogram from 0 to `top`, with its median marked. Numbers are whole. */
 function histogram(title, numbers, top, look) {
-  const width = 260, height = 110, left = 4, right = 4, head = 18, foot = 18;
+  const width = 260, height = 124, left = 4, right = 4, head = 34, foot = 18;
   const step = Math.max(1, Math.ceil(roundStep(top / 20)));
   const bins = new Array(Math.floor(top / step) + 1).fill(0);
   for (const number of numbers) bins[Math.floor(number / step)] += 1;
@@ -30,8 +30,8 @@ function histogram(title, numbers, top, look) {
   const sorted = numbers.toSorted((a, b) => a - b);
   const median = sorted.length ? (sorted[Math.floor((sorted.length - 1) / 2)] + sorted[Math.ceil((sorted.length - 1) / 2)]) / 2 : null;
   const svg = s("svg", { viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": `${title}: histogram of ${numbers.length}, median ${median ?? "none"}` },
-    s("text", { class: "panel-title", x: left, y: 12 }, clip(title, 24)),
-    median !== null && s("text", { class: "tick", x: width - right, y: 12, "text-anchor": "end" }, `median ${median.toLocaleString("en")}`));
+    s("text", { class: "panel-title", x: left, y: 12 }, clip(title, 34)),
+    median !== null && s("text", { class: "tick", x: left, y: 27 }, `median ${median.toLocaleString("en")}`));
   bins.forEach((n, i) => n && svg.append(s("rect", { class: `block ${look}`, x: x(i * step), y: y(n), width: Math.max(1, x(step) - x(0) - 1), height: y(0) - y(n) },
     s("title", {}, `${i * step}${step > 1 ? ` to ${(i + 1) * step - 1}` : ""}: ${n}`))));
   svg.append(s("line", { class: "grid", x1: left, x2: width - right, y1: y(0), y2: y(0) }));
