@@ -13,7 +13,7 @@ import write_png_files
 from build_openmoji import find_drawings
 from command import InputError
 from drawing_guard import GuardedDrawing, guard_drawing
-from fonts import bundled_fonts, find_fonts, flag_fonts
+from fonts import bundled_fonts, complete_families, find_fonts, flag_fonts
 from records import Image, Sample, read_images, write_images, write_samples
 from render_png import main
 from renderers import PictureStyle, render_drawing
@@ -134,19 +134,35 @@ def text(family, letters="Hx"):
 
 @pytest.mark.parametrize("renderer", ["resvg", "cairosvg"])
 def test_text_is_drawn_in_the_bundled_fonts_and_a_missing_one_is_flagged(tmp_path, renderer):
-    families = ["DejaVu Sans", "sans-serif", "DejaVu Serif", "monospace", "Comic Sans MS, sans-serif", "Verdana"]
+    families = ["DejaVu Sans", "sans-serif", "DejaVu Serif", "monospace", "Papyrus, sans-serif", "Verdana"]
     images = render(tmp_path, [*(text(family) for family in families), text("serif", "\u5b57")], renderer=renderer)
     assert [image.flags for image in images[:4]] == [[], [], [], []]
     assert [image.flags for image in images[4:6]] == [["missing_font"], ["missing_font"]]
     assert "missing_glyph" in images[6].flags
-    sans, also_sans, serif, mono, comic, verdana = (pixels(image) for image in images[:6])
+    sans, also_sans, serif, mono, papyrus, verdana = (pixels(image) for image in images[:6])
     assert (sans == also_sans).all()
     assert (sans != serif).any()
     assert (sans != mono).any()
-    assert min(comic.min(), verdana.min()) < 50
+    assert min(papyrus.min(), verdana.min()) < 50
     if renderer == "resvg":  # cairosvg looks at the first family of a list alone
-        assert (sans == comic).all()
-        assert (serif == verdana).all()
+        assert (sans == papyrus).all()
+        assert (sans == verdana).all()
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ('<text font-family="Arial">a</text>', 'font-family="Arial, sans-serif"'),
+        ("<text style=\"font-family:'Courier New';x:y\">a</text>", "font-family:'Courier New', monospace;x:y"),
+        ("<style>text{font:bold 9px Times}</style><text>a</text>", "font:bold 9px Times, serif}"),
+        ('<text font-family="Arial,serif">a</text>', 'font-family="Arial,serif"'),
+        ('<text font-family="Papyrus">a</text>', 'font-family="Papyrus"'),
+    ],
+)
+def test_text_in_a_known_family_that_is_missing_keeps_its_kind_of_letter(before, after):
+    root = guard_drawing(wrap(before)).root
+    complete_families(root, find_fonts(()))
+    assert after in etree.tostring(root, encoding="unicode")
 
 
 def test_a_declared_font_is_used(tmp_path):

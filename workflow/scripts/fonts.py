@@ -1,8 +1,7 @@
 """The fonts that text in drawings is set in: declared ones only, so that a picture is the same on every machine.
 
 The bundled fonts are the DejaVu families that come with the locked version of matplotlib; `render.fonts` of the
-configuration adds files or folders. Text whose families are not there is set in the bundled serif, as browsers do,
-and flagged.
+configuration adds files or folders. Text in a family that is not there is set in one of its kind, and flagged.
 """
 
 from __future__ import annotations
@@ -26,7 +25,14 @@ GENERIC |= dict.fromkeys(("cursive", "fantasy", "system-ui", "ui-sans-serif"), "
 # What editors write for a generic family.
 ALIASES = {"sans": "sans-serif", "mono": "monospace", "bitstream vera sans": "sans-serif"}
 ALIASES |= {"bitstream vera serif": "serif", "bitstream vera sans mono": "monospace"}
-TEXT_ELEMENTS = {"text", "tspan", "textPath", "tref"}
+# The kind of letter of frequent families: text in one that is not there keeps at least that.
+KIND_NAMES = {
+    "sans-serif": "arial, helvetica, helvetica neue, verdana, tahoma, trebuchet ms, segoe ui, calibri, roboto, open sans, "
+    "noto sans, liberation sans, luxi sans, lucida grande, ubuntu, comic sans ms, impact",
+    "serif": "times new roman, times, georgia, garamond, liberation serif, luxi serif",
+    "monospace": "courier new, courier, consolas, liberation mono, andale mono",
+}
+KINDS = {name: kind for kind, names in KIND_NAMES.items() for name in names.split(", ")}
 
 _FAMILY = re.compile(r"font-family\s*:\s*([^;}!]+)", re.IGNORECASE)
 _SHORTHAND = re.compile(r"(?<![\w-])font\s*:[^;}]*?\d\S*\s+([^;}!]+)", re.IGNORECASE)
@@ -61,7 +67,10 @@ def declared_fonts(files: tuple[str, ...]) -> Iterator[None]:
             os.symlink(os.path.abspath(file), Path(folder) / f"{number}-{Path(file).name}")
         families = "".join(
             f"<alias binding='same'><family>{name}</family><prefer><family>{family}</family></prefer></alias>"
-            for name, family in [*GENERIC.items(), *((name, GENERIC[generic]) for name, generic in ALIASES.items())]
+            for name, family in [
+                *GENERIC.items(),
+                *((name, GENERIC[generic]) for name, generic in (ALIASES | KINDS).items()),
+            ]
         )
         settings = Path(folder) / "fonts.conf"
         settings.write_text(
@@ -136,3 +145,28 @@ def is_known(stack: str, families: frozenset[str]) -> bool:
     """Whether the first family of a list is there: what its author meant, and not what it falls back to."""
     first = stack.split(",")[0].strip().strip("'\"").strip().lower()
     return ALIASES.get(first, first) in GENERIC or first in families
+
+
+def complete_families(root: etree._Element, files: tuple[str, ...]) -> None:
+    """Let every list of families of a drawing end in one that is there, of the same kind of letter where we know it."""
+    families, _ = known_fonts(files)
+
+    def complete(stack: str) -> str:
+        names = [name.strip().strip("'\"").strip().lower() for name in stack.split(",")]
+        if any(name in GENERIC or name in families for name in names):
+            return stack
+        kinds = [kind for name in names if (kind := (ALIASES | KINDS).get(name))]
+        return f"{stack.rstrip()}, {kinds[0]}" if kinds else stack
+
+    def complete_css(text: str) -> str:
+        for pattern in (_FAMILY, _SHORTHAND):
+            text = pattern.sub(lambda found: found[0][: found.start(1) - found.start()] + complete(found[1]), text)
+        return text
+
+    for element in root.iter(etree.Element):
+        if element.get("font-family"):
+            element.set("font-family", complete(element.get("font-family")))
+        if "font" in (element.get("style") or ""):
+            element.set("style", complete_css(element.get("style")))
+        if etree.QName(element).localname == "style" and element.text:
+            element.text = complete_css(element.text)

@@ -21,7 +21,7 @@ from lxml import etree
 from PIL import Image as Picture
 
 from drawing_guard import GuardedDrawing, Refused, guard_drawing, view_box_size
-from fonts import GENERIC, find_fonts, flag_fonts, has_text
+from fonts import GENERIC, complete_families, find_fonts, flag_fonts, has_text
 
 RENDERERS = ("resvg", "cairosvg")
 INVISIBLE = 8  # of 255: a smaller difference in colour is none to an eye
@@ -59,6 +59,10 @@ def render_xml(xml: str, style: PictureStyle) -> Rendering:
 def render_drawing(drawing: GuardedDrawing, style: PictureStyle) -> Rendering:
     """Render a guarded drawing: fitted, aspect kept, in the middle, on the background."""
     fonts = find_fonts(style.fonts) if has_text(drawing.root) else ()
+    flags = drawing.flags | flag_fonts(drawing.root, fonts)
+    if fonts:
+        complete_families(drawing.root, fonts)
+        drawing.xml = etree.tostring(drawing.root, encoding="unicode")
     inner = max(1, round(style.size * (1 - 2 * style.padding)))
     draw = load_back_end(style.renderer)
     with no_new_files(wanted=not fonts):  # text needs font files
@@ -73,8 +77,7 @@ def render_drawing(drawing: GuardedDrawing, style: PictureStyle) -> Rendering:
     buffer = io.BytesIO()
     flat.save(buffer, "PNG", compress_level=PNG_LEVEL)
     drawn = bool(picture.getchannel("A").getextrema()[1])
-    flags = {*drawing.flags, *flag_fonts(drawing.root, fonts), *flag_picture(flat, drawn, style.background)}
-    return Rendering(buffer.getvalue(), sorted(flags))
+    return Rendering(buffer.getvalue(), sorted(flags | flag_picture(flat, drawn, style.background)))
 
 
 def flag_picture(picture: Picture.Image, drawn: bool, background: tuple[int, int, int]) -> set[str]:
