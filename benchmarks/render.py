@@ -8,8 +8,8 @@ librsvg2-tests inkscape`). Chromium draws each as an `<img>`, fitted into the sa
 network. A picture is bad when its mean absolute difference from Chromium's is over 5 of 255, or when there is none.
 
 * `speed_vs_cairosvg_loop`: drawings a second of render_samples (guarded, in as many killable workers as there are
-  cores, start included) over those of `cairosvg.svg2png(bytestring=..., output_width=..., output_height=...)` called for
-  one drawing after the other in one process. Both draw the same files at the same size.
+  cores, start included) over those of `cairosvg.svg2png(bytestring=..., output_width=..., output_height=...)` called
+  for one drawing after the other in one process. Both draw the same files at the same size.
 * `bad_share`, `bad_share_cairosvg`: the shares of bad pictures of render_samples with its default back end, and of
   cairosvg: its plain loop or our back end of that name, whichever is better.
 """

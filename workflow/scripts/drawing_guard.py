@@ -45,7 +45,6 @@ class Refused(Exception):
 class GuardedDrawing:
     """A drawing that is safe to hand to a renderer in a killable worker."""
 
-    xml: str
     root: etree._Element
     flags: set[str] = field(default_factory=set)
 
@@ -54,9 +53,9 @@ def guard_drawing(xml: str) -> GuardedDrawing:
     """The drawing without what reaches outside it. Raises Refused for one that exceeds a cap."""
     if len(xml) > MAX_CHARS:
         raise Refused(f"larger than {MAX_CHARS} characters")
-    drawing = GuardedDrawing(xml, parse_drawing(xml))
+    drawing = GuardedDrawing(parse_drawing(xml))
     check_size(drawing.root)
-    largest = max(MAX_FILTER_NUMBER, *view_box_size(drawing.root))
+    largest = max([MAX_FILTER_NUMBER, *(view_box(drawing.root) or ())[2:]])
     n_pixels = 0
     for element in list(drawing.root.iter(etree.Element)):
         if etree.QName(element).localname in NOT_DRAWING:
@@ -69,7 +68,6 @@ def guard_drawing(xml: str) -> GuardedDrawing:
         if n_pixels > MAX_EMBEDDED_PIXELS:
             raise Refused(f"embeds images of more than {MAX_EMBEDDED_PIXELS} pixels")
     check_uses(drawing.root)
-    drawing.xml = etree.tostring(drawing.root, encoding="unicode")
     return drawing
 
 
@@ -110,11 +108,12 @@ def check_size(root: etree._Element) -> None:
         waiting.extend((child, depth + 1) for child in element)
 
 
-def view_box_size(root: etree._Element) -> tuple[float, float]:
-    """Width and height of the view box; zeros where there is none, or none that can be used."""
-    numbers = _NUMBER.findall(root.get("viewBox") or "")
-    width, height = (float(numbers[2]), float(numbers[3])) if len(numbers) == 4 else (0.0, 0.0)
-    return (width, height) if 0 < width < math.inf and 0 < height < math.inf else (0.0, 0.0)
+def view_box(root: etree._Element) -> tuple[float, float, float, float] | None:
+    """Left, top, width and height of the view box; None where there is none, or none that can be used."""
+    numbers = [float(number) for number in _NUMBER.findall(root.get("viewBox") or "")]
+    if len(numbers) != 4 or not all(map(math.isfinite, numbers)) or min(numbers[2:]) <= 0:
+        return None
+    return numbers[0], numbers[1], numbers[2], numbers[3]
 
 
 def guard_references(element: etree._Element, flags: set[str]) -> None:

@@ -27,8 +27,8 @@ ALIASES = {"sans": "sans-serif", "mono": "monospace", "bitstream vera sans": "sa
 ALIASES |= {"bitstream vera serif": "serif", "bitstream vera sans mono": "monospace"}
 # The kind of letter of frequent families: text in one that is not there keeps at least that.
 KIND_NAMES = {
-    "sans-serif": "arial, helvetica, helvetica neue, verdana, tahoma, trebuchet ms, segoe ui, calibri, roboto, open sans, "
-    "noto sans, liberation sans, luxi sans, lucida grande, ubuntu, comic sans ms, impact",
+    "sans-serif": "arial, helvetica, helvetica neue, verdana, tahoma, trebuchet ms, segoe ui, calibri, roboto, "
+    "open sans, noto sans, liberation sans, luxi sans, lucida grande, ubuntu, comic sans ms, impact",
     "serif": "times new roman, times, georgia, garamond, liberation serif, luxi serif",
     "monospace": "courier new, courier, consolas, liberation mono, andale mono",
 }

@@ -20,7 +20,7 @@ import resvg_py
 from lxml import etree
 from PIL import Image as Picture
 
-from drawing_guard import GuardedDrawing, Refused, guard_drawing, view_box_size
+from drawing_guard import GuardedDrawing, guard_drawing, view_box
 from fonts import GENERIC, complete_families, find_fonts, flag_fonts, has_text
 
 RENDERERS = ("resvg", "cairosvg")
@@ -30,6 +30,9 @@ PNG_LEVEL = 4
 
 PIXELS = {"": 1, "px": 1, "pt": 4 / 3, "pc": 16, "mm": 96 / 25.4, "cm": 96 / 2.54, "in": 96, "em": 16, "ex": 8}
 _LENGTH = re.compile(rf"\s*\+?(\d*\.?\d+(?:e[+-]?\d+)?)\s*({'|'.join(PIXELS)})\s*", re.IGNORECASE)
+
+
+Frame = tuple[float, float, float, float]  # left, top, right, bottom in pixels
 
 
 @dataclass(frozen=True)
@@ -62,13 +65,17 @@ def render_drawing(drawing: GuardedDrawing, style: PictureStyle) -> Rendering:
     flags = drawing.flags | flag_fonts(drawing.root, fonts)
     if fonts:
         complete_families(drawing.root, fonts)
-        drawing.xml = etree.tostring(drawing.root, encoding="unicode")
     inner = max(1, round(style.size * (1 - 2 * style.padding)))
     draw = load_back_end(style.renderer)
+    stated = stated_size(drawing.root)
+    frame = fit_to_square(drawing.root, stated, inner)
+    xml = etree.tostring(drawing.root, encoding="unicode")
     with no_new_files(wanted=not fonts):  # text needs font files
-        data = draw(drawing, inner, fonts)
+        data = draw(xml, *picture_size(stated, frame, inner), fonts)
     with Picture.open(io.BytesIO(data)) as opened:
         picture = opened.convert("RGBA")
+    if frame:
+        clear_outside(picture, frame)
     picture.thumbnail((inner, inner))
     place = ((style.size - picture.width) // 2, (style.size - picture.height) // 2)
     square = Picture.new("RGBA", (style.size, style.size), (*style.background, 255))
@@ -91,10 +98,60 @@ def flag_picture(picture: Picture.Image, drawn: bool, background: tuple[int, int
     return {"white_on_white" if drawn else "blank"}
 
 
-def load_back_end(renderer: str) -> Callable[[GuardedDrawing, int, tuple[str, ...]], bytes]:
-    """The function that draws with a back end: from drawing, size and font files to PNG bytes, transparent behind.
+def fit_to_square(root: etree._Element, stated: tuple[float, float] | None, size: int) -> Frame | None:
+    """Fit a drawing into the middle of a square of `size` pixels, as it fits into the picture that it states.
 
-    The longer side of the picture has `size` pixels. What the back end needs of the disk is loaded here.
+    The frame is that picture's place in the square. None for a drawing that states no size or an aspect of its own:
+    back ends fit it in their own way.
+    """
+    box = view_box(root) or (stated and (0.0, 0.0, *stated))
+    aspect = " ".join((root.get("preserveAspectRatio") or "xMidYMid").split())
+    if not box or aspect not in ("xMidYMid", "xMidYMid meet"):
+        return None
+    x, y, width, height = box
+    wide, high = stated or (width, height)
+    scale = min(wide / width, high / height)  # pixels a unit in the stated picture, which may be wider than the box
+    whole = max(wide, high) / scale
+    root.set("viewBox", f"{x - (whole - width) / 2:.9g} {y - (whole - height) / 2:.9g} {whole:.9g} {whole:.9g}")
+    root.set("width", str(size))
+    root.set("height", str(size))
+    left, top = (size - size * wide / max(wide, high)) / 2, (size - size * high / max(wide, high)) / 2
+    return left, top, size - left, size - top
+
+
+def stated_size(root: etree._Element) -> tuple[float, float] | None:
+    """The width and height that a drawing states, in pixels; None where it lacks one or cannot be used."""
+    lengths = [_LENGTH.fullmatch(root.get(key) or "") for key in ("width", "height")]
+    sizes = [float(length[1]) * PIXELS[length[2].lower()] for length in lengths if length]
+    return (sizes[0], sizes[1]) if len(sizes) == 2 and all(0 < size < math.inf for size in sizes) else None
+
+
+def picture_size(stated: tuple[float, float] | None, frame: Frame | None, size: int) -> tuple[int, int]:
+    """Width and height of the picture that a back end draws: the square, or what was stated, fitted into it."""
+    if frame or not stated:
+        return size, size
+    width, height = (max(1, round(size * side / max(stated))) for side in stated)
+    return width, height
+
+
+def clear_outside(picture: Picture.Image, frame: Frame) -> None:
+    """Make transparent what was drawn outside of the frame."""
+    left, top = math.floor(frame[0]), math.floor(frame[1])
+    right, bottom = math.ceil(frame[2]), math.ceil(frame[3])
+    for strip in (
+        (0, 0, left, picture.height),
+        (right, 0, picture.width, picture.height),
+        (0, 0, picture.width, top),
+        (0, bottom, picture.width, picture.height),
+    ):
+        if strip[0] < strip[2] and strip[1] < strip[3]:
+            picture.paste((0, 0, 0, 0), strip)
+
+
+def load_back_end(renderer: str) -> Callable[[str, int, int, tuple[str, ...]], bytes]:
+    """The function that draws with a back end: from xml, width, height and font files to PNG bytes, transparent behind.
+
+    What the back end needs of the disk is loaded here.
     """
     if renderer == "resvg":
         return draw_with_resvg
@@ -102,24 +159,17 @@ def load_back_end(renderer: str) -> Callable[[GuardedDrawing, int, tuple[str, ..
 
     Picture.init()  # decoders of embedded images
 
-    def draw_with_cairosvg(drawing: GuardedDrawing, size: int, fonts: tuple[str, ...]) -> bytes:
-        width, height = natural_size(drawing.root)
-        scale = size / max(width, height)
-        return cairosvg.svg2png(
-            bytestring=drawing.xml.encode(),
-            output_width=max(1, round(width * scale)),
-            output_height=max(1, round(height * scale)),
-            unsafe=False,
-        )
+    def draw_with_cairosvg(xml: str, width: int, height: int, fonts: tuple[str, ...]) -> bytes:
+        return cairosvg.svg2png(bytestring=xml.encode(), output_width=width, output_height=height, unsafe=False)
 
     return draw_with_cairosvg
 
 
-def draw_with_resvg(drawing: GuardedDrawing, size: int, fonts: tuple[str, ...]) -> bytes:
+def draw_with_resvg(xml: str, width: int, height: int, fonts: tuple[str, ...]) -> bytes:
     return resvg_py.svg_to_bytes(
-        svg_string=drawing.xml,
-        width=size,
-        height=size,
+        svg_string=xml,
+        width=width,
+        height=height,
         dpi=96,  # 0, its default, makes strokes in pt or mm vanish
         skip_system_fonts=True,
         font_files=list(fonts),
@@ -129,17 +179,6 @@ def draw_with_resvg(drawing: GuardedDrawing, size: int, fonts: tuple[str, ...]) 
         cursive_family=GENERIC["cursive"],
         fantasy_family=GENERIC["fantasy"],
     )
-
-
-def natural_size(root: etree._Element) -> tuple[float, float]:
-    """Width and height that a drawing states, else those of its view box. Raises Refused for one without any."""
-    stated = [_LENGTH.fullmatch(root.get(key) or "") for key in ("width", "height")]
-    sizes = [float(length[1]) * PIXELS[length[2].lower()] for length in stated if length]
-    if len(sizes) < 2 or not all(0 < size < math.inf for size in sizes):
-        sizes = list(view_box_size(root))
-    if not all(sizes):
-        raise Refused("states no size that cairosvg could use")
-    return sizes[0], sizes[1]
 
 
 @contextmanager

@@ -182,6 +182,6 @@ def serve(function: Callable[[Any], Any], warm_up: Any, connection: Connection, 
             outcome = Outcome(value=function(item))
         except MemoryError:
             outcome = Outcome(reason=f"needed more than {memory_limit_mb} MiB of memory")
-        except Exception as error:  # whatever a drawing provokes is its own record's reason, told and counted
+        except BaseException as error:  # also a panic in Rust: its own record's reason, told and counted
             outcome = Outcome(reason=f"{type(error).__name__}: {error}"[:300])
         connection.send(outcome)
