@@ -47,6 +47,8 @@ from svg_bytes import Undecodable, decode_drawing  # noqa: E402
 from worker_pool import Limits, map_killable  # noqa: E402
 
 BAD = 5.0  # of 255
+# Letters as their fonts describe them, not fitted to the pixels of one screen.
+BROWSER_OPTIONS = ["--no-sandbox", "--disable-gpu", "--font-render-hinting=none"]
 # Sets of drawings: where they lie, and how many of them take part.
 FOLDERS = {
     "clip art": ("/usr/share/openclipart/svg", 170),
@@ -99,7 +101,7 @@ def draw_in_chromium(drawings: list[Drawing], size: int) -> None:
         raise InputError("the reference needs a browser: apt-get install chromium")
     page_text = f"<style>*{{margin:0}}img{{width:{size}px;height:{size}px;object-fit:contain}}</style><img id=drawing>"
     with declared_fonts(find_fonts(())), sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-gpu"])
+        browser = driver.chromium.launch(executable_path=chromium, args=BROWSER_OPTIONS)
         context = browser.new_context(viewport={"width": size, "height": size}, offline=True)
         page = context.new_page()
         page.set_content(page_text)
