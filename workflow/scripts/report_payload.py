@@ -101,6 +101,10 @@ def summary_payload(
             [pair.value, pair.a, pair.b, _short(pair.difference), _short(pair.low), _short(pair.high), pair.p_holm]
             for pair in comparison.pairs
         ],
+        "human": {
+            name: [_short(record.score), _short(record.low), _short(record.high), record.n]
+            for name, record in comparison.human.items()
+        },
         "best": {name: {"system": best.system, "ties": best.ties} for name, best in comparison.best.items()},
         "radar": [value.name for value in radar_values],
         "scaling": style.scaling,

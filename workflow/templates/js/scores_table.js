@@ -54,7 +54,22 @@ function scoresTable(mount) {
         h("th", { scope: "row" }, h("div", { class: "name" }, swatch(systemIndex.get(system.name)),
           h("span", {}, system.label, h("small", {}, system.family)))),
         cells.map((cell, column) => scoreCell(system, state.values[column], cell)),
-        anyFailed && h("td", { class: failedOf(cells) ? "failed" : null }, String(failedOf(cells))))))));
+        anyFailed && h("td", { class: failedOf(cells) ? "failed" : null }, String(failedOf(cells))))),
+      humanRow(anyFailed))));
+  }
+
+  /** What people reach against each other: no ceiling, a measure of how far references differ. */
+  function humanRow(anyFailed) {
+    if (state.slice !== "all" || !state.values.some(({ name }) => summary.human[name])) return null;
+    return h("tr", { class: "human" },
+      h("th", { scope: "row" }, h("div", { class: "name" }, h("span", {}, "one reference against the others", h("small", {}, "human agreement")))),
+      state.values.map((value) => {
+        const [score, low, high, n] = summary.human[value.name] ?? [null, null, null, 0];
+        return h("td", {}, h("span", { class: "number" }, format(score, value.decimals)),
+          low !== null && h("span", { class: "interval" }, `${format(low, value.decimals)} – ${format(high, value.decimals)}`),
+          score !== null && h("span", { class: "interval" }, `n = ${n}`));
+      }),
+      anyFailed && h("td"));
   }
 
   function failedOf(cells) {

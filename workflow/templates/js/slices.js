@@ -1,25 +1,29 @@
-// One value on all slices side by side, on one scale.
+// One value on the slices of one kind side by side, on one scale.
 
 function slicesView(mount) {
-  const state = { value: summary.radar[0] ?? summary.values[0].name };
+  const kindOf = ({ name }) => name.split("=")[0];
+  const kinds = [...new Set(summary.slices.map(kindOf))].filter((kind) => kind !== "all");
+  const state = { value: summary.radar[0] ?? summary.values[0].name, kind: kinds[0] };
   const place = h("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": "Scores by slice" });
   mount.append(
     h("div", { class: "controls" },
-      choice("Metric", summary.values.map((value) => [value.name, value.label]), state.value, (name) => { state.value = name; draw(); })),
+      choice("Metric", summary.values.map((value) => [value.name, value.label]), state.value, (name) => { state.value = name; draw(); }),
+      kinds.length > 1 && choice("Slices by", kinds.map((kind) => [kind, kind]), state.kind, (kind) => { state.kind = kind; draw(); })),
     place);
   draw();
 
   function draw() {
     const value = valueByName.get(state.value);
-    const cells = summary.systems.flatMap((system) => summary.slices.map((slice) => cellOf(system.name, value.name, slice.name)));
+    const shown = summary.slices.filter((slice) => slice.name === "all" || kindOf(slice) === state.kind);
+    const cells = summary.systems.flatMap((system) => shown.map((slice) => cellOf(system.name, value.name, slice.name)));
     const top = Math.max(0, ...cells.map((cell) => cell.high ?? cell.score ?? 0));
     const bottom = Math.min(0, ...cells.map((cell) => cell.low ?? cell.score ?? 0));
     place.replaceChildren(h("table", { class: "slices" },
-      h("thead", {}, h("tr", {}, h("th", { scope: "col" }, "System"), summary.slices.map((slice) =>
+      h("thead", {}, h("tr", {}, h("th", { scope: "col" }, "System"), shown.map((slice) =>
         h("th", { scope: "col" }, slice.label, h("small", {}, `n = ${cellOf(summary.systems[0].name, value.name, slice.name).n}`))))),
       h("tbody", {}, summary.systems.map((system, index) => h("tr", {},
         h("th", { scope: "row" }, system.label),
-        summary.slices.map((slice) => {
+        shown.map((slice) => {
           const cell = cellOf(system.name, value.name, slice.name);
           return h("td", {}, h("span", { class: "number" }, format(cell.score, value.decimals)),
             cell.low !== null && h("span", { class: "interval" }, `${format(cell.low, value.decimals)} – ${format(cell.high, value.decimals)}`),
