@@ -81,6 +81,7 @@ rule html_report:
     """Write the report, one file that opens without network."""
     input:
         comparison=f"{RESULTS}/comparison.json",
+        train=f"{RESULTS}/data/train.parquet",
         samples=f"{RESULTS}/data/test.parquet",
         images=f"{RESULTS}/images/test.parquet",
         captions=expand(f"{RESULTS}/captions/{{system}}.jsonl", system=SYSTEMS),
@@ -124,7 +125,7 @@ rule html_report:
         code=code_digest("html_report"),
     shell:
         "python {params.script} --experiment {params.title:q} --comparison {input.comparison}"
-        " --samples {input.samples} --images {input.images} --captions-dir {params.results}/captions"
+        " --train {input.train} --samples {input.samples} --images {input.images} --captions-dir {params.results}/captions"
         " --scores-dir {params.results}/scores --health-dir {params.results}/health --counts {input.counts}"
         " --left-out {input.left_out}"
         " --preprocess-counts {input.preprocess_counts} --rejected {input.rejected}"

@@ -9,6 +9,7 @@ Scores are simple word overlaps with bootstrap intervals: right in shape and siz
 from __future__ import annotations
 
 import csv
+import dataclasses
 import json
 import sys
 from dataclasses import dataclass
@@ -80,6 +81,10 @@ def make_experiment(folder: Path, n_samples: int = 24, n_systems: int = 5, hosti
     samples = [make_sample(index, rng, hostile) for index in range(n_samples)]
     images = make_images(samples, hostile)
     write_samples(folder / "data" / "test.parquet", samples)
+    # The second test drawing has a twin in the train split.
+    train = [make_sample(n_samples + index, rng, hostile) for index in range(3)]
+    train[2] = dataclasses.replace(train[2], xml=samples[1].xml)
+    write_samples(folder / "data" / "train.parquet", [dataclasses.replace(one, split="train") for one in train])
     write_images(folder / "images" / "test.parquet", images)
     systems = SYSTEMS[:n_systems]
     scores: dict[str, dict[str, np.ndarray]] = {}
@@ -103,6 +108,7 @@ def make_experiment(folder: Path, n_samples: int = 24, n_systems: int = 5, hosti
         {
             "experiment": "demo" + hostile,
             "comparison": folder / "comparison.json",
+            "train": folder / "data" / "train.parquet",
             "samples": folder / "data" / "test.parquet",
             "images": folder / "images" / "test.parquet",
             "captions_dir": folder / "captions",

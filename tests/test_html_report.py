@@ -148,6 +148,7 @@ def test_failures_stand_in_the_banner_with_their_numbers(experiment: Experiment)
     assert "1 of 24 samples (4.2%) are drawn as a blank image" in text
     assert "SmolLM2 zero-shot: 5 of 24 captions (20.8%) cut at the end; 10% tolerated" in text
     assert "CLIP score read only the beginning of long captions: 2 of constant." in text
+    assert "1 of 24 samples (4.2%) leak: their drawing, or one of its group, is in the train split." in text
     assert "6 of 532 raw records were rejected" in text
 
 
@@ -387,6 +388,8 @@ def test_the_banner_leads_to_its_samples(browser: Any, experiment: Experiment) -
     visit = Visit(browser, experiment.arguments["output"])
     visit.page.click("li:has-text('could not be drawn') >> text=Show them")
     assert visit.listed_ids() == ["scenes-0004"]
+    visit.page.click("li:has-text('leak') >> text=Show them")
+    assert visit.listed_ids() == ["scenes-0001"]
     visit.page.click("#health a[data-flag='cut_at_end:smollm2-zero-shot']")
     assert visit.listed_ids() == ids_of(experiment)[::5]
 

@@ -8,7 +8,8 @@ Everything shown is a stranger's: text goes through Jinja's autoescape or the DO
 only ever images in data URIs, and the content security policy allows no script and style but the page's own.
 
     python workflow/scripts/html_report.py --experiment "SVG captioning demo" --comparison comparison.json \
-        --samples data/test.parquet --images images/test.parquet --captions-dir captions --scores-dir scores \
+        --train data/train.parquet --samples data/test.parquet --images images/test.parquet \
+        --captions-dir captions --scores-dir scores \
         --health-dir health \
         --counts data/counts.json --left-out data/left_out.csv \
         --preprocess-counts preprocessed/a.counts.json --rejected preprocessed/a.rejected.csv \
@@ -65,6 +66,7 @@ def main(
     *,
     experiment: str,
     comparison: Path,
+    train: Path,
     samples: Path,
     images: Path,
     captions_dir: Path,
@@ -92,6 +94,7 @@ def main(
     """Read everything, check that the counts add up, write the report."""
     inputs = read_inputs(
         comparison=comparison,
+        train=train,
         samples=samples,
         images=images,
         captions_dir=captions_dir,
@@ -234,6 +237,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--experiment", required=True, help="title of the report")
     parser.add_argument("--comparison", type=Path, required=True, help="comparison.json")
+    parser.add_argument("--train", type=Path, required=True, help="samples of the train split, to find leaked ones")
     parser.add_argument("--samples", type=Path, required=True, help="samples of the test split")
     parser.add_argument("--images", type=Path, required=True, help="images of the test split")
     parser.add_argument("--captions-dir", type=Path, required=True, help="folder of <system>.jsonl")

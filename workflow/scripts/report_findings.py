@@ -133,6 +133,9 @@ def find_alerts(inputs: ReportInputs, ledger: Ledger) -> list[Alert]:
     n = len(inputs.samples)
     if ledger.faults:
         alerts.append(Alert("fault", "The counts do not add up: a stage lost or doubled records.", ledger.faults))
+    if inputs.leaked:
+        text = f"{share(len(inputs.leaked), n)} leak: their drawing, or one of its group, is in the train split."
+        alerts.append(Alert("fault", text, ["Scores of trained systems flatter them on these."], "leaked"))
     for system in inputs.comparison.systems:
         reasons = Counter(c.reason for c in inputs.captions[system.name] if c.status == "failed")
         if reasons:

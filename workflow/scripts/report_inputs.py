@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow.parquet as pq
 
 from caption_health import read_health
 from command import InputError
@@ -79,6 +80,7 @@ class ReportInputs:
     comparison: Comparison
     samples: list[Sample]
     images: list[Image]
+    leaked: set[int]  # places of samples whose drawing, or one of its group, is in the train split
     captions: dict[str, list[Caption]]  # by system
     scores: dict[str, dict[str, np.ndarray]]  # by system and value; nan where there is none
     health: dict[str, Health]  # by system
@@ -98,6 +100,7 @@ class ReportInputs:
 def read_inputs(
     *,
     comparison: Path,
+    train: Path,
     samples: Path,
     images: Path,
     captions_dir: Path,
@@ -136,6 +139,7 @@ def read_inputs(
         comparison=table,
         samples=sample_records,
         images=image_records,
+        leaked=find_leaked(train, sample_records),
         captions=captions,
         scores={system.name: read_values(scores_dir, system.name, table, ids) for system in table.systems},
         health={system.name: read_health_of(health_dir, system.name, ids) for system in table.systems},
@@ -154,6 +158,18 @@ def read_inputs(
         benchmarks=read_benchmarks(benchmarks_dir) if benchmarks_dir else [],
         credits=parse_credits(credits),
     )
+
+
+def find_leaked(train: Path, samples: list[Sample]) -> set[int]:
+    """Places of the samples whose drawing, or one of its group, is in the train split.
+
+    Splitting sees to it that there are none, unless the splits were given with the data.
+    """
+    if not train.is_file():
+        raise InputError(f"{train} does not exist")
+    table = pq.ParquetFile(train).read(columns=["xml", "group"])
+    drawings, groups = set(table["xml"].to_pylist()), set(table["group"].to_pylist())
+    return {place for place, sample in enumerate(samples) if sample.xml in drawings or sample.group in groups}
 
 
 def read_values(scores_dir: Path, system: str, comparison: Comparison, ids: list[str]) -> dict[str, np.ndarray]:

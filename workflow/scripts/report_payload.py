@@ -122,7 +122,8 @@ def samples_payload(inputs: ReportInputs) -> dict[str, Any]:
         "source": [sample.source for sample in inputs.samples],
         "references": [sample.references for sample in inputs.samples],
         "flags": [
-            [*sample.flags, *image.flags] for sample, image in zip(inputs.samples, inputs.images, strict=True)
+            [*sample.flags, *image.flags, *(["leaked"] if place in inputs.leaked else [])]
+            for place, (sample, image) in enumerate(zip(inputs.samples, inputs.images, strict=True))
         ],
         "measures": [[s.n_chars, s.n_shapes, s.n_commands, s.n_colours] for s in inputs.samples],
         "undrawn": {
