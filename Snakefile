@@ -40,6 +40,7 @@ rule all:
         f"{RESULTS}/qualitative.html",
         f"{RESULTS}/README.md",
         [] if config["report"]["wandb"] == "disabled" else f"{RESULTS}/wandb.json",
+        merged_models(),
 
 
 rule fetch_models:
@@ -70,6 +71,7 @@ rule train:
     """The adapters of all models."""
     input:
         expand(f"{RESULTS}/adapters/{{model}}/training.json", model=config["models"]),
+        merged_models(),
 
 
 rule captions:

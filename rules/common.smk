@@ -248,6 +248,13 @@ def systems_option(wildcards):
     return as_json(described)
 
 
+def merged_models():
+    """The records of the merged models that the configuration asks for."""
+    return [
+        f"{RESULTS}/adapters/{name}/merged/merged.json" for name, model in config["models"].items() if model["merge"]
+    ]
+
+
 def captioner_option(wildcards, key, option):
     """An option that only some captioners have: the tokenizer's folder."""
     captioner = config["captioners"][wildcards.system]

@@ -1,8 +1,8 @@
-"""LoRA training: one job a model.
+"""LoRA training: one job a model, and merging where it is wanted.
 
 Required: the base model, data/train.parquet, data/validation.parquet.
 Outputs: adapters/<model>/ with the adapter, its resolved settings, its history and a summary. Checkpoints lie in
-adapters/<model>/checkpoints/, undeclared, so that a retry finds them.
+adapters/<model>/checkpoints/, undeclared, so that a retry finds them. With `merge: true` adapters/<model>/merged/.
 """
 
 
@@ -42,3 +42,27 @@ rule train_lora:
         "python {params.script} --name {wildcards.model} --base {params.base} --train {input.train}"
         " --validation {input.validation} --prompt {params.prompt:q} --settings {params.settings:q}"
         " --seed {params.seed} --devices {params.devices} --output-dir {params.folder} 3>&2 &> {log}"
+
+
+rule merge_adapter:
+    """Merge the adapter of a model into its base: a model that loads without peft."""
+    input:
+        base=lambda wildcards: model_manifest(base_of(wildcards)["source"]),
+        adapter=f"{RESULTS}/adapters/{{model}}/adapter_model.safetensors",
+    output:
+        f"{RESULTS}/adapters/{{model}}/merged/merged.json",
+    log:
+        f"{RESULTS}/logs/merge_adapter/{{model}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/merge_adapter/{{model}}.tsv"
+    conda:
+        "../envs/main.yaml"
+    threads: 4
+    params:
+        script=script("merge_adapter"),
+        folder=output_folder,
+        base=lambda wildcards: model_folder(base_of(wildcards)["source"]),
+        code=code_digest("merge_adapter"),
+    shell:
+        "python {params.script} --base {params.base} --adapter $(dirname {input.adapter})"
+        " --output-dir {params.folder} 3>&2 &> {log}"

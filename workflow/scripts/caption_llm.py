@@ -39,9 +39,9 @@ from command import InputError, Progress, run_command, say
 from examples import FewShotSettings, choose_examples
 from json_settings import settings_from_json
 from llm_engines import ENGINES, DecodingSettings, Engine, EngineJob, Prompt, Written
-from model_files import check_model_folder, file_digest, model_digest
+from model_files import check_adapter, check_model_folder, file_digest, model_digest
 from prompts import Example, PromptSettings, end_of_turn_ids, prompt_form, prompt_tokens
-from records import Caption, Sample, read_json, read_samples
+from records import Caption, Sample, read_samples
 
 
 @dataclass(frozen=True)
@@ -74,17 +74,6 @@ def read_systems(text: str) -> dict[str, LlmSystem]:
         few_shot = read.few_shot and settings_from_json(FewShotSettings, json.dumps(read.few_shot), f"{name}.few_shot")
         systems[name] = LlmSystem(Path(read.adapter) if read.adapter else None, few_shot or None)
     return systems
-
-
-def check_adapter(adapter: Path, base: Path) -> None:
-    """Raise InputError for an adapter that was trained on another base."""
-    trained_on, found = read_json(adapter / "training.json")["base_digest"], model_digest(base)
-    if trained_on != found:
-        name = Path(read_json(adapter / "adapter_config.json")["base_model_name_or_path"]).name
-        raise InputError(
-            f"the adapter {adapter} was trained on another base: {name} with the weights digest {trained_on[:12]}, but "
-            f"{base} has {found[:12]}; train it again or name its own base"
-        )
 
 
 def plan_work(

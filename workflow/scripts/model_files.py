@@ -69,3 +69,14 @@ def check_model_folder(folder: Path) -> None:
         unsafe = sorted(path.name for path in folder.iterdir() if path.suffix in UNSAFE_SUFFIXES)
         found = f" (only {', '.join(unsafe)}, formats that are not loaded)" if unsafe else ""
         raise InputError(f"{folder} has no safetensors weights{found}; save the model with save_pretrained first")
+
+
+def check_adapter(adapter: Path, base: Path) -> None:
+    """Raise InputError for an adapter that was trained on another base."""
+    trained_on = read_json(adapter / "training.json")["base_digest"]
+    found = model_digest(base)
+    if trained_on != found:
+        raise InputError(
+            f"the adapter {adapter} was trained on another base: weights digest {trained_on[:12]}, but {base} has "
+            f"{found[:12]}; train it again or name its own base"
+        )
