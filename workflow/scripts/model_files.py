@@ -73,10 +73,10 @@ def check_model_folder(folder: Path) -> None:
 
 def check_adapter(adapter: Path, base: Path) -> None:
     """Raise InputError for an adapter that was trained on another base."""
-    trained_on = read_json(adapter / "training.json")["base_digest"]
-    found = model_digest(base)
+    trained_on, found = read_json(adapter / "training.json")["base_digest"], model_digest(base)
     if trained_on != found:
+        name = Path(read_json(adapter / "adapter_config.json")["base_model_name_or_path"]).name
         raise InputError(
-            f"the adapter {adapter} was trained on another base: weights digest {trained_on[:12]}, but {base} has "
-            f"{found[:12]}; train it again or name its own base"
+            f"the adapter {adapter} was trained on another base: {name} with the weights digest {trained_on[:12]}, but "
+            f"{base} has {found[:12]}; train it again or name its own base"
         )
