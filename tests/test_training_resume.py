@@ -149,6 +149,16 @@ def test_other_settings_start_anew(base_and_data, tmp_path, monkeypatch, capfd):
     assert "resumes" not in log
 
 
+def test_a_training_goes_on_with_other_tracking(base_and_data, whole, tmp_path, monkeypatch, capfd):
+    with monkeypatch.context() as patch:
+        interrupt(patch, StopOnSignal, "on_step_end", 6, kill)
+        with pytest.raises(Killed):
+            train(*base_and_data, tmp_path / "out", **SETTINGS)
+    train(*base_and_data, tmp_path / "out", **SETTINGS, tensorboard=True, keep_checkpoints=1)
+    assert "resumes from step 4" in capfd.readouterr().err
+    assert same_adapters(whole, tmp_path / "out")
+
+
 def write_checkpoints(folder, steps):
     for step in steps:
         checkpoint = folder / f"checkpoint-{step}"

@@ -15,6 +15,7 @@ SIGTERM saves a checkpoint and ends with exit code 75 (try again); the same comm
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import os
 import shutil
 import signal
@@ -106,8 +107,8 @@ def train_prepared(
         name, model, pad_id, prepared.splits, settings, seed, checkpoints
     )
     say_plan(name, trainer, prepared, settings, checkpoints)
-    tracked = {"settings": prepared.identity["settings"], "parameters": prepared.identity["parameters"]}
-    for callback in tracking_callbacks(name, settings, checkpoints, {**tracked, "seed": seed}):
+    tracked = {"settings": dataclasses.asdict(settings), "parameters": prepared.identity["parameters"], "seed": seed}
+    for callback in tracking_callbacks(name, settings, checkpoints, tracked):
         trainer.add_callback(callback)
     run_trainer(name, trainer, keep_best, prepared, settings, resume_from)
     history, step = trainer.state.log_history, trainer.state.global_step

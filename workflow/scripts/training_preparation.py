@@ -27,6 +27,8 @@ from training_settings import TrainingSettings
 
 SPLITS = ("train", "validation")
 TOKENIZER_FILES = ("tokenizer.json", "tokenizer.model", "tokenizer_config.json", "chat_template.jinja")
+# What changes nothing in the adapter: an interrupted training goes on where these differ.
+WITHOUT_EFFECT = ("keep_checkpoints", "wandb", "tensorboard")
 # Adapter, and AdamW's two numbers for each of its parameters.
 CHECKPOINT_SIZE_IN_ADAPTERS = 3
 
@@ -59,7 +61,7 @@ def prepare_training(
     check_disk(checkpoints, counts["adapter_bytes"], settings)
     samples = {split: read_split(files[split]) for split in SPLITS}
     identity = {
-        "settings": dataclasses.asdict(settings),
+        "settings": {key: value for key, value in dataclasses.asdict(settings).items() if key not in WITHOUT_EFFECT},
         "prompt": dataclasses.asdict(prompt),
         "seed": seed,
         "devices": n_devices,
