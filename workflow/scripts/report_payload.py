@@ -16,12 +16,14 @@ import zlib
 from dataclasses import dataclass
 from typing import Any
 
+from records import Image
 from report_comparison import FAMILY_LABELS, Comparison, Value
 from report_inputs import ReportInputs, Training
 from report_page import decimals_of
 from report_style import OKABE_ITO, SCALINGS, Style, make_axes
 
 DRAWINGS_A_PART = 50
+ESTIMATED_BY = 100  # images that show how large all will be
 MOST_DRAWING_BYTES = 10_000_000  # leaves a third of the page's 15 MB to captions and scores of 2,000 samples
 # Characters that end a script element or a line of JavaScript.
 _ESCAPES = {ord(character): f"\\u{ord(character):04x}" for character in "<>&\u2028\u2029"}
@@ -155,22 +157,29 @@ def samples_payload(inputs: ReportInputs) -> dict[str, Any]:
 def pack_drawings(inputs: ReportInputs, most_bytes: int = MOST_DRAWING_BYTES) -> PackedDrawings:
     """Drawings as SVG text, images as WebP: the pixels of the PNG, or fewer where all would exceed `most_bytes`."""
     svgs = [displayable_svg(sample.xml) for sample in inputs.samples]
-    n_drawing_bytes = sum(len(zlib.compress(svg.encode())) for svg in svgs)
-    for packing in PACKINGS:
-        images = [None if image.png is None else pack_image(image.png, packing) for image in inputs.images]
-        # In the page both are in base64; deflate takes back what base64 puts on inside of the parts.
-        n_bytes = 4 / 3 * (n_drawing_bytes + sum(len(image) for image in images if image))
-        if n_bytes <= most_bytes:
-            break
+    packing = choose_packing(svgs, inputs.images, most_bytes)
     rows = [
-        [svg, None if packed is None else base64.b64encode(packed).decode(), image.width, image.height]
-        for svg, packed, image in zip(svgs, images, inputs.images, strict=True)
+        [svg, image.png and base64.b64encode(pack_image(image.png, packing)).decode(), image.width, image.height]
+        for svg, image in zip(svgs, inputs.images, strict=True)
     ]
     parts = (rows[start : start + DRAWINGS_A_PART] for start in range(0, len(rows), DRAWINGS_A_PART))
     return PackedDrawings(
         parts=[base64.b64encode(zlib.compress(json.dumps(part).encode(), 9)).decode() for part in parts],
         reduced=packing.words,
     )
+
+
+def choose_packing(svgs: list[str], images: list[Image], most_bytes: int) -> Packing:
+    """The first packing with which all drawings fit, by `ESTIMATED_BY` of the images; else the last one."""
+    # In the page all is in base64, of which deflate takes back what the base64 inside of the parts puts on.
+    drawings = sum(len(zlib.compress(svg.encode())) for svg in svgs)
+    pngs = [image.png for image in images if image.png is not None]
+    some = pngs[:: math.ceil(len(pngs) / ESTIMATED_BY)] if pngs else []
+    for packing in PACKINGS:
+        pictures = sum(len(pack_image(png, packing)) for png in some) * len(pngs) / max(1, len(some))
+        if 4 / 3 * (drawings + pictures) <= most_bytes:
+            return packing
+    return PACKINGS[-1]
 
 
 def displayable_svg(xml: str) -> str:
@@ -183,9 +192,9 @@ def displayable_svg(xml: str) -> str:
 
 def pack_image(png: bytes, packing: Packing) -> bytes:
     """An image as WebP; without a quality the same pixels, in a third of the bytes of the PNG."""
-    from PIL import Image
+    from PIL import Image as Pillow
 
-    image: Any = Image.open(io.BytesIO(png))
+    image: Any = Pillow.open(io.BytesIO(png))
     image = image.convert("RGBA" if "A" in image.getbands() or "transparency" in image.info else "RGB")
     packed = io.BytesIO()
     if packing.quality is None:
