@@ -42,7 +42,13 @@ def test_all_charts_are_written_in_three_formats_with_equal_bytes(path: Path, tm
         main(comparison=path, values=VALUES, output_dir=tmp_path / run)
     names = {str(file.relative_to(tmp_path / "first")) for file in (tmp_path / "first").rglob("*.*")}
     assert {f"radar.{ending}" for ending in ("png", "svg", "pdf")} <= names
-    assert {"forest.svg", "systems/cogvlm.pdf", "families/lora.png", "families/zero_shot.svg"} <= names
+    assert {
+        "forest.svg",
+        "systems/cogvlm.pdf",
+        "families/lora.png",
+        "families/zero_shot.svg",
+        "bases/smollm2.pdf",
+    } <= names
     for name in names:
         assert (tmp_path / "first" / name).read_bytes() == (tmp_path / "second" / name).read_bytes(), name
 
