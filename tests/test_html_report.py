@@ -7,7 +7,7 @@ import json
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pytest
@@ -529,13 +529,18 @@ FAINT_TEXTS = r"""() => {
 }"""
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_all_texts_stand_out_from_what_is_behind_them(browser: Any, experiment: Experiment, scheme: str) -> None:
+@pytest.mark.parametrize(("scheme", "media"), [("light", "screen"), ("dark", "screen"), ("dark", "print")])
+def test_all_texts_stand_out_from_what_is_behind_them(
+    browser: Any, experiment: Experiment, scheme: str, media: Literal["screen", "print"]
+) -> None:
     visit = Visit(browser, experiment.arguments["output"], color_scheme=scheme)
     visit.page.evaluate("document.querySelectorAll('details').forEach((details) => { details.open = true; })")
     visit.select("Differences from", "constant")
     visit.page.click("#charts-mount .chip:has-text('constant')")
+    visit.page.emulate_media(media=media)
     checked, faint = visit.page.evaluate(FAINT_TEXTS)
+    if media == "print":
+        assert visit.page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
     assert checked > 300
     assert faint == []
 
