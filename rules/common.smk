@@ -6,6 +6,7 @@ Their output goes to the rule's log; descriptor 3 stays the terminal, where they
 """
 
 import os
+import shlex
 import sys
 from pathlib import Path
 
@@ -274,6 +275,19 @@ def baseline_inputs(wildcards):
         inputs["train_features"] = f"{RESULTS}/clip_features/train.parquet"
         inputs["features"] = f"{RESULTS}/clip_features/test.parquet"
     return inputs
+
+
+def metric_models(wildcards):
+    """The manifest of a metric's model; nothing for a metric without one."""
+    options = config["metric_options"].get(wildcards.metric, {})
+    return [model_manifest(options["source"])] if "source" in options else []
+
+
+def metric_options(wildcards):
+    """The options that give a metric its model and settings; empty for a metric without."""
+    options = config["metric_options"].get(wildcards.metric, {})
+    model = f"--model {model_folder(options['source'])}" if "source" in options else ""
+    return f"{model} --settings {shlex.quote(as_json(options['settings']))}" if options else ""
 
 
 def token_counts(wildcards):

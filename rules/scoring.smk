@@ -102,6 +102,7 @@ rule score_text:
         tokens=f"{RESULTS}/tokens/systems/{{system}}.jsonl",
         reference_tokens=f"{RESULTS}/tokens/references.jsonl",
         paraphrases=f"{RESULTS}/tokens/paraphrases.gz",
+        model=metric_models,
     output:
         scores=f"{RESULTS}/scores/{{system}}/{{metric}}.json",
         table=f"{RESULTS}/scores/{{system}}/{{metric}}.parquet",
@@ -113,11 +114,13 @@ rule score_text:
         "../envs/main.yaml"
     params:
         script=script("score_text"),
+        options=metric_options,
         code=lambda wildcards: code_digest("score_text", f"metrics/{wildcards.metric}"),
     shell:
         "python {params.script} --metric {wildcards.metric} --system {wildcards.system}"
         " --captions {input.captions} --samples {input.samples} --tokens {input.tokens}"
-        " --reference-tokens {input.reference_tokens} --paraphrases {input.paraphrases} --output {output.scores}"
+        " --reference-tokens {input.reference_tokens} --paraphrases {input.paraphrases} {params.options}"
+        " --output {output.scores}"
         " --table {output.table} 3>&2 &> {log}"
 
 
@@ -161,6 +164,7 @@ rule score_human:
     input:
         samples=f"{RESULTS}/data/test.parquet",
         reference_tokens=f"{RESULTS}/tokens/references.jsonl",
+        model=metric_models,
     output:
         scores=f"{RESULTS}/human/{{metric}}.json",
         table=f"{RESULTS}/human/{{metric}}.parquet",
@@ -170,10 +174,12 @@ rule score_human:
         "../envs/main.yaml"
     params:
         script=script("score_human"),
+        options=metric_options,
         code=lambda wildcards: code_digest("score_human", f"metrics/{wildcards.metric}"),
     shell:
         "python {params.script} --metric {wildcards.metric} --samples {input.samples}"
-        " --reference-tokens {input.reference_tokens} --output {output.scores} --table {output.table}"
+        " --reference-tokens {input.reference_tokens} {params.options}"
+        " --output {output.scores} --table {output.table}"
         " 3>&2 &> {log}"
 
 

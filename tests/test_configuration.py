@@ -59,6 +59,16 @@ def test_a_file_of_captions_is_a_system_of_its_own_family(config, tmp_path):
     assert config["health"]["max_rates"] == default_settings("health")["max_rates"]
 
 
+def test_a_metric_that_needs_a_model_says_so_before_anything_runs(config, tmp_path):
+    config["metrics"] = ["bleu", "bert_score"]
+    assert only_fault(config) == (
+        "metrics: bert_score needs a model; say where it comes from under metric_options.bert_score.source"
+    )
+    config["metric_options"] = {"bert_score": {"source": {"path": str(tmp_path)}, "settings": {"layer": 17}}}
+    assert find_faults(config, SCHEMA) == []
+    assert model_folder_name({"path": str(tmp_path)}) in fetched_sources(config)
+
+
 def test_an_unknown_key_names_the_nearest_one(config):
     config["presets"]["test3"]["learning_rat"] = 1e-4
     assert only_fault(config) == "presets.test3.learning_rat: unknown key; did you mean 'learning_rate'?"

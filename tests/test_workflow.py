@@ -47,6 +47,26 @@ def test_a_file_of_captions_is_imported_scored_and_looked_at(full_project):
     assert (jobs["import_captions"], jobs["caption_health"], jobs["score_text"]) == (1, 11, 44)
 
 
+def test_a_metric_of_a_user_and_one_with_a_model_are_planned_for_every_system(full_project):
+    """One file in metrics/ and its name in the configuration, nothing else."""
+    (full_project / "workflow/scripts/metrics/n_words.py").write_text(
+        "import numpy as np\nfrom metrics import MeanMetric, ValueInfo\n\n\n"
+        "class WordCount(MeanMetric):\n"
+        "    name = 'n_words'\n"
+        "    values = {'n_words': ValueInfo('words', 0, 50)}\n\n"
+        "    def values_of_samples(self, texts):\n"
+        "        return {'n_words': np.array([len(text.split()) for text in texts.tokens], float)}\n\n\n"
+        "METRIC = WordCount()\n"
+    )
+    config = yaml.safe_load((full_project / "config.yaml").read_text())
+    config["metrics"] += ["n_words", "sentence_similarity"]
+    (full_project / "encoder").mkdir()
+    config["metric_options"] = {"sentence_similarity": {"source": {"path": "encoder"}}}
+    (full_project / "config.yaml").write_text(yaml.safe_dump(config))
+    jobs = planned_jobs(full_project, "--cores", "1")
+    assert (jobs["score_text"], jobs["score_human"], jobs["score_clip"]) == (60, 6, 10)
+
+
 def test_the_demo_is_planned(tmp_path):
     jobs = planned_jobs(copy_project(tmp_path / "project"), "--profile", "profiles/demo")
     assert (jobs["train_lora"], jobs["caption_llm"], jobs["train_clip_heads"]) == (2, 3, 1)

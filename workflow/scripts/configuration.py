@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from command import InputError, run_command
+from metrics import load_metric
 
 Configuration = dict[str, Any]
 
@@ -141,6 +142,9 @@ def _model_sources(config: Configuration) -> Iterator[tuple[str, dict[str, Any]]
             yield f"captioners.{name}.tokenizer", captioner["tokenizer"]
     if "source" in config["clip"]:
         yield "clip.source", config["clip"]["source"]
+    for name, options in config.get("metric_options", {}).items():
+        if "source" in options:
+            yield f"metric_options.{name}.source", options["source"]
     for tower in ("vision", "text"):
         if "train" in config["clip"]:
             yield f"clip.train.{tower}", config["clip"]["train"][tower]
@@ -153,6 +157,14 @@ def _metric_faults(config: Configuration) -> Iterator[str]:
             near = difflib.get_close_matches(name, known, n=1)
             hint = f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(known)}"
             yield f"metrics: unknown metric {name!r}; {hint}"
+            continue
+        try:
+            needs_model = load_metric(name).needs_model
+        except InputError as error:  # a file of the user's that is no metric
+            yield f"metrics: {error}"
+            continue
+        if needs_model and "source" not in config.get("metric_options", {}).get(name, {}):
+            yield f"metrics: {name} needs a model; say where it comes from under metric_options.{name}.source"
 
 
 def _decoding_faults(decoding: dict[str, Any]) -> Iterator[str]:

@@ -15,15 +15,15 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import json
 from pathlib import Path
 
 import numpy as np
 
 from command import InputError, run_command, say
-from java_tools import PTB_VERSION
 from metrics import Texts, load_metric
 from records import Caption, Sample, read_samples
-from score_text import check_same_ids, describe_counts
+from score_text import add_model_options, check_same_ids, describe_counts, sign
 from scores import collect_scores, write_scores
 from tokenize_captions import read_tokens
 
@@ -47,7 +47,16 @@ def average_rows(column: np.ndarray, counts: list[int]) -> np.ndarray:
     return np.add.reduceat(column, starts) / np.array(counts) if counts else column
 
 
-def main(*, metric: str, samples: Path, reference_tokens: Path, output: Path, table: Path) -> None:
+def main(
+    *,
+    metric: str,
+    samples: Path,
+    reference_tokens: Path,
+    output: Path,
+    table: Path,
+    model: Path | None = None,
+    settings: str = "{}",
+) -> None:
     """Score all references of samples that have two or more."""
     scorer = load_metric(metric)
     every, tokens = read_samples(samples), list(read_tokens(reference_tokens))
@@ -56,10 +65,9 @@ def main(*, metric: str, samples: Path, reference_tokens: Path, output: Path, ta
         raise InputError(f"{reference_tokens} has other references than {samples}; tokenise them again")
     chosen = [(sample, texts) for sample, (_, texts) in zip(every, tokens, strict=True) if len(texts) > 1]
     texts, counts = leave_one_out([sample for sample, _ in chosen], [texts for _, texts in chosen])
+    texts = dataclasses.replace(texts, model=model, settings=json.loads(settings))
     columns = {name: average_rows(column, counts) for name, column in scorer.score_samples(texts).items()}
-    signature = scorer.signature(
-        tokens=PTB_VERSION, n_references=f"{describe_counts(texts.reference_tokens)} of others"
-    )
+    signature = sign(scorer, texts, f"{describe_counts(texts.reference_tokens)} of others")
     captions = [Caption(sample.id, "") for sample, _ in chosen]
     scores = collect_scores(scorer, "human", captions, columns, signature)
     values = write_scores(output, table, scorer, scores)
@@ -72,6 +80,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--metric", required=True, help="name of a file in metrics/, e.g. bleu")
     parser.add_argument("--samples", type=Path, required=True, help="data/test.parquet")
     parser.add_argument("--reference-tokens", type=Path, required=True, help="tokens/references.jsonl")
+    add_model_options(parser)
     parser.add_argument("--output", type=Path, required=True, help="human/<metric>.json")
     parser.add_argument("--table", type=Path, required=True, help="human/<metric>.parquet")
     return parser

@@ -14,12 +14,14 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import json
 from collections.abc import Sequence
 from pathlib import Path
 
 from command import InputError, run_command, say
 from java_tools import PTB_VERSION
-from metrics import Texts, load_metric
+from metrics import Metric, Texts, load_metric
+from model_files import model_digest
 from records import Sample, read_captions, read_samples
 from scores import collect_scores, write_scores
 from tokenize_captions import read_tokens
@@ -36,12 +38,19 @@ def main(
     output: Path,
     table: Path,
     paraphrases: Path | None = None,
+    model: Path | None = None,
+    settings: str = "{}",
 ) -> None:
     """Score all samples, the failed captions among them, and write values, statistics and signature."""
     scorer = load_metric(metric)
-    texts = dataclasses.replace(read_texts(captions, samples, tokens, reference_tokens), paraphrases=paraphrases)
+    texts = dataclasses.replace(
+        read_texts(captions, samples, tokens, reference_tokens),
+        paraphrases=paraphrases,
+        model=model,
+        settings=json.loads(settings),
+    )
     columns = scorer.score_samples(texts)
-    signature = scorer.signature(tokens=PTB_VERSION, n_references=describe_counts(texts.reference_tokens))
+    signature = sign(scorer, texts, describe_counts(texts.reference_tokens))
     scores = collect_scores(scorer, system, texts.captions, columns, signature)
     values = write_scores(output, table, scorer, scores)
     shown = ", ".join(f"{name} {'missing' if value is None else f'{value:.3f}'}" for name, value in values.items())
@@ -71,6 +80,19 @@ def read_texts(captions: Path, samples: Path, tokens: Path, reference_tokens: Pa
         tokens=[texts[0] for _, texts in caption_tokens],
         reference_tokens=[references for _, references in reference_records],
     )
+
+
+def sign(metric: Metric, texts: Texts, n_references: str) -> str:
+    """The metric's signature with what only these texts tell: the model's name and digest, settings, references."""
+    model = {"model": texts.model.name, "weights": model_digest(texts.model)[:12]} if texts.model else {}
+    tokens = {} if metric.needs_model else {"tokens": PTB_VERSION}
+    return metric.signature(**tokens, **model, **texts.settings, n_references=n_references)
+
+
+def add_model_options(parser: argparse.ArgumentParser) -> None:
+    """Options of metrics that need more than texts."""
+    parser.add_argument("--model", type=Path, help="folder of the model of a metric that needs one")
+    parser.add_argument("--settings", default="{}", help="JSON: the metric's own settings")
 
 
 def check_same_ids(path: Path, ids: Sequence[str], samples: Sequence[Sample]) -> None:
@@ -103,6 +125,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--tokens", type=Path, required=True, help="the captions, tokenised")
     parser.add_argument("--reference-tokens", type=Path, required=True, help="the references, tokenised")
     parser.add_argument("--paraphrases", type=Path, help="METEOR's table for these references, made with them")
+    add_model_options(parser)
     parser.add_argument("--output", type=Path, required=True, help="scores/<system>/<metric>.json")
     parser.add_argument("--table", type=Path, required=True, help="scores/<system>/<metric>.parquet")
     return parser

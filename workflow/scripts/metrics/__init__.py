@@ -37,7 +37,7 @@ import abc
 import difflib
 import importlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -77,6 +77,15 @@ class Texts:
     tokens: list[str]  # the caption, PTB-tokenised: lower case, no punctuation, words joined by one space
     reference_tokens: list[list[str]]  # the references likewise, at least one a sample
     paraphrases: Path | None = None  # METEOR's table for these references, where it was made beforehand
+    model: Path | None = None  # folder of the model of a metric that needs one
+    settings: Mapping[str, Any] = field(default_factory=dict)  # the configuration's metric_options.<metric>.settings
+
+    @property
+    def model_folder(self) -> Path:
+        """The folder of the metric's model. Raises InputError where none was given."""
+        if self.model is None:
+            raise InputError("this metric needs a model: name its folder by --model, metric_options.<metric>.source")
+        return self.model
 
 
 class Metric(abc.ABC):
@@ -84,6 +93,7 @@ class Metric(abc.ABC):
 
     name: ClassVar[str]  # the module's name
     values: ClassVar[dict[str, ValueInfo]]  # value name → how it is shown
+    needs_model: ClassVar[bool] = False  # whether metric_options.<name>.source must name a model
     facts: ClassVar[dict[str, str]] = {}  # what else the signature says of the implementation
 
     @abc.abstractmethod
@@ -118,7 +128,7 @@ class MeanMetric(Metric):
 
     @abc.abstractmethod
     def values_of_samples(self, inputs: Any) -> dict[str, np.ndarray]:
-        """Each value by its name, one float a sample, nan where it does not apply."""
+        """Each value by its name, one float a sample, nan where it does not apply; and `truncated`, if it has that."""
 
     def score_samples(self, inputs: Any) -> dict[str, np.ndarray]:
         columns = dict(self.values_of_samples(inputs))

@@ -49,10 +49,6 @@ class ClipScore(MeanMetric):
         "prefix": f"{HESSEL_PREFIX.strip()!r} for clipscore and refclipscore, none for clip_score",
     }
 
-    def score_samples(self, similarities: ClipSimilarities) -> dict[str, np.ndarray]:
-        """Values and statistics, and which captions were truncated."""
-        return {**super().score_samples(similarities), TRUNCATED: similarities.truncated.astype(float)}
-
     def values_of_samples(self, similarities: ClipSimilarities) -> dict[str, np.ndarray]:
         clipscore = HESSEL_WEIGHT * np.maximum(similarities.image_prefixed_caption, 0.0)
         closest = np.maximum(similarities.caption_references, 0.0)
@@ -65,10 +61,11 @@ class ClipScore(MeanMetric):
             "refclipscore": refclipscore,
         }
         has_image = ~np.isnan(similarities.image_caption)
-        return {
+        scores = {
             name: np.where(has_image & similarities.failed, 0.0, np.where(has_image, column, np.nan))
             for name, column in values.items()
         }
+        return {**scores, TRUNCATED: similarities.truncated.astype(float)}
 
 
 METRIC = ClipScore()
