@@ -51,17 +51,33 @@ class Clip:
 
     @torch.inference_mode()
     def encode_texts(self, texts: Sequence[str], batch_size: int = 64) -> np.ndarray:
-        """Features of texts, equal ones computed once.
+        """Features of texts, equal ones computed once, short and long ones in batches of their own.
 
         Longer ones than the context are truncated by the tokenizer, the end token kept.
         """
-        different = list(dict.fromkeys(texts))
+        different = sorted(set(texts), key=lambda text: (len(text), text))
         batches = [different[start : start + batch_size] for start in range(0, len(different), batch_size)]
-        features = [self.model.encode_text(self.tokenizer(batch).to(self.device), normalize=True) for batch in batches]
+        features = [self._encode_tokens(self.tokenizer(batch).to(self.device)) for batch in batches]
         if not features:
             return np.zeros((0, 1), np.float32)
         place = {text: row for row, text in enumerate(different)}
         return torch.cat(features).float().cpu().numpy()[[place[text] for text in texts]]
+
+    def _encode_tokens(self, tokens: torch.Tensor) -> torch.Tensor:
+        """Features of one batch of tokens, without computing what follows the last end token of the batch.
+
+        In open_clip's own text tower attention looks backwards only and the feature is read at the end token (the
+        highest number), so that what stands behind it, mostly 60 of 77 tokens, changes nothing.
+        """
+        model = self.model
+        if getattr(model, "attn_mask", None) is None or model.text_pool_type != "argmax":
+            return model.encode_text(tokens, normalize=True)
+        n_tokens = int(tokens.argmax(dim=-1).max()) + 1
+        trimmed = {
+            "positional_embedding": model.positional_embedding[:n_tokens],
+            "attn_mask": model.attn_mask[:n_tokens, :n_tokens],
+        }
+        return torch.func.functional_call(model, trimmed, (), {"text": tokens[:, :n_tokens]})[1]
 
     def is_truncated(self, text: str) -> bool:
         """Whether a text has more tokens than the context holds."""
