@@ -114,6 +114,9 @@ def test_tokens_are_made_once_before_any_process_waits_for_another(tmp_path, mon
     files = {split: data / f"{split}.parquet" for split in ("train", "validation")}
     settings = training_preparation.TrainingSettings()
     training_preparation.prepare_training("tiny", base, files, PromptSettings(), settings, **arguments)
+    with pytest.raises(InputError, match="1 processes train together and 2 were prepared: the effective batch"):
+        read_prepared(tmp_path / "checkpoints")
+    monkeypatch.setenv("WORLD_SIZE", "2")
     monkeypatch.setattr(training_preparation, "encode_samples", lambda *_: pytest.fail("tokens are made again"))
     assert len(read_prepared(tmp_path / "checkpoints").splits["train"].samples) == 20
     training_preparation.prepare_training("tiny", base, files, PromptSettings(), settings, **arguments)

@@ -76,9 +76,15 @@ def prepare_training(
 
 
 def read_prepared(checkpoints: Path) -> Prepared:
-    """What prepare_training has made. Raises InputError where it has not run."""
-    splits = {split: read_encoded(tokens_file(checkpoints, split)) for split in SPLITS}
-    return Prepared(read_json(checkpoints / "identity.json"), splits)
+    """What prepare_training has made. Raises InputError where it has not run, or for other than these processes."""
+    record = checkpoints / "identity.json"
+    identity = read_json(record) if record.is_file() else {"devices": 0}
+    if identity["devices"] != devices_here():
+        raise InputError(
+            f"{devices_here()} processes train together and {identity['devices']} were prepared: the effective batch "
+            "would be another; start train_lora.py itself with --devices, it launches its processes"
+        )
+    return Prepared(identity, {split: read_encoded(tokens_file(checkpoints, split)) for split in SPLITS})
 
 
 def check_devices(n_devices: int) -> None:
