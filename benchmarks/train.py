@@ -7,7 +7,7 @@ Without --base and --train it takes SmolLM2-135M and the demo's train split, whi
 missing. Sides, each in a process of its own, all with the same LoRA matrices, tokens, batch size and learning rate:
 
 * `ours`: batches of like length, logits of the captions alone;
-* `padded`: Trainer on samples padded to the longest one;
+* `padded`: Trainer on samples padded to the longest of the train split;
 * `trl` and `trl_plain`: SFTTrainer as it comes (gradient checkpointing on), and without gradient checkpointing.
 
 Printed are real tokens (no padding) a second, after the first step, and the peak memory of the process or GPU.
@@ -81,7 +81,7 @@ def main(
     if side:
         assert base is not None
         assert examples is not None
-        measured = measure(side, base, read_json(examples), batch_size)
+        measured = measure(side, base, batch_size=batch_size, **read_json(examples))
         sys.stdout.write(json.dumps(measured) + "\n")
         return
     base, train = find_demo(base, train)
@@ -112,15 +112,16 @@ def find_demo(base: Path | None, train: Path | None) -> tuple[Path, Path]:
     return base or ROOT / DEMO_BASE, train or ROOT / DEMO_TRAIN
 
 
-def choose_examples(base: Path, train: Path, n_examples: int) -> list[dict[str, list[int]]]:
-    """Prompt and caption tokens of that many random samples."""
+def choose_examples(base: Path, train: Path, n_examples: int) -> dict[str, Any]:
+    """Prompt and caption tokens of that many random samples, and the length of the longest in the whole split."""
     samples = read_samples(train)
     if len(samples) < n_examples:
         raise InputError(f"{train} has {len(samples)} samples and {n_examples} are needed; lower --n-steps")
-    chosen = random.Random(0).sample(samples, n_examples)
     tokenizer = AutoTokenizer.from_pretrained(base, local_files_only=True)
-    encoded = encode_samples(tokenizer, chosen, PROMPT, "shorten", 2**31).samples
-    return [{"prompt": list(one.prompt), "caption": list(one.captions[0])} for one in encoded]
+    encoded = encode_samples(tokenizer, samples, PROMPT, "shorten", 2**31).samples
+    chosen = random.Random(0).sample(encoded, n_examples)
+    examples = [{"prompt": list(one.prompt), "caption": list(one.captions[0])} for one in chosen]
+    return {"examples": examples, "longest": max(len(one) for one in encoded)}
 
 
 def write_random_llama(folder: Path, tokenizer_folder: Path, shape: str) -> Path:
@@ -166,7 +167,9 @@ def ratios(sides: dict[str, dict[str, float]], pace: str, suffix: str) -> dict[s
     }
 
 
-def measure(side: str, base: Path, examples: list[dict[str, list[int]]], batch_size: int) -> dict[str, float]:
+def measure(
+    side: str, base: Path, *, examples: list[dict[str, list[int]]], longest: int, batch_size: int
+) -> dict[str, float]:
     """Train one pass over the examples on one side; pace and peak memory."""
     set_seed(0)
     settings = TrainingSettings(
@@ -174,7 +177,8 @@ def measure(side: str, base: Path, examples: list[dict[str, list[int]]], batch_s
     )
     with tempfile.TemporaryDirectory() as temporary:
         model = load_model(base, settings)
-        trainer = MAKERS[side](model, base, examples, settings, Path(temporary))
+        options = {"length": longest} if side == "padded" else {}
+        trainer = MAKERS[side](model, base, examples, settings, Path(temporary), **options)
         clock = Clock()
         trainer.add_callback(clock)
         trainer.training_step = clock.counting(trainer.training_step)
@@ -214,8 +218,10 @@ def make_ours(model: Any, base: Path, examples: list[dict], settings: TrainingSe
     return build_trainer("benchmark", model, pad_id_of(base), splits, settings, 0, folder)[0]
 
 
-def make_padded(model: Any, base: Path, examples: list[dict], settings: TrainingSettings, folder: Path) -> Trainer:
-    length, pad_id = max(len(one["prompt"]) + len(one["caption"]) for one in examples), pad_id_of(base)
+def make_padded(
+    model: Any, base: Path, examples: list[dict], settings: TrainingSettings, folder: Path, length: int
+) -> Trainer:
+    pad_id = pad_id_of(base)
 
     def padded(one: dict[str, list[int]]) -> dict[str, list[int]]:
         ids, n_pads = one["prompt"] + one["caption"], length - len(one["prompt"]) - len(one["caption"])
