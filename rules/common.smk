@@ -123,6 +123,15 @@ def base_entry(system):
     return config["bases"][SYSTEMS[system]["base"]]
 
 
+def proof_options(wildcards):
+    """The options of preprocess_svg that say how its texts are proven, and which are too long to take part."""
+    settings = config["preprocess"]
+    longest = config["dataset"]["sources"][wildcards.source]["limits"].get("max_chars")
+    proof = f"--max-difference {settings['max_difference']} --min-similarity {settings['min_similarity']}"
+    options = [proof if settings["proof"] else "--no-proof", f"--max-chars {longest}" if longest else ""]
+    return " ".join(option for option in options if option)
+
+
 def base_of(wildcards):
     """The entry of `bases` behind a model or a captioning job."""
     return base_entry(wildcards.get("model") or systems_of_job(wildcards)[0])

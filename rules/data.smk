@@ -50,7 +50,9 @@ rule preprocess_svg:
         source_file,
     output:
         samples=f"{RESULTS}/preprocessed/{{source}}.parquet",
+        fingerprints=f"{RESULTS}/preprocessed/{{source}}.fingerprints.parquet",
         rejected=f"{RESULTS}/preprocessed/{{source}}.rejected.csv",
+        answers=f"{RESULTS}/preprocessed/{{source}}.answers.csv",
         counts=f"{RESULTS}/preprocessed/{{source}}.counts.json",
     log:
         f"{RESULTS}/logs/preprocess_svg/{{source}}.log",
@@ -63,12 +65,15 @@ rule preprocess_svg:
         script=script("preprocess_svg"),
         fields=lambda wildcards: as_json(config["dataset"]["sources"][wildcards.source].get("fields", {})),
         settings=config["preprocess"],
+        proof=proof_options,
+        captions=json_param(config["dataset"]["captions"]),
         code=code_digest("preprocess_svg"),
     shell:
         "python {params.script} --input {input} --source {wildcards.source} --fields {params.fields:q}"
         " --canvas {params.settings[canvas]} --precision {params.settings[precision]} --level {params.settings[level]}"
-        " --workers {threads} --output {output.samples} --rejected {output.rejected} --counts {output.counts}"
-        " 3>&2 &> {log}"
+        " {params.proof} --captions {params.captions:q} --workers {threads} --output {output.samples}"
+        " --fingerprints {output.fingerprints} --rejected {output.rejected} --answers {output.answers}"
+        " --counts {output.counts} 3>&2 &> {log}"
 
 
 rule split_samples:

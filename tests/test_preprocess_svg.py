@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 import resvg_py
 from PIL import Image
@@ -15,7 +16,7 @@ from PIL import Image
 import preprocess_svg
 from build_openmoji import find_drawings
 from command import InputError
-from preprocess_svg import main
+from preprocess_svg import build_parser, main
 from records import read_json, read_samples
 from svg_canonical import LEVELS, canonicalise
 from svg_parse import Unusable
@@ -232,20 +233,12 @@ def test_a_clip_of_the_whole_canvas_is_left_out():
     assert "clip" not in compact(wrap(whole, 'viewBox="0 0 24 24"')).xml
 
 
-def run(tmp_path, records, text=None):
+def run(tmp_path, records, text=None, options=()):
     (tmp_path / "in.json").write_text(json.dumps(records) if text is None else text)
-    outputs = {name: tmp_path / name for name in ("output", "rejected", "counts")}
-    main(
-        file=None,
-        input=tmp_path / "in.json",
-        source="mine",
-        fields="{}",
-        canvas=512,
-        precision=0,
-        level="compact",
-        workers=1,
-        **outputs,
-    )
+    outputs = {name: tmp_path / name for name in ("output", "fingerprints", "rejected", "answers", "counts")}
+    arguments = [str(tmp_path / "in.json"), *options]
+    arguments = ["--input", *arguments, *(part for name, path in outputs.items() for part in (f"--{name}", str(path)))]
+    main(**vars(build_parser().parse_args(arguments)))
     return outputs
 
 
@@ -303,7 +296,7 @@ def test_a_bad_file_is_one_clear_message_and_no_output(tmp_path, text, message):
 def test_the_command_ends_with_one_clear_line_and_leaves_nothing(tmp_path, text, message):
     if text is not None:
         (tmp_path / "in.json").write_text(text)
-    before = sorted(tmp_path.iterdir())
+    before = [path for path in tmp_path.rglob("*") if path.is_file()]
     command = [sys.executable, Path(preprocess_svg.__file__), "--input", "in.json", "--source", "mine", "--output"]
     command += ["out/mine.parquet", "--rejected", "out/mine.rejected.csv", "--counts", "out/mine.counts.json"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
@@ -311,4 +304,42 @@ def test_the_command_ends_with_one_clear_line_and_leaves_nothing(tmp_path, text,
     assert done.stderr.splitlines()[-1].startswith("error: ")
     assert message in done.stderr.splitlines()[-1]
     assert "Traceback" not in done.stderr
-    assert sorted(tmp_path.iterdir()) == before
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == before
+
+
+def test_the_outputs_tell_of_answers_captions_and_pictures(tmp_path):
+    records = [
+        {
+            "id": "a",
+            "svg": wrap('<g id="lighthouse"><path d="M0 0h300v300z"/></g>'),
+            "caption": "a lighthouse by night",
+        },
+        {"id": "b", "svg": wrap('<text y="50">Lighthouse</text><path d="M9 9h99v99z"/>'), "caption": "a lighthouse"},
+        {"id": "c", "svg": RECT, "captions": ["a square", "The image depicts import requests"]},
+        {"id": "d", "svg": RECT, "caption": "The image depicts ."},
+        {"id": "e", "svg": wrap('<path d="M0 0h9v9z" fill="white"/>'), "caption": "white on white"},
+    ]
+    outputs = run(tmp_path, records)
+    samples = {sample.id: sample for sample in read_samples(outputs["output"])}
+    assert samples["a"].flags == ["answer_removed"]
+    assert {"answer_left", "has_text"} <= set(samples["b"].flags)
+    assert (samples["c"].references, samples["c"].flags) == (["a square"], ["caption:junk"])
+    assert samples["e"].flags == ["blank"]
+    assert outputs["answers"].read_text().splitlines() == ["id,words", "b,lighthouse"]
+    assert "d,3,no usable caption (junk)" in outputs["rejected"].read_text()
+    assert pq.read_table(outputs["fingerprints"])["id"].to_pylist() == ["a", "b", "c", "e"]
+
+
+def test_what_is_too_long_to_take_part_is_not_drawn(tmp_path):
+    outputs = run(tmp_path, [{"id": "a", "svg": RECT, "caption": "a square"}], options=["--max-chars", "20"])
+    assert len(read_samples(outputs["output"])) == 1
+    assert pq.read_table(outputs["fingerprints"]).num_rows == 0
+
+
+def test_one_file_is_printed_with_its_measures(tmp_path, capsys):
+    (tmp_path / "a.svg").write_text(RECT)
+    main(**vars(build_parser().parse_args([str(tmp_path / "a.svg")])))
+    printed = capsys.readouterr()
+    assert printed.out.startswith("<svg ")
+    assert "tokens" in printed.err
+    assert "1 shapes" in printed.err

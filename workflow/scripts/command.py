@@ -80,7 +80,9 @@ def say(stage: str, message: str) -> None:
 
 
 class Progress:
-    """Progress of a long loop: a line every few seconds with share, rate and time left.
+    """Progress of a long loop: a bar on a terminal, elsewhere a line every few seconds; with share, rate, time left.
+
+    `total` is None where nobody knows it yet: then there is no share and no time left.
 
     with Progress("caption_llm smollm2", total=80, unit="caption") as progress:
         for batch in batches:
@@ -88,23 +90,30 @@ class Progress:
             progress.advance(len(batch), loss=0.52)
     """
 
-    def __init__(self, stage: str, total: int, unit: str, seconds_between_lines: float = 5.0):
+    def __init__(self, stage: str, total: int | None, unit: str, seconds_between_lines: float = 5.0):
         self.stage, self.total, self.unit = stage, total, unit
         self.seconds_between_lines = seconds_between_lines
         self.done = 0
         self.start = self.last_line = time.monotonic()
+        on_terminal = sys.stderr.isatty() and not os.environ.get("PROGRESS_FD")
+        self.bar = tqdm(total=total, unit=f" {unit}s", desc=stage, leave=False) if on_terminal else None
 
     def __enter__(self) -> Progress:
         return self
 
     def __exit__(self, *exception: object) -> None:
+        if self.bar is not None:
+            self.bar.close()
         if exception[0] is None and self.done:
+            self.total = self.done if self.total is None else self.total
             self._print_line({})
 
     def advance(self, steps: int = 1, **numbers: float | str) -> None:
         """Count `steps` more as done; print a line when one is due, with `numbers` at its end."""
         self.done += steps
-        if time.monotonic() - self.last_line >= self.seconds_between_lines and self.done < self.total:
+        if self.bar is not None:
+            self.bar.update(steps)
+        elif self.done != self.total and time.monotonic() - self.last_line >= self.seconds_between_lines:
             self._print_line(numbers)
 
     def _print_line(self, numbers: dict[str, float | str]) -> None:
@@ -114,8 +123,9 @@ class Progress:
             f"{name} {value:.4g}" if isinstance(value, float) else f"{name} {value}" for name, value in numbers.items()
         )
         rate = self.done / elapsed if elapsed else 0.0
-        left = (self.total - self.done) / rate if rate else 0.0
-        line = f"{self.done}/{self.total} {self.unit}s, {tqdm.format_interval(elapsed)} elapsed"
-        if self.done < self.total:
+        share = f"{self.done}" if self.total is None else f"{self.done}/{self.total}"
+        line = f"{share} {self.unit}s, {tqdm.format_interval(elapsed)} elapsed"
+        if self.total is not None and self.done < self.total:
+            left = (self.total - self.done) / rate if rate else 0.0
             line += f", {tqdm.format_interval(left)} left"
         say(self.stage, f"{line}, {rate:.3g} {self.unit}s/s" + (f", {postfix}" if postfix else ""))

@@ -1,153 +1,171 @@
 """Rewrite every drawing of a dataset file as canonical xml; list what had to be rejected.
 
+    python workflow/scripts/preprocess_svg.py drawing.svg      prints the canonical text of one file
+
 Input: a file or folder of drawings (SVG or path records) with captions, in any format of readers.py. Output: samples as
-Parquet, rejected records as CSV with position and reason, counts as JSON (in = kept + rejected).
+Parquet, fingerprints of their pictures as Parquet, rejected records as CSV with position and reason, samples whose text
+still holds words of a reference as CSV, counts as JSON (in = kept + rejected).
 
     python workflow/scripts/preprocess_svg.py --input drawings.json --source drawings \
         --output drawings.parquet --rejected drawings.rejected.csv --counts drawings.counts.json
-    python workflow/scripts/preprocess_svg.py drawing.svg      prints the canonical text of one file
 """
 
 from __future__ import annotations
 
 import argparse
+import csv
+import dataclasses
 import json
+import re
 import sys
-from collections import Counter
-from collections.abc import Iterable
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from command import InputError, Progress, run_command, say
+import fingerprints
+from command import InputError, Progress, run_command, say, write_whole
+from json_settings import settings_from_json
 from readers import RawRecord, open_entries, read_records
-from records import SPLITS, Rejection, Sample, write_json, write_rejections, write_samples
+from records import SAMPLE_SCHEMA, Rejection, open_rows, write_json, write_rejections
+from reference_checks import ReferenceChecks
+from sample_making import Made, Settings, process_record, write_proven
 from svg_bytes import Undecodable, decode_drawing
-from svg_canonical import Unusable, canonicalise
+from svg_canonical import LEVELS, read_drawing
+from svg_parse import Unusable
 from worker_pool import Limits, map_killable
 
+_TOKEN = re.compile(r"[A-Za-z]+|\d{1,3}|[^\sA-Za-z\d]")
 SECONDS_LIMIT = 10  # for one drawing; an icon takes milliseconds
 MEMORY_LIMIT_MB = 768
+WARM_UP = RawRecord(0, "", '<svg xmlns="http://www.w3.org/2000/svg"><path d="M0 0h9v9z"/></svg>', ["a b c d e"], "", "")
 
 
 @dataclass(frozen=True)
-class Settings:
-    """How drawings are rewritten; the keys of `preprocess` in the configuration."""
+class Outputs:
+    """The files of a preprocessed dataset."""
 
-    canvas: int
-    precision: int
-    level: str
-
-
-def process_record(record: RawRecord, source: str, settings: Settings) -> Sample | Rejection:
-    """The sample of a raw record, or why there is none."""
-    try:
-        return make_sample(record, source, settings)
-    except Unusable as reason:
-        return Rejection(source, record.id, record.position, str(reason))
-    except (ArithmeticError, RecursionError, MemoryError) as error:
-        # Numbers out of all bounds in hostile drawings; the record is listed with the reason.
-        return Rejection(source, record.id, record.position, f"cannot be computed ({type(error).__name__}: {error})")
+    samples: Path
+    fingerprints: Path
+    rejected: Path
+    answers: Path
+    counts: Path
 
 
-def make_sample(record: RawRecord, source: str, settings: Settings) -> Sample:
-    """The sample of a raw record. Raises Unusable with the reason."""
-    if record.fault or not (record.drawing or "").strip():
-        raise Unusable(record.fault or "no drawing")
-    if not record.captions:
-        raise Unusable("no caption")
-    if record.split and record.split not in SPLITS:
-        raise Unusable(f"unknown split {record.split!r}; it is one of {', '.join(SPLITS)}")
-    drawing = canonicalise(record.drawing or "", settings.canvas, settings.precision, settings.level)
-    return Sample(
-        id=record.id,
-        source=source,
-        split=record.split,
-        group=record.group or record.id,
-        xml=drawing.xml,
-        references=record.captions,
-        flags=sorted({*record.flags, *drawing.flags}),
-        n_chars=len(drawing.xml),
-        n_shapes=drawing.n_shapes,
-        n_commands=drawing.n_commands,
-        n_colours=drawing.n_colours,
-    )
-
-
-def read_unique(path: Path, fields: dict[str, str]) -> list[RawRecord]:
-    """The records of a file. Raises InputError for two of one id."""
-    records = list(read_records(open_entries(path), fields, str(path)))
+def iterate_unique(records: Iterable[RawRecord], name: str) -> Iterator[RawRecord]:
+    """The records of a dataset. Raises InputError at the second one of an id."""
     positions: dict[str, int] = {}
     for record in records:
         if record.id in positions:
             raise InputError(
-                f"{path}: records {positions[record.id]} and {record.position} have one id {record.id!r}; "
+                f"{name}: records {positions[record.id]} and {record.position} have one id {record.id!r}; "
                 "give each its own, or name the field that is unique under dataset.sources.<source>.fields.id"
             )
         positions[record.id] = record.position
-    return records
+        yield record
 
 
-def process_records(records: list[RawRecord], source: str, settings: Settings, workers: int) -> list:
+def process_records(
+    records: Iterable[RawRecord], process: Callable[[RawRecord], Made | Rejection], source: str, workers: int
+) -> Iterator[Made | Rejection]:
     """Samples and rejections in the order of the records, made by `workers` processes that can be killed."""
-    process = partial(process_record, source=source, settings=settings)
+    waiting: deque[RawRecord] = deque()
+
+    def remembered() -> Iterator[RawRecord]:
+        for record in records:
+            waiting.append(record)
+            yield record
+
     limits = Limits(workers, SECONDS_LIMIT, MEMORY_LIMIT_MB)
-    results: list[Sample | Rejection] = []
-    with Progress(f"preprocess_svg {source}", len(records), "drawing") as progress:
-        for record, outcome in zip(records, map_killable(process, records, limits, WARM_UP), strict=True):
-            results.append(outcome.value or Rejection(source, record.id, record.position, outcome.reason))
-            progress.advance()
-    return results
-
-
-WARM_UP = RawRecord(0, "", '<svg xmlns="http://www.w3.org/2000/svg"><path d="M0 0h9v9z"/></svg>', ["x"], "", "")
-
-
-def count_flags(samples: Iterable[Sample]) -> dict[str, int]:
-    """How many samples have each flag, the frequent first."""
-    return dict(Counter(flag for sample in samples for flag in sample.flags).most_common())
+    for outcome in map_killable(process, remembered(), limits, WARM_UP):
+        record = waiting.popleft()
+        yield outcome.value or Rejection(source, record.id, record.position, outcome.reason)
 
 
 def preprocess_dataset(
-    input: Path, source: str, fields: str, settings: Settings, workers: int, output: Path, rejected: Path, counts: Path
+    input: Path,
+    source: str,
+    fields: str,
+    process: Callable[[RawRecord], Made | Rejection],
+    workers: int,
+    outputs: Outputs,
 ) -> None:
-    """Write samples, rejections and counts of a dataset file. Raises InputError where nothing is left."""
-    records = read_unique(input, json.loads(fields))
-    results = process_records(records, source, settings, workers)
-    samples = [result for result in results if isinstance(result, Sample)]
-    rejections = [result for result in results if isinstance(result, Rejection)]
+    """Write samples, rejections and counts of a dataset. Raises InputError where nothing is left."""
+    records = iterate_unique(read_records(open_entries(input), json.loads(fields), str(input)), str(input))
+    flags: Counter[str] = Counter()
+    rejections: list[Rejection] = []
+    answers: list[tuple[str, str]] = []
+    kept = 0
+    with (
+        open_rows(outputs.samples, SAMPLE_SCHEMA) as write_sample,
+        open_rows(outputs.fingerprints, fingerprints.SCHEMA) as write_fingerprint,
+        Progress(f"preprocess_svg {source}", None, "drawing") as progress,
+    ):
+        for result in process_records(records, process, source, workers):
+            progress.advance()
+            if isinstance(result, Rejection):
+                rejections.append(result)
+                continue
+            kept += 1
+            write_sample(dataclasses.asdict(result.sample))
+            flags.update(result.sample.flags)
+            if result.fingerprint:
+                write_fingerprint(fingerprints.fingerprint_row(result.sample.id, result.fingerprint))
+            if result.answers:
+                answers.append((result.sample.id, " ".join(result.answers)))
+        if not kept:
+            raise InputError(f"{input}: none of {len(rejections)} records became a sample: {reasons_of(rejections)}")
+    write_rejections(outputs.rejected, rejections)
+    write_answers(outputs.answers, answers)
+    total = kept + len(rejections)
+    counts = {
+        "source": source,
+        "in": total,
+        "rejected": len(rejections),
+        "kept": kept,
+        "flags": dict(flags.most_common()),
+    }
+    write_json(outputs.counts, counts)
+    say("preprocess_svg", f"{source}: {total} in, {kept} kept, {len(rejections)} rejected {reasons_of(rejections)}")
+
+
+def reasons_of(rejections: list[Rejection]) -> str:
+    """The most frequent reasons with their numbers."""
     reasons = Counter(rejection.reason for rejection in rejections).most_common(3)
-    shown = "; ".join(f"{number} x {reason}" for reason, number in reasons)
-    if not samples:
-        raise InputError(f"{input}: none of {len(records)} records became a sample: {shown}")
-    write_samples(output, samples)
-    write_rejections(rejected, rejections)
-    write_json(
-        counts,
-        {
-            "source": source,
-            "in": len(records),
-            "rejected": len(rejections),
-            "kept": len(samples),
-            "flags": count_flags(samples),
-        },
-    )
-    say("preprocess_svg", f"{source}: {len(records)} in, {len(samples)} kept, {len(rejections)} rejected {shown}")
+    return "; ".join(f"{number} x {reason}" for reason, number in reasons)
+
+
+def write_answers(path: Path, answers: list[tuple[str, str]]) -> None:
+    """List the samples whose text still holds words of a reference as CSV: id, words."""
+    with write_whole(path) as partial, open(partial, "w", encoding="utf-8", newline="") as file:
+        csv.writer(file).writerows([("id", "words"), *answers])
 
 
 def print_canonical(path: Path, settings: Settings) -> None:
     """Print the canonical text of one SVG file, and its measures to stderr."""
     try:
-        text, _ = decode_drawing(path.read_bytes())
-        drawing = canonicalise(text, settings.canvas, settings.precision, settings.level)
+        text, repairs = decode_drawing(path.read_bytes())
+        mended = read_drawing(text)
+        proven = write_proven(mended, settings)
     except FileNotFoundError as error:
         raise InputError(f"{path} does not exist") from error
-    except (Undecodable, Unusable) as reason:
+    except (Unusable, Undecodable) as reason:
         raise InputError(f"{path}: {reason}") from reason
+    drawing = proven.drawing
     sys.stdout.write(drawing.xml + "\n")
-    flags = ", ".join(drawing.flags) or "no flags"
-    measures = f"{len(drawing.xml)} characters, {drawing.n_shapes} shapes, {drawing.n_commands} commands"
-    sys.stderr.write(f"{measures}, {drawing.n_colours} colours; {flags}\n")
+    flags = ", ".join(sorted({*repairs, *drawing.flags, *proven.flags})) or "no flags"
+    before, after = len(text), len(drawing.xml)
+    sys.stderr.write(
+        f"{before} -> {after} characters ({after / before:.0%}), about {count_tokens(text)} -> "
+        f"{count_tokens(drawing.xml)} tokens\n"
+        f"{drawing.n_shapes} shapes, {drawing.n_commands} commands, {drawing.n_colours} colours; {flags}\n"
+    )
+
+
+def count_tokens(text: str) -> int:
+    """About how many tokens a text has for Llama 3 and the like: runs of letters, up to three digits, signs."""
+    return len(_TOKEN.findall(text))
 
 
 def main(
@@ -159,33 +177,53 @@ def main(
     canvas: int,
     precision: int,
     level: str,
+    proof: bool,
+    max_difference: float,
+    min_similarity: float,
+    captions: str,
+    max_chars: int | None,
     workers: int,
     output: Path | None,
+    fingerprints: Path | None,
     rejected: Path | None,
+    answers: Path | None,
     counts: Path | None,
 ) -> None:
     """Preprocess a dataset file, or print one drawing's canonical text."""
-    settings = Settings(canvas, precision, level)
+    settings = Settings(canvas, precision, level, proof, max_difference, min_similarity)
     if file:
         print_canonical(file, settings)
     elif input and output and rejected and counts:
-        preprocess_dataset(input, source, fields, settings, workers, output, rejected, counts)
+        checks = settings_from_json(ReferenceChecks, captions, "dataset.captions")
+        process = partial(process_record, source=source, settings=settings, checks=checks, max_chars=max_chars)
+        beside = output.with_suffix("")
+        fingerprints = fingerprints or beside.with_suffix(".fingerprints.parquet")
+        answers = answers or beside.with_suffix(".answers.csv")
+        outputs = Outputs(output, fingerprints, rejected, answers, counts)
+        preprocess_dataset(input, source, fields, process, workers, outputs)
     else:
         raise InputError("give an SVG file, or --input with --output, --rejected and --counts")
 
 
 def build_parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(description="Rewrite drawings as canonical xml.")
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("file", type=Path, nargs="?", help="one SVG file, whose canonical text is printed")
     parser.add_argument("--input", type=Path, help="dataset: a file or folder in any format of readers.py")
     parser.add_argument("--source", default="drawings", help="name of the source")
-    parser.add_argument("--fields", default="{}", help="JSON: names of the fields id, drawing, captions")
+    parser.add_argument("--fields", default="{}", help="JSON: names of the fields id, drawing, captions, split, group")
     parser.add_argument("--canvas", type=int, default=512, help="side of the canvas in user units")
     parser.add_argument("--precision", type=int, default=0, help="decimals of coordinates on that canvas")
-    parser.add_argument("--level", choices=["none", "safe", "compact"], default="compact")
+    parser.add_argument("--level", choices=LEVELS, default="compact")
+    parser.add_argument("--no-proof", dest="proof", action="store_false", help="do not draw and compare the result")
+    parser.add_argument("--max-difference", type=float, default=4.0, help="of the pictures: mean absolute, of 255")
+    parser.add_argument("--min-similarity", type=float, default=0.92, help="of the pictures: structural, of 1")
+    parser.add_argument("--captions", default="{}", help="JSON: the configuration's dataset.captions")
+    parser.add_argument("--max-chars", type=int, help="longer texts take no part later on: do not draw them")
     parser.add_argument("--workers", type=int, default=1, help="processes")
     parser.add_argument("--output", type=Path, help="samples as Parquet")
+    parser.add_argument("--fingerprints", type=Path, help="of the pictures, as Parquet; else beside the output")
     parser.add_argument("--rejected", type=Path, help="rejected records as CSV")
+    parser.add_argument("--answers", type=Path, help="samples whose text still holds words of a reference, as CSV")
     parser.add_argument("--counts", type=Path, help="counts as JSON")
     return parser
 

@@ -126,9 +126,10 @@ IMAGE_SCHEMA = pa.schema(
 
 
 def write_samples(path: Path | str, samples: Iterable[Sample]) -> None:
-    """Write samples as Parquet, whole or not at all."""
-    rows = [dataclasses.asdict(sample) for sample in samples]
-    _write_table(path, pa.Table.from_pylist(rows, schema=SAMPLE_SCHEMA))
+    """Write samples as Parquet, whole or not at all; of a stream, a few are in memory."""
+    with open_rows(path, SAMPLE_SCHEMA) as write:
+        for sample in samples:
+            write(dataclasses.asdict(sample))
 
 
 def read_samples(path: Path | str) -> list[Sample]:
@@ -151,18 +152,29 @@ def write_images(path: Path | str, images: Iterable[Image]) -> None:
 @contextlib.contextmanager
 def open_images(path: Path | str) -> Iterator[Callable[[Image], None]]:
     """A function that appends an image to a Parquet file, which is there whole when the block ends, or not at all."""
-    rows: list[dict[str, Any]] = []
-    with write_whole(path) as partial, pq.ParquetWriter(partial, IMAGE_SCHEMA, compression="zstd") as writer:
+    with open_rows(path, IMAGE_SCHEMA) as write_row:
 
         def write(image: Image) -> None:
             row = {f.name: getattr(image, f.name) for f in dataclasses.fields(image)}
             row["png"] = None if image.png is None else {"bytes": image.png, "path": f"{image.id}.png"}
+            write_row(row)
+
+        yield write
+
+
+@contextlib.contextmanager
+def open_rows(path: Path | str, schema: pa.Schema) -> Iterator[Callable[[dict[str, Any]], None]]:
+    """A function that appends a row to a Parquet file, which is there whole when the block ends, or not at all."""
+    rows: list[dict[str, Any]] = []
+    with write_whole(path) as partial, pq.ParquetWriter(partial, schema, compression="zstd") as writer:
+
+        def write(row: dict[str, Any]) -> None:
             rows.append(row)
             if len(rows) == ROWS_IN_MEMORY:
                 flush()
 
         def flush() -> None:
-            writer.write_table(pa.Table.from_pylist(rows, schema=IMAGE_SCHEMA))
+            writer.write_table(pa.Table.from_pylist(rows, schema=schema))
             rows.clear()
 
         yield write
@@ -239,11 +251,6 @@ def open_text(path: Path | str):
         return open(path, encoding="utf-8")
     except FileNotFoundError as error:
         raise InputError(f"{path} does not exist") from error
-
-
-def _write_table(path: Path | str, table: pa.Table) -> None:
-    with write_whole(path) as partial:
-        pq.write_table(table, partial, compression="zstd", row_group_size=10 * ROWS_IN_MEMORY)
 
 
 def _read_table(path: Path | str, schema: pa.Schema) -> pa.Table:

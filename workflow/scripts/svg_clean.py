@@ -10,17 +10,16 @@ from svg_parse import SVG_NAMESPACE, local_name
 from svg_style import Stylesheet, wrap_elements
 
 XML_NAMESPACES = (None, "http://www.w3.org/1999/xlink", "http://www.w3.org/XML/1998/namespace")
-DESCRIPTIONS = ("title", "desc", "metadata")
-NEVER_DRAWN = (*DESCRIPTIONS, "script", "foreignObject", "view", "cursor")
+NEVER_DRAWN = ("title", "desc", "metadata", "script", "foreignObject", "view", "cursor")
 NAMING_ATTRIBUTES = ("role", "tabindex", "lang", "class", "version", "baseProfile", "enable-background")
 
 _URL = re.compile(r"url\(\s*['\"]?#([^)'\"\s]+)['\"]?\s*\)")
 
 
 def drop_descriptions(root: etree._Element) -> None:
-    """Level none: remove titles, descriptions and metadata. Comments are gone since parsing."""
+    """Level none: remove titles, descriptions, metadata, scripts, and what no renderer of ours draws."""
     for element in list(root.iter(etree.Element)):
-        if element is not root and local_name(element) in DESCRIPTIONS:
+        if element is not root and local_name(element) in NEVER_DRAWN:
             remove(element)
 
 

@@ -1,0 +1,72 @@
+"""Reference captions: junk, cut ends, other languages and lengths are told apart from good ones."""
+
+import pytest
+
+from hidden_answers import find_answers
+from reference_checks import ReferenceChecks, check_reference, keep_references
+
+CHECKS = ReferenceChecks(max_words=30)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "dog",
+        "smiling face with open mouth",
+        "small red circle left of large blue square",
+        "The image depicts symbols.",
+        'The image depicts a shield. It has three stripes, and the letters "C" and "A".',
+        "The image depicts a paper with lines on it.",
+        "a box of import and export goods",
+        "stop sign: no entry",
+        "Step on the scale.",
+    ],
+)
+def test_a_good_caption_has_no_flag(text):
+    assert check_reference(text, CHECKS) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "kind"),
+    [
+        ("The image depicts .", "junk"),
+        ("The image depicts import requests", "junk"),
+        ("The image depicts step 1: Identify the geometric shape in the image.", "junk"),
+        ("[GENERATION_FAILED]", "junk"),
+        ("n/a", "junk"),
+        ("style=fill:3,84,76;stroke:None d=M0,0 L9,9", "junk"),
+        ("12, 34, 56", "junk"),
+        ("the red circle the red circle the red circle the red circle", "junk"),
+        ("The image depicts a black tablet. Its screen displays a dollar sign (", "cut_off"),
+        ("The image depicts the control panel. It has a red dot, which is likely the play", "cut_off"),
+        ("a box with a", "cut_off"),
+        (
+            "L'immagine rappresenta una figura geometrica composta da diversi rettangoli e quadrati di dimensioni "
+            "variabili. La figura è disegnata con linee spesse",
+            "language",
+        ),
+        ('The image depicts a symbol. It is in the middle of the "', "cut_off"),
+        ("word " * 31, "long"),
+    ],
+)
+def test_a_bad_caption_is_flagged(text, kind):
+    assert kind in check_reference(text, CHECKS)
+
+
+def test_what_is_dropped_is_a_setting():
+    references = ["a dog", "The image depicts ."]
+    assert keep_references(references, ReferenceChecks()) == (["a dog"], {"junk"})
+    assert keep_references(references, ReferenceChecks(drop=[])) == (references, {"junk"})
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ('<svg><g id="redTractor_front"/></svg>', {"tractor"}),
+        ('<svg><title>A tractor</title><path class="farm-machine"/></svg>', {"tractor", "farm"}),
+        ('<svg><circle fill="red"/><path stroke-linejoin="round" d="M0 0h9"/></svg>', set()),
+        ("<svg><!-- TRACTOR --></svg>", {"tractor"}),
+    ],
+)
+def test_words_of_the_caption_are_found_in_names_and_texts(text, words):
+    assert find_answers(text, ["A red tractor on a farm, a circle of stroke"]) == words

@@ -1,0 +1,85 @@
+"""Making samples: each text is proven against its drawing, and a milder one taken where it draws something else."""
+
+import numpy as np
+import pytest
+
+import sample_making
+from drawing_proof import compare_pictures, draw_picture
+from readers import RawRecord
+from reference_checks import ReferenceChecks
+from sample_making import Settings, make_sample, write_proven
+from svg_canonical import read_drawing
+from svg_parse import Unusable
+
+SQUARE = '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 90 90"><path id="x" d="M9 9h50v50h-50z"/></svg>'
+
+
+def damage(monkeypatch, *levels):
+    """Have these levels draw a small circle instead, as a fault of the rewriting would."""
+    write_level = sample_making.write_level
+
+    def write_damaged(mended, canvas, precision, level):
+        if level in levels:
+            mended = read_drawing(SQUARE.replace('<path id="x" d="M9 9h50v50h-50z"', '<circle cx="30" cy="30" r="9"'))
+        return write_level(mended, canvas, precision, level)
+
+    monkeypatch.setattr(sample_making, "write_level", write_damaged)
+
+
+def test_a_proven_drawing_has_no_flag():
+    proven = write_proven(read_drawing(SQUARE), Settings())
+    assert (proven.flags, 'viewBox="0 0 512 512"' in proven.drawing.xml) == (set(), True)
+
+
+@pytest.mark.parametrize(
+    ("levels", "flags", "words"),
+    [
+        (["compact"], {"fell_back:compact"}, 'viewBox="0 0 90 90"><path d="M9'),
+        (["compact", "safe"], {"fell_back:compact", "fell_back:safe"}, 'viewBox="0 0 90 90"><path id="x"'),
+    ],
+)
+def test_a_text_that_draws_another_picture_is_replaced_by_a_milder_one(monkeypatch, levels, flags, words):
+    damage(monkeypatch, *levels)
+    proven = write_proven(read_drawing(SQUARE), Settings())
+    assert proven.flags == flags
+    assert words in proven.drawing.xml
+    assert np.array_equal(proven.picture, draw_picture(SQUARE, "resvg"))
+
+
+def test_without_proof_nothing_is_drawn(monkeypatch):
+    damage(monkeypatch, "compact")
+    proven = write_proven(read_drawing(SQUARE), Settings(proof=False))
+    assert (proven.flags, proven.picture) == (set(), None)
+
+
+def test_a_drawing_that_no_renderer_gets_is_unproven():
+    image = '<image href="file:///etc/passwd" width="9" height="9"/>'
+    proven = write_proven(read_drawing(SQUARE.replace("<path", f"{image}<path")), Settings())
+    assert "unproven" in proven.flags
+
+
+def test_thresholds_decide():
+    coarse = SQUARE.replace("M9 9h50v50h-50z", "M9.4 9.4h50.3v50.3h-50.3z")
+    strict = Settings(canvas=64, max_difference=0.1)
+    assert write_proven(read_drawing(coarse), strict).flags == {"fell_back:compact"}
+    assert write_proven(read_drawing(coarse), Settings(canvas=64, max_difference=9, min_similarity=0.5)).flags == set()
+
+
+def test_the_measures_of_a_difference():
+    white = np.full((224, 224, 3), 255, dtype=np.float32)
+    black = np.zeros_like(white)
+    half = white.copy()
+    half[:112] = 0
+    assert compare_pictures(white, white.copy()).similarity == 1
+    assert compare_pictures(white, half).mean_absolute == pytest.approx(127.5)
+    assert compare_pictures(white, black).similarity < 0.01
+    noisy = half + np.random.default_rng(1).normal(0, 5, half.shape).astype(np.float32)
+    assert 0.3 < compare_pictures(half, noisy).similarity < 1
+
+
+def test_a_record_without_any_usable_caption_says_why():
+    record = RawRecord(0, "a", SQUARE, ["[GENERATION_FAILED]"], "", "")
+    with pytest.raises(Unusable, match=r"no usable caption \(junk\)"):
+        make_sample(record, "mine", Settings(), ReferenceChecks(), None)
+    kept = make_sample(record, "mine", Settings(), ReferenceChecks(drop=[]), None).sample
+    assert "caption:junk" in kept.flags

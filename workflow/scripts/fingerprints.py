@@ -1,0 +1,41 @@
+"""Fingerprints of pictures, by which near duplicates are found: a perceptual hash and a small picture.
+
+The hash (ImageHash's phash, 64 bits of the low frequencies of the luminance) brings candidates together; the small
+picture decides.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+
+SIDE = 32  # px of the small picture, which divide 224
+
+SCHEMA = pa.schema([("id", pa.string()), ("hash", pa.uint64()), ("thumbnail", pa.binary(SIDE * SIDE * 3))])
+
+
+@dataclass(frozen=True)
+class Fingerprint:
+    """The hash of a picture as 64 bits, and the picture at SIDE px: RGB bytes, row by row."""
+
+    hash: int
+    thumbnail: bytes
+
+
+def take_fingerprint(picture: np.ndarray) -> Fingerprint:
+    """The fingerprint of a picture of drawing_proof.draw_picture."""
+    import imagehash
+    from PIL import Image
+
+    block = picture.shape[0] // SIDE
+    small = picture.reshape(SIDE, block, SIDE, block, 3).mean(axis=(1, 3))
+    bits = imagehash.phash(Image.fromarray(picture.astype(np.uint8))).hash.flatten()
+    number = int.from_bytes(np.packbits(bits).tobytes(), "big")
+    return Fingerprint(number, np.rint(small).astype(np.uint8).tobytes())
+
+
+def fingerprint_row(id: str, fingerprint: Fingerprint) -> dict[str, object]:
+    """The row of a sample's fingerprint in a file of SCHEMA."""
+    return {"id": id, "hash": fingerprint.hash, "thumbnail": fingerprint.thumbnail}
