@@ -8,14 +8,17 @@ which fills few pixels.
 
 from __future__ import annotations
 
+import io
 from dataclasses import dataclass
 
 import numpy as np
+from PIL import Image as Picture
 from scipy.ndimage import uniform_filter
 
-from renderers import check_drawing, render_pixels
+from renderers import PictureStyle, render_xml
 
 SIZE = 224
+STYLE = PictureStyle(size=SIZE)
 WINDOW = 7
 C1, C2 = (0.01 * 255) ** 2, (0.03 * 255) ** 2
 LUMINANCE = np.array([0.299, 0.587, 0.114], dtype=np.float32)
@@ -29,15 +32,14 @@ class Difference:
     similarity: float  # SSIM, 1 where they are equal
 
 
-def draw_picture(xml: str, renderer: str) -> np.ndarray:
-    """A drawing on white: SIZE x SIZE x 3, float32 from 0 to 255.
+def draw_picture(xml: str) -> np.ndarray:
+    """A drawing on white as render_png draws it by default: SIZE x SIZE x 3, float32 from 0 to 255.
 
-    Raises renderers.Refused for a drawing that no renderer gets, and whatever the back end raises.
+    Raises drawing_guard.Refused for a drawing that no renderer gets, and whatever the back end raises.
     """
-    check_drawing(xml)
-    pixels = render_pixels(xml, renderer, SIZE).astype(np.float32)
-    alpha = pixels[:, :, 3:] / 255
-    return pixels[:, :, :3] * alpha + 255 * (1 - alpha)
+    png = render_xml(xml, STYLE).png
+    with Picture.open(io.BytesIO(png)) as picture:
+        return np.asarray(picture.convert("RGB"), dtype=np.float32)
 
 
 def compare_pictures(first: np.ndarray, second: np.ndarray) -> Difference:

@@ -23,17 +23,15 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from drawing_guard import Refused
 from drawing_proof import compare_pictures, draw_picture
 from fingerprints import Fingerprint, take_fingerprint
 from hidden_answers import find_answers
 from readers import RawRecord
 from records import SPLITS, Rejection, Sample
 from reference_checks import ReferenceChecks, keep_references
-from renderers import Refused
 from svg_canonical import LEVELS, Drawing, Mended, read_drawing, write_level
 from svg_parse import Unusable
-
-RENDERER = "resvg"
 
 
 @dataclass(frozen=True)
@@ -127,13 +125,13 @@ def write_proven(mended: Mended, settings: Settings, max_chars: int | None = Non
     if not settings.proof or (max_chars is not None and len(drawing.xml) > max_chars):
         return Proven(drawing)
     try:
-        expected = draw_picture(write_level(mended, settings.canvas, settings.precision, "none").xml, RENDERER)
+        expected = draw_picture(write_level(mended, settings.canvas, settings.precision, "none").xml)
     except (Refused, ValueError) as reason:
         return Proven(drawing, flags={"unproven", f"not_drawn:{str(reason)[:60]}"})
     flags: set[str] = set()
     for level in reversed(LEVELS[: LEVELS.index(settings.level) + 1]):
         drawing = write_level(mended, settings.canvas, settings.precision, level)
-        picture = expected if level == "none" else draw_picture(drawing.xml, RENDERER)
+        picture = expected if level == "none" else draw_picture(drawing.xml)
         difference = compare_pictures(expected, picture)
         if difference.mean_absolute <= settings.max_difference and difference.similarity >= settings.min_similarity:
             break
