@@ -79,10 +79,14 @@ rule preprocess_svg:
 rule split_samples:
     """Unite the sources, remove duplicates, and split by groups so that no twin leaks."""
     input:
-        expand(f"{RESULTS}/preprocessed/{{source}}.parquet", source=config["dataset"]["sources"]),
+        samples=expand(f"{RESULTS}/preprocessed/{{source}}.parquet", source=config["dataset"]["sources"]),
+        fingerprints=expand(
+            f"{RESULTS}/preprocessed/{{source}}.fingerprints.parquet", source=config["dataset"]["sources"]
+        ),
     output:
         splits=expand(f"{RESULTS}/data/{{split}}.parquet", split=SPLITS),
         counts=f"{RESULTS}/data/counts.json",
+        statistics=f"{RESULTS}/data/statistics.json",
         left_out=f"{RESULTS}/data/left_out.csv",
     log:
         f"{RESULTS}/logs/split_samples.log",
@@ -95,11 +99,13 @@ rule split_samples:
         folder=output_folder,
         dataset=config["dataset"],
         limits=json_param({name: source["limits"] for name, source in config["dataset"]["sources"].items()}),
+        captions=json_param(config["dataset"]["captions"]),
         seed=seed_of("split_samples"),
         code=code_digest("split_samples"),
     shell:
-        "python {params.script} --input {input} --validation {params.dataset[validation]}"
-        " --test {params.dataset[test]} --limits {params.limits:q} --seed {params.seed}"
+        "python {params.script} --input {input.samples} --fingerprints {input.fingerprints}"
+        " --validation {params.dataset[validation]} --test {params.dataset[test]} --limits {params.limits:q}"
+        " --leakage {params.dataset[leakage]} --captions {params.captions:q} --seed {params.seed}"
         " --output-dir {params.folder} 3>&2 &> {log}"
 
 

@@ -3,13 +3,18 @@
 import csv
 import json
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from command import InputError
+from drawing_proof import draw_picture
+from fingerprints import SCHEMA, fingerprint_row, take_fingerprint
+from generate_scenes import generate_scenes
 from groups import unite_by_keys
-from records import Sample, read_samples, write_samples
+from near_duplicates import find_twins
+from records import Sample, open_rows, read_samples, write_samples
 from split_samples import MAX_DRAWINGS_OF_A_CAPTION, assign_splits, find_duplicates, main, unite_groups
 
 
@@ -28,7 +33,8 @@ def sample(number, **changes):
 
 def run(tmp_path, samples, limits="{}", **changes):
     write_samples(tmp_path / "a.parquet", samples)
-    settings = {"validation": 0.2, "test": 0.2, "seed": 7, "limits": limits, **changes}
+    settings = {"validation": 0.2, "test": 0.2, "seed": 7, "limits": limits, "fingerprints": []}
+    settings |= {"leakage": "warn", "captions": "{}", **changes}
     main(input=[tmp_path / "a.parquet"], output_dir=tmp_path / "data", **settings)
     return {name: read_samples(tmp_path / "data" / f"{name}.parquet") for name in ("train", "validation", "test")}
 
@@ -148,6 +154,9 @@ def test_one_id_twice_names_both_files(tmp_path):
             validation=0.1,
             test=0.1,
             limits="{}",
+            fingerprints=[],
+            leakage="warn",
+            captions="{}",
             seed=7,
             output_dir=tmp_path,
         )
@@ -173,3 +182,92 @@ def test_shares_are_met_and_depend_on_the_seed():
     for splits in drawn.values():
         assert abs(splits.count("test") / 2000 - 0.2) < 0.03
         assert abs(splits.count("validation") / 2000 - 0.1) < 0.03
+
+
+LEAKING = [
+    *(sample(n, split=("train", "validation", "test")[n % 3]) for n in range(9)),
+    sample(9, split="test", group="g0"),
+]
+
+
+def test_leaks_can_be_an_error(tmp_path):
+    with pytest.raises(InputError, match=r"1 groups of like drawings.*s000, s009 for instance.*dataset\.leakage"):
+        run(tmp_path, LEAKING, leakage="error")
+    assert not (tmp_path / "data").exists()
+
+
+def test_leaks_can_be_moved_to_the_test_split(tmp_path):
+    splits = run(tmp_path, LEAKING, leakage="move")
+    assert {"s000", "s009"} <= {s.id for s in splits["test"]}
+    leakage = json.loads((tmp_path / "data" / "counts.json").read_text())["leakage"]
+    assert leakage == {"setting": "move", "groups": 1, "groups_with_test": 1, "moved": 1}
+
+
+def draw(body):
+    return draw_picture(f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 512 512">{body}</svg>')
+
+
+def twins_of(*pictures):
+    prints = [take_fingerprint(picture) for picture in pictures]
+    hashes = np.array([print.hash for print in prints], dtype=np.uint64)
+    return find_twins(hashes, np.stack([np.frombuffer(print.thumbnail, dtype=np.uint8) for print in prints]))
+
+
+HOUSE = '<path d="M100 240 256 90 412 240v180H100z" fill="teal"/><circle cx="{}" cy="330" r="{}" fill="{}"/>'
+
+
+def test_pictures_that_look_the_same_are_twins_and_others_are_not():
+    house = draw(HOUSE.format(256, 40, "gold"))
+    assert twins_of(house, draw(HOUSE.format(257, 40, "gold"))) == [(0, 1)]
+    for other in (HOUSE.format(256, 40, "red"), HOUSE.format(330, 40, "gold"), HOUSE.format(256, 60, "gold"), ""):
+        assert twins_of(house, draw(other)) == []
+    assert twins_of(draw(""), draw("")) == []
+
+
+def test_scenes_that_differ_in_one_small_shape_are_no_twins():
+    scenes = {tuple(scene["captions"]): scene["svg"] for scene in generate_scenes({"train": 60}, 7)}
+    pictures = [draw_picture(svg) for svg in scenes.values()]
+    assert twins_of(*pictures) == []
+
+
+def test_twins_are_found_among_very_many_pictures_of_one_hash():
+    generator = np.random.default_rng(0)
+    pictures = generator.integers(0, 255, (2000, 3072), dtype=np.uint8)
+    pictures[1500] = pictures[20]
+    pictures[1501] = np.clip(pictures[30].astype(int) + 2, 0, 255)
+    assert (20, 1500) in find_twins(np.full(2000, 7, dtype=np.uint64), pictures)
+    hashes = generator.integers(0, 2**63, 2000, dtype=np.uint64)
+    hashes[1501] = hashes[30] ^ np.uint64(0b10000001)
+    assert find_twins(hashes, pictures) == [(30, 1501)]
+
+
+def test_twins_of_pictures_never_straddle_splits(tmp_path):
+    samples = [sample(n) for n in range(80)]
+    picture = take_fingerprint(draw(HOUSE.format(256, 40, "gold")))
+    with open_rows(tmp_path / "prints.parquet", SCHEMA) as write:
+        for number in range(0, 80, 4):
+            write(fingerprint_row(f"s{number:03}", picture))
+    splits = run(tmp_path, samples, fingerprints=[tmp_path / "prints.parquet"])
+    placed = {s.id: name for name, members in splits.items() for s in members}
+    assert len({placed[f"s{number:03}"] for number in range(0, 80, 4)}) == 1
+    counts = json.loads((tmp_path / "data" / "counts.json").read_text())
+    assert counts["duplicates"]["kept_together"] == 20
+
+
+def test_common_captions_are_flagged_or_dropped(tmp_path):
+    samples = [sample(n, references=["icon"] if n < 3 else ["icon", f"caption {n}"]) for n in range(40)]
+    flagged = run(tmp_path, samples, captions='{"max_drawings": 30}')
+    assert all("caption:common" in s.flags for members in flagged.values() for s in members)
+    dropped = run(tmp_path, samples, captions='{"max_drawings": 30, "drop": ["common"]}')
+    assert all(s.references == [f"caption {int(s.id[1:])}"] for members in dropped.values() for s in members)
+    assert json.loads((tmp_path / "data" / "counts.json").read_text())["sources"]["a"]["captions"] == 3
+
+
+def test_statistics_of_the_splits(tmp_path):
+    samples = [sample(n, references=[f"{n} is odd"] if n % 2 else [f"{n}"]) for n in range(120)]
+    splits = run(tmp_path, samples)
+    measures = json.loads((tmp_path / "data" / "statistics.json").read_text())["measures"]
+    for name, members in splits.items():
+        words = measures["caption_words"]["splits"][name]
+        assert words["n"] == len(members) == sum(words["histogram"])
+        assert (words["min"], words["max"]) == (1, 3)

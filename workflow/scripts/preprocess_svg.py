@@ -16,7 +16,6 @@ import argparse
 import csv
 import dataclasses
 import json
-import re
 import sys
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator
@@ -31,12 +30,12 @@ from readers import RawRecord, open_entries, read_records
 from records import SAMPLE_SCHEMA, Rejection, open_rows, write_json, write_rejections
 from reference_checks import ReferenceChecks
 from sample_making import Made, Settings, process_record, write_proven
+from split_statistics import count_tokens
 from svg_bytes import Undecodable, decode_drawing
 from svg_canonical import LEVELS, read_drawing
 from svg_parse import Unusable
 from worker_pool import Limits, map_killable
 
-_TOKEN = re.compile(r"[A-Za-z]+|\d{1,3}|[^\sA-Za-z\d]")
 SECONDS_LIMIT = 10  # for one drawing; an icon takes milliseconds
 MEMORY_LIMIT_MB = 768
 WARM_UP = RawRecord(0, "", '<svg xmlns="http://www.w3.org/2000/svg"><path d="M0 0h9v9z"/></svg>', ["a b c d e"], "", "")
@@ -161,11 +160,6 @@ def print_canonical(path: Path, settings: Settings) -> None:
         f"{count_tokens(drawing.xml)} tokens\n"
         f"{drawing.n_shapes} shapes, {drawing.n_commands} commands, {drawing.n_colours} colours; {flags}\n"
     )
-
-
-def count_tokens(text: str) -> int:
-    """About how many tokens a text has for Llama 3 and the like: runs of letters, up to three digits, signs."""
-    return len(_TOKEN.findall(text))
 
 
 def main(

@@ -139,7 +139,7 @@ def read_samples(path: Path | str) -> list[Sample]:
 
 def stream_samples(path: Path | str) -> Iterator[Sample]:
     """Yield samples in the order of the file, a few in memory. Raises InputError for a missing or foreign file."""
-    return (Sample(**row) for row in _stream_rows(path, SAMPLE_SCHEMA))
+    return (Sample(**row) for row in stream_rows(path, SAMPLE_SCHEMA))
 
 
 def write_images(path: Path | str, images: Iterable[Image]) -> None:
@@ -189,7 +189,7 @@ def read_images(path: Path | str) -> list[Image]:
 
 def stream_images(path: Path | str) -> Iterator[Image]:
     """Yield images in the order of the file, a few in memory. Raises InputError for a missing or foreign file."""
-    rows = _stream_rows(path, IMAGE_SCHEMA)
+    rows = stream_rows(path, IMAGE_SCHEMA)
     return (Image(**{**row, "png": row["png"] and row["png"]["bytes"]}) for row in rows)
 
 
@@ -257,7 +257,8 @@ def _read_table(path: Path | str, schema: pa.Schema) -> pa.Table:
     return _open_table(path, schema.names).read(columns=schema.names)
 
 
-def _stream_rows(path: Path | str, schema: pa.Schema) -> Iterator[dict[str, Any]]:
+def stream_rows(path: Path | str, schema: pa.Schema) -> Iterator[dict[str, Any]]:
+    """Yield the rows of a Parquet file, a few in memory. Raises InputError for a missing or foreign file."""
     file = _open_table(path, schema.names)
     return (
         row

@@ -8,7 +8,12 @@ from dataclasses import dataclass, field
 from report_comparison import Cell, Comparison, Value
 from report_inputs import ReportInputs
 
-LEFT_OUT = {"too_long": "too long", "over_cap": "over the cap", "duplicates": "duplicates"}  # reason → words
+LEFT_OUT = {  # reason → words
+    "too_long": "too long",
+    "over_cap": "over the cap",
+    "duplicates": "duplicates",
+    "captions": "without a usable caption",
+}
 SPLITS_IN_ORDER = ("train", "validation", "test")
 
 
@@ -93,7 +98,7 @@ def check_counts(inputs: ReportInputs) -> Ledger:
             missing = "preprocessing" if read is None else "splitting"
             sums.append((f"{source}: files of counts of {missing}", 0, 1))
             continue
-        left = sum(split[name] for name in LEFT_OUT)
+        left = sum(split.get(name, 0) for name in LEFT_OUT)
         sums += [
             (f"{source}: records in, against rejected + kept", read["in"], read["rejected"] + read["kept"]),
             (f"{source}: rejected, against the list of rejected records", read["rejected"], rejected[source]),
@@ -162,7 +167,7 @@ def find_alerts(inputs: ReportInputs, ledger: Ledger) -> list[Alert]:
         reasons = Counter(absence.reason for absence in inputs.rejected)
         text = f"{len(inputs.rejected):,} of {total:,} raw records were rejected; the section on data lists them."
         alerts.append(Alert("fault", text, count_reasons(reasons)))
-    left = Counter({name: sum(c[name] for c in inputs.split_counts.values()) for name in LEFT_OUT})
+    left = Counter({name: sum(c.get(name, 0) for c in inputs.split_counts.values()) for name in LEFT_OUT})
     if left.total():
         words = join_words([f"{left[name]:,} {word}" for name, word in LEFT_OUT.items() if left[name]])
         alerts.append(Alert("notice", f"{left.total():,} samples were left out before splitting: {words}."))

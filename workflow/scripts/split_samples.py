@@ -1,33 +1,41 @@
 """Unite the sources, remove duplicates, and split by groups so that no twin of a drawing leaks.
 
-Input: preprocessed/<source>.parquet of every source. Output, in one folder: <split>.parquet for each split,
-counts.json, left_out.csv (what takes no part, with the reason).
+Input: preprocessed/<source>.parquet of every source, and the fingerprints of their pictures. Output, in one folder:
+<split>.parquet for each split, counts.json, statistics.json, left_out.csv (what takes no part, with the reason).
 
-    python workflow/scripts/split_samples.py --input a.parquet b.parquet --validation 0.1 --test 0.1 \
-        --limits '{"a": {"max_chars": 400, "train": 150}}' --seed 7 --output-dir data
+    python workflow/scripts/split_samples.py --input a.parquet b.parquet --fingerprints a.fingerprints.parquet \
+        --validation 0.1 --test 0.1 --limits '{"a": {"max_chars": 400, "train": 150}}' --seed 7 --output-dir data
+
+The texts of the drawings pass by twice and are never all in memory.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import csv
 import dataclasses
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from command import InputError, run_command, say, write_whole
 from groups import unite_by_keys
 from json_settings import settings_from_json
-from records import SPLITS, Sample, read_samples, write_json, write_samples
+from near_duplicates import find_twins, read_fingerprints
+from records import SAMPLE_SCHEMA, SPLITS, Sample, open_rows, stream_samples, write_json
+from reference_checks import ReferenceChecks
+from split_statistics import Statistics
 
 # A caption of more drawings than this ("icon") says nothing of their kinship and unites nobody.
-MAX_DRAWINGS_OF_A_CAPTION = 50
+MAX_DRAWINGS_OF_A_CAPTION = ReferenceChecks().max_drawings
+LEAKAGE = ("error", "warn", "move")
 
-# id -> why the sample takes no part: too_long, over_cap, duplicates
+REASONS = ("too_long", "over_cap", "duplicates", "captions")
+# id -> why the sample takes no part, one of REASONS
 LeftOut = dict[str, str]
 
 
@@ -53,18 +61,33 @@ def read_limits(text: str) -> dict[str, Limits]:
 
 
 def read_sources(paths: Iterable[Path]) -> list[Sample]:
-    """All samples of all sources. Raises InputError for two records with one id and for an unknown split."""
+    """All samples of all sources, with the digest of their xml instead of it.
+
+    Raises InputError for two records with one id and for an unknown split.
+    """
     samples: list[Sample] = []
     origin: dict[str, Path] = {}
     for path in paths:
-        for sample in read_samples(path):
+        for sample in stream_samples(path):
             if sample.id in origin:
                 raise InputError(f"id {sample.id!r} is in {origin[sample.id]} and again in {path}; rename one of them")
             if sample.split not in ("", *SPLITS):
                 raise InputError(f"{path}: {sample.id!r} has split {sample.split!r}; use {', '.join(SPLITS)} or none")
             origin[sample.id] = path
-            samples.append(sample)
+            samples.append(dataclasses.replace(sample, xml=digest_of(sample.xml)))
     return samples
+
+
+def digest_of(xml: str) -> str:
+    return hashlib.sha256(xml.encode()).hexdigest()
+
+
+def read_twins(paths: Sequence[Path], samples: list[Sample]) -> list[tuple[str, str]]:
+    """Pairs of ids of drawings that look the same and are written differently."""
+    ids, hashes, pictures = read_fingerprints(paths)
+    xml_of = {sample.id: sample.xml for sample in samples}
+    pairs = ((ids[first], ids[second]) for first, second in find_twins(hashes, pictures))
+    return [pair for pair in pairs if xml_of[pair[0]] != xml_of[pair[1]]]
 
 
 def find_duplicates(samples: list[Sample]) -> LeftOut:
@@ -84,29 +107,43 @@ def find_too_long(samples: list[Sample], limits: dict[str, Limits]) -> LeftOut:
     return {s.id: "too_long" for s in samples if s.source in longest and s.n_chars > longest[s.source]}
 
 
-def unite_groups(samples: list[Sample]) -> dict[str, str]:
-    """The group of each sample by id: samples that share group, xml or caption belong together.
+def unite_groups(
+    samples: list[Sample], twins: Iterable[tuple[str, str]] = (), max_drawings: int = MAX_DRAWINGS_OF_A_CAPTION
+) -> dict[str, str]:
+    """The group of each sample by id: samples that share group, xml, picture or caption belong together.
 
     Captions unite only samples without a given split: who gives splits has decided. They do so across sources: sets of
     emoji draw the same things. A group goes by the name that sorts first, one that came with its samples, so that a new
     twin does not rename it.
     """
-    captions = {s.id: {" ".join(r.lower().split()) for r in s.references} for s in samples if not s.split}
-    n_drawings = Counter(caption for of_sample in captions.values() for caption in of_sample)
-    return unite_by_keys(
-        {
-            sample.id: [
-                f"group:{sample.source}:{sample.group}",
-                f"xml:{hashlib.sha256(sample.xml.encode()).hexdigest()}",
-                *(
-                    f"reference:{caption}"
-                    for caption in captions.get(sample.id, ())
-                    if n_drawings[caption] <= MAX_DRAWINGS_OF_A_CAPTION
-                ),
-            ]
-            for sample in samples
-        }
-    )
+    captions = {s.id: caption_keys(s) for s in samples if not s.split}
+    n_drawings = count_drawings(samples)
+    keys = {
+        sample.id: [
+            f"group:{sample.source}:{sample.group}",
+            f"xml:{sample.xml}",
+            *(f"reference:{c}" for c in captions.get(sample.id, ()) if n_drawings[c] <= max_drawings),
+        ]
+        for sample in samples
+    }
+    for first, second in twins:
+        keys[first].append(keys[second][1])
+    return unite_by_keys(keys)
+
+
+def caption_keys(sample: Sample) -> set[str]:
+    """The captions of a sample as they are compared: case and white space aside."""
+    return {" ".join(reference.lower().split()) for reference in sample.references}
+
+
+def count_drawings(samples: Iterable[Sample]) -> Counter[str]:
+    """How many drawings each caption has."""
+    return Counter(caption for sample in samples for caption in caption_keys(sample))
+
+
+def find_common(samples: list[Sample], max_drawings: int) -> set[str]:
+    """Captions that are common to more drawings than `max_drawings`."""
+    return {caption for caption, number in count_drawings(samples).items() if number > max_drawings}
 
 
 def uniform_hash(seed: int, text: str) -> float:
@@ -114,9 +151,11 @@ def uniform_hash(seed: int, text: str) -> float:
     return int.from_bytes(hashlib.sha256(f"{seed}:{text}".encode()).digest()[:8], "big") / 2**64
 
 
-def assign_splits(samples: list[Sample], validation: float, test: float, seed: int) -> list[Sample]:
+def assign_splits(
+    samples: list[Sample], validation: float, test: float, seed: int, groups: dict[str, str] | None = None
+) -> list[Sample]:
     """Samples with their split: the given one, else that given to another of its group, else by a hash of the group."""
-    groups = unite_groups(samples)
+    groups = unite_groups(samples) if groups is None else groups
     given = given_splits(samples, groups)
     assigned = []
     for sample in samples:
@@ -155,16 +194,16 @@ def find_over_cap(samples: list[Sample], limits: dict[str, Limits], seed: int) -
     return left_out
 
 
-def count_samples(samples: list[Sample], left_out: LeftOut) -> dict[str, dict[str, dict[str, int]]]:
+def count_samples(samples: list[Sample], left_out: LeftOut) -> dict[str, dict[str, int]]:
     """The counts of every source; what was kept by preprocessing equals the sum of all places it went."""
     counts = {}
     for source in sorted({sample.source for sample in samples}):
         places = Counter(left_out.get(sample.id, sample.split) for sample in samples if sample.source == source)
-        named = {place: places[place] for place in ("too_long", "over_cap", "duplicates", *SPLITS)}
+        named = {place: places[place] for place in (*REASONS, *SPLITS)}
         kept = sum(sample.source == source for sample in samples)
         assert kept == sum(named.values()), f"counts of {source} do not add up: {kept} kept, {named}"
         counts[source] = {"kept": kept, **named}
-    return {"sources": counts}
+    return counts
 
 
 def write_left_out(path: Path, samples: list[Sample], left_out: LeftOut) -> None:
@@ -175,16 +214,41 @@ def write_left_out(path: Path, samples: list[Sample], left_out: LeftOut) -> None
         writer.writerows([s.id, s.source, left_out[s.id]] for s in samples if s.id in left_out)
 
 
-def tell_leaks(samples: list[Sample]) -> None:
-    """Tell a person which given splits share drawings or groups: such scores flatter a model."""
-    straddling = [splits for splits in given_splits(samples, unite_groups(samples)).values() if len(splits) > 1]
+def settle_leaks(samples: list[Sample], groups: dict[str, str], leakage: str) -> tuple[list[Sample], dict[str, object]]:
+    """What becomes of groups that lie in several given splits, and the numbers of it.
+
+    Such scores flatter a model. `error` raises InputError, `warn` leaves them and tells a person, `move` moves the
+    whole group to the split of its that is last of train, validation and test.
+    """
+    straddling = {group: splits for group, splits in given_splits(samples, groups).items() if len(splits) > 1}
+    touching = sum("test" in splits for splits in straddling.values())
+    settled, moved = samples, 0
     if straddling:
-        say(
-            "split_samples",
-            f"LEAK in the given splits: {len(straddling)} groups of like drawings lie in more than one of them "
-            f"({sum('test' in splits for splits in straddling)} touch test); exact copies were removed, the rest left "
-            "where it was given",
+        found = f"LEAK in the given splits: {len(straddling)} groups of like drawings lie in more than one of them"
+        if leakage == "error":
+            shown = [sample.id for sample in samples if groups[sample.id] == min(straddling)]
+            raise InputError(
+                f"{found} ({touching} touch test), {', '.join(shown[:5])} for instance. Mend the splits, or set "
+                "dataset.leakage to warn or move"
+            )
+        if leakage == "move":
+            last = {group: max(splits, key=SPLITS.index) for group, splits in straddling.items()}
+            settled = [dataclasses.replace(s, split=last.get(groups[s.id], s.split)) if s.split else s for s in samples]
+            moved = sum(new.split != old.split for new, old in zip(settled, samples, strict=True))
+        ending = (
+            f"{moved} samples were moved" if moved else "exact copies were removed, the rest left where it was given"
         )
+        say("split_samples", f"{found} ({touching} touch test); {ending}")
+    numbers = {"setting": leakage, "groups": len(straddling), "groups_with_test": touching, "moved": moved}
+    return settled, numbers
+
+
+def count_kept_together(samples: list[Sample], groups: dict[str, str]) -> int:
+    """Samples that are in a split with others since they share a drawing, a picture or a caption, and no group name."""
+    names: dict[str, set[tuple[str, str]]] = {}
+    for sample in samples:
+        names.setdefault(groups[sample.id], set()).add((sample.source, sample.group))
+    return sum(len(names[groups[sample.id]]) > 1 for sample in samples)
 
 
 def check_splits(samples: list[Sample], n_in: int, left_out: LeftOut) -> None:
@@ -200,31 +264,84 @@ def check_splits(samples: list[Sample], n_in: int, left_out: LeftOut) -> None:
             )
 
 
-def main(*, input: list[Path], validation: float, test: float, limits: str, seed: int, output_dir: Path) -> None:
-    """Write the splits. Raises InputError for an id that is there twice and for an empty split."""
+def write_splits(
+    paths: Iterable[Path], split_of: dict[str, str], common: set[str], drop_common: bool, folder: Path
+) -> Statistics:
+    """Write the samples that take part to the files of their splits; returns their statistics."""
+    statistics = Statistics()
+    with contextlib.ExitStack() as stack:
+        writers = {
+            split: stack.enter_context(open_rows(folder / f"{split}.parquet", SAMPLE_SCHEMA)) for split in SPLITS
+        }
+        for sample in (sample for path in paths for sample in stream_samples(path)):
+            if sample.id not in split_of:
+                continue
+            written = dataclasses.replace(sample, split=split_of[sample.id])
+            if common and caption_keys(sample) & common:
+                written.flags = [*sample.flags, "caption:common"]
+                if drop_common:
+                    written.references = usable_references(sample, common)
+            statistics.add(written)
+            writers[written.split](dataclasses.asdict(written))
+    return statistics
+
+
+def usable_references(sample: Sample, common: set[str]) -> list[str]:
+    """The references of a sample that are not common to very many drawings."""
+    return [text for text in sample.references if " ".join(text.lower().split()) not in common]
+
+
+def main(
+    *,
+    input: list[Path],
+    fingerprints: list[Path],
+    validation: float,
+    test: float,
+    limits: str,
+    leakage: str,
+    captions: str,
+    seed: int,
+    output_dir: Path,
+) -> None:
+    """Write the splits. Raises InputError for an id that is there twice, an empty split, and leaks by setting."""
     limits_of = read_limits(limits)
+    checks = settings_from_json(ReferenceChecks, captions, "dataset.captions")
     samples = read_sources(input)
-    tell_leaks(samples)
+    twins = read_twins(fingerprints, samples)
+    groups = unite_groups(samples, twins, checks.max_drawings)
+    samples, leaks = settle_leaks(samples, groups, leakage)
+    common, drop_common = find_common(samples, checks.max_drawings), "common" in checks.drop
     left_out = find_too_long(samples, limits_of) | find_duplicates(samples)
-    assigned = assign_splits(samples, validation, test, seed)
+    if drop_common:
+        left_out |= {s.id: "captions" for s in samples if s.id not in left_out and not usable_references(s, common)}
+    assigned = assign_splits(samples, validation, test, seed, groups)
     left_out |= find_over_cap([sample for sample in assigned if sample.id not in left_out], limits_of, seed)
     kept = [sample for sample in assigned if sample.id not in left_out]
     check_splits(kept, len(samples), left_out)
-    for split in SPLITS:
-        write_samples(output_dir / f"{split}.parquet", [sample for sample in kept if sample.split == split])
+    statistics = write_splits(input, {s.id: s.split for s in kept}, common, drop_common, output_dir)
     write_left_out(output_dir / "left_out.csv", assigned, left_out)
-    write_json(output_dir / "counts.json", count_samples(assigned, left_out))
+    duplicates = {
+        "near_pairs": len(twins),
+        "kept_together": count_kept_together(kept, groups),
+        "common_captions": len(common),
+    }
+    counts = {"sources": count_samples(assigned, left_out), "duplicates": duplicates, "leakage": leaks}
+    write_json(output_dir / "counts.json", counts)
+    write_json(output_dir / "statistics.json", statistics.summarise())
     sizes = ", ".join(f"{sum(sample.split == split for sample in kept)} {split}" for split in SPLITS)
     reasons = "".join(f", {number} {reason}" for reason, number in Counter(left_out.values()).items())
-    say("split_samples", f"{sizes}{reasons}")
+    say("split_samples", f"{sizes}{reasons}; {len(twins)} pairs of near duplicates")
 
 
 def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description="Split samples by groups into train, validation and test.")
     parser.add_argument("--input", type=Path, nargs="+", required=True, help="preprocessed samples, a file a source")
+    parser.add_argument("--fingerprints", type=Path, nargs="*", default=[], help="of the pictures, a file a source")
     parser.add_argument("--validation", type=float, required=True, help="share of the groups for validation")
     parser.add_argument("--test", type=float, required=True, help="share of the groups for test")
     parser.add_argument("--limits", default="{}", help="JSON: source -> {max_chars, train, validation, test}")
+    parser.add_argument("--leakage", choices=LEAKAGE, default="warn", help="what to do with leaks in given splits")
+    parser.add_argument("--captions", default="{}", help="JSON: the configuration's dataset.captions")
     parser.add_argument("--seed", type=int, required=True)
     parser.add_argument("--output-dir", type=Path, required=True)
     return parser

@@ -1,0 +1,71 @@
+"""Statistics of the splits: how long drawings and captions are, as quantiles and as histograms on common edges."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from typing import Any
+
+import numpy as np
+
+from records import SPLITS, Sample
+
+QUANTILES = {"min": 0.0, "p10": 0.1, "median": 0.5, "p90": 0.9, "max": 1.0}
+BINS = 24
+
+_TOKEN = re.compile(r"[A-Za-z]+|\d{1,3}|[^\sA-Za-z\d]")
+
+
+def count_tokens(text: str) -> int:
+    """About how many tokens a text has for Llama 3 and the like: runs of letters, up to three digits, signs."""
+    return len(_TOKEN.findall(text))
+
+
+class Statistics:
+    """Gathers the measures of samples as they pass by; a number a measure and sample is all that is kept."""
+
+    def __init__(self) -> None:
+        self.values: dict[str, dict[str, list[int]]] = {split: {} for split in SPLITS}
+        self.flags: dict[str, Counter[str]] = {split: Counter() for split in SPLITS}
+
+    def add(self, sample: Sample) -> None:
+        """Take the measures of a sample of a split."""
+        measures = {
+            "tokens": [count_tokens(sample.xml)],
+            "characters": [sample.n_chars],
+            "shapes": [sample.n_shapes],
+            "commands": [sample.n_commands],
+            "colours": [sample.n_colours],
+            "captions": [len(sample.references)],
+            "caption_words": [len(reference.split()) for reference in sample.references],
+        }
+        for name, numbers in measures.items():
+            self.values[sample.split].setdefault(name, []).extend(numbers)
+        self.flags[sample.split].update(sample.flags)
+
+    def summarise(self) -> dict[str, Any]:
+        """A table of each measure by split, its histogram on edges that all splits share, and the flags."""
+        names = [name for split in SPLITS[:1] for name in self.values[split]]
+        return {
+            "measures": {name: self._summarise_measure(name) for name in names},
+            "flags": {split: dict(counts.most_common()) for split, counts in self.flags.items()},
+        }
+
+    def _summarise_measure(self, name: str) -> dict[str, Any]:
+        numbers = {split: np.array(of_split[name]) for split, of_split in self.values.items() if of_split.get(name)}
+        everything = np.concatenate(list(numbers.values()))
+        # Lengths have long tails: the last bin reaches from the 99th percentile to the end.
+        edges = np.unique(np.linspace(everything.min(), max(np.quantile(everything, 0.99), everything.min() + 1), BINS))
+        edges[-1] = max(edges[-1], everything.max())
+        return {
+            "edges": [round(float(edge), 3) for edge in edges],
+            "splits": {
+                split: {
+                    "n": len(of_split),
+                    "mean": round(float(of_split.mean()), 3),
+                    **{key: float(np.quantile(of_split, share)) for key, share in QUANTILES.items()},
+                    "histogram": np.histogram(of_split, edges)[0].tolist(),
+                }
+                for split, of_split in numbers.items()
+            },
+        }
