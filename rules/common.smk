@@ -47,6 +47,10 @@ SYSTEMS = systems(config)
 os.environ.update(PATH=f"{Path(sys.executable).parent}{os.pathsep}{os.getenv('PATH')}", PROGRESS_FD="3")
 
 
+scattergather:
+    shards=config["dataset"]["shards"],
+
+
 wildcard_constraints:
     split="|".join(SPLITS),
     source="|".join(config["dataset"]["sources"]),
@@ -121,6 +125,25 @@ def source_file(wildcards):
 def base_entry(system):
     """The entry of `bases` behind an LLM system."""
     return config["bases"][SYSTEMS[system]["base"]]
+
+
+def source_fields(wildcards):
+    """How the fields of a source are called; what we write ourselves has the usual names."""
+    source = config["dataset"]["sources"][wildcards.source]
+    return as_json(source["fields"] if "path" in source else {})
+
+
+def sources_of_hub():
+    """Names of the sources that are datasets of the hub, for wildcard constraints."""
+    sources = config["dataset"]["sources"]
+    return "|".join(name for name, source in sources.items() if "hub" in source) or "none"
+
+
+def hub_options(wildcards):
+    """The options that name a dataset of the hub."""
+    source = config["dataset"]["sources"][wildcards.source]
+    options = ("hub", "revision", "subset", "split")
+    return " ".join(f"--{option} {source[option]}" for option in options if option in source)
 
 
 def proof_options(wildcards):

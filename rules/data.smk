@@ -44,36 +44,129 @@ rule generate_scenes:
         " --n-test {params.sizes[test]} --seed {params.seed} --output {output} 3>&2 &> {log}"
 
 
-rule preprocess_svg:
-    """Rewrite every drawing of a source as canonical xml; list what had to be rejected."""
-    input:
-        source_file,
+rule fetch_dataset:
+    """Stream a dataset of the Hugging Face hub into JSON lines; needs network."""
     output:
-        samples=f"{RESULTS}/preprocessed/{{source}}.parquet",
-        fingerprints=f"{RESULTS}/preprocessed/{{source}}.fingerprints.parquet",
-        rejected=f"{RESULTS}/preprocessed/{{source}}.rejected.csv",
-        answers=f"{RESULTS}/preprocessed/{{source}}.answers.csv",
-        counts=f"{RESULTS}/preprocessed/{{source}}.counts.json",
+        f"{RESULTS}/raw/{{source}}.jsonl",
     log:
-        f"{RESULTS}/logs/preprocess_svg/{{source}}.log",
-    benchmark:
-        f"{RESULTS}/benchmarks/preprocess_svg/{{source}}.tsv"
+        f"{RESULTS}/logs/fetch_dataset/{{source}}.log",
+    wildcard_constraints:
+        source=sources_of_hub(),
+    localrule: True
     conda:
         "../envs/main.yaml"
-    threads: 8
     params:
-        script=script("preprocess_svg"),
-        fields=lambda wildcards: as_json(config["dataset"]["sources"][wildcards.source].get("fields", {})),
-        settings=config["preprocess"],
-        proof=proof_options,
-        captions=json_param(config["dataset"]["captions"]),
-        code=code_digest("preprocess_svg"),
+        script=script("shard_source"),
+        options=hub_options,
+        fields=lambda wildcards: as_json(config["dataset"]["sources"][wildcards.source]["fields"]),
+        code=code_digest("shard_source"),
     shell:
-        "python {params.script} --input {input} --source {wildcards.source} --fields {params.fields:q}"
-        " --canvas {params.settings[canvas]} --precision {params.settings[precision]} --level {params.settings[level]}"
-        " {params.proof} --captions {params.captions:q} --workers {threads} --output {output.samples}"
-        " --fingerprints {output.fingerprints} --rejected {output.rejected} --answers {output.answers}"
-        " --counts {output.counts} 3>&2 &> {log}"
+        "python {params.script} {params.options} --fields {params.fields:q} --output {output} 3>&2 &> {log}"
+
+
+if config["dataset"]["shards"] == 1:
+
+    rule preprocess_svg:
+        """Rewrite every drawing of a source as canonical xml; list what had to be rejected."""
+        input:
+            source_file,
+        output:
+            samples=f"{RESULTS}/preprocessed/{{source}}.parquet",
+            fingerprints=f"{RESULTS}/preprocessed/{{source}}.fingerprints.parquet",
+            rejected=f"{RESULTS}/preprocessed/{{source}}.rejected.csv",
+            answers=f"{RESULTS}/preprocessed/{{source}}.answers.csv",
+            counts=f"{RESULTS}/preprocessed/{{source}}.counts.json",
+        log:
+            f"{RESULTS}/logs/preprocess_svg/{{source}}.log",
+        benchmark:
+            f"{RESULTS}/benchmarks/preprocess_svg/{{source}}.tsv"
+        conda:
+            "../envs/main.yaml"
+        threads: 8
+        params:
+            script=script("preprocess_svg"),
+            fields=source_fields,
+            settings=config["preprocess"],
+            proof=proof_options,
+            captions=json_param(config["dataset"]["captions"]),
+            code=code_digest("preprocess_svg"),
+        shell:
+            "python {params.script} --input {input} --source {wildcards.source} --fields {params.fields:q}"
+            " --canvas {params.settings[canvas]} --precision {params.settings[precision]} --level {params.settings[level]}"
+            " {params.proof} --captions {params.captions:q} --workers {threads} --output {output.samples}"
+            " --fingerprints {output.fingerprints} --rejected {output.rejected} --answers {output.answers}"
+            " --counts {output.counts} 3>&2 &> {log}"
+
+else:
+
+    rule shard_source:
+        """Deal the records of a source into shards by their ids."""
+        input:
+            source_file,
+        output:
+            scatter.shards(f"{RESULTS}/shards/{{{{source}}}}/{{scatteritem}}.jsonl"),
+        log:
+            f"{RESULTS}/logs/shard_source/{{source}}.log",
+        conda:
+            "../envs/main.yaml"
+        params:
+            script=script("shard_source"),
+            fields=source_fields,
+            code=code_digest("shard_source"),
+        shell:
+            "python {params.script} --input {input} --fields {params.fields:q} --output {output} 3>&2 &> {log}"
+
+    rule preprocess_shard:
+        """As preprocess_svg, for one shard; one that is the same as before takes its results from the store."""
+        input:
+            f"{RESULTS}/shards/{{source}}/{{scatteritem}}.jsonl",
+        output:
+            samples=f"{RESULTS}/shards/{{source}}/{{scatteritem}}.parquet",
+            fingerprints=f"{RESULTS}/shards/{{source}}/{{scatteritem}}.fingerprints.parquet",
+            rejected=f"{RESULTS}/shards/{{source}}/{{scatteritem}}.rejected.csv",
+            answers=f"{RESULTS}/shards/{{source}}/{{scatteritem}}.answers.csv",
+            counts=f"{RESULTS}/shards/{{source}}/{{scatteritem}}.counts.json",
+        log:
+            f"{RESULTS}/logs/preprocess_shard/{{source}}/{{scatteritem}}.log",
+        benchmark:
+            f"{RESULTS}/benchmarks/preprocess_shard/{{source}}/{{scatteritem}}.tsv"
+        conda:
+            "../envs/main.yaml"
+        threads: 2
+        params:
+            script=script("preprocess_svg"),
+            store=f"{RESULTS}/shards/{{source}}/.store/{{scatteritem}}",
+            settings=config["preprocess"],
+            proof=proof_options,
+            captions=json_param(config["dataset"]["captions"]),
+            code=code_digest("preprocess_svg"),
+        shell:
+            "python {params.script} --input {input} --source {wildcards.source} --canvas {params.settings[canvas]}"
+            " --precision {params.settings[precision]} --level {params.settings[level]} {params.proof}"
+            " --captions {params.captions:q} --workers {threads} --output {output.samples}"
+            " --fingerprints {output.fingerprints} --rejected {output.rejected} --answers {output.answers}"
+            " --counts {output.counts} --store {params.store} 3>&2 &> {log}"
+
+    rule gather_samples:
+        """Put the preprocessed shards of a source together."""
+        input:
+            shards=gather.shards(f"{RESULTS}/shards/{{{{source}}}}/{{scatteritem}}.counts.json"),
+            samples=gather.shards(f"{RESULTS}/shards/{{{{source}}}}/{{scatteritem}}.parquet"),
+        output:
+            samples=f"{RESULTS}/preprocessed/{{source}}.parquet",
+            fingerprints=f"{RESULTS}/preprocessed/{{source}}.fingerprints.parquet",
+            rejected=f"{RESULTS}/preprocessed/{{source}}.rejected.csv",
+            answers=f"{RESULTS}/preprocessed/{{source}}.answers.csv",
+            counts=f"{RESULTS}/preprocessed/{{source}}.counts.json",
+        log:
+            f"{RESULTS}/logs/gather_samples/{{source}}.log",
+        conda:
+            "../envs/main.yaml"
+        params:
+            script=script("gather_samples"),
+            code=code_digest("gather_samples"),
+        shell:
+            "python {params.script} --shards {input.shards} --output {output.counts} 3>&2 &> {log}"
 
 
 rule split_samples:

@@ -24,11 +24,13 @@ from functools import partial
 from pathlib import Path
 
 import fingerprints
+from code_digest import code_digest
 from command import InputError, Progress, run_command, say, write_whole
 from json_settings import settings_from_json
-from readers import RawRecord, open_entries, read_records
+from readers import RawRecord, iterate_unique, open_entries, read_records
 from records import SAMPLE_SCHEMA, Rejection, open_rows, write_json, write_rejections
 from reference_checks import ReferenceChecks
+from result_store import keep_results, restore_results, result_key
 from sample_making import Made, Settings, process_record, write_proven
 from split_statistics import count_tokens
 from svg_bytes import Undecodable, decode_drawing
@@ -51,18 +53,8 @@ class Outputs:
     answers: Path
     counts: Path
 
-
-def iterate_unique(records: Iterable[RawRecord], name: str) -> Iterator[RawRecord]:
-    """The records of a dataset. Raises InputError at the second one of an id."""
-    positions: dict[str, int] = {}
-    for record in records:
-        if record.id in positions:
-            raise InputError(
-                f"{name}: records {positions[record.id]} and {record.position} have one id {record.id!r}; "
-                "give each its own, or name the field that is unique under dataset.sources.<source>.fields.id"
-            )
-        positions[record.id] = record.position
-        yield record
+    def all(self) -> list[Path]:
+        return [self.samples, self.fingerprints, self.rejected, self.answers, self.counts]
 
 
 def process_records(
@@ -89,9 +81,11 @@ def preprocess_dataset(
     process: Callable[[RawRecord], Made | Rejection],
     workers: int,
     outputs: Outputs,
+    is_shard: bool = False,
 ) -> None:
-    """Write samples, rejections and counts of a dataset. Raises InputError where nothing is left."""
-    records = iterate_unique(read_records(open_entries(input), json.loads(fields), str(input)), str(input))
+    """Write samples, rejections and counts of a dataset. Raises InputError where nothing is left, but of a shard."""
+    entries = iter(()) if is_shard and not input.stat().st_size else open_entries(input)
+    records = iterate_unique(read_records(entries, json.loads(fields), str(input)), str(input))
     flags: Counter[str] = Counter()
     rejections: list[Rejection] = []
     answers: list[tuple[str, str]] = []
@@ -113,7 +107,7 @@ def preprocess_dataset(
                 write_fingerprint(fingerprints.fingerprint_row(result.sample.id, result.fingerprint))
             if result.answers:
                 answers.append((result.sample.id, " ".join(result.answers)))
-        if not kept:
+        if not kept and not is_shard:
             raise InputError(f"{input}: none of {len(rejections)} records became a sample: {reasons_of(rejections)}")
     write_rejections(outputs.rejected, rejections)
     write_answers(outputs.answers, answers)
@@ -182,6 +176,7 @@ def main(
     rejected: Path | None,
     answers: Path | None,
     counts: Path | None,
+    store: Path | None,
 ) -> None:
     """Preprocess a dataset file, or print one drawing's canonical text."""
     settings = Settings(canvas, precision, level, proof, max_difference, min_similarity)
@@ -194,7 +189,17 @@ def main(
         fingerprints = fingerprints or beside.with_suffix(".fingerprints.parquet")
         answers = answers or beside.with_suffix(".answers.csv")
         outputs = Outputs(output, fingerprints, rejected, answers, counts)
-        preprocess_dataset(input, source, fields, process, workers, outputs)
+        if store is None:
+            preprocess_dataset(input, source, fields, process, workers, outputs)
+            return
+        key = result_key(
+            input, code_digest("preprocess_svg"), source, fields, repr(settings), repr(checks), str(max_chars)
+        )
+        if restore_results(store, key, outputs.all()):
+            say("preprocess_svg", f"{source}: nothing has changed in {input.name}")
+        else:
+            preprocess_dataset(input, source, fields, process, workers, outputs, is_shard=True)
+            keep_results(store, key, outputs.all())
     else:
         raise InputError("give an SVG file, or --input with --output, --rejected and --counts")
 
@@ -219,6 +224,9 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--rejected", type=Path, help="rejected records as CSV")
     parser.add_argument("--answers", type=Path, help="samples whose text still holds words of a reference, as CSV")
     parser.add_argument("--counts", type=Path, help="counts as JSON")
+    parser.add_argument(
+        "--store", type=Path, help="the input is a shard: folder of its results, taken where nothing has changed"
+    )
     return parser
 
 

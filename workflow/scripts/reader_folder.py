@@ -82,7 +82,7 @@ def read_drawings(folder: Path, drawings: list[Path], sidecar: dict[str, Entry])
         if not row and beside.is_file():
             entry = {"captions": beside.read_text(encoding="utf-8-sig", errors="replace").splitlines()}
         elif not row:
-            entry = {"captions": embedded_captions(data), "flags": ["caption_from_drawing"]}
+            entry = {"captions": embedded_captions(data), "record_flags": ["caption_from_drawing"]}
         yield {**entry, "id": stem if unique else name, "svg": data}
 
 

@@ -7,7 +7,6 @@ that yields mappings (reader_formats.py, reader_folder.py). Faults of the whole 
 
 from __future__ import annotations
 
-import dataclasses
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -59,14 +58,14 @@ def read_records(entries: Iterable[Any], fields: Fields, name: str) -> Iterator[
         split = str(find_field(entry, "split", fields) or "")
         id_ = find_field(entry, "id", fields)
         yield RawRecord(
-            position=position,
+            position=entry.get("record_position", position),
             id=f"{Path(name).stem}-{position:06}" if id_ is None else str(id_),
             drawing=drawing,
             captions=as_captions(find_field(entry, "captions", fields)),
             split=SPLIT_NAMES.get(split.lower(), split),
             group=str(find_field(entry, "group", fields) or ""),
-            flags=[*entry.get("flags", []), *flags],
-            fault=fault,
+            flags=[*entry.get("record_flags", []), *flags],
+            fault=entry.get("record_fault", fault),
         )
 
 
@@ -111,10 +110,28 @@ def parse_list(text: str) -> Any:
 
 
 def write_record(record: RawRecord) -> str:
-    """A record as a line of JSON: what shards hold."""
-    return json.dumps(dataclasses.asdict(record), ensure_ascii=False) + "\n"
+    """A record as a line of JSON, which `read_records` reads back as the same record: what shards hold."""
+    fields = {
+        "id": record.id,
+        "svg": record.drawing,
+        "captions": record.captions,
+        "split": record.split,
+        "group": record.group,
+        "record_position": record.position,
+        "record_flags": record.flags,
+        "record_fault": record.fault,
+    }
+    return json.dumps({key: value for key, value in fields.items() if value not in ("", [], None)}) + "\n"
 
 
-def read_record(line: str) -> RawRecord:
-    """The record of a line that `write_record` wrote."""
-    return RawRecord(**json.loads(line))
+def iterate_unique(records: Iterable[RawRecord], name: str) -> Iterator[RawRecord]:
+    """The records of a dataset. Raises InputError at the second one of an id."""
+    positions: dict[str, int] = {}
+    for record in records:
+        if record.id in positions:
+            raise InputError(
+                f"{name}: records {positions[record.id]} and {record.position} have one id {record.id!r}; "
+                "give each its own, or name the field that is unique under dataset.sources.<source>.fields.id"
+            )
+        positions[record.id] = record.position
+        yield record

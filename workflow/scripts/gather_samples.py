@@ -1,0 +1,79 @@
+"""Put the shards of a preprocessed source together again: samples, fingerprints, rejections, answers, counts.
+
+    python workflow/scripts/gather_samples.py --shards 1-of-2.counts.json 2-of-2.counts.json --output icons.counts.json
+
+Shards and output are named by their counts; the other files lie beside them under the names that preprocess_svg gives
+(`….parquet`, `….fingerprints.parquet`, `….rejected.csv`, `….answers.csv`). Rows pass by, few in memory.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections import Counter
+from pathlib import Path
+
+import pyarrow as pa
+
+import fingerprints
+from command import InputError, run_command, say, write_whole
+from records import SAMPLE_SCHEMA, open_rows, read_json, stream_rows, write_json
+
+COUNTS = ".counts.json"
+
+
+def beside(counts: Path, ending: str) -> Path:
+    """Another file of the shard or source whose counts these are."""
+    return counts.with_name(counts.name.removesuffix(COUNTS) + ending)
+
+
+def gather_rows(paths: list[Path], output: Path, schema: pa.Schema) -> None:
+    with open_rows(output, schema) as write:
+        for path in paths:
+            for row in stream_rows(path, schema):
+                write(row)
+
+
+def gather_lines(paths: list[Path], output: Path) -> None:
+    """Put CSV files with one header together."""
+    with write_whole(output) as partial, open(partial, "w", encoding="utf-8", newline="") as file:
+        for number, path in enumerate(paths):
+            with open(path, encoding="utf-8", newline="") as lines:
+                header = lines.readline()
+                file.write(header if number == 0 else "")
+                file.writelines(lines)
+
+
+def add_counts(counts: list[dict]) -> dict[str, object]:
+    """The sums of the counts of shards."""
+    flags: Counter[str] = Counter()
+    for shard in counts:
+        flags.update(shard["flags"])
+    sums = {key: sum(shard[key] for shard in counts) for key in ("in", "rejected", "kept")}
+    return {"source": counts[0]["source"], **sums, "flags": dict(flags.most_common())}
+
+
+def main(*, shards: list[Path], output: Path) -> None:
+    """Put shards together in their order."""
+    gather_rows([beside(path, ".parquet") for path in shards], beside(output, ".parquet"), SAMPLE_SCHEMA)
+    prints = ".fingerprints.parquet"
+    gather_rows([beside(path, prints) for path in shards], beside(output, prints), fingerprints.SCHEMA)
+    for ending in (".rejected.csv", ".answers.csv"):
+        gather_lines([beside(path, ending) for path in shards], beside(output, ending))
+    counts = add_counts([read_json(path) for path in shards])
+    if not counts["kept"]:
+        raise InputError(f"none of {counts['in']} records of {counts['source']} became a sample; see {output.parent}")
+    write_json(output, counts)
+    say(
+        "gather_samples", f"{counts['source']}: {counts['in']} in, {counts['kept']} kept, {counts['rejected']} rejected"
+    )
+
+
+def build_parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--shards", type=Path, nargs="+", required=True, help="counts of the shards, in their order")
+    parser.add_argument("--output", type=Path, required=True, help="counts of the source")
+    return parser
+
+
+if __name__ == "__main__":
+    run_command(main, build_parser())
