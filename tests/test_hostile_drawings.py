@@ -77,7 +77,7 @@ def hostile(tmp_path_factory, requests):
     files = make_hostile(folder, requests[1]) | {name: (".svg", wrap(VISIBLE).encode()) for name in GOOD}
     for name, (suffix, data) in files.items():
         (folder / f"{name}{suffix}").write_bytes(data)
-    rows = "".join(f"{name}{suffix},a drawing\n" for name, (suffix, _) in files.items())
+    rows = "".join(f"{name}{suffix},a lighthouse\n" for name, (suffix, _) in files.items())
     (folder / "captions.csv").write_text("filename,caption\n" + rows)
     return folder, files
 

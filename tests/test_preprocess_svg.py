@@ -113,6 +113,8 @@ def test_a_known_fault_is_mended_and_named(text, flag, level):
         ("M0,0 A14,28,0,1,0,40,47 A14,28,0,1", "M0,0 A14,28,0,1,0,40,47"),
         ("M0 0a14 28 0 1040 47", "M0 0a14 28 0 1040 47"),
         ("M0 0h9L", "M0 0h9"),
+        ("M0,0 L111,222 33", "M0,0 L111,222"),
+        ("M0,0 L5,5 A 57.50000 55.00000 0 1", "M0,0 L5,5"),
         ("M5", ""),
         ("M1e3-.5.5", "M1e3-.5"),
     ],
@@ -225,6 +227,12 @@ def test_a_group_draws_the_same(body, level):
     assert not [flag for flag in drawing.flags if flag.startswith("kept_safe")]
     assert np.abs(pixels(raw) - pixels(drawing.xml)).mean() < (0.3 if level == "compact" else 1e-9)
     assert canonicalise(drawing.xml, 512, 0, level).xml == drawing.xml
+
+
+def test_path_data_that_only_renderers_read_is_kept_as_it_was():
+    drawing = compact(wrap('<path d="M0 0L5 5 5L9 9z"/><path d="M0 0h99v99z"/>'))
+    assert "kept_safe:path data" in drawing.flags
+    assert pixels(drawing.xml).min() < 200
 
 
 def test_a_clip_of_the_whole_canvas_is_left_out():

@@ -12,7 +12,8 @@ from svgelements import Arc, Close, CubicBezier, Line, Matrix, Move, Path, Quadr
 
 _DOUBLED_D = re.compile(r'^\s*d\s*=\s*["\']?')
 _LAST_COMMAND = re.compile(r"([MmLlHhVvCcSsQqTtAaZz])([^MmLlHhVvCcSsQqTtAaZz]*)\Z")
-_NUMBER = r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?"
+# Possessive, so that no number is taken for two.
+_NUMBER = r"[+-]?(?:\d++\.?+\d*+|\.\d++)(?:[eE][+-]?\d++)?+"
 _FLAG = "[01]"
 
 
@@ -59,16 +60,20 @@ def drop_cut_end(d: str) -> str:
     return d[: last.start(2) + end] if end else drop_cut_end(d[: last.start(1)].rstrip())
 
 
+class NotFinite(ValueError):
+    """Path data with a number out of all bounds."""
+
+
 def parse_path(d: str) -> Path:
-    """The path of a data string. Raises ValueError where it cannot be read or a number is not finite."""
+    """The path of a data string. Raises ValueError where it cannot be read, NotFinite for a number."""
     try:
         path = Path(d)
-    except (ValueError, IndexError, TypeError, ZeroDivisionError) as error:
+    except (ValueError, IndexError, TypeError, AttributeError, ZeroDivisionError) as error:
         raise ValueError(f"path data that cannot be read: {d[:40]!r}") from error
     for segment in path:
         for point in (segment.start, segment.end):
             if point is not None and not (math.isfinite(point.x) and math.isfinite(point.y)):
-                raise ValueError("path data with a number that is not finite")
+                raise NotFinite("path data with a number that is not finite")
     return path
 
 

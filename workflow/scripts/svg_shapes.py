@@ -12,7 +12,7 @@ from svgelements import SVG as SvgElements
 from svgelements import Matrix, Path, Shape
 
 from svg_parse import SVG_NAMESPACE, XLINK_HREF, Unusable, local_name
-from svg_paths import PathWriter, parse_path
+from svg_paths import NotFinite, PathWriter, parse_path
 
 CONTAINERS = {"svg", "g", "a", "switch"}
 GEOMETRY = {
@@ -72,8 +72,10 @@ def shape_path(element: etree._Element) -> Path | None:
     if name == "path":
         try:
             path = parse_path(element.get("d") or "")
-        except ValueError as error:
+        except NotFinite as error:
             raise Unusable(str(error)) from error
+        except ValueError as error:  # a renderer may still draw some of it
+            raise BeyondCompact("path data") from error
         return path if len(path) > 1 else None
     attributes = {key: value for key, value in element.attrib.items() if key in GEOMETRY[name]}
     if any("%" in value for value in attributes.values()):
