@@ -31,6 +31,7 @@ from configuration import (
 )
 from llm_engines import ENGINES
 from records import SPLITS, write_json
+from slurm_jobs import live_jobs, second_copy_message
 
 faults = find_faults(config, load_schema())
 if faults:
@@ -45,6 +46,21 @@ SYSTEMS = systems(config)
 # `python` in a rule is the interpreter that runs Snakemake, also where its environment was not activated;
 # an environment that a rule names (conda) is put before it. Progress lines go to descriptor 3.
 os.environ.update(PATH=f"{Path(sys.executable).parent}{os.pathsep}{os.getenv('PATH')}", PROGRESS_FD="3")
+
+# Caches lie in the experiment, not in a home folder that fills up and that others read; a user's own setting is kept.
+for name, folder in {
+    "HF_HUB_CACHE": "hub",
+    "HF_XET_CACHE": "xet",
+    "HF_DATASETS_CACHE": "datasets",
+    "HF_MODULES_CACHE": "modules",
+    "MPLCONFIGDIR": "matplotlib",
+    "TORCHINDUCTOR_CACHE_DIR": "inductor",
+    "TRITON_CACHE_DIR": "triton",
+    "WANDB_CACHE_DIR": "wandb",
+    "WANDB_CONFIG_DIR": "wandb",
+    "WANDB_DATA_DIR": "wandb",
+}.items():
+    os.environ.setdefault(name, str(Path(RESULTS).resolve() / "cache" / folder))
 
 
 scattergather:
@@ -359,6 +375,18 @@ def save_rule_graph():
         write_json(f"{RESULTS}/rule_graph.json", sorted(edge for edge in edges if "all" not in edge))
 
 
+def refuse_second_copies():
+    """Submit nothing while SLURM still runs jobs of a Snakemake that was killed."""
+    outputs = {
+        number: list(job.output)
+        for job in workflow.dag.needrun_jobs()
+        for number in workflow.persistence.external_jobids(job)
+    }
+    states = live_jobs(outputs)
+    if states:
+        raise WorkflowError(second_copy_message({number: (state, outputs[number]) for number, state in states.items()}))
+
+
 def print_summary():
     """Print the table of systems by metrics and where the report is, if the run made them."""
     table = Path(RESULTS) / "comparison.txt"
@@ -368,5 +396,6 @@ def print_summary():
 
 
 onstart:
+    refuse_second_copies()
     warn_of_stale_training()
     save_rule_graph()

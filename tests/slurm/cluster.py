@@ -20,21 +20,25 @@ from pathlib import Path
 COMMANDS = ("munged", "slurmctld", "slurmd", "sbatch", "srun", "squeue", "scontrol")
 SBIN = "/usr/sbin:/sbin"
 
+LARGE = "CPUs=32 RealMemory=200000 Gres=gpu:l40s:4"
 NODES = {
-    "large1": "CPUs=32 RealMemory=200000 Gres=gpu:l40s:4",
-    "large2": "CPUs=32 RealMemory=200000 Gres=gpu:l40s:4",
+    "large1": LARGE,
+    "large2": LARGE,
+    "frail1": LARGE,  # nodes that tests let vanish
+    "frail2": LARGE,
+    "shared1": LARGE,  # a node that a partition of higher priority takes from running jobs
     "small1": "CPUs=32 RealMemory=200000 Gres=gpu:a40:4",
     "cpu1": "CPUs=64 RealMemory=400000",
 }
 
 GRES = """\
 AutoDetect=off
-NodeName=large[1-2] Name=gpu Type=l40s File={folder}/dev/nvidia[0-3]
+NodeName=large[1-2],frail[1-2],shared1 Name=gpu Type=l40s File={folder}/dev/nvidia[0-3]
 NodeName=small1 Name=gpu Type=a40 File={folder}/dev/nvidia[0-3]
 """
 
 # What is not plain: node limits are taken from here, not from the machine (config_overrides); memory over the limit
-# kills (OverMemoryKill); the partition urgent takes the nodes of l40s from running jobs, which are queued again.
+# kills (OverMemoryKill); the partition urgent takes its node from jobs of low, which are queued again.
 CONF = """\
 ClusterName=test
 SlurmctldHost={host}(127.0.0.1)
@@ -78,9 +82,19 @@ MessageTimeout=30
 DefMemPerCPU=1000
 {nodes}
 PartitionName=cpu Nodes=cpu1 Default=YES MaxTime=2-00:00:00 DefaultTime=10 State=UP
-PartitionName=l40s Nodes=large[1-2] MaxTime=1-00:00:00 DefaultTime=10 State=UP PriorityTier=1
+PartitionName=l40s Nodes=large[1-2] MaxTime=1-00:00:00 DefaultTime=10 State=UP
 PartitionName=a40 Nodes=small1 MaxTime=1-00:00:00 DefaultTime=10 State=UP
-PartitionName=urgent Nodes=large[1-2] MaxTime=1-00:00:00 DefaultTime=10 State=UP PriorityTier=10 PreemptMode=OFF
+PartitionName=frail Nodes=frail[1-2] MaxTime=1-00:00:00 DefaultTime=10 State=UP
+PartitionName=low Nodes=shared1 MaxTime=1-00:00:00 DefaultTime=10 State=UP PriorityTier=1
+PartitionName=urgent Nodes=shared1 MaxTime=1-00:00:00 DefaultTime=10 State=UP PriorityTier=10 PreemptMode=OFF
+"""
+
+# The plugin gives the options first, each as one word, then the command.
+SRUN = """\
+#!/bin/sh
+options=
+while case $1 in -*) true ;; *) false ;; esac; do options="$options $1"; shift; done
+SLURM_CONF={folder}/slurm.conf exec {srun} $options {command}
 """
 
 
@@ -126,10 +140,21 @@ class Cluster:
         values = {"folder": self.folder, "host": host, "user": getpass.getuser(), "port": self.port, "nodes": nodes}
         (self.folder / "slurm.conf").write_text(CONF.format(**values))
         (self.folder / "gres.conf").write_text(GRES.format(**values))
+        self.plug_compute_nodes()
+
+    def plug_compute_nodes(self) -> None:
+        """Jobs have the network that this machine has."""
+        self._write_srun('"$@"')
+
+    def unplug_compute_nodes(self) -> None:
+        """Jobs have no network but a loopback of their own. Only root can take it away; for others nothing changes."""
+        if os.geteuid() == 0:
+            self._write_srun("""unshare --net sh -c 'ip link set lo up; exec "$@"' sh "$@\"""")
+
+    def _write_srun(self, command: str) -> None:
         # Snakemake's jobstep plugin drops SLURM_CONF before it calls srun; real clusters have /etc/slurm.
         srun = self.folder / "bin" / "srun"
-        real = shutil.which("srun")
-        srun.write_text(f'#!/bin/sh\nSLURM_CONF={self.folder}/slurm.conf exec {real} "$@"\n')
+        srun.write_text(SRUN.format(folder=self.folder, srun=shutil.which("srun"), command=command))
         srun.chmod(0o755)
 
     def _start_munge(self) -> None:

@@ -1,0 +1,332 @@
+"""What clusters do to jobs, with a tiny model: all accidents happen side by side, each to a run of its own.
+
+Training ends with the same adapter as an uninterrupted one, bit for bit, whatever happened to it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+from safetensors.torch import load_file
+from slurm_runs import Run, copy_for_site
+from tiny_models import build_tiny_model
+from workflow_runs import snakemake
+
+from records import Sample
+
+COLOURS = ["red", "green", "blue", "yellow", "pink", "black"]
+SETTINGS = {"r": 4, "alpha": 8, "targets": ["q_proj", "v_proj"], "dropout": 0.0, "batch_size": 2, "accumulation": 1}
+SETTINGS |= {"learning_rate": 0.01, "max_steps": 300, "eval_steps": 20, "save_steps": 20, "log_steps": 20}
+SETTINGS |= {"dtype": "fp32", "wandb": "disabled"}
+ADAPTER = "results/tiny/adapters/tiny/adapter_model.safetensors"
+CHECKPOINTS = "results/tiny/adapters/tiny/checkpoints"
+COMMAND = (ADAPTER, "--configfile", "tiny.yaml")
+
+
+def samples(split, n):
+    return [
+        Sample(
+            id=f"{split}{k}",
+            source="drawings",
+            split=split,
+            group=str(k),
+            xml="<svg>" + f'<rect width="{k}" fill="{COLOURS[k % 6]}"/>' * (1 + k % 4) + "</svg>",
+            references=[f"a {COLOURS[k % 6]} square"],
+        )
+        for k in range(n)
+    ]
+
+
+@pytest.fixture(scope="module")
+def make_project(tmp_path_factory):
+    """Makes projects whose data are there already and whose next job is the training of a tiny model."""
+    base = build_tiny_model(tmp_path_factory.mktemp("base") / "tiny-llama")
+    ready = tmp_path_factory.mktemp("ready") / "project"
+    prepare(copy_for_site(ready), base)
+
+    def make(name: str, **site: object) -> Path:
+        project = copy_for_site(tmp_path_factory.mktemp(name) / "project", **site)
+        shutil.copytree(ready / "results", project / "results")
+        shutil.copytree(ready / ".snakemake", project / ".snakemake")
+        for file in ("drawings.json", "tiny.yaml"):
+            shutil.copy2(ready / file, project)
+        return project
+
+    return make
+
+
+def prepare(project: Path, base: Path) -> None:
+    """Everything before the training, made on this machine."""
+    records = [
+        {"id": sample.id, "svg": sample.xml.replace("<svg>", '<svg viewBox="0 0 99 99">'), "caption": sample.references}
+        | {"split": sample.split}
+        for split, n in (("train", 20), ("validation", 6), ("test", 4))
+        for sample in samples(split, n)
+    ]
+    (project / "drawings.json").write_text(json.dumps([{**r, "captions": r.pop("caption")} for r in records]))
+    config = {
+        "experiment": "tiny",
+        "dataset": {"sources": {"drawings": {"path": "drawings.json"}}},
+        "presets": {"quick": SETTINGS},
+        "bases": {"tiny-llama": {"source": {"path": str(base)}}},
+        "models": {"tiny": {"base": "tiny-llama", "preset": "quick"}},
+        "baselines": {"constant": {}},
+        "clip": {"source": {"path": str(base)}},
+        "metrics": ["bleu"],
+    }
+    (project / "tiny.yaml").write_text(yaml.safe_dump(config, sort_keys=False))
+    (project / "results" / "tiny" / "data").mkdir(parents=True)
+    snakemake(
+        project, "--cores", "2", "--configfile", "tiny.yaml", "--until", "split_samples", "fetch_model", "--", ADAPTER
+    )
+
+
+def start(cluster, project: Path, *arguments: str) -> Run:
+    return Run(cluster, project, *COMMAND, *arguments, OMP_NUM_THREADS="1")
+
+
+def wait_until_training(run: Run) -> dict[str, str]:
+    """SLURM's record of the training job, as soon as it has written a checkpoint."""
+    folder = run.project / CHECKPOINTS
+    run.wait_for("a checkpoint", lambda: any(folder.glob("checkpoint-*/trainer_state.json")))
+    return run.jobs("train_lora")[-1]
+
+
+def freeze(run: Run) -> None:
+    """Stop the training process without its knowledge, as a node that hangs would."""
+    pattern = f"python {run.project}/workflow/scripts/train_lora.py"
+    for pid in subprocess.run(["pgrep", "-f", pattern], capture_output=True, text=True).stdout.split():
+        os.kill(int(pid), signal.SIGSTOP)
+
+
+def resumed_at(run: Run) -> int:
+    """The step from which the training went on, by its log."""
+    log = (run.project / "results/tiny/logs/train_lora/tiny.log").read_text() + run.text()
+    return max(int(step) for step in re.findall(r"resum\w+ (?:from|at|after) (?:step|checkpoint-)\s*(\d+)", log))
+
+
+# Each accident: what is done to a run, until it ends. It returns the run and what the test looks at.
+
+
+def uninterrupted(cluster, make_project):
+    run = start(cluster, make_project("plain"))
+    assert run.end() == 0, run.text()[-4000:]
+    return run
+
+
+def time_limit(cluster, make_project):
+    run = start(
+        cluster, make_project("limit"), "--set-resources", "train_lora:runtime=attempt", "train_lora:mem_mb=4000"
+    )
+    wait_until_training(run)
+    freeze(run)
+    run.end()
+    return run
+
+
+def cancelled(cluster, make_project):
+    run = start(cluster, make_project("cancelled"))
+    cluster.run(f"scancel {wait_until_training(run)['JobId']}")
+    run.end()
+    return run
+
+
+def node_down(cluster, make_project):
+    run = start(cluster, make_project("node", large_gpu="frail"))
+    node = wait_until_training(run)["NodeList"]
+    cluster.stop_node(node)
+    run.end()
+    return run
+
+
+def preempted(cluster, make_project):
+    run = start(cluster, make_project("preempted", large_gpu="low"))
+    wait_until_training(run)
+    cluster.run("sbatch --partition=urgent --nodes=1 --exclusive --output=/dev/null --wrap='sleep 3'")
+    run.end()
+    return run
+
+
+def over_memory(cluster, make_project):
+    run = start(cluster, make_project("memory", training={"mem_mb": "400 if attempt == 1 else 8000"}))
+    run.end()
+    return run
+
+
+def interrupted(cluster, make_project):
+    run = start(cluster, make_project("interrupted"))
+    wait_until_training(run)
+    run.process.send_signal(signal.SIGINT)
+    run.end(seconds=60)
+    return run
+
+
+def killed(cluster, make_project):
+    """Snakemake is killed, its job goes on (frozen, so that it stays); then a second Snakemake is started."""
+    run = start(cluster, make_project("killed"))
+    job = wait_until_training(run)
+    freeze(run)
+    run.process.kill()
+    run.end()
+    snakemake(run.project, "--unlock", "--configfile", "tiny.yaml")
+    second = start(cluster, run.project)
+    refused = second.end()
+    message, jobs_then = second.text(), len(second.jobs("train_lora"))
+    cluster.run(f"scancel --signal=KILL --full {job['JobId']}")
+    cluster.run(f"scancel {job['JobId']}")
+    second.wait_for("the end of the job", lambda: second.jobs("train_lora")[0]["JobState"] == "CANCELLED")
+    third = start(cluster, run.project)
+    third.end()
+    third.refused, third.message, third.jobs_then = refused, message, jobs_then
+    return third
+
+
+def disk_full(cluster, make_project):
+    """The folder of the adapter lies on a disk of 200 kB."""
+    project = make_project("disk")
+    folder = project / "results/tiny/adapters/tiny"
+    folder.mkdir(parents=True)
+    mount = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=200k", "tmpfs", str(folder)], capture_output=True, text=True
+    )
+    if mount.returncode:
+        return None
+    try:
+        run = start(cluster, project, "--retries", "0")
+        run.end()
+        run.left = sorted(path.name for path in folder.iterdir())
+    finally:
+        subprocess.run(["umount", "--lazy", str(folder)], check=True)
+    return run
+
+
+ACCIDENTS = [
+    time_limit,  # the longest first
+    node_down,
+    preempted,
+    uninterrupted,
+    cancelled,
+    over_memory,
+    killed,
+    interrupted,
+    disk_full,
+]
+
+
+@pytest.fixture(scope="module")
+def runs(cluster, make_project):
+    """The runs by accident, ended; two or three are at work at a time."""
+    with ThreadPoolExecutor(max_workers=4) as pool:
+        futures = {accident.__name__: pool.submit(accident, cluster, make_project) for accident in ACCIDENTS}
+    return {name: future.result() for name, future in futures.items()}
+
+
+def assert_same_adapter(run: Run, reference: Run) -> None:
+    first, second = load_file(run.project / ADAPTER), load_file(reference.project / ADAPTER)
+    assert first.keys() == second.keys()
+    assert all(torch.equal(first[key], second[key]) for key in first)
+
+
+def states(run: Run) -> list[str]:
+    return [job["JobState"] for job in run.jobs("train_lora")]
+
+
+@pytest.mark.slow
+def test_training_at_its_time_limit_goes_on_in_a_longer_job(runs):
+    run = runs["time_limit"]
+    assert run.process.returncode == 0, run.text()[-4000:]
+    assert states(run) == ["TIMEOUT", "COMPLETED"]
+    assert [job["TimeLimit"] for job in run.jobs("train_lora")] == ["00:01:00", "00:02:00"]
+    assert resumed_at(run) >= 20
+    assert_same_adapter(run, runs["uninterrupted"])
+
+
+@pytest.mark.slow
+def test_a_job_cancelled_from_outside_runs_again_and_resumes(runs):
+    run = runs["cancelled"]
+    assert run.process.returncode == 0, run.text()[-4000:]
+    assert states(run) == ["CANCELLED", "COMPLETED"]
+    assert resumed_at(run) >= 20
+    assert_same_adapter(run, runs["uninterrupted"])
+
+
+@pytest.mark.slow
+def test_when_a_node_goes_down_slurm_queues_the_job_again(runs):
+    run = runs["node_down"]
+    assert run.process.returncode == 0, run.text()[-4000:]
+    assert states(run) == ["COMPLETED"]
+    assert run.jobs("train_lora")[0]["Restarts"] == "1"
+    assert_same_adapter(run, runs["uninterrupted"])
+
+
+@pytest.mark.slow
+def test_a_preempted_job_waits_and_resumes(runs):
+    run = runs["preempted"]
+    assert run.process.returncode == 0, run.text()[-4000:]
+    assert states(run) == ["COMPLETED"]
+    assert run.jobs("train_lora")[0]["Restarts"] == "1"
+    assert resumed_at(run) >= 20
+    assert_same_adapter(run, runs["uninterrupted"])
+
+
+@pytest.mark.slow
+def test_a_job_over_its_memory_runs_again_with_more(runs):
+    run = runs["over_memory"]
+    assert run.process.returncode == 0, run.text()[-4000:]
+    assert [job["MinMemoryNode"] for job in run.jobs("train_lora")] == ["400M", "8000M"]
+    assert states(run)[0] in {"FAILED", "OUT_OF_MEMORY", "CANCELLED"}
+    assert_same_adapter(run, runs["uninterrupted"])
+
+
+@pytest.mark.slow
+def test_an_interrupted_snakemake_cancels_its_jobs(runs):
+    run = runs["interrupted"]
+    assert run.process.returncode != 0
+    assert states(run) == ["CANCELLED"]
+    assert not (run.project / ADAPTER).exists()
+
+
+@pytest.mark.slow
+def test_after_a_killed_snakemake_no_second_copy_of_a_job_starts(runs):
+    run = runs["killed"]
+    assert run.refused != 0
+    assert run.jobs_then == 1
+    number = run.jobs("train_lora")[0]["JobId"]
+    assert f"  {number} (RUNNING) writes {ADAPTER}" in run.message
+    assert f"scancel {number}" in run.message
+    assert "Traceback" not in run.message
+    # With the old job gone the same command goes on from its checkpoint.
+    assert run.process.returncode == 0, run.text()[-4000:]
+    assert resumed_at(run) >= 20
+    assert_same_adapter(run, runs["uninterrupted"])
+
+
+@pytest.mark.slow
+def test_a_full_disk_is_said_and_leaves_whole_files_only(runs):
+    run = runs["disk_full"]
+    if run is None:
+        pytest.skip("mounting a small disk needs root")
+    assert run.process.returncode != 0
+    assert re.search(r"[Nn]o space left|disk", run.text())
+    assert "adapter_model.safetensors" not in run.left
+    assert not [name for name in run.left if name.endswith(".partial")]
+
+
+@pytest.mark.slow
+def test_a_controller_that_restarts_loses_nothing(cluster, make_project, runs):
+    run = start(cluster, make_project("controller"))
+    wait_until_training(run)
+    cluster.restart_controller(pause=3)
+    assert run.end() == 0, run.text()[-4000:]
+    assert states(run) == ["COMPLETED"]
+    assert_same_adapter(run, runs["uninterrupted"])
