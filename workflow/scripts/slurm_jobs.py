@@ -12,11 +12,13 @@ from collections.abc import Iterable
 
 
 def live_jobs(numbers: Iterable[str]) -> dict[str, str]:
-    """State (RUNNING, PENDING, ...) of those jobs that SLURM still has, by job number; empty where there is no SLURM."""
+    """State (RUNNING, PENDING, ...) of those jobs that SLURM still has, by number; empty where there is no SLURM."""
     wanted = set(numbers)
     if not wanted or not shutil.which("squeue"):
         return {}
-    lines = subprocess.run(["squeue", "--me", "--noheader", "--format=%i %T"], check=True, capture_output=True, text=True)
+    lines = subprocess.run(
+        ["squeue", "--me", "--noheader", "--format=%i %T"], check=True, capture_output=True, text=True
+    )
     states = dict(line.split() for line in lines.stdout.splitlines())
     return {number: states[number] for number in sorted(wanted & states.keys(), key=int)}
 

@@ -1,0 +1,56 @@
+"""A dry run in words: causes first, what follows after."""
+
+import subprocess
+import sys
+
+from workflow_runs import ROOT
+
+from explain_staleness import describe, read_jobs
+
+DRY_RUN = """\
+[Wed Nov 25 22:00:00 2026]
+rule preprocess_svg:
+    input: a.jsonl
+    output: r/a.parquet, r/a.counts.json
+    jobid: 4
+    reason: Params have changed since last execution: Union of exclusive params before and now across all output: \
+before: {'canvas': 128, 'precision': 0} now: {'canvas': 256, 'precision': 0}
+    wildcards: source=a
+
+rule score_text:
+    output: r/scores/s/cider.json
+    reason: Params have changed since last execution: Union of exclusive params before and now across all output: \
+before: 'code 0123456789ab' now: 'code ba9876543210'; Input files updated by another job: r/a.parquet
+
+rule score_text:
+    output: r/scores/t/cider.json
+    reason: Params have changed since last execution: Union of exclusive params before and now across all output: \
+before: 'code 0123456789ab' now: 'code ba9876543210'
+
+rule compare:
+    output: r/comparison.json
+    reason: Input files updated by another job: r/scores/s/cider.json, r/scores/t/cider.json
+"""
+
+
+def test_causes_come_first_and_then_what_follows_from_them():
+    assert describe(list(read_jobs(DRY_RUN))) == [
+        "4 jobs are stale; 3 of them by themselves:",
+        "  preprocess_svg: a setting has changed: canvas 128 -> 256",
+        "    r/a.parquet",
+        "  score_text: its code means something else now",
+        "    r/scores/s/cider.json, r/scores/t/cider.json",
+        "and, because these run: compare",
+    ]
+
+
+def test_nothing_stale_is_said():
+    assert describe([]) == ["Nothing is stale."]
+
+
+def test_a_dry_run_that_fails_fails_with_its_message(tmp_path):
+    script = ROOT / "workflow" / "scripts" / "explain_staleness.py"
+    run = subprocess.run([sys.executable, script], cwd=tmp_path, capture_output=True, text=True)
+    assert run.returncode == 1
+    assert run.stderr.startswith("explain_staleness: Error: No Snakefile found")
+    assert "Traceback" not in run.stderr

@@ -1,0 +1,162 @@
+"""What becomes stale by what: dry runs of the full experiment, on stand-ins that Snakemake takes as made outputs.
+
+docs/staleness.md has the table. No job runs here; tests/test_workflow.py asks the same of a real run in places.
+"""
+
+import json
+import shutil
+from collections.abc import Callable
+
+import pytest
+from workflow_runs import ROOT, copy_project, planned_jobs, snakemake
+
+from explain_staleness import read_jobs
+
+RECORDS = [{"id": f"d{k}", "svg": f"<svg><path d='M0 0h{k}'/></svg>", "caption": f"line {k}"} for k in range(3)]
+
+PAGES = ("compare", "radar_chart", "record_provenance", "html_report", "qualitative_report")
+SCORES = ("score_text", "score_clip")
+CLIP = ("extract_clip_features", "caption_baseline", "tokenize_captions", "caption_health")
+AFTER_SPLIT = (
+    *("render_png", "caption_llm", "caption_image", "caption_large_image", "tokenize_references"),
+    *("extract_reference_features", *CLIP, *SCORES, *PAGES),
+)
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """A project whose outputs are all there and known to Snakemake."""
+    project = copy_project(tmp_path_factory.mktemp("made") / "project")
+    (project / "data").mkdir()
+    (project / "data" / "drawings.json").write_text(json.dumps(RECORDS))
+    for job in read_jobs(snakemake(project, "-n", "--cores", "1").stdout):
+        for name in job.output:
+            (project / name).parent.mkdir(parents=True, exist_ok=True)
+            (project / name).write_text(name)
+    for model in ("llama-3.1-8b-test3", "gemma-2-9b-test3"):
+        (project / f"results/full/adapters/{model}/code_digest.txt").write_text("code 000000000000\n")
+    snakemake(project, "--touch", "--forceall", "--cores", "1")
+    return project
+
+
+@pytest.fixture
+def edit(made):
+    """Edits a file of the project, gives the jobs that this makes stale, and takes the edit back."""
+    before = {}
+
+    def change(name: str, edited: Callable[[str], str]) -> dict[str, int]:
+        path = made / name
+        before[path] = path.read_text()
+        path.write_text(edited(before[path]))
+        assert path.read_text() != before[path]
+        return planned_jobs(made, "--cores", "1")
+
+    yield change
+    for path, text in before.items():
+        path.write_text(text)
+
+
+def code(text: str) -> str:
+    return text + "\nEDITED = 1\n"
+
+
+def setting(old: str, new: str) -> Callable[[str], str]:
+    return lambda text: text.replace(old, new, 1)
+
+
+def test_nothing_is_stale_at_first(made):
+    assert planned_jobs(made, "--cores", "1") == {}
+
+
+@pytest.mark.parametrize(
+    ("script", "rules"),
+    [
+        ("preprocess_svg", {"preprocess_svg", "split_samples", "train_lora", *AFTER_SPLIT}),
+        ("split_samples", {"split_samples", "train_lora", *AFTER_SPLIT}),
+        ("render_png", {"render_png", "caption_image", "caption_large_image", *CLIP, *SCORES, *PAGES}),
+        ("train_lora", set()),
+        ("caption_llm", {"caption_llm", "tokenize_captions", "caption_health", *SCORES, *PAGES}),
+        (
+            "caption_image",
+            {"caption_image", "caption_large_image", "tokenize_captions", "caption_health", *SCORES, *PAGES},
+        ),
+        ("metrics/cider", {"score_text", *PAGES}),
+        ("metrics/clip_score", {"score_clip", *PAGES}),
+        ("resampling", PAGES),
+        ("radar_chart", {"radar_chart", "html_report"}),
+        ("html_report", {"html_report"}),
+    ],
+)
+def test_code_makes_stale_what_it_makes_and_what_follows(edit, script, rules):
+    assert set(edit(f"workflow/scripts/{script}.py", code)) == set(rules)
+
+
+def test_code_of_a_metric_counts_for_that_metric_alone(edit):
+    assert edit("workflow/scripts/metrics/cider.py", code)["score_text"] == 9  # one for each system
+
+
+def test_a_template_makes_the_pages_stale(edit):
+    assert set(edit("workflow/templates/report.css", lambda text: text + "\n/* */\n")) <= {
+        "html_report",
+        "qualitative_report",
+    }
+
+
+def test_a_training_setting_makes_that_model_stale(edit):
+    jobs = edit(
+        "config.yaml", setting("preset: test3\n    gpus: 1", "preset: test3\n    gpus: 1\n    settings: {r: 8}")
+    )
+    assert jobs["train_lora"] == 1
+    assert jobs["caption_llm"] == 1
+    assert set(jobs) == {"train_lora", "caption_llm", "tokenize_captions", "caption_health", *SCORES, *PAGES}
+
+
+def test_a_setting_of_the_comparison_leaves_scores_alone(edit):
+    assert set(edit("config.yaml", setting("n_resamples: 10000", "n_resamples: 999"))) == set(PAGES)
+
+
+def test_a_new_system_computes_its_own_row(edit):
+    jobs = edit(
+        "config.yaml", setting("\ncaptioners:", "\n  another:\n    base: gemma-2-9b\n    preset: test1\n\ncaptioners:")
+    )
+    assert (jobs["train_lora"], jobs["caption_llm"], jobs["score_text"], jobs["score_clip"]) == (1, 1, 4, 1)
+    assert set(jobs) == {"train_lora", "caption_llm", "tokenize_captions", "caption_health", *SCORES, *PAGES}
+
+
+def test_a_new_metric_computes_itself(edit):
+    jobs = edit(
+        "config.yaml", setting("[bleu, meteor, rouge_l, cider, clip_score]", "[bleu, meteor, rouge_l, clip_score]")
+    )
+    assert "score_text" not in jobs
+    assert set(jobs) == set(PAGES)
+
+
+def test_comments_formatting_and_file_times_make_nothing_stale(made, edit):
+    for path in [
+        *made.glob("workflow/scripts/**/*.py"),
+        *made.glob("workflow/templates/**/*.*"),
+        *made.glob("rules/*"),
+    ]:
+        path.touch()
+    (made / "data" / "drawings.json").touch()
+    assert edit("workflow/scripts/metrics/cider.py", lambda text: f"# a remark\n{text}".replace(" = ", "  =  ")) == {}
+
+
+def test_a_moved_folder_and_a_fresh_clone_of_the_code_make_nothing_stale(made, tmp_path):
+    moved = tmp_path / "elsewhere"
+    shutil.copytree(made, moved)
+    for name in ("rules", "workflow"):
+        shutil.rmtree(moved / name)
+        shutil.copytree(ROOT / name, moved / name)
+    assert planned_jobs(moved, "--cores", "1") == {}
+
+
+def test_other_data_make_everything_but_the_models_stale(edit):
+    jobs = edit("data/drawings.json", lambda text: text.replace("line 1", "a line"))
+    assert set(jobs) == {"preprocess_svg", "split_samples", "train_lora", *AFTER_SPLIT}
+
+
+def test_edited_training_code_is_told_at_the_start_of_a_run(made):
+    run = snakemake(made, "--cores", "1", "all")
+    assert "The training code has changed since llama-3.1-8b-test3 was trained; its adapter is kept" in run.stdout
+    assert "--forcerun train_lora" in run.stdout

@@ -1,0 +1,150 @@
+"""Say in words what a run would do, and why: each stale output with its cause.
+
+    python workflow/scripts/explain_staleness.py --profile profiles/local --configfile mine.yaml
+    make explain                                    the demo
+
+All arguments go to `snakemake --dry-run`, whose reasons are read. First come jobs that are stale by themselves, then
+the rules that run because of them. Nothing is run.
+"""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+import subprocess
+import sys
+import textwrap
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from command import InputError
+
+SHOWN = 3  # outputs named of jobs with one cause
+
+
+@dataclass(frozen=True)
+class Job:
+    """A job of a dry run: rule, outputs, wildcards as in `system=a, metric=bleu`, reasons as Snakemake gives them."""
+
+    rule: str
+    output: tuple[str, ...]
+    wildcards: str
+    reasons: tuple[str, ...]
+
+    @property
+    def follows(self) -> bool:
+        """Whether it runs only because another job does."""
+        return all(reason.startswith("Input files updated by another job") for reason in self.reasons)
+
+
+def plan(arguments: list[str]) -> str:
+    """What Snakemake prints of a dry run; raises InputError with its words where it fails."""
+    command = [sys.executable, "-m", "snakemake", "--dry-run", "--nolock", *arguments, "--quiet", "host"]
+    run = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    if run.returncode:
+        raise InputError(run.stdout.strip())
+    return run.stdout
+
+
+def read_jobs(text: str) -> Iterator[Job]:
+    """The jobs of a dry run."""
+    blocks = re.split(r"^ *(?:local)?(?:rule|checkpoint) (\w+):\n", text, flags=re.MULTILINE)[1:]
+    for rule, block in zip(blocks[::2], blocks[1::2], strict=True):
+        fields = dict(re.findall(r"^ +(\w+): (.*)$", block, flags=re.MULTILINE))
+        if "output" in fields:
+            yield Job(
+                rule=rule,
+                output=tuple(fields["output"].split(", ")),
+                wildcards=fields.get("wildcards", ""),
+                reasons=tuple(fields["reason"].strip().split("; ")),
+            )
+
+
+def explain(job: Job) -> str:
+    """Why a job runs, in words; what other jobs bring about is left out where it has a cause of its own."""
+    own = [reason for reason in job.reasons if not reason.startswith("Input files updated by another job")]
+    return "; ".join(dict.fromkeys(_in_words(reason) for reason in own))
+
+
+def _in_words(reason: str) -> str:
+    cause, _, detail = reason.partition(": ")
+    if cause == "Missing output files":
+        return "not made yet"
+    if cause.startswith("Params have changed"):
+        return _changed_parameters(detail)
+    if cause == "Updated input files":
+        return f"changed: {detail}"
+    if cause.startswith("Set of input files has changed"):
+        return "it has other inputs than before (something was added or left out)"
+    if cause.startswith("Code has changed"):
+        return "the command of the rule has changed"
+    if cause.startswith("Incomplete output"):
+        return "a job that made it was broken off"
+    return reason[0].lower() + reason[1:]
+
+
+def _changed_parameters(detail: str) -> str:
+    before, _, now = detail.partition(" now: ")
+    before = before.partition("before: ")[2]
+    digest = re.compile(r"'(code|templates) [0-9a-f]{12}'")
+    kinds = set(digest.findall(f"{before} {now}"))
+    words = {"code": "its code means something else now", "templates": "its templates have changed"}
+    causes = [words[kind] for kind in sorted(kinds)]
+    before, now = (digest.sub("", text).strip(" ,") for text in (before, now))
+    if before or now:
+        causes.append(f"a setting has changed: {_difference(before, now)}")
+    return " and ".join(causes)
+
+
+def _difference(before: str, now: str) -> str:
+    """What differs between two parameters: of settings in a mapping only the keys that differ."""
+    old, new = _settings(before), _settings(now)
+    if old is None or new is None:
+        return f"{textwrap.shorten(before, 200) or 'nothing'} -> {textwrap.shorten(now, 200) or 'nothing'}"
+    keys = [key for key in {**old, **new} if old.get(key) != new.get(key)]
+    return ", ".join(f"{key} {old.get(key)} -> {new.get(key)}" for key in keys)
+
+
+def _settings(text: str) -> dict[str, Any] | None:
+    """A parameter that is a mapping, in Python or (as text) in JSON; None for any other."""
+    try:
+        value = ast.literal_eval(text)
+        value = json.loads(value) if isinstance(value, str) else value
+    except (ValueError, SyntaxError):
+        return None
+    return value if isinstance(value, dict) else None
+
+
+def describe(jobs: list[Job]) -> list[str]:
+    """The lines for a person."""
+    if not jobs:
+        return ["Nothing is stale."]
+    starting = [job for job in jobs if not job.follows]
+    lines = [f"{len(jobs)} jobs are stale; {len(starting)} of them by themselves:"]
+    outputs_of: dict[tuple[str, str], list[str]] = {}
+    for job in starting:
+        outputs_of.setdefault((job.rule, explain(job)), []).append(job.output[0])
+    for (rule, cause), outputs in outputs_of.items():
+        more = f" and {len(outputs) - SHOWN} more" if len(outputs) > SHOWN else ""
+        lines += [f"  {rule}: {cause}", f"    {', '.join(outputs[:SHOWN])}{more}"]
+    following = list(dict.fromkeys(job.rule for job in jobs if job.follows))
+    if following:
+        lines.append(f"and, because these run: {', '.join(following)}")
+    return lines
+
+
+def main(arguments: list[str]) -> None:
+    """Explain the dry run that the arguments describe."""
+    sys.stdout.write("\n".join(describe(list(read_jobs(plan(arguments))))) + "\n")
+
+
+if __name__ == "__main__":
+    if {"-h", "--help"} & set(sys.argv[1:]):
+        sys.stdout.write(__doc__ or "")
+        sys.exit()
+    try:
+        main(sys.argv[1:])
+    except InputError as error:
+        sys.exit(f"explain_staleness: {error}")
