@@ -40,7 +40,7 @@ rule caption_llm:
         seed=seed_of("caption_llm"),
         code=code_digest("caption_llm", f"llm_engines/{ENGINES[config['decoding']['engine']]}"),
     shell:
-        "{params.python} {params.script} --systems {params.systems:q} --base {params.base}"
+        "{SAMPLE_GPU} {log}.gpu.jsonl {params.python} {params.script} --systems {params.systems:q} --base {params.base}"
         " --samples {input.samples} {params.train} {params.part}"
         " --prompt {params.prompt:q} --decoding {params.decoding:q} --seed {params.seed}"
         " --output-dir {params.folder} 3>&2 &> {log}"
@@ -105,7 +105,7 @@ rule caption_image:
             "caption_image", f"captioners/{config['captioners'][wildcards.system]['family']}"
         ),
     shell:
-        "{params.python} {params.script} --captioner {wildcards.system}"
+        "{SAMPLE_GPU} {log}.gpu.jsonl {params.python} {params.script} --captioner {wildcards.system}"
         " --family {params.captioner[family]} --model {params.model} {params.tokenizer} {params.trust}"
         " --images {input.images} --samples {input.samples} {params.part}"
         " --settings {params.settings:q} --seed {params.seed}"

@@ -65,6 +65,8 @@ for name, folder in {
 
 scattergather:
     shards=config["dataset"]["shards"],
+# Put before the command of a rule that may have GPUs: what they do is written beside its log.
+SAMPLE_GPU = f"python {SCRIPTS / 'sample_gpu.py'}"
 
 
 wildcard_constraints:
@@ -397,5 +399,8 @@ def print_summary():
 
 onstart:
     refuse_second_copies()
-    warn_of_stale_training()
     save_rule_graph()
+
+
+if workflow.is_main_process:
+    warn_of_stale_training()

@@ -27,7 +27,8 @@ rule extract_clip_features:
         clip=clip_folder,
         code=code_digest("extract_clip_features"),
     shell:
-        "python {params.script} --clip {params.clip} --images {input.images} --output {output}" " 3>&2 &> {log}"
+        "{SAMPLE_GPU} {log}.gpu.jsonl python {params.script} --clip {params.clip} --images {input.images} --output {output}"
+        " 3>&2 &> {log}"
 
 
 rule extract_reference_features:
@@ -51,7 +52,7 @@ rule extract_reference_features:
         clip=clip_folder,
         code=code_digest("extract_reference_features"),
     shell:
-        "python {params.script} --clip {params.clip} --samples {input.samples} --output {output} 3>&2 &> {log}"
+        "{SAMPLE_GPU} {log}.gpu.jsonl python {params.script} --clip {params.clip} --samples {input.samples} --output {output} 3>&2 &> {log}"
 
 
 rule tokenize_references:
@@ -149,7 +150,7 @@ rule score_clip:
         clip=clip_folder,
         code=code_digest("score_clip", "metrics/clip_score"),
     shell:
-        "python {params.script} --system {wildcards.system} --clip {params.clip} --captions {input.captions}"
+        "{SAMPLE_GPU} {log}.gpu.jsonl python {params.script} --system {wildcards.system} --clip {params.clip} --captions {input.captions}"
         " --samples {input.samples} --features {input.features} --reference-features {input.reference_features}"
         " --output {output.scores} --table {output.table}"
         " 3>&2 &> {log}"

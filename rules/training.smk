@@ -39,7 +39,7 @@ rule train_lora:
         devices=lambda wildcards: max(1, config["models"][wildcards.model]["gpus"]),
         seed=seed_of("train_lora"),
     shell:
-        "python {params.script} --name {wildcards.model} --base {params.base} --train {input.train}"
+        "{SAMPLE_GPU} {log}.gpu.jsonl python {params.script} --name {wildcards.model} --base {params.base} --train {input.train}"
         " --validation {input.validation} --prompt {params.prompt:q} --settings {params.settings:q}"
         " --seed {params.seed} --devices {params.devices} --output-dir {params.folder} 3>&2 &> {log}"
 

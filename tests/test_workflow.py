@@ -65,6 +65,35 @@ def test_a_metric_of_a_user_and_one_with_a_model_are_planned_for_every_system(fu
     (full_project / "config.yaml").write_text(yaml.safe_dump(config))
     jobs = planned_jobs(full_project, "--cores", "1")
     assert (jobs["score_text"], jobs["score_human"], jobs["score_clip"]) == (60, 6, 10)
+def test_the_slurm_profile_sends_exactly_the_jobs_with_gpus_to_gpu_partitions(full_project):
+    config = yaml.safe_load((full_project / "config.yaml").read_text())
+    config["models"]["llama-3.1-8b-test3"]["gpus"] = 2
+    config["captioners"]["blip-large"]["shards"] = 2
+    config["decoding"]["group_by_base"] = True
+    config["large_size_b"] = 9
+    (full_project / "config.yaml").write_text(yaml.safe_dump(config, sort_keys=False))
+    plan = snakemake(full_project, "-n", "--profile", "profiles/slurm").stdout
+    blocks = re.split(r"^ *(?:local)?rule (\w+):\n", plan, flags=re.MULTILINE)[1:]
+    placed = {
+        (rule, int(gpus[1]) if (gpus := re.search(r"\bgpu=(\d+)", block)) else 0, partition[1])
+        for rule, block in zip(blocks[::2], blocks[1::2], strict=True)
+        if (partition := re.search(r"slurm_partition=(\w+)", block))
+    }
+    assert {(rule, gpus) for rule, gpus, partition in placed if partition == "l40s"} == {
+        ("train_lora", 1),
+        ("train_lora", 2),
+        ("caption_large_llm_pass", 1),
+        ("caption_large_image", 1),
+    }
+    assert {(rule, gpus) for rule, gpus, partition in placed if partition == "a40"} == {
+        ("caption_llm_pass", 1),
+        ("caption_image", 1),
+        ("caption_image_shard", 1),
+        ("extract_clip_features", 1),
+        ("extract_reference_features", 1),
+        ("score_clip", 1),
+    }
+    assert not {rule for rule, gpus, partition in placed if partition == "cpu" and gpus}
 
 
 def test_the_demo_is_planned(tmp_path):
