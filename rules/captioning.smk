@@ -29,6 +29,7 @@ rule caption_llm:
         gpu=config["decoding"]["gpus"],
     params:
         script=script("caption_llm"),
+        sample=script("sample_gpu"),
         python=config["decoding"].get("python", "python"),
         systems=systems_option,
         base=lambda wildcards: model_folder(base_of(wildcards)["source"]),
@@ -40,7 +41,7 @@ rule caption_llm:
         seed=seed_of("caption_llm"),
         code=code_digest("caption_llm", f"llm_engines/{ENGINES[config['decoding']['engine']]}"),
     shell:
-        "{SAMPLE_GPU} {log}.gpu.jsonl {params.python} {params.script} --systems {params.systems:q} --base {params.base}"
+        "python {params.sample} {log}.gpu.jsonl {params.python} {params.script} --systems {params.systems:q} --base {params.base}"
         " --samples {input.samples} {params.train} {params.part}"
         " --prompt {params.prompt:q} --decoding {params.decoding:q} --seed {params.seed}"
         " --output-dir {params.folder} 3>&2 &> {log}"
@@ -91,6 +92,7 @@ rule caption_image:
         gpu=lambda wildcards: config["captioners"][wildcards.system]["gpus"],
     params:
         script=script("caption_image"),
+        sample=script("sample_gpu"),
         captioner=lambda wildcards: config["captioners"][wildcards.system],
         python=lambda wildcards: config["captioners"][wildcards.system].get("python", "python"),
         model=lambda wildcards: model_folder(config["captioners"][wildcards.system]["source"]),
@@ -105,7 +107,7 @@ rule caption_image:
             "caption_image", f"captioners/{config['captioners'][wildcards.system]['family']}"
         ),
     shell:
-        "{SAMPLE_GPU} {log}.gpu.jsonl {params.python} {params.script} --captioner {wildcards.system}"
+        "python {params.sample} {log}.gpu.jsonl {params.python} {params.script} --captioner {wildcards.system}"
         " --family {params.captioner[family]} --model {params.model} {params.tokenizer} {params.trust}"
         " --images {input.images} --samples {input.samples} {params.part}"
         " --settings {params.settings:q} --seed {params.seed}"

@@ -65,10 +65,6 @@ for name, folder in {
 
 scattergather:
     shards=config["dataset"]["shards"],
-# Put before the command of a rule that may have GPUs: what they do is written beside its log.
-SAMPLE_GPU = f"python {SCRIPTS / 'sample_gpu.py'}"
-
-
 wildcard_constraints:
     split="|".join(SPLITS),
     source="|".join(config["dataset"]["sources"]),

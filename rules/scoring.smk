@@ -24,10 +24,11 @@ rule extract_clip_features:
         gpu=config["decoding"]["gpus"],
     params:
         script=script("extract_clip_features"),
+        sample=script("sample_gpu"),
         clip=clip_folder,
         code=code_digest("extract_clip_features"),
     shell:
-        "{SAMPLE_GPU} {log}.gpu.jsonl python {params.script} --clip {params.clip} --images {input.images} --output {output}"
+        "python {params.sample} {log}.gpu.jsonl python {params.script} --clip {params.clip} --images {input.images} --output {output}"
         " 3>&2 &> {log}"
 
 
@@ -49,10 +50,11 @@ rule extract_reference_features:
         gpu=config["decoding"]["gpus"],
     params:
         script=script("extract_reference_features"),
+        sample=script("sample_gpu"),
         clip=clip_folder,
         code=code_digest("extract_reference_features"),
     shell:
-        "{SAMPLE_GPU} {log}.gpu.jsonl python {params.script} --clip {params.clip} --samples {input.samples} --output {output} 3>&2 &> {log}"
+        "python {params.sample} {log}.gpu.jsonl python {params.script} --clip {params.clip} --samples {input.samples} --output {output} 3>&2 &> {log}"
 
 
 rule tokenize_references:
@@ -147,10 +149,11 @@ rule score_clip:
         gpu=config["decoding"]["gpus"],
     params:
         script=script("score_clip"),
+        sample=script("sample_gpu"),
         clip=clip_folder,
         code=code_digest("score_clip", "metrics/clip_score"),
     shell:
-        "{SAMPLE_GPU} {log}.gpu.jsonl python {params.script} --system {wildcards.system} --clip {params.clip} --captions {input.captions}"
+        "python {params.sample} {log}.gpu.jsonl python {params.script} --system {wildcards.system} --clip {params.clip} --captions {input.captions}"
         " --samples {input.samples} --features {input.features} --reference-features {input.reference_features}"
         " --output {output.scores} --table {output.table}"
         " 3>&2 &> {log}"

@@ -30,6 +30,7 @@ rule train_lora:
         gpu=lambda wildcards: config["models"][wildcards.model]["gpus"],
     params:
         script=script("train_lora"),
+        sample=script("sample_gpu"),
         folder=output_folder,
         # No code digest here: hundreds of GPU hours are not thrown away for an edit. warn_of_stale_training tells.
         base=lambda wildcards: model_folder(base_of(wildcards)["source"]),
@@ -39,7 +40,7 @@ rule train_lora:
         devices=lambda wildcards: max(1, config["models"][wildcards.model]["gpus"]),
         seed=seed_of("train_lora"),
     shell:
-        "{SAMPLE_GPU} {log}.gpu.jsonl python {params.script} --name {wildcards.model} --base {params.base} --train {input.train}"
+        "python {params.sample} {log}.gpu.jsonl python {params.script} --name {wildcards.model} --base {params.base} --train {input.train}"
         " --validation {input.validation} --prompt {params.prompt:q} --settings {params.settings:q}"
         " --seed {params.seed} --devices {params.devices} --output-dir {params.folder} 3>&2 &> {log}"
 
