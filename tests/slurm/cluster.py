@@ -179,19 +179,9 @@ class Cluster:
 
     def stop_node(self, node: str) -> None:
         """Let a node vanish, with everything that runs on it, as a power cut would."""
-        pids = [int(pid) for pid in self._run("pgrep", "-f", f"slurmstepd: .*|slurmd -D -N {node}$").split()]
-        steps = [pid for pid in pids if self._node_of(pid) == node]
         self.daemons.pop(node).kill()
-        for pid in steps:
-            _kill_tree(pid)
-
-    def _node_of(self, pid: int) -> str | None:
-        """Node that a slurmstepd belongs to, by its working files."""
-        try:
-            environment = Path(f"/proc/{pid}/environ").read_bytes().decode(errors="replace")
-        except OSError:
-            return None
-        return next((node for node in NODES if f"SLURMD_NODENAME={node}\0" in environment), None)
+        for process in _processes_of(node):
+            _kill(process)
 
     def restart_controller(self, pause: float) -> None:
         """Stop slurmctld, leave the cluster without it for some seconds, and start it again from its saved state."""
@@ -258,11 +248,23 @@ class Cluster:
                 self._stop(name)
 
 
-def _kill_tree(pid: int) -> None:
-    """Kill a process and everything below it, deepest first."""
-    children = subprocess.run(["pgrep", "-P", str(pid)], capture_output=True, text=True).stdout.split()
-    for child in children:
-        _kill_tree(int(child))
+def _processes_of(node: str) -> list[int]:
+    """All processes of a node's jobs, by the name of the node in their environment, and the steps that watch them."""
+    pids = [int(path.name) for path in Path("/proc").iterdir() if path.name.isdigit()]
+    jobs = [pid for pid in pids if f"\0SLURMD_NODENAME={node}\0" in f"\0{_read(pid, 'environ')}"]
+    parents = {int(_read(pid, "stat").rpartition(")")[2].split()[1]) for pid in jobs if _read(pid, "stat")}
+    return [*jobs, *(pid for pid in parents if _read(pid, "comm").startswith("slurmstepd"))]
+
+
+def _read(pid: int, name: str) -> str:
+    """A file of a process below /proc; empty where the process has gone."""
+    try:
+        return Path(f"/proc/{pid}/{name}").read_bytes().decode(errors="replace")
+    except OSError:
+        return ""
+
+
+def _kill(pid: int) -> None:
     try:
         os.kill(pid, signal.SIGKILL)
     except ProcessLookupError:

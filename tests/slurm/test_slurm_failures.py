@@ -223,10 +223,10 @@ ACCIDENTS = [
 
 @pytest.fixture(scope="module")
 def runs(cluster, make_project):
-    """The runs by accident, ended; two or three are at work at a time."""
+    """Gives the ended run of an accident by name; four are at work at a time."""
     with ThreadPoolExecutor(max_workers=4) as pool:
         futures = {accident.__name__: pool.submit(accident, cluster, make_project) for accident in ACCIDENTS}
-    return {name: future.result() for name, future in futures.items()}
+        yield lambda name: futures[name].result()
 
 
 def assert_same_adapter(run: Run, reference: Run) -> None:
@@ -241,54 +241,54 @@ def states(run: Run) -> list[str]:
 
 @pytest.mark.slow
 def test_training_at_its_time_limit_goes_on_in_a_longer_job(runs):
-    run = runs["time_limit"]
+    run = runs("time_limit")
     assert run.process.returncode == 0, run.text()[-4000:]
     assert states(run) == ["TIMEOUT", "COMPLETED"]
     assert [job["TimeLimit"] for job in run.jobs("train_lora")] == ["00:01:00", "00:02:00"]
     assert resumed_at(run) >= 20
-    assert_same_adapter(run, runs["uninterrupted"])
+    assert_same_adapter(run, runs("uninterrupted"))
 
 
 @pytest.mark.slow
 def test_a_job_cancelled_from_outside_runs_again_and_resumes(runs):
-    run = runs["cancelled"]
+    run = runs("cancelled")
     assert run.process.returncode == 0, run.text()[-4000:]
     assert states(run) == ["CANCELLED", "COMPLETED"]
     assert resumed_at(run) >= 20
-    assert_same_adapter(run, runs["uninterrupted"])
+    assert_same_adapter(run, runs("uninterrupted"))
 
 
 @pytest.mark.slow
 def test_when_a_node_goes_down_slurm_queues_the_job_again(runs):
-    run = runs["node_down"]
+    run = runs("node_down")
     assert run.process.returncode == 0, run.text()[-4000:]
     assert states(run) == ["COMPLETED"]
     assert run.jobs("train_lora")[0]["Restarts"] == "1"
-    assert_same_adapter(run, runs["uninterrupted"])
+    assert_same_adapter(run, runs("uninterrupted"))
 
 
 @pytest.mark.slow
 def test_a_preempted_job_waits_and_resumes(runs):
-    run = runs["preempted"]
+    run = runs("preempted")
     assert run.process.returncode == 0, run.text()[-4000:]
     assert states(run) == ["COMPLETED"]
     assert run.jobs("train_lora")[0]["Restarts"] == "1"
     assert resumed_at(run) >= 20
-    assert_same_adapter(run, runs["uninterrupted"])
+    assert_same_adapter(run, runs("uninterrupted"))
 
 
 @pytest.mark.slow
 def test_a_job_over_its_memory_runs_again_with_more(runs):
-    run = runs["over_memory"]
+    run = runs("over_memory")
     assert run.process.returncode == 0, run.text()[-4000:]
     assert [job["MinMemoryNode"] for job in run.jobs("train_lora")] == ["400M", "8000M"]
     assert states(run)[0] in {"FAILED", "OUT_OF_MEMORY", "CANCELLED"}
-    assert_same_adapter(run, runs["uninterrupted"])
+    assert_same_adapter(run, runs("uninterrupted"))
 
 
 @pytest.mark.slow
 def test_an_interrupted_snakemake_cancels_its_jobs(runs):
-    run = runs["interrupted"]
+    run = runs("interrupted")
     assert run.process.returncode != 0
     assert states(run) == ["CANCELLED"]
     assert not (run.project / ADAPTER).exists()
@@ -296,7 +296,7 @@ def test_an_interrupted_snakemake_cancels_its_jobs(runs):
 
 @pytest.mark.slow
 def test_after_a_killed_snakemake_no_second_copy_of_a_job_starts(runs):
-    run = runs["killed"]
+    run = runs("killed")
     assert run.refused != 0
     assert run.jobs_then == 1
     number = run.jobs("train_lora")[0]["JobId"]
@@ -306,12 +306,12 @@ def test_after_a_killed_snakemake_no_second_copy_of_a_job_starts(runs):
     # With the old job gone the same command goes on from its checkpoint.
     assert run.process.returncode == 0, run.text()[-4000:]
     assert resumed_at(run) >= 20
-    assert_same_adapter(run, runs["uninterrupted"])
+    assert_same_adapter(run, runs("uninterrupted"))
 
 
 @pytest.mark.slow
 def test_a_full_disk_is_said_and_leaves_whole_files_only(runs):
-    run = runs["disk_full"]
+    run = runs("disk_full")
     if run is None:
         pytest.skip("mounting a small disk needs root")
     assert run.process.returncode != 0
@@ -327,4 +327,4 @@ def test_a_controller_that_restarts_loses_nothing(cluster, make_project, runs):
     cluster.restart_controller(pause=3)
     assert run.end() == 0, run.text()[-4000:]
     assert states(run) == ["COMPLETED"]
-    assert_same_adapter(run, runs["uninterrupted"])
+    assert_same_adapter(run, runs("uninterrupted"))
