@@ -65,6 +65,8 @@ for name, folder in {
 
 scattergather:
     shards=config["dataset"]["shards"],
+
+
 wildcard_constraints:
     split="|".join(SPLITS),
     source="|".join(config["dataset"]["sources"]),
