@@ -65,6 +65,8 @@ def test_a_metric_of_a_user_and_one_with_a_model_are_planned_for_every_system(fu
     (full_project / "config.yaml").write_text(yaml.safe_dump(config))
     jobs = planned_jobs(full_project, "--cores", "1")
     assert (jobs["score_text"], jobs["score_human"], jobs["score_clip"]) == (60, 6, 10)
+
+
 def test_the_slurm_profile_sends_exactly_the_jobs_with_gpus_to_gpu_partitions(full_project):
     config = yaml.safe_load((full_project / "config.yaml").read_text())
     config["models"]["llama-3.1-8b-test3"]["gpus"] = 2
