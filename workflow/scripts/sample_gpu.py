@@ -52,7 +52,7 @@ def run_and_sample(command: list[str], output: Path, visible: str | None) -> int
         signal.signal(number, lambda received, frame: process.send_signal(received))
     output.parent.mkdir(parents=True, exist_ok=True)
     while True:
-        record: dict[str, object] = {"attempt": round(attempt, 1), "time": round(time.time(), 1)}
+        record: dict[str, object] = {"attempt": round(attempt, 3), "time": round(time.time(), 3)}
         try:
             record["gpus"] = sample(visible)
         except subprocess.SubprocessError as error:  # the command goes on: hours of training outweigh a sample
