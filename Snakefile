@@ -36,10 +36,8 @@ rule all:
     """The report of the experiment, and everything it needs."""
     default_target: True
     input:
-        f"{RESULTS}/report.html",
-        f"{RESULTS}/qualitative.html",
+        last_files(),
         f"{RESULTS}/README.md",
-        [] if config["report"]["wandb"] == "disabled" else f"{RESULTS}/wandb.json",
         merged_models(),
 
 

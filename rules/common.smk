@@ -188,6 +188,12 @@ def qualitative_value():
     return chosen or ("cider" if "cider" in config["metrics"] else config["report"]["radar"][0])
 
 
+def last_files():
+    """What a run makes last, but for the README that describes it: the pages, and the W&B run unless it is disabled."""
+    wandb = [] if config["report"]["wandb"] == "disabled" else [f"{RESULTS}/wandb.json"]
+    return [f"{RESULTS}/report.html", f"{RESULTS}/qualitative.html", *wandb]
+
+
 def grouped_figures():
     """Names of the radar charts of single systems, of families, and of bases that are there with and without adapter."""
     families = {}

@@ -92,7 +92,7 @@ rule html_report:
         rejected=expand(f"{RESULTS}/preprocessed/{{source}}.rejected.csv", source=SOURCES),
         training=expand(f"{RESULTS}/adapters/{{model}}/training.json", model=config["models"]),
         history=expand(f"{RESULTS}/adapters/{{model}}/history.jsonl", model=config["models"]),
-        clip_training=[clip_ready()] if "train" in config["clip"] else [],
+        clip_training=[clip_ready()] if "train" in config["clip"] and "clip_score" in config["metrics"] else [],
         figures=[f"{RESULTS}/figures/radar.svg", f"{RESULTS}/figures/forest.svg"],
         provenance=f"{RESULTS}/provenance.json",
     output:
@@ -178,7 +178,7 @@ rule describe_results:
     """Write what each file of the results is."""
     input:
         comparison=[f"{RESULTS}/comparison.json", f"{RESULTS}/comparison.txt"],
-        pages=ancient([f"{RESULTS}/report.html", f"{RESULTS}/qualitative.html"]),
+        described=ancient(last_files()),
     output:
         f"{RESULTS}/README.md",
     log:
