@@ -262,6 +262,17 @@ def shard_option(wildcards):
     return wildcards.shard.replace("-of-", "/")
 
 
+def splits_in_shards(many):
+    """The splits where one job renders each, or several jobs render shards of it, for wildcard constraints."""
+    return "|".join(SPLITS) if (config["render"]["shards"] > 1) == many else "none"
+
+
+def image_shards(wildcards):
+    """The image files of all shards of a split."""
+    count = config["render"]["shards"]
+    return [f"{RESULTS}/images/shards/{wildcards.split}/{k}-of-{count}.parquet" for k in range(1, count + 1)]
+
+
 def gathered_inputs(wildcards):
     """What says that all shards of a system are captioned: the manifests of its jobs, or a captioner's files."""
     if is_llm(wildcards.system):

@@ -213,20 +213,57 @@ rule render_png:
         f"{RESULTS}/logs/render_png/{{split}}.log",
     benchmark:
         f"{RESULTS}/benchmarks/render_png/{{split}}.tsv"
+    wildcard_constraints:
+        split=splits_in_shards(many=False),
     conda:
         "../envs/main.yaml"
     threads: 8
     params:
         script=script("render_png"),
-        settings=config["render"],
+        settings={key: value for key, value in config["render"].items() if key not in ("fonts", "shards")},
         fonts=json_param(config["render"]["fonts"]),
+        part="",
         code=code_digest("render_png"),
     shell:
         "python {params.script} --samples {input.samples} --renderer {params.settings[renderer]}"
         " --size {params.settings[size]} --background {params.settings[background]:q}"
         " --padding {params.settings[padding]} --fonts {params.fonts:q} --workers {threads}"
-        " --seconds-limit {params.settings[seconds_limit]} --memory-limit-mb {params.settings[memory_limit_mb]}"
-        " --output {output} 3>&2 &> {log}"
+        " --seconds-limit {params.settings[seconds_limit]} --memory-limit-mb {params.settings[memory_limit_mb]} {params.part} --output {output} 3>&2 &> {log}"
+
+
+use rule render_png as render_png_shard with:
+    # Render the drawings of a shard.
+    output:
+        f"{RESULTS}/images/shards/{{split}}/{{shard}}.parquet",
+    log:
+        f"{RESULTS}/logs/render_png/{{split}}.{{shard}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/render_png/{{split}}.{{shard}}.tsv"
+    wildcard_constraints:
+        split=splits_in_shards(many=True),
+    params:
+        part=lambda wildcards: f"--shard {shard_option(wildcards)}",
+
+
+rule gather_images:
+    """Put the images of a split together that several jobs have rendered."""
+    input:
+        shards=image_shards,
+        samples=f"{RESULTS}/data/{{split}}.parquet",
+    output:
+        f"{RESULTS}/images/{{split}}.parquet",
+    log:
+        f"{RESULTS}/logs/gather_images/{{split}}.log",
+    wildcard_constraints:
+        split=splits_in_shards(many=True),
+    localrule: True
+    conda:
+        "../envs/main.yaml"
+    params:
+        script=script("gather_images"),
+        code=code_digest("gather_images"),
+    shell:
+        "python {params.script} --shards {input.shards} --samples {input.samples} --output {output} 3>&2 &> {log}"
 
 
 rule write_png_files:

@@ -9,6 +9,7 @@ import pytest
 from lxml import etree
 from PIL import Image as Picture
 
+import gather_images
 import write_png_files
 from build_openmoji import find_drawings
 from command import InputError
@@ -25,18 +26,17 @@ def wrap(body, attributes='viewBox="0 0 100 100"'):
     return f"<svg {NAMESPACE} {attributes}>{body}</svg>"
 
 
+SETTINGS = {"renderer": "resvg", "size": 64, "background": "white", "padding": 0.0, "fonts": "[]", "workers": 2}
+SETTINGS |= {"seconds_limit": 5, "memory_limit_mb": 512}
+
+
 def render(tmp_path, drawings, **changes):
     samples = [Sample(f"s{n}", "a", "test", f"s{n}", xml, ["x"]) for n, xml in enumerate(drawings)]
     write_samples(tmp_path / "test.parquet", samples)
-    settings = {"renderer": "resvg", "size": 64, "background": "white", "workers": 2, "seconds_limit": 5}
-    settings |= {
-        "memory_limit_mb": 512,
-        "output": tmp_path / "images.parquet",
-        "padding": 0.0,
-        "fonts": "[]",
-        **changes,
-    }
-    main(samples=tmp_path / "test.parquet", **settings)
+    main(
+        samples=tmp_path / "test.parquet",
+        **SETTINGS | {"shard": "1/1", "output": tmp_path / "images.parquet"} | changes,
+    )
     images = read_images(tmp_path / "images.parquet")
     assert [image.id for image in images] == [sample.id for sample in samples]
     return images
@@ -232,3 +232,21 @@ def test_people_get_png_files_and_an_index(tmp_path):
     assert (rows[1]["file"], rows[1]["reason"]) == ("", "too slow")
     assert [(tmp_path / "png" / rows[n]["file"]).read_bytes() for n in (0, 2)] == [b"one", b"two"]
     assert len(list((tmp_path / "png").iterdir())) == 3
+
+
+def test_shards_gathered_are_what_one_job_renders(tmp_path):
+    colours = ["red", "blue", "no colour", "green", "teal"]
+    drawings = [wrap(f'<rect width="50" height="50" fill="{colour}"/>') for colour in colours]
+    drawings[2] = "rubbish"
+    whole = render(tmp_path, drawings)
+    shards = [tmp_path / f"{number}-of-3.parquet" for number in (1, 2, 3)]
+    for number, shard in enumerate(shards, start=1):
+        main(samples=tmp_path / "test.parquet", **SETTINGS, shard=f"{number}/3", output=shard)
+    assert [len(read_images(shard)) for shard in shards] == [2, 2, 1]
+    gather_images.main(shards=shards, samples=tmp_path / "test.parquet", output=tmp_path / "gathered.parquet")
+    assert read_images(tmp_path / "gathered.parquet") == whole
+    with pytest.raises(InputError, match=r"the image of 's0' where that of 's1' is due"):
+        gather_images.main(
+            shards=[shards[0], shards[0]], samples=tmp_path / "test.parquet", output=tmp_path / "wrong.parquet"
+        )
+    assert not (tmp_path / "wrong.parquet").exists()

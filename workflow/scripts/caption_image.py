@@ -33,12 +33,12 @@ import PIL.Image
 import torch
 
 from caption_parts import CaptionParts
-from caption_shards import Shard
 from captioners import FAMILIES, Answer, Captioner, CaptionerSettings
 from command import InputError, Progress, run_command, say
 from json_settings import settings_from_json
 from model_files import check_model_folder, describe_files, file_digest, model_digest
 from records import Caption, Image, Sample, read_images, read_samples
+from shards import Shard
 
 # Files of a model folder, beside its weights, that determine captions.
 MEANINGFUL_SUFFIXES = (".json", ".txt", ".model", ".jinja", ".py")

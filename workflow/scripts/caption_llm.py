@@ -34,7 +34,7 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 from transformers import AutoConfig, AutoTokenizer, GenerationConfig
 
 from caption_parts import CaptionParts
-from caption_shards import Shard, write_manifest
+from caption_shards import write_manifest
 from command import InputError, Progress, run_command, say
 from examples import FewShotSettings, choose_examples
 from json_settings import settings_from_json
@@ -42,6 +42,7 @@ from llm_engines import ENGINES, DecodingSettings, Engine, EngineJob, Prompt, Wr
 from model_files import check_adapter, check_model_folder, file_digest, model_digest
 from prompts import Example, PromptSettings, end_of_turn_ids, prompt_form, prompt_tokens
 from records import Caption, Sample, read_samples
+from shards import Shard
 
 
 @dataclass(frozen=True)

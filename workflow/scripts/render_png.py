@@ -21,6 +21,7 @@ from command import InputError, Progress, run_command, say
 from fonts import declared_fonts, find_fonts, known_fonts
 from records import Image, Sample, count_rows, open_images, stream_samples
 from renderers import RENDERERS, PictureStyle, render_xml
+from shards import Shard
 from worker_pool import Limits, Outcome, map_killable
 
 # A drawing of everything that a back end loads late.
@@ -73,16 +74,18 @@ def main(
     workers: int,
     seconds_limit: float,
     memory_limit_mb: int,
+    shard: str,
     output: Path,
 ) -> None:
-    """Render all drawings of a file of samples."""
+    """Render the drawings of a file of samples, all of them or a shard."""
     style = PictureStyle(renderer, size, parse_colour(background), padding, tuple(json.loads(fonts)))
     limits = Limits(workers, seconds_limit, memory_limit_mb)
     reasons: Counter[str] = Counter()
     flags: Counter[str] = Counter()
-    n_images = count_rows(samples)
+    part = Shard.from_text(shard)
+    n_images = part.size(count_rows(samples))
     with Progress(f"render_png {samples.stem}", n_images, "drawing") as progress, open_images(output) as write:
-        for image in render_samples(stream_samples(samples), style, limits):
+        for image in render_samples(part.stream(stream_samples(samples)), style, limits):
             write(image)
             reasons.update([image.reason] if image.status == "failed" else [])
             flags.update(image.flags)
@@ -104,6 +107,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--workers", type=int, default=1, help="processes")
     parser.add_argument("--seconds-limit", type=float, default=10, help="for one drawing")
     parser.add_argument("--memory-limit-mb", type=int, default=768, help="for one worker, beyond what it starts with")
+    parser.add_argument("--shard", default="1/1", help="K/N: every N-th sample from the K-th on")
     parser.add_argument("--output", type=Path, required=True, help="images/<split>.parquet")
     return parser
 
