@@ -191,7 +191,6 @@ REFUSED = {
     "use_chain": "`use`",
     "filter_radius": "radius over",
     "filter_blur": "stdDeviation over",
-    "filter_octaves": "numOctaves over",
     "png_bomb": "too large",
     "million_commands": "in paths",
     "many_commands": "in paths",

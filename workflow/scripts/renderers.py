@@ -14,8 +14,8 @@ import resource
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import cast
 
-import numpy as np
 import resvg_py
 from lxml import etree
 from PIL import Image as Picture
@@ -89,11 +89,10 @@ def render_drawing(drawing: GuardedDrawing, style: PictureStyle) -> Rendering:
 
 def flag_picture(picture: Picture.Image, drawn: bool, background: tuple[int, int, int]) -> set[str]:
     """Flags of a picture without any visible difference in colour."""
-    pixels = np.asarray(picture)
-    darkest, brightest = pixels.min(axis=(0, 1)), pixels.max(axis=(0, 1))
-    if (brightest - darkest).max() > INVISIBLE:
+    ranges = [cast(tuple[int, int], picture.getchannel(channel).getextrema()) for channel in "RGB"]
+    if max(brightest - darkest for darkest, brightest in ranges) > INVISIBLE:
         return set()
-    if np.abs(darkest.astype(int) - background).max() > INVISIBLE:
+    if max(abs(darkest - channel) for (darkest, _), channel in zip(ranges, background, strict=True)) > INVISIBLE:
         return {"single_colour"}
     return {"white_on_white" if drawn else "blank"}
 
