@@ -7,6 +7,7 @@ Their output goes to the rule's log; descriptor 3 stays the terminal, where they
 
 import os
 import shlex
+import subprocess
 import sys
 from pathlib import Path
 
@@ -404,6 +405,16 @@ def refuse_second_copies():
         raise WorkflowError(second_copy_message({number: (state, outputs[number]) for number, state in states.items()}))
 
 
+def announce_models():
+    """Say how large the models are that this run will fetch."""
+    sources = fetched_sources(config)
+    jobs = [job for job in workflow.dag.needrun_jobs() if job.rule.name == "fetch_model"]
+    if jobs:
+        missing = as_json([sources[job.wildcards.folder] for job in jobs])
+        command = [sys.executable, script("model_sizes"), "--sources", missing, "--store", config["model_store"]]
+        subprocess.run(command, check=False)
+
+
 def print_summary():
     """Print the table of systems by metrics and where the report is, if the run made them."""
     table = Path(RESULTS) / "comparison.txt"
@@ -415,6 +426,7 @@ def print_summary():
 onstart:
     refuse_second_copies()
     save_rule_graph()
+    announce_models()
 
 
 if workflow.is_main_process:

@@ -15,8 +15,9 @@ import pytest
 import torch
 import transformers
 import yaml
-from tiny_captioners import build_tiny_captioner
-from workflow_runs import copy_project, snakemake, write_small_demo
+from tiny_captioners import QWEN_IMAGE, build_tiny_captioner
+from tiny_models import build_tiny_model
+from workflow_runs import copy_project, planned_jobs, snakemake, write_small_demo
 
 import caption_image
 import gather_captions
@@ -32,6 +33,9 @@ FAMILY = {
     "blip": "blip",
     "vit_gpt2": "vision_encoder_decoder",
     "idefics3": "image_text_to_text",
+    "smolvlm": "image_text_to_text",
+    "qwen2_5_vl": "image_text_to_text",
+    "qwen3_vl": "image_text_to_text",
     "blip2": "image_text_to_text",
     "florence2": "image_text_to_text",
     "cogvlm": "cogvlm",
@@ -138,7 +142,9 @@ def reference_caption(kind, folder, png):
         model = transformers.AutoModelForImageTextToText.from_pretrained(folder)
         processor = transformers.AutoProcessor.from_pretrained(folder)
         chat = f"user: <image>{PROMPT[kind]}<end_of_utterance>\nassistant:"
-        text = chat if kind == "idefics3" else PROMPT[kind]
+        if kind.startswith("qwen"):
+            chat = chat.replace("<image>", QWEN_IMAGE).replace("<end_of_utterance>", "<|im_end|>")
+        text = chat if processor.chat_template else PROMPT[kind]
         inputs, tokenizer = processor(images=[image], text=[text], return_tensors="pt"), processor.tokenizer
         end, key, begin = tokenizer.eos_token_id, "decoder_input_ids", [tokenizer.eos_token_id]
         if kind != "florence2":
@@ -147,6 +153,9 @@ def reference_caption(kind, folder, png):
     written = []
     with torch.no_grad():
         while len(written) < 8:
+            if "mm_token_type_ids" in inputs:  # new tokens are text
+                kinds = inputs["mm_token_type_ids"][0].tolist()
+                inputs["mm_token_type_ids"] = torch.tensor([kinds + [0] * (len(begin + written) - len(kinds))])
             token = int(model.eval()(**inputs, **{key: torch.tensor([begin + written])}).logits[0, -1].argmax())
             if token == end:
                 break
@@ -384,7 +393,7 @@ def test_the_environment_of_cogvlm_writes_the_same_captions(folders, tmp_path):
 
 
 @pytest.mark.slow
-def test_captioners_run_through_the_rules(folders, tmp_path):
+def test_captioners_and_grouped_llms_run_through_the_rules_whole_and_in_shards(folders, tmp_path):
     project = copy_project(tmp_path / "project")
     config = yaml.safe_load(write_small_demo(project).read_text())
     del config["dataset"]["sources"]["openmoji"]
@@ -395,14 +404,25 @@ def test_captioners_run_through_the_rules(folders, tmp_path):
             "settings": {"prompt": PROMPT[kind], "max_new_tokens": 8},
             "trust_remote_code": kind == "cogvlm",
             "gpus": 0,
+            "shards": 2 if kind == "blip" else 1,
         }
         for kind in ("blip", "vit_gpt2", "idefics3", "cogvlm")
     }
+    base = build_tiny_model(tmp_path / "base")
+    few_shot = {"k": 2, "example_tokens": 400}
+    config |= {"models": {}, "bases": {"tiny": {"source": {"path": str(base)}, "few_shot": few_shot, "shards": 2}}}
+    config["decoding"]["group_by_base"] = True
     (project / "small.yaml").write_text(yaml.safe_dump(config))
-    outputs = [f"results/small/captions/{name}.jsonl" for name in config["captioners"]]
-    snakemake(project, "--configfile", "small.yaml", "--cores", "2", *outputs)
+    outputs = {
+        name: f"results/small/captions/{name}.jsonl"
+        for name in ("tiny-zero-shot", "tiny-few-shot", *config["captioners"])
+    }
+    planned = planned_jobs(project, *outputs.values(), "--configfile", "small.yaml")
+    assert (planned["caption_llm_pass"], planned["caption_image_shard"], planned["gather_captions"]) == (2, 2, 3)
+    snakemake(project, "--configfile", "small.yaml", "--cores", "2", *outputs.values())
     ids = [sample.id for sample in read_samples(project / "results/small/data/test.parquet")]
-    for output in outputs:
+    for output in outputs.values():
         records = read_captions(project / output)
         assert [record.id for record in records] == ids
         assert all(record.n_new_tokens for record in records)
+    assert planned_jobs(project, *outputs.values(), "--configfile", "small.yaml") == {}

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 import torch
-from peft import LoraConfig, get_peft_model
+import vllm_of_the_tests
+from peft import LoraConfig, PeftModel, get_peft_model
 from tiny_models import build_tiny_model
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
@@ -179,7 +180,7 @@ def test_what_all_prompts_begin_with_leaves_a_token_of_each():
 @pytest.mark.parametrize("family", ["llama", "gemma2", "gemma3", "qwen3", "plain"])
 def test_a_shared_prefix_and_rows_that_end_early_change_nothing(family, samples, tmp_path, monkeypatch):
     """Against transformers' own generate, one prompt at a time; sliding windows are shorter than the prompts."""
-    monkeypatch.setattr(torch_engine, "LEAST_SHARED", 0)
+    monkeypatch.setitem(torch_engine.LEAST_SHARED, torch.float32, 0)
     base = build_tiny_model(tmp_path / "base", family)
     expected = [" ".join(text.split()) for text in beams_one_by_one(base, samples, 1)]
     records = caption(base, samples, tmp_path / "a")
@@ -219,6 +220,16 @@ def test_systems_in_one_pass_write_what_each_writes_alone(base, samples, tmp_pat
     assert {name: texts(captions) for name, captions in together.items()} == {n: texts(c) for n, c in alone.items()}
     assert len({str(texts(captions)) for captions in together.values()}) == 4
     assert set(json.loads(manifest.read_text())["captions"]) == set(systems)
+
+
+def test_a_merged_model_writes_what_its_base_writes_with_the_adapter(base, samples, tmp_path):
+    adapter = build_adapter(tmp_path / "adapter", base, 1)
+    worn = AutoModelForCausalLM.from_pretrained(base, dtype=torch.float32)
+    PeftModel.from_pretrained(worn, adapter).merge_and_unload().save_pretrained(tmp_path / "merged")
+    AutoTokenizer.from_pretrained(base).save_pretrained(tmp_path / "merged")
+    merged = caption(tmp_path / "merged", samples, tmp_path / "a")
+    assert texts(merged) == texts(caption(base, samples, tmp_path / "b", adapter=adapter))
+    assert texts(merged) != texts(caption(base, samples, tmp_path / "c"))
 
 
 def test_a_few_shot_prompt_shows_train_drawings_and_asks_of_the_sample(base, samples, tmp_path):
@@ -265,6 +276,16 @@ def test_an_engine_that_is_not_installed_says_how_to_install_it(base, samples, t
     monkeypatch.setitem(sys.modules, "vllm", None)  # as where it is not installed
     with pytest.raises(InputError, match=r"can't be imported here .*pip install -r envs/vllm.txt"):
         caption(base, samples, tmp_path / "a", decoding={"engine": "vllm"})
+
+
+def test_vllm_gets_the_same_prompts_adapters_and_stops(base, samples, tmp_path, monkeypatch):
+    vllm_of_the_tests.install(monkeypatch)
+    systems = {"zero": {}, **{n: {"adapter": str(build_adapter(tmp_path / n, base, len(n)))} for n in ("a", "bb")}}
+    expected = caption_all(base, samples, tmp_path / "transformers", systems)
+    found = caption_all(base, samples, tmp_path / "vllm", systems, decoding={"engine": "vllm"})
+    assert {name: texts(captions) for name, captions in found.items()} == {n: texts(c) for n, c in expected.items()}
+    with pytest.raises(InputError, match="engine vllm decodes without beams"):
+        caption(base, samples, tmp_path / "beams", decoding={"engine": "vllm", "num_beams": 2})
 
 
 def test_a_missing_base_ends_the_command_with_one_line_and_leaves_nothing(samples, tmp_path):

@@ -4,14 +4,19 @@ import base64
 import hashlib
 import importlib
 import json
+import os
 import pickle
+import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
 import yaml
+from hub_of_the_tests import COMMIT, LocalHub
 from huggingface_hub.hf_api import RepoSibling
 from safetensors.torch import load_file
 from tiny_models import build_tiny_model
@@ -20,7 +25,9 @@ from workflow_runs import ROOT
 import fetch_model as script
 import show_terms
 from command import InputError
-from fetch_model import choose_files, fetch_model, join_parts, read_state
+from fetch_model import choose_files, fetch_model, join_parts, read_state, readable_size
+from model_files import file_digest
+from model_sizes import ModelSize, describe_sizes
 
 SCRIPT = Path(script.__file__)
 
@@ -208,3 +215,111 @@ def test_make_demo_gemma_installs_the_parts_that_its_experiment_reads():
     recipe = (ROOT / "Makefile").read_text().split("demo-gemma: install\n")[1].split("\n\n")[0]
     order = [recipe.index(text) for text in ("show_terms.py", '"$(GEMMA_TERMS)"', "requirements-gemma.lock")]
     assert order == sorted(order)
+
+
+@pytest.fixture
+def hub(model):
+    with LocalHub({"org/tiny": {path.name: path.read_bytes() for path in model.iterdir()}}) as local:
+        yield local
+
+
+TINY = {"hub": "org/tiny", "revision": COMMIT}
+
+
+def run_from(hub, source, folder, **environment):
+    """The command as the rule calls it, with the local hub instead of the real one."""
+    arguments = ["--source", json.dumps(source), "--output-dir", folder, "--manifest", folder / "manifest.json"]
+    variables = {
+        "HF_ENDPOINT": hub.url,
+        "HF_HUB_OFFLINE": "0",
+        "HF_HOME": str(folder / "home"),
+        "HF_TOKEN": "hf_secret",
+    }
+    return subprocess.run(
+        [sys.executable, SCRIPT, *map(str, arguments)],
+        env=os.environ | variables | environment,
+        capture_output=True,
+        text=True,
+    )
+
+
+def test_a_hub_model_that_was_cut_short_or_altered_is_fetched_whole_at_last(hub, model, tmp_path):
+    hub.altered["model.safetensors"] = bytes(len((model / "model.safetensors").read_bytes()))
+    altered = run_from(hub, TINY, tmp_path / "store")
+    assert altered.returncode == 1
+    assert "model.safetensors arrived damaged" in altered.stderr
+    assert not (tmp_path / "store" / "model.safetensors").exists()
+    hub.altered.clear()
+    hub.repositories["org/tiny"]["second.safetensors"] = bytes(22_000_000)  # the client writes pieces of 10 MB
+    hub.cut_after["second.safetensors"] = 15_000_000
+    for _ in range(3):  # huggingface_hub goes on by itself, or else the next run does
+        done = run_from(hub, TINY, tmp_path / "store")
+        if done.returncode == 0:
+            break
+    assert done.returncode == 0, done.stderr
+    assert any(int(wanted.removeprefix("bytes=").split("-")[0]) > 0 for wanted in hub.ranges), "fetched from its start"
+    manifest = json.loads((tmp_path / "store" / "manifest.json").read_text())
+    digests = {file["name"]: file["sha256"] for file in manifest["files"]}
+    assert digests["model.safetensors"] == file_digest(model / "model.safetensors")
+    assert digests["second.safetensors"] == hashlib.sha256(bytes(22_000_000)).hexdigest()
+    assert "hf_secret" not in done.stderr + altered.stderr
+    assert "Bearer hf_secret" in hub.tokens
+
+
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        (
+            TINY | {"hub": "org/gated"},
+            r"org/gated is gated: accept its licence at http\S+/org/gated, log in with `hf auth",
+        ),
+        (TINY | {"hub": "org/none"}, r"org/none is not on the hub, or private"),
+        (TINY | {"revision": "f" * 40}, r"org/tiny has no revision f{40}; choose a commit"),
+    ],
+    ids=["gated", "unknown", "revision"],
+)
+def test_what_the_hub_refuses_is_one_line_that_says_what_to_do(hub, tmp_path, source, message):
+    hub.repositories["org/gated"] = hub.repositories["org/tiny"]
+    hub.gated.add("org/gated")
+    done = run_from(hub, source, tmp_path / "store")
+    assert done.returncode == 1
+    assert re.search(message, done.stderr)
+    assert "Traceback" not in done.stderr
+    assert "hf_secret" not in done.stderr
+    assert not (tmp_path / "store" / "manifest.json").exists()
+
+
+def test_a_model_that_does_not_fit_on_the_disk_is_refused_before_it_is_fetched(tmp_path, monkeypatch):
+    monkeypatch.setattr(shutil, "disk_usage", lambda folder: SimpleNamespace(free=1500))
+    script.check_room(tmp_path, [RepoSibling(rfilename="a", size=1500)])
+    with pytest.raises(InputError, match=r"1\.51 kB are to be fetched, but only 1\.5 kB are free"):
+        script.check_room(tmp_path, [RepoSibling(rfilename="a", size=1500), RepoSibling(rfilename="b", size=9)])
+
+
+def test_sizes_are_said_before_anything_is_fetched(hub, model, install, tmp_path):
+    hub.repositories["org/gated"] = hub.repositories["org/tiny"]
+    hub.gated.add("org/gated")
+    sources = [TINY, TINY | {"hub": "org/gated"}, TINY | {"hub": "org/none"}, {"path": str(model)}]
+    command = [sys.executable, SCRIPT.with_name("model_sizes.py"), "--store", tmp_path / "none" / "store"]
+    variables = {"HF_ENDPOINT": hub.url, "HF_HUB_OFFLINE": "0"}
+    done = subprocess.run(
+        [*map(str, command), "--sources", json.dumps(sources)],
+        env=os.environ | variables,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    head, tiny, gated, unknown, local = done.stderr.splitlines()
+    size = readable_size(sum(map(len, hub.repositories["org/tiny"].values())))
+    assert head.startswith("Models to be fetched: 4, ")
+    assert "and 1 of unknown size" in head
+    assert tiny.split()[:3] == [*size.split(), "org/tiny@0123456789ab"]
+    assert "gated: accept its licence at" in gated
+    assert unknown.split()[0] == "?"
+    assert "used where it lies" in local
+    assert not (tmp_path / "none").exists()
+
+
+def test_what_does_not_fit_is_said_with_the_sizes():
+    text = describe_sizes([ModelSize("a", 2_000_000)], free=1_000_000)
+    assert text.splitlines()[-1].strip().startswith("There is not enough room")

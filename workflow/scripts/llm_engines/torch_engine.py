@@ -20,9 +20,9 @@ from llm_engines import EngineJob, Prompt, Written, sample_seed, written_before_
 from llm_engines.roomy_cache import RoomyCache
 from number_format import choose_dtype
 
-# From this share of a mean prompt on, what all prompts begin with is computed once. Below it saves little, and in 16
-# bits it changes the last bits of all that follows.
-LEAST_SHARED = 0.5
+# From this share of a mean prompt on, what all prompts begin with is computed once. In 16 bits that changes the last
+# bits of all that follows, so that it has to save more.
+LEAST_SHARED = {torch.float32: 0.1, torch.float16: 0.5, torch.bfloat16: 0.5}
 
 
 class TorchEngine:
@@ -131,7 +131,7 @@ class TorchEngine:
         """Find what all prompts begin with; its states are computed with the first batch."""
         n_shared = common_prefix_length([prompt.tokens for prompt in prompts])
         n_tokens = sum(len(prompt.tokens) for prompt in prompts)
-        pays = len(prompts) > 1 and n_shared * len(prompts) >= LEAST_SHARED * n_tokens
+        pays = len(prompts) > 1 and n_shared * len(prompts) >= LEAST_SHARED[self.model.dtype] * n_tokens
         # Only where all layers see everything: a sliding window would count the padding between prefix and prompt.
         shares = pays and n_shared > 0 and RoomyCache(self.model.config, 0).all_roomy
         self._prefix = prompts[0].tokens[:n_shared] if shares else []
