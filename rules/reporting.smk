@@ -130,7 +130,7 @@ rule html_report:
         " --left-out {input.left_out}"
         " --preprocess-counts {input.preprocess_counts} --rejected {input.rejected}"
         " --training {input.training} --history {input.history} --figures {input.figures}"
-        " --provenance {input.provenance} --benchmarks-dir {params.results}/benchmarks"
+        " --provenance {input.provenance} --benchmarks-dir {params.results}/benchmarks --logs-dir {params.results}/logs"
         " --rule-graph {params.results}/rule_graph.json {params.price} --currency {params.currency:q}"
         " --credits {params.credits:q}"
         " --values {params.values} --style {params.style:q} --clip-note {params.clip_note:q} {params.clip_training}"

@@ -123,6 +123,7 @@ def make_experiment(folder: Path, n_samples: int = 24, n_systems: int = 5, hosti
             "figures": [folder / "figures" / "radar.svg", folder / "figures" / "forest.svg"],
             "provenance": folder / "provenance.json",
             "benchmarks_dir": folder / "benchmarks",
+            "logs_dir": folder / "logs",
             "rule_graph": folder / "rule_graph.json",
             "credits": json.dumps(
                 [
@@ -514,6 +515,11 @@ def write_provenance(folder: Path, hostile: str) -> None:
         path.write_text(
             f"{header}{seconds}\t0:03:51\t2210.5\t9000.1\t2100.0\t2105.0\t0.1\t3.2\t180.0\t{seconds * 1.8}\n"
         )
+    gpu = {"name": "NVIDIA L40S" + hostile, "memory_mb": 31000, "memory_total_mb": 46068, "utilisation": 87}
+    samples = [{"attempt": 0.0, "time": 5.0, "gpus": [gpu, gpu]}, {"attempt": 0.0, "time": 1800.0, "end": 0}]
+    path = folder / "logs" / "train_lora" / "smollm2-test3.log.gpu.jsonl"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("".join(json.dumps(sample) + "\n" for sample in samples))
 
 
 def write_figures(folder: Path, hostile: str) -> None:

@@ -40,6 +40,7 @@ def test_each_attempt_leaves_samples_of_its_gpus(machine, tmp_path):
         assert subprocess.run(command(output, "raise SystemExit(7)"), env=machine).returncode == 7
     records = [json.loads(line) for line in output.read_text().splitlines()]
     assert len({record["attempt"] for record in records}) == 2
+    assert [record.get("end") for record in records] == [None, 7, None, 7]
     assert [gpu["memory_mb"] for gpu in records[0]["gpus"]] == [1234, 40]
     assert [gpu["utilisation"] for gpu in records[0]["gpus"]] == [87, None]
     assert "--id=2,3" in (tmp_path / "bin" / "arguments").read_text()
@@ -73,4 +74,4 @@ def test_a_driver_that_fails_is_recorded_and_stops_nothing(machine, tmp_path):
     (tmp_path / "bin" / "nvidia-smi").write_text("#!/bin/sh\nexit 9\n")
     output = tmp_path / "usage.gpu.jsonl"
     assert subprocess.run(command(output, ""), env=machine).returncode == 0
-    assert "returned non-zero exit status 9" in json.loads(output.read_text())["error"]
+    assert "returned non-zero exit status 9" in json.loads(output.read_text().splitlines()[0])["error"]

@@ -87,6 +87,7 @@ def main(
     currency: str = "EUR",
     provenance: Path | None = None,
     benchmarks_dir: Path | None = None,
+    logs_dir: Path | None = None,
     credits: str = "[]",
     values: list[str] | None = None,
     style: str = "{}",
@@ -111,6 +112,7 @@ def main(
         rule_graph=rule_graph,
         provenance=provenance,
         benchmarks_dir=benchmarks_dir,
+        logs_dir=logs_dir,
         credits=credits,
     )
     table = inputs.comparison
@@ -257,6 +259,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--currency", default="EUR", help="currency of the price")
     parser.add_argument("--provenance", type=Path, help="provenance.json")
     parser.add_argument("--benchmarks-dir", type=Path, help="folder of Snakemake's benchmark files (.tsv)")
+    parser.add_argument("--logs-dir", type=Path, help="folder of the rules' logs, with the samples of their GPUs")
     parser.add_argument("--credits", default="[]", help="JSON list of objects with name, licence, url, note")
     parser.add_argument("--values", nargs="*", help="values of headline, radar and explorer (default: for radars)")
     parser.add_argument("--style", default="{}", help="JSON object of chart settings, see radar_chart.py")

@@ -17,6 +17,7 @@ import pyarrow.parquet as pq
 
 from caption_health import read_health
 from command import InputError
+from gpu_use import GpuUse, read_gpu_use
 from metrics import load_metric
 from records import Caption, Image, Sample, open_text, read_captions, read_images, read_json, read_samples
 from report_comparison import Comparison, read_comparison
@@ -94,6 +95,7 @@ class ReportInputs:
     rule_edges: list[tuple[str, str]]  # (needed, needing); empty where no run saved them
     provenance: dict[str, Any]
     benchmarks: list[Benchmark]
+    gpu_use: list[GpuUse]
     credits: list[dict[str, str]]
 
 
@@ -117,6 +119,7 @@ def read_inputs(
     rule_graph: Path | None,
     provenance: Path | None,
     benchmarks_dir: Path | None,
+    logs_dir: Path | None,
     credits: str,
 ) -> ReportInputs:
     """Read all files. Raises InputError for one that is missing, foreign, or of other samples."""
@@ -156,6 +159,7 @@ def read_inputs(
         rule_edges=read_rule_graph(rule_graph) if rule_graph else [],
         provenance=read_json(provenance) if provenance else {},
         benchmarks=read_benchmarks(benchmarks_dir) if benchmarks_dir else [],
+        gpu_use=read_gpu_use(logs_dir) if logs_dir else [],
         credits=parse_credits(credits),
     )
 

@@ -4,13 +4,15 @@
 
 Input: any command. Output: JSON lines, one a sample: `attempt` (when the command started), `time` (both in seconds
 since 1970), and for each visible GPU its `name`, `memory_mb` in use, `memory_total_mb`, and `utilisation` in percent
-(null where the GPU does not tell, as MIG slices), all by nvidia-smi; `error` instead of `gpus` where that fails.
-Attempts of one job stand in one file, killed ones too. Without GPU the command runs alone and no file is written. The
-exit code is the command's own, and SIGTERM and SIGINT are passed on to it.
+(null where the GPU does not tell, as MIG slices), all by nvidia-smi; `error` instead of `gpus` where that fails. The
+last line of an attempt has its exit code as `end`; a killed one has none. gpu_use.py reads these files. Attempts of one
+job stand in one file. Without GPU the command runs alone and no file is written. The exit code is the command's own,
+and SIGTERM and SIGINT are passed on to it.
 """
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import json
 import os
@@ -51,18 +53,21 @@ def run_and_sample(command: list[str], output: Path, visible: str | None) -> int
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda received, frame: process.send_signal(received))
     output.parent.mkdir(parents=True, exist_ok=True)
-    while True:
-        record: dict[str, object] = {"attempt": round(attempt, 3), "time": round(time.time(), 3)}
+    while process.poll() is None:
         try:
-            record["gpus"] = sample(visible)
+            _append(output, attempt, gpus=sample(visible))
         except subprocess.SubprocessError as error:  # the command goes on: hours of training outweigh a sample
-            record["error"] = str(error)
-        with output.open("a") as lines:
-            lines.write(json.dumps(record) + "\n")
-        try:
-            return process.wait(timeout=SECONDS_BETWEEN_SAMPLES)
-        except subprocess.TimeoutExpired:
-            continue
+            _append(output, attempt, error=str(error))
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(timeout=SECONDS_BETWEEN_SAMPLES)
+    _append(output, attempt, end=process.returncode)
+    return process.returncode
+
+
+def _append(output: Path, attempt: float, **what: object) -> None:
+    record = {"attempt": round(attempt, 3), "time": round(time.time(), 3), **what}
+    with output.open("a") as lines:
+        lines.write(json.dumps(record) + "\n")
 
 
 def main(output: Path, command: list[str]) -> int:
