@@ -344,16 +344,19 @@ def baseline_inputs(wildcards):
 
 
 def metric_models(wildcards):
-    """The manifest of a metric's model; nothing for a metric without one."""
+    """The manifest of a metric's model and the files of its folder; nothing for a metric without."""
     options = config["metric_options"].get(wildcards.metric, {})
-    return [model_manifest(options["source"])] if "source" in options else []
+    manifests = [model_manifest(options["source"])] if "source" in options else []
+    files = Path(options["folder"]).iterdir() if "folder" in options else []
+    return [*manifests, *sorted(str(path) for path in files if path.is_file())]
 
 
 def metric_options(wildcards):
-    """The options that give a metric its model and settings; empty for a metric without."""
+    """The options that give a metric its model, files and settings; empty for a metric without."""
     options = config["metric_options"].get(wildcards.metric, {})
     model = f"--model {model_folder(options['source'])}" if "source" in options else ""
-    return f"{model} --settings {shlex.quote(as_json(options['settings']))}" if options else ""
+    folder = f"--folder {shlex.quote(options['folder'])}" if "folder" in options else ""
+    return f"{model} {folder} --settings {shlex.quote(as_json(options['settings']))}" if options else ""
 
 
 def token_counts(wildcards):

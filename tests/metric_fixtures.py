@@ -26,6 +26,37 @@ HARD_PAIRS = [
     ("it shows folks out of the auto", ["it depicts people from the car", "men in the vehicle"]),
     ("<svg><path d='M0 0'/></svg>", ["&lt;svg&gt; code", "a path"]),
 ]
+# Caption and single reference in the shapes of real experiments: another language and cut at its limit, several long
+# sentences in paragraphs, cut at the front, empty, a failure marker, the drawing's code, a loop, junk.
+PREDICTIONS = [
+    (
+        "L'immagine raffigura un'icona stilizzata composta da un cerchio e da tre linee orizzontali di diversa "
+        "lunghezza. Il cerchio è collocato nell'angolo in alto a sinistra, mentre le linee",
+        "The image depicts a simple icon made of a circle and three horizontal lines. The circle is in the top left "
+        "corner, and the lines are of different lengths.",
+    ),
+    (
+        "The image depicts a simple drawing of a lamp. The lamp stands on a round, black base.\n\nAbove the base is "
+        'a thin pole that holds a cone-shaped shade; its outline is 2px wide and it\'s filled with "pure" white.',
+        "The image depicts a black lamp with a round base, a thin pole, and a shade in the shape of a cone. The "
+        "lamp's shade is white with a thick outline, which sets it apart from the background.",
+    ),
+    (
+        "cts a red square that is rotated by 45 degrees, so that it's a diamond, and a smaller white square inside",
+        "The image depicts a diamond: a red square, rotated by 45 degrees, with a smaller white square in its center.",
+    ),
+    ("", "The image depicts a house with a chimney, two windows and a door in the middle."),
+    ("[GENERATION_FAILED]", "The image depicts a pair of scissors that are open, seen from above."),
+    (
+        "style=fill:12,80,76;stroke:None;stroke-width:1;opacity:1\td=M12,40 C14,20,30,20,44,40 <path d='M0 0h9'/>",
+        "The image depicts a green hill under a clear sky.",
+    ),
+    (
+        "The circle is black. The circle is black. The circle is black. The circle is black. The circle is bl",
+        "A black circle.",
+    ),
+    ("The image depicts an arrow that points to the right.", "step 1: import svgwrite"),
+]
 WORDS = ["a", "an", "the", "red", "blue", "green", "circle", "square", "star", "large", "small", "left", "right", "of"]
 WORDS += ["on", "with", "and", "man", "dogs", "running"]
 

@@ -69,6 +69,18 @@ def test_a_metric_that_needs_a_model_says_so_before_anything_runs(config, tmp_pa
     assert model_folder_name({"path": str(tmp_path)}) in fetched_sources(config)
 
 
+def test_a_metric_that_needs_files_says_which_and_from_where(config, tmp_path):
+    config["metrics"] = ["bleu", "spice"]
+    assert only_fault(config).startswith(
+        "metrics: spice needs files in a folder that metric_options.spice.folder names: stanford-corenlp-3.6.0.jar "
+        "and stanford-corenlp-3.6.0-models.jar from https://nlp.stanford.edu/software/stanford-corenlp-full-2015-12"
+    )
+    config["metric_options"] = {"spice": {"folder": str(tmp_path)}}
+    fault = only_fault(config)
+    assert fault.startswith(f"metric_options.spice.folder: {tmp_path}: stanford-corenlp-3.6.0.jar is missing")
+    assert "https://nlp.stanford.edu/software/stanford-corenlp-full-2015-12-09.zip" in fault
+
+
 def test_an_unknown_key_names_the_nearest_one(config):
     config["presets"]["test3"]["learning_rat"] = 1e-4
     assert only_fault(config) == "presets.test3.learning_rat: unknown key; did you mean 'learning_rate'?"

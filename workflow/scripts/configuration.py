@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from command import InputError, run_command
-from metrics import load_metric
+from metrics import Metric, load_metric
 
 Configuration = dict[str, Any]
 
@@ -159,12 +159,26 @@ def _metric_faults(config: Configuration) -> Iterator[str]:
             yield f"metrics: unknown metric {name!r}; {hint}"
             continue
         try:
-            needs_model = load_metric(name).needs_model
+            metric = load_metric(name)
         except InputError as error:  # a file of the user's that is no metric
             yield f"metrics: {error}"
             continue
-        if needs_model and "source" not in config.get("metric_options", {}).get(name, {}):
+        options = config.get("metric_options", {}).get(name, {})
+        if metric.needs_model and "source" not in options:
             yield f"metrics: {name} needs a model; say where it comes from under metric_options.{name}.source"
+        if metric.needed_files:
+            yield from _folder_faults(metric, options.get("folder"))
+
+
+def _folder_faults(metric: Metric, folder: str | None) -> Iterator[str]:
+    path = f"metric_options.{metric.name}.folder"
+    if folder is None:
+        yield f"metrics: {metric.name} needs files in a folder that {path} names: {metric.needed_files}"
+        return
+    try:
+        metric.check_folder(Path(folder))
+    except InputError as error:
+        yield f"{path}: {error}"
 
 
 def _decoding_faults(decoding: dict[str, Any]) -> Iterator[str]:

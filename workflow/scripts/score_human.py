@@ -55,6 +55,7 @@ def main(
     output: Path,
     table: Path,
     model: Path | None = None,
+    folder: Path | None = None,
     settings: str = "{}",
 ) -> None:
     """Score all references of samples that have two or more."""
@@ -65,7 +66,7 @@ def main(
         raise InputError(f"{reference_tokens} has other references than {samples}; tokenise them again")
     chosen = [(sample, texts) for sample, (_, texts) in zip(every, tokens, strict=True) if len(texts) > 1]
     texts, counts = leave_one_out([sample for sample, _ in chosen], [texts for _, texts in chosen])
-    texts = dataclasses.replace(texts, model=model, settings=json.loads(settings))
+    texts = dataclasses.replace(texts, model=model, folder=folder, settings=json.loads(settings))
     columns = {name: average_rows(column, counts) for name, column in scorer.score_samples(texts).items()}
     signature = sign(scorer, texts, f"{describe_counts(texts.reference_tokens)} of others")
     captions = [Caption(sample.id, "") for sample, _ in chosen]

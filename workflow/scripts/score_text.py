@@ -39,6 +39,7 @@ def main(
     table: Path,
     paraphrases: Path | None = None,
     model: Path | None = None,
+    folder: Path | None = None,
     settings: str = "{}",
 ) -> None:
     """Score all samples, the failed captions among them, and write values, statistics and signature."""
@@ -47,6 +48,7 @@ def main(
         read_texts(captions, samples, tokens, reference_tokens),
         paraphrases=paraphrases,
         model=model,
+        folder=folder,
         settings=json.loads(settings),
     )
     columns = scorer.score_samples(texts)
@@ -86,12 +88,14 @@ def sign(metric: Metric, texts: Texts, n_references: str) -> str:
     """The metric's signature with what only these texts tell: the model's name and digest, settings, references."""
     model = {"model": texts.model.name, "weights": model_digest(texts.model)[:12]} if texts.model else {}
     tokens = {} if metric.needs_model else {"tokens": PTB_VERSION}
-    return metric.signature(**tokens, **model, **texts.settings, n_references=n_references)
+    files = metric.facts_of_folder(texts.folder) if texts.folder else {}
+    return metric.signature(**tokens, **model, **files, **texts.settings, n_references=n_references)
 
 
 def add_model_options(parser: argparse.ArgumentParser) -> None:
     """Options of metrics that need more than texts."""
     parser.add_argument("--model", type=Path, help="folder of the model of a metric that needs one")
+    parser.add_argument("--folder", type=Path, help="folder with the files of a metric that needs some (spice: jars)")
     parser.add_argument("--settings", default="{}", help="JSON: the metric's own settings")
 
 

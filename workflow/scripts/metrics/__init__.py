@@ -78,6 +78,7 @@ class Texts:
     reference_tokens: list[list[str]]  # the references likewise, at least one a sample
     paraphrases: Path | None = None  # METEOR's table for these references, where it was made beforehand
     model: Path | None = None  # folder of the model of a metric that needs one
+    folder: Path | None = None  # folder with the files of a metric that needs other ones than a model
     settings: Mapping[str, Any] = field(default_factory=dict)  # the configuration's metric_options.<metric>.settings
 
     @property
@@ -87,6 +88,13 @@ class Texts:
             raise InputError("this metric needs a model: name its folder by --model, metric_options.<metric>.source")
         return self.model
 
+    @property
+    def files(self) -> Path:
+        """The folder with the metric's files. Raises InputError where none was given."""
+        if self.folder is None:
+            raise InputError("this metric needs files: name their folder by --folder, metric_options.<metric>.folder")
+        return self.folder
+
 
 class Metric(abc.ABC):
     """A function of captions and references (or images): per-sample values, corpus values, a signature."""
@@ -94,6 +102,7 @@ class Metric(abc.ABC):
     name: ClassVar[str]  # the module's name
     values: ClassVar[dict[str, ValueInfo]]  # value name → how it is shown
     needs_model: ClassVar[bool] = False  # whether metric_options.<name>.source must name a model
+    needed_files: ClassVar[str] = ""  # files that metric_options.<name>.folder must hold, and where they come from
     facts: ClassVar[dict[str, str]] = {}  # what else the signature says of the implementation
 
     @abc.abstractmethod
@@ -111,6 +120,13 @@ class Metric(abc.ABC):
         `sums` maps each `stat_…` column to an array of any one shape (a scalar, or one entry for
         each resample); the values have that shape, nan where they rest on no sample.
         """
+
+    def check_folder(self, folder: Path) -> None:  # noqa: B027  (most metrics need no files)
+        """Raise InputError, in words for the user, where the folder lacks a file that the metric needs."""
+
+    def facts_of_folder(self, folder: Path) -> dict[str, str]:
+        """What the signature says of those files: their digest."""
+        return {}
 
     def signature(self, **facts: object) -> str:
         """One line that says how the numbers came about: `bleu|tokens:ptb|n_references:1-3`.
