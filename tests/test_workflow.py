@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from metric_fixtures import write_spice_jars
 from workflow_runs import ROOT, copy_project, planned_jobs, snakemake, write_small_demo
 
 from describe_results import as_pattern
@@ -47,7 +48,7 @@ def test_a_file_of_captions_is_imported_scored_and_looked_at(full_project):
     assert (jobs["import_captions"], jobs["caption_health"], jobs["score_text"]) == (1, 11, 44)
 
 
-def test_a_metric_of_a_user_and_one_with_a_model_are_planned_for_every_system(full_project):
+def test_metrics_of_a_user_with_a_model_and_with_files_are_planned_for_every_system(full_project):
     """One file in metrics/ and its name in the configuration, nothing else."""
     (full_project / "workflow/scripts/metrics/n_words.py").write_text(
         "import numpy as np\nfrom metrics import MeanMetric, ValueInfo\n\n\n"
@@ -59,12 +60,16 @@ def test_a_metric_of_a_user_and_one_with_a_model_are_planned_for_every_system(fu
         "METRIC = WordCount()\n"
     )
     config = yaml.safe_load((full_project / "config.yaml").read_text())
-    config["metrics"] += ["n_words", "sentence_similarity"]
+    config["metrics"] += ["n_words", "sentence_similarity", "spice"]
     (full_project / "encoder").mkdir()
-    config["metric_options"] = {"sentence_similarity": {"source": {"path": "encoder"}}}
+    write_spice_jars(full_project / "spice jars")
+    config["metric_options"] = {
+        "sentence_similarity": {"source": {"path": "encoder"}},
+        "spice": {"folder": "spice jars"},
+    }
     (full_project / "config.yaml").write_text(yaml.safe_dump(config))
     jobs = planned_jobs(full_project, "--cores", "1")
-    assert (jobs["score_text"], jobs["score_human"], jobs["score_clip"]) == (60, 6, 10)
+    assert (jobs["score_text"], jobs["score_human"], jobs["score_clip"]) == (70, 7, 10)
 
 
 def test_the_slurm_profile_sends_exactly_the_jobs_with_gpus_to_gpu_partitions(full_project):
