@@ -14,7 +14,8 @@ from explain_staleness import read_jobs
 
 RECORDS = [{"id": f"d{k}", "svg": f"<svg><path d='M0 0h{k}'/></svg>", "caption": f"line {k}"} for k in range(3)]
 
-PAGES = ("compare", "radar_chart", "record_provenance", "html_report", "qualitative_report")
+CHARTS = ("radar_chart", "html_report", "log_wandb")
+PAGES = ("compare", "record_provenance", "qualitative_report", "describe_results", *CHARTS)
 SCORES = ("score_text", "score_clip")
 CLIP = ("extract_clip_features", "caption_baseline", "tokenize_captions", "caption_health")
 AFTER_SPLIT = (
@@ -83,7 +84,7 @@ def test_nothing_is_stale_at_first(made):
         ("metrics/cider", {"score_text", "score_human", *PAGES}),
         ("metrics/clip_score", {"extract_reference_features", "score_clip", *PAGES}),
         ("resampling", PAGES),
-        ("radar_chart", {"radar_chart", "html_report"}),
+        ("radar_chart", CHARTS),
         ("html_report", {"html_report"}),
     ],
 )

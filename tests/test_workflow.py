@@ -32,6 +32,38 @@ def full_project(tmp_path):
     return project
 
 
+def files_of(folder: Path) -> dict[str, bytes]:
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in folder.rglob("*")
+        if path.is_file() and "__pycache__" not in path.parts
+    }
+
+
+def test_the_source_tree_is_only_read(full_project, tmp_path):
+    before = files_of(full_project)
+    elsewhere = tmp_path / "elsewhere"
+    (elsewhere / "data").mkdir(parents=True)
+    (elsewhere / "data" / "drawings.json").write_text(json.dumps(FIELD_RECORDS))
+    place = ("--directory", str(elsewhere), "--configfile", str(full_project / "config.yaml"))
+    snakemake(full_project, "results/full/preprocessed/drawings.parquet", "--cores", "2", *place)
+    assert (elsewhere / "results" / "full" / "preprocessed" / "drawings.parquet").is_file()
+    assert files_of(full_project) == before
+
+
+def test_experiments_of_one_folder_share_nothing_but_models(full_project):
+    config = yaml.safe_load((full_project / "config.yaml").read_text())
+    for name in ("first", "second"):
+        (full_project / f"{name}.yaml").write_text(yaml.safe_dump(config | {"experiment": name}))
+    snakemake(full_project, "results/first/preprocessed/drawings.parquet", "--cores", "2", "--configfile", "first.yaml")
+    before = files_of(full_project / "results" / "first")
+    snakemake(
+        full_project, "results/second/preprocessed/drawings.parquet", "--cores", "2", "--configfile", "second.yaml"
+    )
+    assert {path.name for path in (full_project / "results").iterdir()} == {"first", "second"}
+    assert files_of(full_project / "results" / "first") == before
+
+
 @pytest.mark.parametrize("profile", [None, "profiles/local", "profiles/slurm"])
 def test_the_full_experiment_is_planned_without_gpu_or_network(full_project, profile):
     jobs = planned_jobs(full_project, *(("--profile", profile) if profile else ("--cores", "1")))

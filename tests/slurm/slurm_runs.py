@@ -30,6 +30,14 @@ def copy_for_site(folder: Path, training: dict[str, str | int] | None = None, **
     return project
 
 
+def wait_for(what: str, condition: Callable[[], object], seconds: float = 180) -> None:
+    """Wait until a condition holds; fails where it does not in time."""
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, f"{what}: not within {seconds} s"
+        time.sleep(0.1)
+
+
 class Run:
     """A running `snakemake --profile profiles/slurm`; its output goes to run.log in the project."""
 
@@ -59,9 +67,10 @@ class Run:
         ]
 
     def wait_for(self, what: str, condition: Callable[[], object], seconds: float = 180) -> None:
-        """Wait until a condition holds; fails with the log where it does not in time."""
-        end = time.monotonic() + seconds
-        while not condition():
-            assert time.monotonic() < end, f"{what}: not within {seconds} s\n{self.text()[-4000:]}"
+        """Wait until a condition holds; fails where Snakemake ends before."""
+
+        def holds() -> object:
             assert self.process.poll() is None, f"{what}: Snakemake has ended\n{self.text()[-4000:]}"
-            time.sleep(0.1)
+            return condition()
+
+        wait_for(what, holds, seconds)

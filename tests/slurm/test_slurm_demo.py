@@ -48,7 +48,9 @@ def test_each_rule_gets_its_partition_gpus_memory_and_time(run):
 
 @pytest.mark.slow
 def test_small_jobs_share_one_job_a_system(run):
-    assert len(run.jobs("scores_")) == 5
+    # A baseline's job makes its captions too; an LLM's captions come from elsewhere, and their health is not needed by
+    # their scores: two jobs, since Snakemake joins only what is connected.
+    assert len(run.jobs("scores_")) == 3 + 2 * 3
     assert {job["Partition"] for job in run.jobs("scores_")} == {"cpu"}
     assert len(run.jobs()) < 40
 

@@ -18,7 +18,7 @@ import pytest
 import torch
 import yaml
 from safetensors.torch import load_file
-from slurm_runs import Run, copy_for_site
+from slurm_runs import Run, copy_for_site, wait_for
 from tiny_models import build_tiny_model
 from workflow_runs import snakemake
 
@@ -26,7 +26,7 @@ from records import Sample
 
 COLOURS = ["red", "green", "blue", "yellow", "pink", "black"]
 SETTINGS = {"r": 4, "alpha": 8, "targets": ["q_proj", "v_proj"], "dropout": 0.0, "batch_size": 2, "accumulation": 1}
-SETTINGS |= {"learning_rate": 0.01, "max_steps": 300, "eval_steps": 20, "save_steps": 20, "log_steps": 20}
+SETTINGS |= {"learning_rate": 0.01, "max_steps": 120, "eval_steps": 20, "save_steps": 20, "log_steps": 20}
 SETTINGS |= {"dtype": "fp32", "wandb": "disabled"}
 ADAPTER = "results/tiny/adapters/tiny/adapter_model.safetensors"
 CHECKPOINTS = "results/tiny/adapters/tiny/checkpoints"
@@ -182,7 +182,8 @@ def killed(cluster, make_project):
     message, jobs_then = second.text(), len(second.jobs("train_lora"))
     cluster.run(f"scancel --signal=KILL --full {job['JobId']}")
     cluster.run(f"scancel {job['JobId']}")
-    second.wait_for("the end of the job", lambda: second.jobs("train_lora")[0]["JobState"] == "CANCELLED")
+    ended = {"CANCELLED", "FAILED"}
+    wait_for("the end of the job", lambda: second.jobs("train_lora")[0]["JobState"] in ended)
     third = start(cluster, run.project)
     third.end()
     third.refused, third.message, third.jobs_then = refused, message, jobs_then

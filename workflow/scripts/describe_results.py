@@ -44,9 +44,11 @@ OUTPUTS = [
     ("adapters/<model>/settings.json", "The training settings, preset and overrides resolved."),
     ("data/<split>.parquet", "The samples of a split: canonical drawing, references, flags, measures."),
     ("data/counts.json", "How many samples of each source were kept, left out and split."),
+    ("data/statistics.json", "Lengths, words, colours and kinds of drawings by split and source."),
     ("data/left_out.csv", "Samples that take no part, each with the reason."),
     ("preprocessed/<source>.parquet", "The samples of a source, before splitting."),
     ("preprocessed/<source>.rejected.csv", "Raw records that did not become samples, each with the reason."),
+    ("preprocessed/<source>.answers.csv", "Samples whose raw drawings spell words of their captions in ids or texts."),
     ("preprocessed/<source>.counts.json", "Records of a source in, rejected, kept, and their repairs."),
     ("raw/<source>.jsonl", "The raw samples of a source that the workflow makes itself."),
     ("images/<split>.parquet", "The rendered drawings of a split as PNG, or the reason why there is none."),
@@ -60,6 +62,7 @@ OUTPUTS = [
     ("wandb/<run>", "That run; `wandb sync` sends one that was kept offline."),
     ("benchmarks/<rule>", "Time and memory of each job, by Snakemake."),
     ("logs/<rule>", "The log of each job."),
+    ("cache", "What libraries keep between jobs; may be deleted."),
 ]  # fmt: skip
 
 
