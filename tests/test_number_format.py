@@ -10,7 +10,7 @@ def machine(monkeypatch, *, gpu, bf16):
     """A machine with or without a GPU, whose arithmetic has bf16 or not."""
     monkeypatch.setattr(torch.cuda, "is_available", lambda: gpu)
     monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda: gpu and bf16)
-    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: not gpu and bf16)
+    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: not gpu and bf16)
 
 
 @pytest.mark.parametrize("gpu", [False, True])
@@ -29,5 +29,5 @@ def test_auto_is_bf16_where_the_device_computes_in_it(monkeypatch, gpu, bf16, dt
 
 def test_auto_is_fp32_with_a_torch_that_can_not_tell(monkeypatch):
     machine(monkeypatch, gpu=False, bf16=True)
-    monkeypatch.delattr(torch.cpu, "_is_avx512_bf16_supported")
+    monkeypatch.delattr(torch.cpu, "_is_amx_tile_supported")
     assert choose_dtype("auto") == torch.float32
