@@ -26,6 +26,7 @@ rule train_lora:
     conda:
         "../envs/main.yaml"
     threads: 8
+    priority: 50 # everything waits for the longest jobs: they start first
     resources:
         gpu=lambda wildcards: config["models"][wildcards.model]["gpus"],
     params:
