@@ -23,10 +23,10 @@ rule train_lora:
         f"{RESULTS}/logs/train_lora/{{model}}.log",
     benchmark:
         f"{RESULTS}/benchmarks/train_lora/{{model}}.tsv"
+    priority: 50  # everything waits for the longest jobs: they start first
     conda:
         "../envs/main.yaml"
     threads: 8
-    priority: 50 # everything waits for the longest jobs: they start first
     resources:
         gpu=lambda wildcards: config["models"][wildcards.model]["gpus"],
     params:
