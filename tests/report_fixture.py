@@ -24,6 +24,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "workflow" / "scripts"))
 
 from caption_health import write_table
 from health import FLAGS, Diagnosis
+from preprocess_svg import write_answers
 from records import (
     Caption,
     Image,
@@ -35,6 +36,7 @@ from records import (
     write_rejections,
     write_samples,
 )
+from split_statistics import Statistics
 
 COLOURS = {"red": "#d62828", "blue": "#1d4ed8", "green": "#15803d", "yellow": "#facc15", "purple": "#7e22ce"}
 SHAPES = ("circle", "square", "triangle")
@@ -115,9 +117,11 @@ def make_experiment(folder: Path, n_samples: int = 24, n_systems: int = 5, hosti
             "scores_dir": folder / "scores",
             "health_dir": folder / "health",
             "counts": folder / "data" / "counts.json",
+            "statistics": folder / "data" / "statistics.json",
             "left_out": folder / "data" / "left_out.csv",
             "preprocess_counts": [folder / "preprocessed" / f"{source}.counts.json" for source in sources],
             "rejected": [folder / "preprocessed" / f"{source}.rejected.csv" for source in sources],
+            "answers": [folder / "preprocessed" / f"{source}.answers.csv" for source in sources],
             "training": [folder / "adapters" / model / "training.json" for model in models],
             "history": [folder / "adapters" / model / "history.jsonl" for model in models],
             "figures": [folder / "figures" / "radar.svg", folder / "figures" / "forest.svg"],
@@ -152,6 +156,7 @@ def make_sample(index: int, rng: np.random.Generator, hostile: str) -> Sample:
         attack = "<script>parent.document.title='owned'</script><circle onload='alert(1)'/>"
         xml = xml.replace("</svg>", f"{attack}<image href='http://example.invalid/x.png' width='9' height='9'/></svg>")
     flags = ["repaired:colour" + hostile] if index % 7 == 0 else []
+    flags += ["answer_left"] if index == 9 else []
     return Sample(
         id=f"{source}-{index:04d}{hostile}",
         source=source + hostile,
@@ -459,11 +464,27 @@ def write_counts(folder: Path, samples: list[Sample], hostile: str) -> None:
                 "in": kept + len(rejected),
                 "rejected": len(rejected),
                 "kept": kept,
-                "flags": {"repaired:colour" + hostile: 12, "repaired:viewbox": 3},
+                "flags": {
+                    "repaired:colour" + hostile: 12,
+                    "repaired:viewbox": 3,
+                    "answer_removed": 5,
+                    "answer_left": 2,
+                },
             },
         )
+        write_answers(
+            folder / "preprocessed" / f"{source}.answers.csv",
+            [(f"{source}-0009{hostile}", "sun cloud" + hostile), (f"{source}-t7", "heart")],
+        )
         left_out += left
-    write_json(folder / "data" / "counts.json", {"sources": sources})
+    duplicates = {"near_pairs": 7, "kept_together": 31, "common_captions": 1}
+    leakage = {"setting": "move", "groups": 4, "groups_with_test": 2, "moved": 6}
+    write_json(folder / "data" / "counts.json", {"sources": sources, "duplicates": duplicates, "leakage": leakage})
+    statistics = Statistics()
+    for split, number in (("train", 4), ("validation", 2), ("test", 1)):
+        for sample in samples[::number] * number:
+            statistics.add(dataclasses.replace(sample, split=split))
+    write_json(folder / "data" / "statistics.json", statistics.summarise())
     with open(folder / "data" / "left_out.csv", "w", encoding="utf-8", newline="") as file:
         csv.writer(file).writerows([["id", "source", "reason"], *left_out])
 

@@ -18,6 +18,7 @@ from typing import Any
 
 from records import Image
 from report_comparison import FAMILY_LABELS, Comparison, Value
+from report_data import MEASURES
 from report_inputs import ReportInputs, Training
 from report_page import decimals_of
 from report_style import OKABE_ITO, SCALINGS, Style, make_axes
@@ -112,6 +113,19 @@ def summary_payload(
         "scaling": style.scaling,
         "colours": None if style.colours == OKABE_ITO else style.colours,
         "axes": {scaling: _axes_of_slices(comparison, radar_values, style, scaling) for scaling in SCALINGS},
+        "statistics": {
+            "labels": MEASURES,
+            "measures": {
+                name: {
+                    "edges": table["edges"],
+                    "splits": {
+                        split: {"n": numbers["n"], "median": numbers["median"], "histogram": numbers["histogram"]}
+                        for split, numbers in table["splits"].items()
+                    },
+                }
+                for name, table in inputs.statistics["measures"].items()
+            },
+        },
         "trainings": [training_curves(training) for training in inputs.trainings],
     }  # fmt: skip
 
