@@ -140,9 +140,10 @@ def measure_text(folder: Path, systems: list[str]) -> dict[str, float]:
     say("benchmark", f"pycocoevalcap: {theirs:.1f} s")
     start = time.perf_counter()
     files = ["--samples", "test.parquet", "--output", "references.jsonl", "--paraphrases", "paraphrases.gz"]
-    run_script("tokenize_captions.py", *files, folder=folder)
     with ThreadPoolExecutor(os.cpu_count()) as pool:
+        references = pool.submit(run_script, "tokenize_captions.py", *files, folder=folder)
         list(pool.map(lambda system: tokenize_system(folder, system), systems))
+        references.result()
         jobs = [(system, metric) for metric in TEXT_METRICS for system in systems]
         list(pool.map(lambda job: score_system(folder, *job), jobs))
     ours = time.perf_counter() - start

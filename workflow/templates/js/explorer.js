@@ -125,7 +125,12 @@ function explorer(mount) {
 
   function fillRow(row, index) {
     const thumb = h("span", { class: "thumb" });
-    drawingOf(index).then(([svg]) => { if (row.isConnected) thumb.append(svgImage(svg, "", 60)); });
+    // Only rows that stay get their drawing: a row that flies past is gone before.
+    setTimeout(async () => {
+      if (!row.isConnected) return;
+      const [svg] = await drawingOf(index);
+      if (row.isConnected) thumb.append(svgImage(svg, "", 60));
+    }, 60);
     const value = valueByName.get(state.metric);
     const score = (system, letter) => h("span", {}, `${letter} ${format(samples.systems[system].scores[value.name][index], value.decimals)}`);
     const { captions, failed } = samples.systems[state.a];
