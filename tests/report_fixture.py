@@ -77,10 +77,17 @@ class Experiment:
     arguments: dict[str, Any]
 
 
-def make_experiment(folder: Path, n_samples: int = 24, n_systems: int = 5, hostile: str = "") -> Experiment:
-    """Write all that the report reads. A third of the samples are emoji-like, the others scenes."""
+def make_experiment(
+    folder: Path, n_samples: int = 24, n_systems: int = 5, hostile: str = "", n_more_words: int = 0
+) -> Experiment:
+    """Write all that the report reads. A third of the samples are emoji-like, the others scenes.
+
+    `n_more_words` of no meaning make each reference, and so each caption, as long as those of long descriptions.
+    """
     rng = np.random.default_rng(1)
     samples = [make_sample(index, rng, hostile) for index in range(n_samples)]
+    if n_more_words:
+        samples = [lengthen_references(sample, n_more_words, rng) for sample in samples]
     images = make_images(samples, hostile)
     write_samples(folder / "data" / "test.parquet", samples)
     # The second test drawing has a twin in the train split.
@@ -172,6 +179,15 @@ def make_sample(index: int, rng: np.random.Generator, hostile: str) -> Sample:
     )
 
 
+def lengthen_references(sample: Sample, n_words: int, rng: np.random.Generator) -> Sample:
+    """The sample with that many words more in each reference, from a vocabulary with the frequencies of a language."""
+    words = [np.base_repr(7919 * rank + 37, 36).lower() for rank in range(1500)]
+    frequencies = 1 / np.arange(1, 1501)
+    more = rng.choice(words, (len(sample.references), n_words), p=frequencies / frequencies.sum())
+    references = [f"{text} {' '.join(row)}" for text, row in zip(sample.references, more, strict=True)]
+    return dataclasses.replace(sample, references=references)
+
+
 def draw_scene(rng: np.random.Generator) -> tuple[str, list[str]]:
     """Two shapes with their relation, and captions that say it in two ways."""
     colours, shapes = rng.choice(list(COLOURS), 2, replace=False), rng.choice(SHAPES, 2)
@@ -246,7 +262,8 @@ def make_captions(
             continue
         words = sample.references[0].removesuffix(hostile).split()
         exact = rng.random() < skill**3
-        kept = [word if exact or rng.random() < skill else str(rng.choice(wrong)) for word in words]
+        said = words[:12]  # of long references only the beginning is told well or ill
+        kept = [word if exact or rng.random() < skill else str(rng.choice(wrong)) for word in said] + words[12:]
         finish = "length" if name.endswith("zero-shot") and index % 5 == 0 else "eos"
         text = " ".join(kept if name != "constant" else ["a", "red", "circle"]) + hostile
         captions.append(Caption(sample.id, text, "ok", "", finish, 210, len(kept) + 1, 0.21))

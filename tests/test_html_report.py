@@ -512,6 +512,22 @@ def test_a_system_can_be_hidden_everywhere(browser: Any, experiment: Experiment)
     assert visit.page.get_attribute("#explorer-mount .chip:has-text('constant')", "aria-pressed") == "false"
 
 
+def test_pointing_at_a_system_says_its_scores_and_dims_the_others(browser: Any, experiment: Experiment) -> None:
+    comparison = read_json(experiment.arguments["comparison"])
+    cells = {(cell["system"], cell["value"]): cell for cell in comparison["cells"] if cell["slice"] == "all"}
+    visit = Visit(browser, experiment.arguments["output"])
+    readout = visit.page.locator(".readout")
+    visit.page.focus("#charts-mount .chip:has-text('constant')")
+    assert f"constant: BLEU-4 {cells['constant', 'bleu_4']['score']:.3f} [" in readout.inner_text()
+    dimmed = "part => Number(getComputedStyle(part).opacity)"
+    assert visit.page.locator(".radar g[data-system='constant']").evaluate(dimmed) == 1
+    assert visit.page.locator(".forest g[data-system='smollm2-test1']").first.evaluate(dimmed) < 0.5
+    visit.page.locator(".forest g[data-system='smollm2-test3'] .hit").first.hover()
+    assert f"CIDEr {cells['smollm2-test3', 'cider']['score']:.3f} [" in readout.inner_text()
+    visit.page.mouse.move(0, 0)
+    assert readout.inner_text().startswith("Point at")
+
+
 def test_the_table_leaves_as_csv_markdown_and_latex_with_differences(browser: Any, experiment: Experiment) -> None:
     comparison = read_json(experiment.arguments["comparison"])
     visit = Visit(browser, experiment.arguments["output"])
@@ -682,25 +698,27 @@ def test_the_keyboard_alone_reaches_scores_samples_and_votes(browser: Any, exper
 
 @pytest.mark.slow
 def test_2000_samples_of_8_systems_stay_small_and_quick(browser: Any, tmp_path: Path) -> None:
-    made = make_experiment(tmp_path / "demo", n_samples=2000, n_systems=8)
+    made = make_experiment(tmp_path / "demo", n_samples=2000, n_systems=8, n_more_words=70)
     main(**made.arguments)
     assert made.arguments["output"].stat().st_size < 15e6
     visit = Visit(browser, made.arguments["output"])
     paint = "performance.getEntriesByName('first-contentful-paint')[0].startTime"
     assert visit.page.evaluate(paint) < 2000
     assert len(visit.page.query_selector_all(".row")) < 40
-    slowest = visit.page.evaluate(
+    frames = visit.page.evaluate(
         """async () => {
-            const list = document.querySelector(".list");
-            let slowest = 0, before = performance.now();
+            const list = document.querySelector(".list"), frames = [];
+            let before = performance.now();
             for (let top = 0; top < list.scrollHeight; top += list.scrollHeight / 120) {
                 list.scrollTop = top;
                 await new Promise((resolve) => requestAnimationFrame(resolve));
-                slowest = Math.max(slowest, performance.now() - before);
+                frames.push(performance.now() - before);
                 before = performance.now();
             }
-            return slowest;
+            return frames;
         }"""
     )
-    assert slowest < 250, "a frame while scrolling took this many milliseconds"
+    assert np.median(frames) < 34, "milliseconds of a frame while scrolling"
+    assert max(frames) < 250
+    visit.page.wait_for_selector(".row .thumb img")
     assert visit.errors == []

@@ -38,9 +38,12 @@ from report_findings import LEFT_OUT, check_counts, find_alerts, find_leaders, h
 from report_inputs import Absence, ReportInputs, Training, read_inputs
 from report_page import as_yaml, content_security_policy, format_number, make_environment, read_template
 from report_payload import (
+    MOST_DRAWING_BYTES,
+    MOST_PAGE_BYTES,
     digest_of,
     embed_json,
     pack_drawings,
+    pack_json,
     samples_payload,
     slice_label,
     summary_payload,
@@ -158,7 +161,8 @@ def render_report(
     """The whole page. `values` are those of the headline, the radar chart and the explorer."""
     ledger = check_counts(inputs)
     leaders, rules = find_leaders(inputs.comparison, values), effort_by_rule(inputs.benchmarks)
-    drawings, samples = pack_drawings(inputs), embed_json(samples_payload(inputs))
+    samples = pack_json(samples_payload(inputs))
+    drawings = pack_drawings(inputs, min(MOST_DRAWING_BYTES, MOST_PAGE_BYTES - len(samples)))
     summary = summary_payload(inputs, values, style, digest=digest_of(samples), images_reduced=drawings.reduced)
     css = read_template("report.css")
     javascript = "\n".join(read_template(f"js/{name}") for name in SCRIPTS)
@@ -198,7 +202,7 @@ def render_report(
             provenance=flatten({k: v for k, v in inputs.provenance.items() if k != "configuration"}),
             configuration=as_yaml(inputs.provenance.get("configuration")),
             summary=Markup(embed_json(summary)),
-            samples=Markup(samples),
+            samples=samples,
             drawings=drawings.parts,
             css=Markup(css),
             javascript=Markup(javascript),

@@ -16,7 +16,7 @@ function explorer(mount) {
   const next = h("button", { type: "button", onclick: () => step(1) }, "Next");
   const list = virtualList({
     label: "Samples", rowHeight: 84, fillRow, nameRow: (index) => samples.id[index],
-    onchoose: (index) => { choose(index); writeLink(); if (isNarrow()) detail.scrollIntoView(); },
+    onchoose: (index) => { choose(index); writeLink(); if (isNarrow()) detail.parentElement.scrollIntoView(); },
   });
   const ballot = blindComparison({ state, matches: () => matches, onleave: () => setBlind(false) });
   let matches = [], shown = null;
@@ -157,7 +157,8 @@ function explorer(mount) {
       else if (index !== shown) choose(index);
     }
     if (unknown.length) status.textContent += `. The link asks for what is not in this report: ${unknown.join(", ")}`;
-    document.getElementById("explorer").scrollIntoView();
+    const place = sample !== null && isNarrow() ? detail.parentElement : document.getElementById("explorer");
+    place.scrollIntoView({ behavior: "instant" });
   }
 
   function isNarrow() {
