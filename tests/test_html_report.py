@@ -89,6 +89,11 @@ class Visit:
             }"""
         )
 
+    def fragment(self) -> str:
+        """What the address says, once the page has had time to write it."""
+        self.page.wait_for_timeout(250)
+        return self.page.evaluate("location.hash")
+
     def shown_id(self) -> str | None:
         return self.page.get_attribute(".card", "data-id")
 
@@ -398,7 +403,7 @@ def test_keys_walk_through_the_list(browser: Any, experiment: Experiment) -> Non
         visit.page.keyboard.press(key)
         assert visit.shown_id() == ids[index]
         assert visit.page.get_attribute(".row[aria-selected=true]", "data-id") == ids[index]
-    assert visit.page.evaluate("location.hash") == f"#sample={ids[0]}"
+    assert visit.fragment() == f"#sample={ids[0]}"
 
 
 def test_a_link_opens_one_sample(browser: Any, experiment: Experiment) -> None:
@@ -425,9 +430,12 @@ def test_a_link_carries_the_filters_to_another_reader(browser: Any, experiment: 
     assert visit.listed_ids() == []
     visit.fill("Search", "circle")
     visit.page.click(".detail-side button:has-text('Next')")
-    ids, shown, fragment = visit.listed_ids(), visit.shown_id(), visit.page.evaluate("location.hash")
+    ids, shown, fragment = visit.listed_ids(), visit.shown_id(), visit.fragment()
     assert len(ids) > 2
     assert shown == ids[1]
+    visit.page.evaluate("navigator.clipboard.writeText = async (text) => { window.copied = text; }")
+    visit.page.click("text=Copy link to this view")
+    assert visit.page.evaluate("window.copied").endswith(fragment)
     assert fragment.startswith(f"#sample={shown}&filter=")
     other = Visit(browser, experiment.arguments["output"], fragment)
     assert other.listed_ids() == ids
@@ -436,7 +444,7 @@ def test_a_link_carries_the_filters_to_another_reader(browser: Any, experiment: 
     assert other.page.locator("#explorer").get_by_label("to", exact=True).input_value() == "4.5"
     other.page.click("text=Reset")
     assert other.listed_ids() == ids_of(experiment)
-    assert "filter" not in other.page.evaluate("location.hash")
+    assert "filter" not in other.fragment()
 
 
 def test_a_link_of_another_report_says_what_is_missing(browser: Any, experiment: Experiment) -> None:
@@ -457,7 +465,7 @@ def test_the_banner_leads_to_its_samples(browser: Any, experiment: Experiment) -
     assert visit.listed_ids() == ["scenes-0001"]
     visit.page.click("#health a[data-flag='cut_at_end:smollm2-zero-shot']")
     assert visit.listed_ids() == ids_of(experiment)[::5]
-    assert visit.page.evaluate("location.hash").endswith("&filter=flag:cut_at_end%3Asmollm2-zero-shot")
+    assert visit.fragment().endswith("&filter=flag:cut_at_end%3Asmollm2-zero-shot")
     visit.page.click("li:has-text('spell words of their own') >> text=Show them")
     assert visit.listed_ids() == ["openmoji-0009"]
 

@@ -19,7 +19,7 @@ function explorer(mount) {
     onchoose: (index) => { choose(index); writeLink(); if (isNarrow()) detail.parentElement.scrollIntoView(); },
   });
   const ballot = blindComparison({ state, matches: () => matches, onleave: () => setBlind(false) });
-  let matches = [], shown = null;
+  let matches = [], shown = null, writing;
 
   browse.append(
     h("div", { class: "list-side" }, list.element),
@@ -28,7 +28,7 @@ function explorer(mount) {
   mount.append(controls, legend(),
     h("div", { class: "list-head" }, status,
       h("div", { class: "buttons" },
-        h("button", { type: "button", onclick: (event) => { writeLink(); copyText(location.href, event.currentTarget); } }, "Copy link to this view"),
+        h("button", { type: "button", onclick: (event) => { writeLinkNow(); copyText(location.href, event.currentTarget); } }, "Copy link to this view"),
         h("button", { type: "button", onclick: () => setBlind(true) }, "Compare A and B blindly"))),
     browse, ballot.element);
   onSwitch.push(drawDetail);
@@ -39,10 +39,10 @@ function explorer(mount) {
     list.element.focus({ preventScroll: true });
     document.getElementById("explorer").scrollIntoView();
   }));
-  window.addEventListener("hashchange", followHash);
+  window.addEventListener("hashchange", (event) => followHash(new URL(event.newURL).hash));
   drawControls();
   apply();
-  followHash();
+  followHash(location.hash);
 
   function setState(wanted) {
     Object.assign(state, wanted);
@@ -50,8 +50,15 @@ function explorer(mount) {
     apply();
   }
 
-  /** Say in the address what is shown, without a new entry in the browser's history. */
+  /** Say in the address what is shown, soon: browsers refuse an address that changes with every step of a held key. */
   function writeLink() {
+    clearTimeout(writing);
+    writing = setTimeout(writeLinkNow, 150);
+  }
+
+  /** The same at once, without a new entry in the browser's history. */
+  function writeLinkNow() {
+    clearTimeout(writing);
     const filter = filterText(state, defaults);
     const parts = [shown !== null && sampleLink(shown).slice(1), filter && `filter=${filter}`].filter(Boolean);
     history.replaceState(null, "", `#${parts.join("&") || "explorer"}`);
@@ -146,8 +153,10 @@ function explorer(mount) {
     else list.redraw();
   }
 
-  function followHash() {
-    const { sample, filter: wanted } = readLink(location.hash);
+  /** Show what an address asks for. A change of ours that waits to be written is older than it. */
+  function followHash(hash) {
+    clearTimeout(writing);
+    const { sample, filter: wanted } = readLink(hash);
     if (sample === null && wanted === null) return;
     const { state: filtered, unknown } = readFilter(wanted ?? "", flags, sources);
     if (wanted !== null) setState({ ...defaults, ...filtered });
