@@ -468,6 +468,9 @@ def test_the_banner_leads_to_its_samples(browser: Any, experiment: Experiment) -
     assert visit.fragment().endswith("&filter=flag:cut_at_end%3Asmollm2-zero-shot")
     visit.page.click("li:has-text('spell words of their own') >> text=Show them")
     assert visit.listed_ids() == ["openmoji-0009"]
+    visit.page.click("text=Compare A and B blindly")
+    visit.page.click("li:has-text('leak:') >> text=Show them")
+    assert visit.listed_ids() == ["scenes-0001"]
 
 
 def test_splits_are_shown_on_common_bins(browser: Any, experiment: Experiment) -> None:

@@ -34,6 +34,7 @@ function explorer(mount) {
   onSwitch.push(drawDetail);
   document.querySelectorAll("a[data-flag]").forEach((link) => link.addEventListener("click", (event) => {
     event.preventDefault();
+    leaveBlind();
     setState({ ...defaults, flag: link.dataset.flag });
     writeLink();
     list.element.focus({ preventScroll: true });
@@ -153,11 +154,18 @@ function explorer(mount) {
     else list.redraw();
   }
 
+  function leaveBlind() {
+    if (ballot.element.hidden) return;
+    ballot.element.hidden = true;
+    setBlind(false);
+  }
+
   /** Show what an address asks for. A change of ours that waits to be written is older than it. */
   function followHash(hash) {
     clearTimeout(writing);
     const { sample, filter: wanted } = readLink(hash);
     if (sample === null && wanted === null) return;
+    leaveBlind();
     const { state: filtered, unknown } = readFilter(wanted ?? "", flags, sources);
     if (wanted !== null) setState({ ...defaults, ...filtered });
     if (sample !== null) {
