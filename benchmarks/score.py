@@ -15,7 +15,8 @@ Made-up captions of 8 systems on 2,000 samples, one to five references each, see
 * `bootstrap_seconds`: compare.py, from score files to comparison.json, with 10,000 resamples and as many
   swapping trials, for all values of the text metrics and CLIP, over all samples and two slicings.
 
-`--parts` measures some of them (the bootstrap needs the text scores). The last line is the results as one line of JSON.
+`--parts` measures some of them (the bootstrap needs the text scores). Our side uses all cores and pycocoevalcap hardly
+more than one, so other work on the machine (`load_before`) counts against us. The last line is the results as JSON.
 """
 
 from __future__ import annotations
@@ -72,6 +73,7 @@ def main(*, n_systems: int, n_samples: int, n_images: int, n_loop: int, parts: l
     """Measure and print the results, last as one line of JSON; also write them to `output` where given."""
     results: dict[str, object] = {
         "machine": f"{platform.machine()}, {os.cpu_count()} cores",
+        "load_before": os.getloadavg()[0],
         "n_systems": n_systems,
         "n_samples": n_samples,
     }
@@ -140,9 +142,10 @@ def measure_text(folder: Path, systems: list[str]) -> dict[str, float]:
     say("benchmark", f"pycocoevalcap: {theirs:.1f} s")
     start = time.perf_counter()
     files = ["--samples", "test.parquet", "--output", "references.jsonl", "--paraphrases", "paraphrases.gz"]
-    run_script("tokenize_captions.py", *files, folder=folder)
     with ThreadPoolExecutor(os.cpu_count()) as pool:
+        references = pool.submit(run_script, "tokenize_captions.py", *files, folder=folder)
         list(pool.map(lambda system: tokenize_system(folder, system), systems))
+        references.result()
         jobs = [(system, metric) for metric in TEXT_METRICS for system in systems]
         list(pool.map(lambda job: score_system(folder, *job), jobs))
     ours = time.perf_counter() - start

@@ -87,9 +87,11 @@ rule html_report:
         captions=expand(f"{RESULTS}/captions/{{system}}.jsonl", system=SYSTEMS),
         health=expand(f"{RESULTS}/health/{{system}}.{{ending}}", system=SYSTEMS, ending=["json", "parquet"]),
         counts=f"{RESULTS}/data/counts.json",
+        statistics=f"{RESULTS}/data/statistics.json",
         left_out=f"{RESULTS}/data/left_out.csv",
         preprocess_counts=expand(f"{RESULTS}/preprocessed/{{source}}.counts.json", source=SOURCES),
         rejected=expand(f"{RESULTS}/preprocessed/{{source}}.rejected.csv", source=SOURCES),
+        answers=expand(f"{RESULTS}/preprocessed/{{source}}.answers.csv", source=SOURCES),
         training=expand(f"{RESULTS}/adapters/{{model}}/training.json", model=config["models"]),
         history=expand(f"{RESULTS}/adapters/{{model}}/history.jsonl", model=config["models"]),
         clip_training=[clip_ready()] if "train" in config["clip"] and "clip_score" in config["metrics"] else [],
@@ -127,8 +129,8 @@ rule html_report:
         "python {params.script} --experiment {params.title:q} --comparison {input.comparison}"
         " --train {input.train} --samples {input.samples} --images {input.images} --captions-dir {params.results}/captions"
         " --scores-dir {params.results}/scores --health-dir {params.results}/health --counts {input.counts}"
-        " --left-out {input.left_out}"
-        " --preprocess-counts {input.preprocess_counts} --rejected {input.rejected}"
+        " --statistics {input.statistics} --left-out {input.left_out}"
+        " --preprocess-counts {input.preprocess_counts} --rejected {input.rejected} --answers {input.answers}"
         " --training {input.training} --history {input.history} --figures {input.figures}"
         " --provenance {input.provenance} --benchmarks-dir {params.results}/benchmarks --logs-dir {params.results}/logs"
         " --rule-graph {params.results}/rule_graph.json {params.price} --currency {params.currency:q}"

@@ -24,6 +24,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "workflow" / "scripts"))
 
 from caption_health import write_table
 from health import FLAGS, Diagnosis
+from preprocess_svg import write_answers
 from records import (
     Caption,
     Image,
@@ -35,6 +36,7 @@ from records import (
     write_rejections,
     write_samples,
 )
+from split_statistics import Statistics
 
 COLOURS = {"red": "#d62828", "blue": "#1d4ed8", "green": "#15803d", "yellow": "#facc15", "purple": "#7e22ce"}
 SHAPES = ("circle", "square", "triangle")
@@ -75,10 +77,17 @@ class Experiment:
     arguments: dict[str, Any]
 
 
-def make_experiment(folder: Path, n_samples: int = 24, n_systems: int = 5, hostile: str = "") -> Experiment:
-    """Write all that the report reads. A third of the samples are emoji-like, the others scenes."""
+def make_experiment(
+    folder: Path, n_samples: int = 24, n_systems: int = 5, hostile: str = "", n_more_words: int = 0
+) -> Experiment:
+    """Write all that the report reads. A third of the samples are emoji-like, the others scenes.
+
+    `n_more_words` of no meaning make each reference, and so each caption, as long as those of long descriptions.
+    """
     rng = np.random.default_rng(1)
     samples = [make_sample(index, rng, hostile) for index in range(n_samples)]
+    if n_more_words:
+        samples = [lengthen_references(sample, n_more_words, rng) for sample in samples]
     images = make_images(samples, hostile)
     write_samples(folder / "data" / "test.parquet", samples)
     # The second test drawing has a twin in the train split.
@@ -115,9 +124,11 @@ def make_experiment(folder: Path, n_samples: int = 24, n_systems: int = 5, hosti
             "scores_dir": folder / "scores",
             "health_dir": folder / "health",
             "counts": folder / "data" / "counts.json",
+            "statistics": folder / "data" / "statistics.json",
             "left_out": folder / "data" / "left_out.csv",
             "preprocess_counts": [folder / "preprocessed" / f"{source}.counts.json" for source in sources],
             "rejected": [folder / "preprocessed" / f"{source}.rejected.csv" for source in sources],
+            "answers": [folder / "preprocessed" / f"{source}.answers.csv" for source in sources],
             "training": [folder / "adapters" / model / "training.json" for model in models],
             "history": [folder / "adapters" / model / "history.jsonl" for model in models],
             "figures": [folder / "figures" / "radar.svg", folder / "figures" / "forest.svg"],
@@ -152,6 +163,7 @@ def make_sample(index: int, rng: np.random.Generator, hostile: str) -> Sample:
         attack = "<script>parent.document.title='owned'</script><circle onload='alert(1)'/>"
         xml = xml.replace("</svg>", f"{attack}<image href='http://example.invalid/x.png' width='9' height='9'/></svg>")
     flags = ["repaired:colour" + hostile] if index % 7 == 0 else []
+    flags += ["answer_left"] if index == 9 else []
     return Sample(
         id=f"{source}-{index:04d}{hostile}",
         source=source + hostile,
@@ -165,6 +177,15 @@ def make_sample(index: int, rng: np.random.Generator, hostile: str) -> Sample:
         n_commands=xml.count("<") - 2,
         n_colours=len(set(xml.split('fill="'))) - 1,
     )
+
+
+def lengthen_references(sample: Sample, n_words: int, rng: np.random.Generator) -> Sample:
+    """The sample with that many words more in each reference, from a vocabulary with the frequencies of a language."""
+    words = [np.base_repr(7919 * rank + 37, 36).lower() for rank in range(1500)]
+    frequencies = 1 / np.arange(1, 1501)
+    more = rng.choice(words, (len(sample.references), n_words), p=frequencies / frequencies.sum())
+    references = [f"{text} {' '.join(row)}" for text, row in zip(sample.references, more, strict=True)]
+    return dataclasses.replace(sample, references=references)
 
 
 def draw_scene(rng: np.random.Generator) -> tuple[str, list[str]]:
@@ -241,7 +262,8 @@ def make_captions(
             continue
         words = sample.references[0].removesuffix(hostile).split()
         exact = rng.random() < skill**3
-        kept = [word if exact or rng.random() < skill else str(rng.choice(wrong)) for word in words]
+        said = words[:12]  # of long references only the beginning is told well or ill
+        kept = [word if exact or rng.random() < skill else str(rng.choice(wrong)) for word in said] + words[12:]
         finish = "length" if name.endswith("zero-shot") and index % 5 == 0 else "eos"
         text = " ".join(kept if name != "constant" else ["a", "red", "circle"]) + hostile
         captions.append(Caption(sample.id, text, "ok", "", finish, 210, len(kept) + 1, 0.21))
@@ -459,11 +481,27 @@ def write_counts(folder: Path, samples: list[Sample], hostile: str) -> None:
                 "in": kept + len(rejected),
                 "rejected": len(rejected),
                 "kept": kept,
-                "flags": {"repaired:colour" + hostile: 12, "repaired:viewbox": 3},
+                "flags": {
+                    "repaired:colour" + hostile: 12,
+                    "repaired:viewbox": 3,
+                    "answer_removed": 5,
+                    "answer_left": 2,
+                },
             },
         )
+        write_answers(
+            folder / "preprocessed" / f"{source}.answers.csv",
+            [(f"{source}-0009{hostile}", "sun cloud" + hostile), (f"{source}-t7", "heart")],
+        )
         left_out += left
-    write_json(folder / "data" / "counts.json", {"sources": sources})
+    duplicates = {"near_pairs": 7, "kept_together": 31, "common_captions": 1}
+    leakage = {"setting": "move", "groups": 4, "groups_with_test": 2, "moved": 6}
+    write_json(folder / "data" / "counts.json", {"sources": sources, "duplicates": duplicates, "leakage": leakage})
+    statistics = Statistics()
+    for split, number in (("train", 4), ("validation", 2), ("test", 1)):
+        for sample in samples[::number] * number:
+            statistics.add(dataclasses.replace(sample, split=split))
+    write_json(folder / "data" / "statistics.json", statistics.summarise())
     with open(folder / "data" / "left_out.csv", "w", encoding="utf-8", newline="") as file:
         csv.writer(file).writerows([["id", "source", "reason"], *left_out])
 

@@ -128,9 +128,9 @@ def test_single_sample_is_scored_as_pycocoevalcap_does(name, pair, score_with_py
 
 
 def test_meteor_of_any_resample_is_what_java_makes_of_its_statistics(texts, tmp_path, monkeypatch):
-    paraphrases.restrict_to_captions(texts.tokens, texts.reference_tokens, tmp_path / "few.gz")
-    table = java_tools.meteor_statistics(texts.tokens, texts.reference_tokens, tmp_path / "few.gz")
-    monkeypatch.setattr(paraphrases, "restrict_to_captions", lambda *arguments: None)
+    few = paraphrases.smallest_table(texts.tokens, texts.reference_tokens, tmp_path)
+    table = java_tools.meteor_statistics(texts.tokens, texts.reference_tokens, few)
+    monkeypatch.setattr(paraphrases, "smallest_table", lambda *arguments: few)
     monkeypatch.setattr(java_tools, "meteor_statistics", lambda *arguments: table)
     metric = load_metric("meteor")
     columns = metric.score_samples(texts)
@@ -172,6 +172,21 @@ def test_restricted_paraphrases_match_like_the_whole_table(tmp_path):
         paraphrases.restrict_to_captions(captions, references, tmp_path / "few.gz", table)
         restricted = java_tools.meteor_statistics(captions, references, tmp_path / "few.gz")
         np.testing.assert_array_equal(restricted, expected)
+    whole = java_tools.meteor_statistics(captions, references, tmp_path / "references.gz")
+    np.testing.assert_array_equal(whole, expected)
+
+
+def test_a_small_table_is_taken_as_it_is_and_a_large_one_cut(tmp_path, monkeypatch):
+    table = tmp_path / "references.gz"
+    paraphrases.restrict_to_references([["the people in the car"]], table)
+    texts = (["folks out of the auto"], [["the people in the car"]], tmp_path)
+    assert paraphrases.smallest_table(*texts, table) == table
+    monkeypatch.setattr(paraphrases, "MAX_BYTES", table.stat().st_size - 1)
+    few = paraphrases.smallest_table(*texts, table)
+    assert few != table
+    assert 0 < few.stat().st_size < table.stat().st_size
+    with pytest.raises(InputError, match="made for other references"):
+        paraphrases.smallest_table(["a"], [["b"]], tmp_path, table)
 
 
 def test_paraphrases_of_other_references_are_refused(tmp_path):

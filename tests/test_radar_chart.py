@@ -95,6 +95,15 @@ def test_the_scaling_and_each_range_stand_on_the_figure(comparison: Comparison) 
     assert "min–max" in texts(draw_radar(comparison, chosen, "all", Style(scaling="min_max")))
 
 
+def test_a_value_of_fewer_samples_says_so_on_the_figure(comparison: Comparison) -> None:
+    chosen = [comparison.value(name) for name in VALUES]
+    fewer = comparison.cells["constant", "clip_score", "all"].n
+    assert fewer < 12
+    for draw in (draw_radar, draw_forest):
+        shown = texts(draw(comparison, chosen, "all", Style())).replace("\n", " ")
+        assert f"n = 12 (CLIP score: {fewer})" in shown
+
+
 def test_a_score_beyond_its_axis_and_a_missing_one_are_named(path: Path, tmp_path: Path) -> None:
     def remove_a_score(raw: dict) -> None:
         cell = next(c for c in raw["cells"] if (c["system"], c["value"]) == ("constant", "meteor"))

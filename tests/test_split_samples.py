@@ -16,6 +16,7 @@ from groups import unite_by_keys
 from near_duplicates import find_twins
 from records import Sample, open_rows, read_samples, write_samples
 from split_samples import MAX_DRAWINGS_OF_A_CAPTION, assign_splits, find_duplicates, main, unite_groups
+from split_statistics import BINS, whole_edges
 
 
 def sample(number, **changes):
@@ -271,3 +272,15 @@ def test_statistics_of_the_splits(tmp_path):
         words = measures["caption_words"]["splits"][name]
         assert words["n"] == len(members) == sum(words["histogram"])
         assert (words["min"], words["max"]) == (1, 3)
+        odd = sum(len(member.references[0].split()) == 3 for member in members)
+        assert words["histogram"] == [words["n"] - odd, 0, odd]
+    assert measures["caption_words"]["edges"] == [1, 2, 3, 4]
+
+
+def test_bins_are_of_whole_numbers_and_the_last_one_holds_the_tail():
+    numbers = np.array([*range(100, 1000), 1_000_000])
+    edges = whole_edges(numbers)
+    assert len(edges) <= BINS + 1
+    assert len(set(np.diff(edges[:-1]))) == 1
+    assert (edges[0], edges[-1]) == (100, 1_000_001)
+    assert np.histogram(numbers, edges)[0].sum() == len(numbers)

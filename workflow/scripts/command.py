@@ -20,8 +20,6 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from tqdm import tqdm
-
 
 class InputError(Exception):
     """Bad input that a person can mend. The message names the file, the record and the mend."""
@@ -95,8 +93,11 @@ class Progress:
         self.seconds_between_lines = seconds_between_lines
         self.done = 0
         self.start = self.last_line = time.monotonic()
-        on_terminal = sys.stderr.isatty() and not os.environ.get("PROGRESS_FD")
-        self.bar = tqdm(total=total, unit=f" {unit}s", desc=stage, leave=False) if on_terminal else None
+        self.bar = None
+        if sys.stderr.isatty() and not os.environ.get("PROGRESS_FD"):
+            from tqdm import tqdm  # takes as long to import as a small job runs
+
+            self.bar = tqdm(total=total, unit=f" {unit}s", desc=stage, leave=False)
 
     def __enter__(self) -> Progress:
         return self
@@ -117,6 +118,8 @@ class Progress:
             self._print_line(numbers)
 
     def _print_line(self, numbers: dict[str, float | str]) -> None:
+        from tqdm import tqdm
+
         self.last_line = time.monotonic()
         elapsed = self.last_line - self.start
         postfix = ", ".join(

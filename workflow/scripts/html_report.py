@@ -11,8 +11,9 @@ only ever images in data URIs, and the content security policy allows no script 
         --train data/train.parquet --samples data/test.parquet --images images/test.parquet \
         --captions-dir captions --scores-dir scores \
         --health-dir health \
-        --counts data/counts.json --left-out data/left_out.csv \
+        --counts data/counts.json --statistics data/statistics.json --left-out data/left_out.csv \
         --preprocess-counts preprocessed/a.counts.json --rejected preprocessed/a.rejected.csv \
+        --answers preprocessed/a.answers.csv \
         --training adapters/x/training.json --history adapters/x/history.jsonl \
         --figures figures/radar.svg figures/forest.svg --provenance provenance.json \
         --benchmarks-dir benchmarks --credits '[{"name": "OpenMoji", "licence": "CC BY-SA 4.0"}]' \
@@ -29,15 +30,20 @@ from typing import Any
 from markupsafe import Markup
 
 from command import run_command, say, write_whole
+from records import SPLITS
 from report_comparison import FAMILY_LABELS, Value
+from report_data import MEASURES, count_answers, describe_leakage, tabulate_flags
 from report_effort import effort_by_rule, effort_of_training
 from report_findings import LEFT_OUT, check_counts, find_alerts, find_leaders, headline
 from report_inputs import Absence, ReportInputs, Training, read_inputs
 from report_page import as_yaml, content_security_policy, format_number, make_environment, read_template
 from report_payload import (
+    MOST_DRAWING_BYTES,
+    MOST_PAGE_BYTES,
     digest_of,
     embed_json,
     pack_drawings,
+    pack_json,
     samples_payload,
     slice_label,
     summary_payload,
@@ -47,17 +53,22 @@ from rule_graph import draw_rule_graph
 
 # In the order in which they use each other.
 SCRIPTS = (
-    *(
-        "dom.js",
-        "data.js",
-        "table_export.js",
-        "scores_table.js",
-        "charts.js",
-        "slices.js",
-        "words.js",
-        "sample_card.js",
-    ),
-    *("sample_filter.js", "virtual_list.js", "blind.js", "explorer.js", "training.js", "histograms.js", "main.js"),
+    "dom.js",
+    "data.js",
+    "table_export.js",
+    "scores_table.js",
+    "charts.js",
+    "slices.js",
+    "words.js",
+    "sample_card.js",
+    "sample_filter.js",
+    "filter_link.js",
+    "virtual_list.js",
+    "blind.js",
+    "explorer.js",
+    "training.js",
+    "histograms.js",
+    "main.js",
 )
 MOST_LISTED = 500  # rejected records that are listed one by one
 
@@ -73,9 +84,11 @@ def main(
     scores_dir: Path,
     health_dir: Path,
     counts: Path,
+    statistics: Path,
     left_out: Path,
     preprocess_counts: list[Path],
     rejected: list[Path],
+    answers: list[Path],
     output: Path,
     training: list[Path] | None = None,
     history: list[Path] | None = None,
@@ -102,9 +115,11 @@ def main(
         scores_dir=scores_dir,
         health_dir=health_dir,
         counts=counts,
+        statistics=statistics,
         left_out=left_out,
         preprocess_counts=preprocess_counts,
         rejected=rejected,
+        answers=answers,
         training=training or [],
         history=history or [],
         clip_training=clip_training,
@@ -146,7 +161,8 @@ def render_report(
     """The whole page. `values` are those of the headline, the radar chart and the explorer."""
     ledger = check_counts(inputs)
     leaders, rules = find_leaders(inputs.comparison, values), effort_by_rule(inputs.benchmarks)
-    drawings, samples = pack_drawings(inputs), embed_json(samples_payload(inputs))
+    samples = pack_json(samples_payload(inputs))
+    drawings = pack_drawings(inputs, min(MOST_DRAWING_BYTES, MOST_PAGE_BYTES - len(samples)))
     summary = summary_payload(inputs, values, style, digest=digest_of(samples), images_reduced=drawings.reduced)
     css = read_template("report.css")
     javascript = "\n".join(read_template(f"js/{name}") for name in SCRIPTS)
@@ -169,6 +185,11 @@ def render_report(
             left_out_words=LEFT_OUT,
             reasons=count_by_source_and_reason([*inputs.rejected, *inputs.left_out]),
             most_listed=MOST_LISTED,
+            measure_words=MEASURES,
+            split_names=SPLITS,
+            data_flags=tabulate_flags(inputs),
+            answers=count_answers(inputs),
+            leakage=describe_leakage(inputs),
             trainings=[(training.model, training_facts(training)) for training in inputs.trainings],
             efforts=[effort_of_training(training) for training in inputs.trainings],
             hour_price=hour_price,
@@ -181,7 +202,7 @@ def render_report(
             provenance=flatten({k: v for k, v in inputs.provenance.items() if k != "configuration"}),
             configuration=as_yaml(inputs.provenance.get("configuration")),
             summary=Markup(embed_json(summary)),
-            samples=Markup(samples),
+            samples=samples,
             drawings=drawings.parts,
             css=Markup(css),
             javascript=Markup(javascript),
@@ -246,9 +267,11 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--scores-dir", type=Path, required=True, help="folder of <system>/<metric>.parquet")
     parser.add_argument("--health-dir", type=Path, required=True, help="folder of <system>.{json,parquet} of health")
     parser.add_argument("--counts", type=Path, required=True, help="data/counts.json")
+    parser.add_argument("--statistics", type=Path, required=True, help="data/statistics.json")
     parser.add_argument("--left-out", type=Path, required=True, help="data/left_out.csv")
     parser.add_argument("--preprocess-counts", type=Path, nargs="+", required=True, help="<source>.counts.json")
     parser.add_argument("--rejected", type=Path, nargs="+", required=True, help="<source>.rejected.csv")
+    parser.add_argument("--answers", type=Path, nargs="+", required=True, help="<source>.answers.csv, in that order")
     parser.add_argument("--training", type=Path, nargs="*", default=[], help="training.json of each model")
     parser.add_argument("--history", type=Path, nargs="*", default=[], help="history.jsonl, in the same order")
     parser.add_argument("--clip-training", type=Path, help="training record of the embedded CLIP")

@@ -2,8 +2,8 @@
 
 A pair of phrases matches where one stands in the reference and the other in the caption. METEOR reads
 5 million pairs at its start, six seconds and two gigabytes for each system; without those that can never
-match it gives the same statistics and starts at once. The cut is made twice: once for the references of
-an experiment (`restrict_to_references`), then for each system's captions (`restrict_to_captions`).
+match it gives the same statistics and starts at once. The cut is made once for the references of an experiment
+(`restrict_to_references`), and again for each system's captions where that leaves much (`restrict_to_captions`).
 
 A table has three lines a pair, gzipped: probability, phrase, paraphrase. One that is restricted to
 references begins with a pair that never matches, made of their digest, so that it cannot serve others.
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 MAX_WORDS = 7  # of the longest phrase in METEOR's table
 PIECE_BYTES = 1 << 24
+# METEOR reads this much of a gzipped table, some 200,000 pairs, in less time than it takes to cut it down.
+MAX_BYTES = 3_000_000
 
 References = Sequence[Sequence[str]]
 Pair = tuple[bytes, bytes, bytes]  # probability, phrase, paraphrase, each with its line end
@@ -38,6 +40,16 @@ def restrict_to_references(references: References, path: Path) -> None:
         file.writelines(digest_pair(references))
         for pair in select_pairs(Path(find_part(METEOR_PARAPHRASES)), find_phrases(flatten(references))):
             file.writelines(pair)
+
+
+def smallest_table(captions: Sequence[str], references: References, folder: Path, table: Path | None = None) -> Path:
+    """A table for METEOR that is read quickly: `table` itself, where it is small, else one cut down in `folder`."""
+    if table and table.is_file() and table.stat().st_size <= MAX_BYTES:
+        check_made_for(references, table)
+        return table
+    few = folder / "paraphrases.gz"
+    restrict_to_captions(captions, references, few, table)
+    return few
 
 
 def restrict_to_captions(

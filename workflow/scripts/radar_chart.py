@@ -90,6 +90,14 @@ def draw_radar(
     return figure
 
 
+def describe_n(comparison: Comparison, values: list[Value], slice_name: str) -> str:
+    """`n = 80 (CLIP score: 79)`: the samples, and those of values that do not apply to all of them."""
+    n, system = comparison.slices[slice_name], comparison.systems[0].name
+    rests_on = {value.label: comparison.cells[system, value.name, slice_name].n for value in values}
+    fewer = ", ".join(f"{label}: {number:,}" for label, number in rests_on.items() if number != n)
+    return f"n = {n:,}" + (f" ({fewer})" if fewer else "")
+
+
 def families_of(comparison: Comparison) -> dict[str, list[System]]:
     """The systems of each family."""
     return {
@@ -150,7 +158,9 @@ def radar_notes(comparison: Comparison, axes: list[Axis], slice_name: str, style
     }[style.scaling]
     bands = f" Bands: {comparison.confidence:.0%} intervals." if style.bands else ""
     where = "" if slice_name == "all" else f", {slice_name}"
-    notes = [f"{scaling}{bands} n = {comparison.slices[slice_name]:,}{where}."]
+    counts = describe_n(comparison, [axis.value for axis in axes], slice_name)
+    # A longer count has a line of its own.
+    notes = [f"{scaling}{bands}", f"{counts}{where}."] if "(" in counts else [f"{scaling}{bands} {counts}{where}."]
     beyond, missing = [], []
     for system in comparison.systems:
         for axis in axes:
@@ -208,7 +218,8 @@ def draw_forest(comparison: Comparison, values: list[Value], slice_name: str, st
             plot.spines[side].set_visible(False)
         plot.spines["bottom"].set_linewidth(0.5)
     where = "all samples" if slice_name == "all" else slice_name
-    note = f"Bars: {comparison.confidence:.0%} intervals. n = {comparison.slices[slice_name]:,}, {where}."
+    counts = describe_n(comparison, values, slice_name)
+    note = f"Bars: {comparison.confidence:.0%} intervals. {counts}, {where}."
     if slice_name == "all":
         note += " Filled: best, or not significantly different from the best."
     figure.text(0.5, 0.02 / height, note, ha="center", va="bottom", fontsize=size * 0.85, color="#444444")

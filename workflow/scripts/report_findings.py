@@ -6,6 +6,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 from report_comparison import Cell, Comparison, Value
+from report_data import ANSWER_LEFT, describe_given_leaks
 from report_inputs import ReportInputs
 
 LEFT_OUT = {  # reason → words
@@ -91,6 +92,7 @@ def check_counts(inputs: ReportInputs) -> Ledger:
     sums: list[tuple[str, int, int]] = []  # what, one side, the other side
     rejected = Counter(absence.source for absence in inputs.rejected)
     left_out = Counter(absence.source for absence in inputs.left_out)
+    answers = Counter(answer.source for answer in inputs.answers)
     tested = Counter(sample.source for sample in inputs.samples)
     for source in inputs.preprocess_counts | inputs.split_counts:
         read, split = inputs.preprocess_counts.get(source), inputs.split_counts.get(source)
@@ -102,6 +104,7 @@ def check_counts(inputs: ReportInputs) -> Ledger:
         sums += [
             (f"{source}: records in, against rejected + kept", read["in"], read["rejected"] + read["kept"]),
             (f"{source}: rejected, against the list of rejected records", read["rejected"], rejected[source]),
+            (f"{source}: flagged {ANSWER_LEFT}, against the list", read["flags"].get(ANSWER_LEFT, 0), answers[source]),
             (f"{source}: kept by preprocessing, against what was split", read["kept"], split["kept"]),
             (
                 f"{source}: kept, against left out + train + validation + test",
@@ -141,6 +144,9 @@ def find_alerts(inputs: ReportInputs, ledger: Ledger) -> list[Alert]:
     if inputs.leaked:
         text = f"{share(len(inputs.leaked), n)} leak: their drawing, or one of its group, is in the train split."
         alerts.append(Alert("fault", text, ["Scores of trained systems flatter them on these."], "leaked"))
+    if inputs.leakage["groups"]:
+        level = "notice" if inputs.leakage["setting"] == "move" else "fault"
+        alerts.append(Alert(level, describe_given_leaks(inputs)))
     for system in inputs.comparison.systems:
         reasons = Counter(c.reason for c in inputs.captions[system.name] if c.status == "failed")
         if reasons:
@@ -167,6 +173,10 @@ def find_alerts(inputs: ReportInputs, ledger: Ledger) -> list[Alert]:
         reasons = Counter(absence.reason for absence in inputs.rejected)
         text = f"{len(inputs.rejected):,} of {total:,} raw records were rejected; the section on data lists them."
         alerts.append(Alert("fault", text, count_reasons(reasons)))
+    answered = sum(ANSWER_LEFT in sample.flags for sample in inputs.samples)
+    if answered:
+        text = f"{share(answered, n, 'test drawings')} spell words of their own captions, for any model to copy."
+        alerts.append(Alert("notice", text, flag=ANSWER_LEFT))
     left = Counter({name: sum(c.get(name, 0) for c in inputs.split_counts.values()) for name in LEFT_OUT})
     if left.total():
         words = join_words([f"{left[name]:,} {word}" for name, word in LEFT_OUT.items() if left[name]])

@@ -35,6 +35,15 @@ class Absence:
 
 
 @dataclass(frozen=True)
+class Answer:
+    """A sample whose drawing still spells words of its references, and these words."""
+
+    source: str
+    id: str
+    words: str
+
+
+@dataclass(frozen=True)
 class Training:
     """One training: the facts of training.json and the records of history.jsonl, as they are."""
 
@@ -86,8 +95,12 @@ class ReportInputs:
     scores: dict[str, dict[str, np.ndarray]]  # by system and value; nan where there is none
     health: dict[str, Health]  # by system
     split_counts: dict[str, dict[str, int]]  # data/counts.json, by source
+    duplicates: dict[str, int]  # the same file: near_pairs, kept_together, common_captions
+    leakage: dict[str, Any]  # the same file: setting, groups, groups_with_test, moved
+    statistics: dict[str, Any]  # data/statistics.json
     preprocess_counts: dict[str, dict[str, Any]]  # by source
     rejected: list[Absence]
+    answers: list[Answer]
     left_out: list[Absence]
     trainings: list[Training]
     clip_training: dict[str, Any] | None
@@ -109,9 +122,11 @@ def read_inputs(
     scores_dir: Path,
     health_dir: Path,
     counts: Path,
+    statistics: Path,
     left_out: Path,
     preprocess_counts: list[Path],
     rejected: list[Path],
+    answers: list[Path],
     training: list[Path],
     history: list[Path],
     clip_training: Path | None,
@@ -137,7 +152,12 @@ def read_inputs(
         check_ids(path, [caption.id for caption in captions[system.name]], ids)
     if len(training) != len(history):
         raise InputError(f"{len(training)} files after --training, {len(history)} after --history; give them in pairs")
+    if len(answers) != len(preprocess_counts):
+        raise InputError(
+            f"{len(answers)} files after --answers for {len(preprocess_counts)} sources; give one a source"
+        )
     read_counts = [read_json(path) for path in preprocess_counts]
+    split_counts = read_split_counts(counts)
     return ReportInputs(
         comparison=table,
         samples=sample_records,
@@ -146,9 +166,17 @@ def read_inputs(
         captions=captions,
         scores={system.name: read_values(scores_dir, system.name, table, ids) for system in table.systems},
         health={system.name: read_health_of(health_dir, system.name, ids) for system in table.systems},
-        split_counts=read_json(counts)["sources"],
+        split_counts=split_counts["sources"],
+        duplicates=split_counts["duplicates"],
+        leakage=split_counts["leakage"],
+        statistics=read_json(statistics),
         preprocess_counts={entry["source"]: entry for entry in read_counts},
         rejected=[absence for path in rejected for absence in read_absences(path)],
+        answers=[
+            answer
+            for path, entry in zip(answers, read_counts, strict=True)
+            for answer in read_answers(path, entry["source"])
+        ],
         left_out=read_absences(left_out),
         trainings=[
             Training(facts_path.parent.name, read_json(facts_path), read_json_lines(history_path))
@@ -203,6 +231,24 @@ def read_absences(path: Path) -> list[Absence]:
             ]
         except KeyError as error:
             raise InputError(f"{path} is not a list of rejected records: it lacks {error}; remake it") from error
+
+
+def read_split_counts(path: Path) -> dict[str, Any]:
+    """Read data/counts.json. Raises InputError for one that lacks a part."""
+    counts = read_json(path)
+    missing = [name for name in ("sources", "duplicates", "leakage") if name not in counts]
+    if missing:
+        raise InputError(f"{path} was not written by this version: it lacks {', '.join(missing)}; split again")
+    return counts
+
+
+def read_answers(path: Path, source: str) -> list[Answer]:
+    """Read the list of a source's samples whose drawings spell words of their references."""
+    with open_text(path) as file:
+        try:
+            return [Answer(source, row["id"], row["words"]) for row in csv.DictReader(file)]
+        except KeyError as error:
+            raise InputError(f"{path} is not a list of answers in drawings: it lacks {error}; remake it") from error
 
 
 def read_json_lines(path: Path) -> list[dict[str, Any]]:

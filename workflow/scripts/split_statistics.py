@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections import Counter
 from typing import Any
@@ -19,6 +20,16 @@ _TOKEN = re.compile(r"[A-Za-z]+|\d{1,3}|[^\sA-Za-z\d]")
 def count_tokens(text: str) -> int:
     """About how many tokens a text has for Llama 3 and the like: runs of letters, up to three digits, signs."""
     return len(_TOKEN.findall(text))
+
+
+def whole_edges(numbers: np.ndarray) -> list[int]:
+    """Edges of at most BINS bins of whole numbers, equally wide but for the last.
+
+    Lengths have long tails: that one reaches from about the 99th percentile to the end.
+    """
+    low, most = int(numbers.min()), int(np.ceil(np.quantile(numbers, 0.99)))
+    width = math.ceil((most + 1 - low) / BINS)
+    return [*range(low, most + 1, width), int(numbers.max()) + 1]
 
 
 class Statistics:
@@ -53,12 +64,9 @@ class Statistics:
 
     def _summarise_measure(self, name: str) -> dict[str, Any]:
         numbers = {split: np.array(of_split[name]) for split, of_split in self.values.items() if of_split.get(name)}
-        everything = np.concatenate(list(numbers.values()))
-        # Lengths have long tails: the last bin reaches from the 99th percentile to the end.
-        edges = np.unique(np.linspace(everything.min(), max(np.quantile(everything, 0.99), everything.min() + 1), BINS))
-        edges[-1] = max(edges[-1], everything.max())
+        edges = whole_edges(np.concatenate(list(numbers.values())))
         return {
-            "edges": [round(float(edge), 3) for edge in edges],
+            "edges": edges,
             "splits": {
                 split: {
                     "n": len(of_split),

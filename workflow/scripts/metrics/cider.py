@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -23,6 +23,7 @@ MAX_ORDER = 4
 SIGMA = 6.0
 
 Ngram = tuple[str, ...]
+Counts = list[Counter[Ngram]]
 
 
 @dataclass(frozen=True)
@@ -46,38 +47,34 @@ class Cider(MeanMetric):
     }
 
     def values_of_samples(self, texts: Texts) -> dict[str, np.ndarray]:
-        frequencies = count_documents(texts.reference_tokens)
+        references_counts = [[ngrams_by_order(text) for text in references] for references in texts.reference_tokens]
         log_n = math.log(len(texts.samples)) if texts.samples else 0.0
+        rarity = {ngram: log_n - math.log(n) for ngram, n in count_documents(references_counts).items()}
         scores = []
-        for caption, references in zip(texts.tokens, texts.reference_tokens, strict=True):
-            document = weigh_ngrams(caption, frequencies, log_n)
-            similarities = [
-                compare_documents(document, weigh_ngrams(reference, frequencies, log_n)) for reference in references
-            ]
+        for caption, references in zip(texts.tokens, references_counts, strict=True):
+            document = weigh_ngrams(ngrams_by_order(caption), rarity, log_n)
+            similarities = [compare_documents(document, weigh_ngrams(counts, rarity, log_n)) for counts in references]
             scores.append(10.0 * sum(similarities) / len(similarities))
         return {"cider": np.array(scores, dtype=float)}
 
 
-def count_documents(reference_tokens: Sequence[Sequence[str]]) -> Counter[Ngram]:
+def count_documents(references_counts: Sequence[Sequence[Counts]]) -> Counter[Ngram]:
     """In how many samples each n-gram occurs, in any of the sample's references."""
     frequencies: Counter[Ngram] = Counter()
-    for references in reference_tokens:
-        frequencies.update({ngram for text in references for ngrams in ngrams_by_order(text) for ngram in ngrams})
+    for references in references_counts:
+        frequencies.update({ngram for counts in references for ngrams in counts for ngram in ngrams})
     return frequencies
 
 
-def ngrams_by_order(text: str) -> list[Counter[Ngram]]:
+def ngrams_by_order(text: str) -> Counts:
+    """How often each n-gram of 1 to 4 words occurs, one counter an order."""
     words = text.split()
     return [count_ngrams(words, order) for order in range(1, MAX_ORDER + 1)]
 
 
-def weigh_ngrams(text: str, frequencies: Counter[Ngram], log_n: float) -> Document:
+def weigh_ngrams(counts: Counts, rarity: Mapping[Ngram, float], log_n: float) -> Document:
     """tf-idf vectors: count times log(n samples / samples with the n-gram), the latter at least 1."""
-    counts = ngrams_by_order(text)
-    weights = [
-        {ngram: count * (log_n - math.log(max(1, frequencies[ngram]))) for ngram, count in ngrams.items()}
-        for ngrams in counts
-    ]
+    weights = [{ngram: count * rarity.get(ngram, log_n) for ngram, count in ngrams.items()} for ngrams in counts]
     norms = [sum(weight**2 for weight in vector.values()) ** 0.5 for vector in weights]
     return Document(weights, norms, length=counts[1].total())
 

@@ -42,11 +42,10 @@ class Meteor(Metric):
 
     def score_samples(self, texts: Texts) -> dict[str, np.ndarray]:
         from java_tools import meteor_statistics
-        from paraphrases import restrict_to_captions
+        from paraphrases import smallest_table
 
         with tempfile.TemporaryDirectory() as folder:
-            paraphrases = Path(folder, "paraphrases.gz")
-            restrict_to_captions(texts.tokens, texts.reference_tokens, paraphrases, texts.paraphrases)
+            paraphrases = smallest_table(texts.tokens, texts.reference_tokens, Path(folder), texts.paraphrases)
             table = meteor_statistics(texts.tokens, texts.reference_tokens, paraphrases)
         statistics = {f"stat_{name}": table[:, column] for column, name in enumerate(STATISTICS)}
         # METEOR leaves the one chunk of a whole match out, in the sample's score and in the sum.

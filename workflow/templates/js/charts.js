@@ -10,13 +10,17 @@ function charts(mount) {
   const state = { slice: "all", scaling: summary.scaling };
   const radarPlace = h("figure", { class: "chart radar" });
   const forestPlace = h("figure", { class: "chart forest" });
+  const readout = h("p", { class: "note readout", role: "status" });
+  let pointed = null;
   mount.append(
     h("div", { class: "controls" },
       choice("Samples", sliceOptions, state.slice, (name) => { state.slice = name; draw(); }),
       choice("Radar axes", Object.entries(scalingTexts), state.scaling, (name) => { state.scaling = name; draw(); })),
-    legend(),
+    legend(pointing),
+    readout,
     h("div", { class: "charts" }, radarValues.length > 2 && radarPlace, forestPlace));
   onSwitch.push(draw);
+  onPoint.push((name) => { pointed = name; follow(); });
   draw();
 
   function draw() {
@@ -28,6 +32,19 @@ function charts(mount) {
       h("figcaption", {}, state.slice === "all"
         ? `Bars: ${percent} intervals. Filled points: best, or not significantly different from the best.`
         : `Bars: ${percent} intervals.`));
+    follow();
+  }
+
+  /** Bring the system that a person points at before the others, and say its scores. */
+  function follow() {
+    const system = summary.systems[systemIndex.get(pointed)];
+    for (const place of [radarPlace, forestPlace]) {
+      place.classList.toggle("pointed", Boolean(system) && !hidden.has(pointed));
+      place.querySelectorAll("[data-system]").forEach((part) => part.classList.toggle("lit", part.dataset.system === pointed));
+    }
+    readout.textContent = system
+      ? `${system.label}: ${radarValues.map((value) => scoreText(value, cellOf(pointed, value.name, state.slice))).join(", ")}`
+      : "Point at a name, a line or a row to read its scores.";
   }
 }
 
@@ -38,7 +55,8 @@ function radar(slice, scaling) {
   const at = (angle, share) => [centre + radius * share * Math.cos(angle), centre + radius * share * Math.sin(angle)];
   const share = (i, score) => Math.min(1, Math.max(0, (score - axes[i][0]) / (axes[i][1] - axes[i][0])));
   const path = (points) => `M${points.map((point) => point.map((x) => x.toFixed(1)).join(" ")).join("L")}Z`;
-  const svg = s("svg", { viewBox: `0 20 ${size} ${size - 40}`, role: "img", "aria-label": "Radar chart of the scores in the table" });
+  const lowest = Math.max(...angles.map((angle) => at(angle, 1.13)[1])) + 40;
+  const svg = s("svg", { viewBox: `0 20 ${size} ${lowest - 20}`, role: "img", "aria-label": "Radar chart of the scores in the table" });
   for (const ring of [0.25, 0.5, 0.75, 1]) svg.append(s("path", { class: "grid", d: path(angles.map((angle) => at(angle, ring))) }));
   angles.forEach((angle, i) => {
     const [x, y] = at(angle, 1), [labelX, labelY] = at(angle, 1.13);
@@ -57,11 +75,12 @@ function radar(slice, scaling) {
       const polygon = (pick) => path(known.map(([cell, i]) => at(angles[i], share(i, pick(cell)))));
       if (known.length < 3) continue;
       if (layer === "band") {
-        svg.append(s("path", { class: `band ${seriesClass(index)}`, "fill-rule": "evenodd",
+        svg.append(s("path", { class: `band ${seriesClass(index)}`, "data-system": system.name, "fill-rule": "evenodd",
           d: polygon((cell) => cell.high ?? cell.score) + polygon((cell) => cell.low ?? cell.score) }));
         continue;
       }
-      svg.append(s("g", { class: "series" },
+      svg.append(s("g", { class: "series", "data-system": system.name, ...pointing(system.name) },
+        s("path", { class: "hit-line", d: polygon((cell) => cell.score) }),
         s("path", { class: `line ${seriesClass(index)}`, d: polygon((cell) => cell.score) }),
         known.map(([cell, i]) => {
           const [x, y] = at(angles[i], share(i, cell.score));
@@ -97,7 +116,7 @@ function forest(title, value, cell, mark) {
   shown.forEach((system, i) => {
     const { score, low: from, high: to, n } = cell(system);
     const y = top + row * (i + 0.5), look = seriesClass(systemIndex.get(system.name));
-    svg.append(s("g", { class: "series" },
+    svg.append(s("g", { class: "series", "data-system": system.name, ...pointing(system.name) },
       s("text", { class: "row-name", x: left - 6, y: y + 4, "text-anchor": "end" }, clip(system.label, 26)),
       from !== null && s("line", { class: `bar ${look}`, x1: x(from), x2: x(to), y1: y, y2: y }),
       score !== null && s("circle", { class: `${mark(system) ? "point" : "hollow"} ${look}`, cx: x(score), cy: y, r: 4.5 }),

@@ -1,7 +1,7 @@
 // What the page was made with, and what is shown of it now.
 
 const summary = JSON.parse(document.getElementById("summary-data").textContent);
-const samples = JSON.parse(document.getElementById("samples-data").textContent);
+const samples = await unpack(document.getElementById("samples-data").textContent);
 
 const systemIndex = new Map(summary.systems.map((system, index) => [system.name, index]));
 const valueByName = new Map(summary.values.map((value) => [value.name, value]));
@@ -49,12 +49,20 @@ function seriesClass(index) {
 // Systems that charts and samples show; switched by the legends.
 const hidden = new Set();
 const onSwitch = [];
+// What follows when a person points at a system, in a chart or in a legend; its name, or null when that ends.
+const onPoint = [];
 
-/** Buttons that show and hide systems, in all places at once. */
-function legend() {
+/** Listeners of an element that stands for a system. */
+function pointing(name) {
+  const tell = (pointed) => () => onPoint.forEach((follow) => follow(pointed));
+  return { onpointerenter: tell(name), onpointerleave: tell(null), onfocus: tell(name), onblur: tell(null) };
+}
+
+/** Buttons that show and hide systems, in all places at once. `listeners` gives further ones of a system's button. */
+function legend(listeners = () => ({})) {
   const buttons = summary.systems.map((system, index) =>
     h("button", {
-      type: "button", class: "chip", "aria-pressed": "true",
+      type: "button", class: "chip", "aria-pressed": "true", ...listeners(system.name),
       onclick: () => {
         if (hidden.has(system.name)) hidden.delete(system.name);
         else hidden.add(system.name);
@@ -73,12 +81,14 @@ const openedParts = new Map();
 /** [svg text, base64 WebP or null, width, height] of the sample at `index`. */
 async function drawingOf(index) {
   const number = Math.floor(index / partSize);
-  if (!openedParts.has(number)) openedParts.set(number, openPart(document.getElementById(`drawings-${number}`).textContent));
+  if (!openedParts.has(number)) openedParts.set(number, unpack(document.getElementById(`drawings-${number}`).textContent));
   return (await openedParts.get(number))[index % partSize];
 }
 
-async function openPart(base64) {
-  const bytes = Uint8Array.from(atob(base64), (character) => character.charCodeAt(0));
+/** The JSON in base64 of deflated text. */
+async function unpack(base64) {
+  const text = atob(base64), bytes = new Uint8Array(text.length);
+  for (let i = 0; i < text.length; i += 1) bytes[i] = text.charCodeAt(i);
   const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate"));
   return new Response(stream).json();
 }

@@ -1,4 +1,5 @@
-// The samples: controls, the list of those that meet them, and the chosen one beside it. #sample=<id> chooses one.
+// The samples: controls, the list of those that meet them, and the chosen one beside it. The address says what is shown:
+// #sample=<id>&filter=<controls>, see filter_link.js.
 
 function explorer(mount) {
   const defaults = filterDefaults();
@@ -15,40 +16,67 @@ function explorer(mount) {
   const next = h("button", { type: "button", onclick: () => step(1) }, "Next");
   const list = virtualList({
     label: "Samples", rowHeight: 84, fillRow, nameRow: (index) => samples.id[index],
-    onchoose: (index) => { choose(index); history.replaceState(null, "", sampleLink(index)); if (isNarrow()) detail.scrollIntoView(); },
+    onchoose: (index) => { choose(index); writeLink(); if (isNarrow()) detail.parentElement.scrollIntoView(); },
   });
   const ballot = blindComparison({ state, matches: () => matches, onleave: () => setBlind(false) });
-  let matches = [], shown = null;
+  let matches = [], shown = null, writing;
 
   browse.append(
     h("div", { class: "list-side" }, list.element),
     h("div", { class: "detail-side" },
       h("div", { class: "pager" }, previous, next, h("a", { class: "to-list", href: "#explorer" }, "Back to the list")), notice, detail));
   mount.append(controls, legend(),
-    h("div", { class: "list-head" }, status, h("button", { type: "button", onclick: () => setBlind(true) }, "Compare A and B blindly")),
+    h("div", { class: "list-head" }, status,
+      h("div", { class: "buttons" },
+        h("button", { type: "button", onclick: (event) => { writeLinkNow(); copyText(location.href, event.currentTarget); } }, "Copy link to this view"),
+        h("button", { type: "button", onclick: () => setBlind(true) }, "Compare A and B blindly"))),
     browse, ballot.element);
   onSwitch.push(drawDetail);
-  document.querySelectorAll("a[data-flag]").forEach((link) => link.addEventListener("click", () => {
-    Object.assign(state, defaults, { flag: link.dataset.flag });
-    drawControls();
-    apply();
+  document.querySelectorAll("a[data-flag]").forEach((link) => link.addEventListener("click", (event) => {
+    event.preventDefault();
+    leaveBlind();
+    setState({ ...defaults, flag: link.dataset.flag });
+    writeLink();
+    list.element.focus({ preventScroll: true });
+    document.getElementById("explorer").scrollIntoView();
   }));
-  window.addEventListener("hashchange", followHash);
+  window.addEventListener("hashchange", (event) => followHash(new URL(event.newURL).hash));
   drawControls();
   apply();
-  followHash();
+  followHash(location.hash);
+
+  function setState(wanted) {
+    Object.assign(state, wanted);
+    drawControls();
+    apply();
+  }
+
+  /** Say in the address what is shown, soon: browsers refuse an address that changes with every step of a held key. */
+  function writeLink() {
+    clearTimeout(writing);
+    writing = setTimeout(writeLinkNow, 150);
+  }
+
+  /** The same at once, without a new entry in the browser's history. */
+  function writeLinkNow() {
+    clearTimeout(writing);
+    const filter = filterText(state, defaults);
+    const parts = [shown !== null && sampleLink(shown).slice(1), filter && `filter=${filter}`].filter(Boolean);
+    history.replaceState(null, "", `#${parts.join("&") || "explorer"}`);
+  }
 
   function drawControls() {
-    const set = (key) => (value) => { state[key] = value; apply(); };
+    const set = (key) => (value) => { state[key] = value; apply(); writeLink(); };
     // These change the texts of other controls; the new ones get the focus that the old ones had.
     const setSystem = (key) => (name) => {
       const label = document.activeElement.getAttribute("aria-label");
-      state[key] = name;
-      drawControls();
-      apply();
+      setState({ [key]: name });
+      writeLink();
       [...controls.querySelectorAll("select")].find((select) => select.getAttribute("aria-label") === label)?.focus();
     };
     const a = clip(summary.systems[systemIndex.get(state.a)].label, 28), metric = valueByName.get(state.metric).label;
+    const sortTexts = { file: "as in the file", low: `${a}: worst first`, high: `${a}: best first`, lead: "largest lead of A over B",
+      behind: "largest lead of B over A", spread: "systems disagree most", simple: "simplest drawing first", complex: "most complex drawing first" };
     const search = later((event) => set("text")(event.target.value));
     const bound = (label, key) => h("label", { class: "field bound" }, h("span", {}, label),
       h("input", { type: "number", step: "any", value: state[key] ?? "",
@@ -56,14 +84,12 @@ function explorer(mount) {
     const narrowed = state.source || state.flag || [state.from, state.to, state.least, state.most].some((end) => end !== null);
     controls.replaceChildren(
       h("label", { class: "field wide" }, h("span", {}, "Search"), h("input", { type: "search", placeholder: "words, id", value: state.text, oninput: search })),
+      choice("Show", relationTexts, state.relation, set("relation")),
+      choice("Order", sortNames.map((name) => [name, sortTexts[name]]), state.sort, set("sort")),
       choice("Metric", summary.values.map((value) => [value.name, value.label]), state.metric, setSystem("metric")),
       choice("System A", systemOptions, state.a, setSystem("a")),
       choice("System B", systemOptions, state.b, setSystem("b")),
-      choice("Show", [["all", "all samples"], ["a", "where A beats B"], ["b", "where B beats A"], ["equal", "where A and B score alike"]], state.relation, set("relation")),
-      choice("Order", [["file", "as in the file"], ["low", `${a}: worst first`], ["high", `${a}: best first`],
-        ["lead", "largest lead of A over B"], ["behind", "largest lead of B over A"], ["spread", "systems disagree most"],
-        ["simple", "simplest drawing first"], ["complex", "most complex drawing first"]], state.sort, set("sort")),
-      h("div", { class: "buttons" }, h("button", { type: "button", onclick: () => { Object.assign(state, defaults); drawControls(); apply(); } }, "Reset")),
+      h("div", { class: "buttons" }, h("button", { type: "button", onclick: () => { setState(defaults); writeLink(); } }, "Reset")),
       h("details", { class: "more", open: Boolean(narrowed) },
         h("summary", {}, "More filters"),
         h("div", { class: "controls" },
@@ -102,12 +128,17 @@ function explorer(mount) {
     const index = matches[list.position + by];
     if (index === undefined) return;
     choose(index);
-    history.replaceState(null, "", sampleLink(index));
+    writeLink();
   }
 
   function fillRow(row, index) {
     const thumb = h("span", { class: "thumb" });
-    drawingOf(index).then(([svg]) => { if (row.isConnected) thumb.append(svgImage(svg, "", 60)); });
+    // Only rows that stay get their drawing: a row that flies past is gone before.
+    setTimeout(async () => {
+      if (!row.isConnected) return;
+      const [svg] = await drawingOf(index);
+      if (row.isConnected) thumb.append(svgImage(svg, "", 60));
+    }, 60);
     const value = valueByName.get(state.metric);
     const score = (system, letter) => h("span", {}, `${letter} ${format(samples.systems[system].scores[value.name][index], value.decimals)}`);
     const { captions, failed } = samples.systems[state.a];
@@ -123,24 +154,28 @@ function explorer(mount) {
     else list.redraw();
   }
 
-  function followHash() {
-    const id = /^#sample=(.*)$/.exec(location.hash)?.[1];
-    if (id === undefined) return;
-    const index = samples.id.indexOf(decode(id));
-    if (index < 0) {
-      status.textContent = `There is no sample ${decode(id)}.`;
-    } else if (index !== shown) {
-      choose(index);
-    }
-    document.getElementById("explorer").scrollIntoView();
+  function leaveBlind() {
+    if (ballot.element.hidden) return;
+    ballot.element.hidden = true;
+    setBlind(false);
   }
 
-  function decode(text) {
-    try {
-      return decodeURIComponent(text);
-    } catch {
-      return text; // typed by hand, with a bare %
+  /** Show what an address asks for. A change of ours that waits to be written is older than it. */
+  function followHash(hash) {
+    clearTimeout(writing);
+    const { sample, filter: wanted } = readLink(hash);
+    if (sample === null && wanted === null) return;
+    leaveBlind();
+    const { state: filtered, unknown } = readFilter(wanted ?? "", flags, sources);
+    if (wanted !== null) setState({ ...defaults, ...filtered });
+    if (sample !== null) {
+      const index = samples.id.indexOf(sample);
+      if (index < 0) unknown.push(`sample ${sample}`);
+      else if (index !== shown) choose(index);
     }
+    if (unknown.length) status.textContent += `. The link asks for what is not in this report: ${unknown.join(", ")}`;
+    const place = sample !== null && isNarrow() ? detail.parentElement : document.getElementById("explorer");
+    place.scrollIntoView({ behavior: "instant" });
   }
 
   function isNarrow() {

@@ -1,21 +1,58 @@
-// How drawings and captions of the test split are distributed.
+// How drawings and references of the splits are distributed, and how long the captions of the systems are.
 
-function histograms(mount) {
-  const column = (index) => samples.measures.map((measure) => measure[index]);
+function splitHistograms(mount) {
+  mount.append(
+    h("p", { class: "curve-legend" }, splitNames.map((split, index) => h("span", {}, sampleOfLine(index), split))),
+    h("div", { class: "histograms" }, Object.entries(summary.statistics.measures).map(([name, measure]) => splitHistogram(summary.statistics.labels[name] ?? name, measure))));
+}
+
+function captionLengths(mount) {
   const wordsOf = (texts) => texts.map((text) => text.split(/\s+/).filter(Boolean).length);
-  const drawingPlots = measures.map(([, label], index) => [label, column(index), "c7"]);
   const references = wordsOf(samples.references.flat());
-  const captionPlots = summary.systems.map(({ name, label }, index) => {
+  const plots = summary.systems.map(({ name, label }, index) => {
     const { captions, failed } = samples.systems[name];
     return [label, wordsOf(captions.filter((_, i) => failed[i] === undefined)), `c${index % 9}`];
   });
-  const longest = Math.max(...references, ...captionPlots.flatMap(([, numbers]) => numbers));
-  mount.append(
-    h("h3", {}, "Drawings of the test split"),
-    h("div", { class: "histograms" }, drawingPlots.map(([label, numbers, look]) => histogram(label, numbers, Math.max(...numbers), look))),
-    h("h3", {}, "Words a caption"),
-    h("div", { class: "histograms" },
-      [["references", references, "c7"], ...captionPlots].map(([label, numbers, look]) => histogram(label, numbers, longest, look))));
+  const longest = Math.max(...[references, ...plots.map(([, numbers]) => numbers)].map((numbers) => numbers.reduce((most, n) => Math.max(most, n), 0)));
+  mount.append(h("div", { class: "histograms" },
+    [["references", references, "c7"], ...plots].map(([label, numbers, look]) => histogram(label, numbers, longest, look))));
+}
+
+const splitNames = ["train", "validation", "test"];
+const splitLooks = ["c7 d0", "c1 d1", "c0 d0"];
+
+function sampleOfLine(index) {
+  return s("svg", { viewBox: "0 0 20 8", width: 20, height: 8, "aria-hidden": "true" }, s("line", { class: `line ${splitLooks[index]}`, x1: 0, x2: 20, y1: 4, y2: 4 }));
+}
+
+/** Outlines of the splits on common bins, each as shares of its split. The last bin reaches to the end of a long tail. */
+function splitHistogram(title, { edges, splits }) {
+  const width = 260, height = 140, left = 4, right = 4, head = 40, foot = 18, n = edges.length - 1;
+  const medians = splitNames.filter((split) => splits[split]).map((split) => splits[split].median.toLocaleString("en")).join(" · ");
+  const shares = splitNames.map((split) => splits[split]?.histogram.map((count) => count / splits[split].n) ?? []);
+  const highest = Math.max(...shares.flat());
+  const x = (bin) => left + (bin / n) * (width - left - right);
+  const y = (share) => head + (1 - share / highest) * (height - head - foot);
+  const svg = s("svg", { viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": `${title} by split; medians ${medians}` },
+    s("text", { class: "panel-title", x: left, y: 12 }, title),
+    s("text", { class: "tick", x: left, y: 27 }, `medians ${medians}`),
+    s("line", { class: "grid", x1: left, x2: width - right, y1: y(0), y2: y(0) }));
+  shares.forEach((heights, index) => heights.length && svg.append(s("path", { class: `line ${splitLooks[index]}`,
+    d: `M${x(0)} ${y(0)}${heights.map((share, bin) => `V${y(share).toFixed(1)}H${x(bin + 1).toFixed(1)}`).join("")}V${y(0)}` })));
+  for (let bin = 0; bin < n; bin += 1) {
+    svg.append(s("rect", { class: "hit", x: x(bin), y: head, width: x(1) - x(0), height: y(0) - head },
+      s("title", {}, `${wholeRange(edges[bin], edges[bin + 1] - 1)}: ${splitNames.filter((split) => splits[split]).map((split) => `${splits[split].histogram[bin].toLocaleString("en")} ${split}`).join(", ")}`)));
+  }
+  const middle = Math.floor(n / 2);
+  const mark = (at, anchor, text) => svg.append(s("text", { class: "tick", x: at, y: height - 4, "text-anchor": anchor }, text));
+  mark(left, "start", edges[0].toLocaleString("en"));
+  if (n > 3) mark(x(middle), "middle", edges[middle].toLocaleString("en"));
+  if (n > 1) mark(width - right, "end", wholeRange(edges[n - 1], edges[n] - 1));
+  return h("figure", {}, svg);
+}
+
+function wholeRange(first, last) {
+  return first === last ? first.toLocaleString("en") : `${first.toLocaleString("en")} – ${last.toLocaleString("en")}`;
 }
 
 /** One histogram from 0 to `top`, with its median marked. Numbers are whole. */

@@ -6,5 +6,14 @@ charts(document.getElementById("charts-mount"));
 slicesView(document.getElementById("slices-mount"));
 explorer(document.getElementById("explorer-mount"));
 document.querySelectorAll(".curve").forEach(lossCurve);
-histograms(document.getElementById("histograms-mount"));
+splitHistograms(document.getElementById("splits-mount"));
+captionLengths(document.getElementById("lengths-mount"));
+
+// Paper has no lid to lift: what the page folds away is printed, but for the long lists.
+let lifted = [];
+window.addEventListener("beforeprint", () => {
+  lifted = [...document.querySelectorAll("details[data-print]:not([open])")];
+  lifted.forEach((details) => { details.open = true; });
+});
+window.addEventListener("afterprint", () => lifted.forEach((details) => { details.open = false; }));
 document.documentElement.dataset.ready = "true";

@@ -3,6 +3,9 @@
 const flagTexts = { "image:failed": "drawing failed" };
 const measures = [["characters", "characters"], ["shapes", "shapes"], ["commands", "path commands"], ["colours", "colours"]];
 
+const relationTexts = [["all", "all samples"], ["a", "where A beats B"], ["b", "where B beats A"], ["equal", "where both score alike"]];
+const sortNames = ["file", "low", "high", "lead", "behind", "spread", "simple", "complex"];
+
 /** Samples by flag: flag → [text, indices], made once. */
 function collectFlags() {
   const groups = new Map();

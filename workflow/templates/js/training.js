@@ -7,7 +7,7 @@ function lossCurve(mount) {
     mount.append(h("p", { class: "note" }, "No losses were recorded."));
     return;
   }
-  const width = 460, height = 220, left = 42, right = 12, top = 12, bottom = 34;
+  const width = 460, height = 244, left = 42, right = 12, top = 36, bottom = 34;
   const lastStep = Math.max(...points.map(([step]) => step));
   const losses = points.map(([, loss]) => loss);
   const highest = Math.max(...losses), lowest = Math.min(0, ...losses);
@@ -24,14 +24,8 @@ function lossCurve(mount) {
     svg.append(s("text", { class: "tick", x: x(tick), y: height - 18, "text-anchor": "middle" }, tickText(tick, horizontal.step)));
   }
   svg.append(s("text", { class: "tick", x: (left + width - right) / 2, y: height - 3, "text-anchor": "middle" }, "optimizer step"));
-  if (typeof best === "number") {
-    svg.append(s("line", { class: "best-step", x1: x(best), x2: x(best), y1: top, y2: height - bottom }),
-      s("text", { class: "tick", x: x(best) - 4, y: top + 10, "text-anchor": "end" }, `best: step ${best}`));
-  }
-  if (typeof planned === "number" && typeof last === "number" && last < planned) {
-    svg.append(s("line", { class: "stop-step", x1: x(last), x2: x(last), y1: top, y2: height - bottom }),
-      s("text", { class: "tick", x: x(last) - 4, y: top + 24, "text-anchor": "end" }, `stopped at ${last} of ${planned}`));
-  }
+  if (typeof best === "number") mark("best-step", best, 26, `best: step ${best}`);
+  if (typeof planned === "number" && typeof last === "number" && last < planned) mark("stop-step", last, 10, `stopped at ${last} of ${planned}`);
   if (train.length) svg.append(s("path", { class: "line c5 d0", d: path(train) }));
   if (validation.length) svg.append(s("path", { class: "line c1 d0", d: path(validation) }));
   for (const [step, loss] of validation) {
@@ -39,6 +33,13 @@ function lossCurve(mount) {
   }
   mount.append(svg, h("p", { class: "curve-legend" },
     h("span", {}, line("c5"), "train"), h("span", {}, line("c1"), "validation")));
+
+  /** A vertical line at a step, with its name above the plot, where no curve runs; `row` is the name's height. */
+  function mark(look, step, row, text) {
+    const anchor = x(step) > width / 2 ? "end" : "start";
+    svg.append(s("line", { class: look, x1: x(step), x2: x(step), y1: row + 4, y2: height - bottom }),
+      s("text", { class: "tick", x: x(step) + (anchor === "end" ? 2 : -2), y: row, "text-anchor": anchor }, text));
+  }
 
   function line(colour) {
     return s("svg", { viewBox: "0 0 20 8", width: 20, height: 8, "aria-hidden": "true" }, s("line", { class: `line ${colour} d0`, x1: 0, x2: 20, y1: 4, y2: 4 }));

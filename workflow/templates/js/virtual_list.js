@@ -42,14 +42,14 @@ function virtualList({ label, rowHeight, fillRow, nameRow, onchoose }) {
   function choose(item) {
     chosen = items.indexOf(item);
     if (chosen >= 0) reveal(chosen);
-    redraw();
+    draw();
   }
 
   function pick(position) {
     if (items[position] === undefined) return;
     chosen = position;
     reveal(position);
-    redraw();
+    draw();
     onchoose(items[position]);
   }
 
@@ -77,13 +77,14 @@ function virtualList({ label, rowHeight, fillRow, nameRow, onchoose }) {
     for (let position = first; position <= last; position += 1) {
       if (drawn.has(position)) continue;
       const row = h("div", { class: "row", role: "option", id: `row-${position}`, "data-position": position, "data-id": nameRow(items[position]),
-        "aria-posinset": position + 1, "aria-setsize": items.length, "aria-selected": String(position === chosen) });
+        "aria-posinset": position + 1, "aria-setsize": items.length });
       row.style.top = `${position * rowHeight}px`;
       row.style.height = `${rowHeight}px`;
       fillRow(row, items[position]);
       drawn.set(position, row);
       rows.append(row);
     }
+    for (const [position, row] of drawn) row.setAttribute("aria-selected", String(position === chosen));
     if (drawn.has(chosen)) element.setAttribute("aria-activedescendant", `row-${chosen}`);
     else element.removeAttribute("aria-activedescendant");
   }

@@ -1,0 +1,46 @@
+// What the explorer's controls say, as a part of the page's address: filter=metric:cider;a:smollm2-test3;relation:a.
+// Only what differs from the first state is there. A link may come from anywhere: what it asks for is looked up.
+
+const numberKeys = ["from", "to", "least", "most"];
+
+/** The text of a state; "" where it is the first one. */
+function filterText(state, defaults) {
+  return Object.keys(defaults).filter((key) => state[key] !== defaults[key])
+    .map((key) => `${key}:${encodeURIComponent(state[key] ?? "")}`).join(";");
+}
+
+/** {sample, filter} of an address; null where it does not say. */
+function readLink(hash) {
+  const parts = { sample: null, filter: null };
+  for (const part of hash.slice(1).split("&")) {
+    const [, name, text] = /^(sample|filter)=(.*)$/s.exec(part) ?? [];
+    if (name) parts[name] = name === "sample" ? decodeText(text) : text;
+  }
+  return parts;
+}
+
+/** {state, unknown}: what the text of a filter asks for, and which of that is not in this report. */
+function readFilter(text, flags, sources) {
+  const known = {
+    metric: valueByName, a: systemIndex, b: systemIndex, flag: flags, source: new Set(sources),
+    relation: new Set(relationTexts.map(([name]) => name)), sort: new Set(sortNames), measure: new Set(measures.map(([name]) => name)),
+  };
+  const state = {}, unknown = [];
+  for (const entry of text.split(";").filter(Boolean)) {
+    const [key, coded = ""] = entry.split(/:(.*)/s);
+    const value = decodeText(coded);
+    if (key === "text") state.text = value;
+    else if (numberKeys.includes(key) && value !== "" && Number.isFinite(Number(value))) state[key] = Number(value);
+    else if (Object.hasOwn(known, key) && known[key].has(value)) state[key] = value;
+    else unknown.push(`${decodeText(key)} ${value}`);
+  }
+  return { state, unknown };
+}
+
+function decodeText(text) {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text; // typed by hand, with a bare %
+  }
+}
