@@ -22,14 +22,17 @@ from safetensors.torch import load_file
 from tiny_models import build_tiny_model
 from workflow_runs import ROOT
 
-import fetch_model as script
 import show_terms
 from command import InputError
-from fetch_model import choose_files, fetch_model, join_parts, read_state, readable_size
+from fetch_model import fetch_model
+from hub_models import check_room, choose_files
 from model_files import file_digest
 from model_sizes import ModelSize, describe_sizes
+from model_sources import readable_size
+from package_models import join_parts
+from weight_formats import read_state
 
-SCRIPT = Path(script.__file__)
+SCRIPT = ROOT / "workflow" / "scripts" / "fetch_model.py"
 
 
 @pytest.fixture(scope="module")
@@ -291,9 +294,9 @@ def test_what_the_hub_refuses_is_one_line_that_says_what_to_do(hub, tmp_path, so
 
 def test_a_model_that_does_not_fit_on_the_disk_is_refused_before_it_is_fetched(tmp_path, monkeypatch):
     monkeypatch.setattr(shutil, "disk_usage", lambda folder: SimpleNamespace(free=1500))
-    script.check_room(tmp_path, [RepoSibling(rfilename="a", size=1500)])
+    check_room(tmp_path, [RepoSibling(rfilename="a", size=1500)])
     with pytest.raises(InputError, match=r"1\.51 kB are to be fetched, but only 1\.5 kB are free"):
-        script.check_room(tmp_path, [RepoSibling(rfilename="a", size=1500), RepoSibling(rfilename="b", size=9)])
+        check_room(tmp_path, [RepoSibling(rfilename="a", size=1500), RepoSibling(rfilename="b", size=9)])
 
 
 def test_sizes_are_said_before_anything_is_fetched(hub, model, install, tmp_path):

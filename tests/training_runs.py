@@ -63,11 +63,12 @@ def train(base: Path, data: Path, output: Path, **changes: Any) -> dict[str, Any
 
 
 def start(base: Path, data: Path, output: Path, devices: int = 1, **changes: Any) -> subprocess.Popen[str]:
-    """Start the same training as a command."""
+    """Start the same training as a command, in a process group of its own."""
     command = [sys.executable, str(SCRIPT), "--name", "tiny", "--base", str(base), "--seed", "7"]
     command += ["--settings", json.dumps({**SETTINGS, **changes}), "--devices", str(devices)]
     command += ["--train", str(data / "train.parquet"), "--validation", str(data / "validation.parquet")]
-    return subprocess.Popen([*command, "--output-dir", str(output)], stderr=subprocess.PIPE, text=True)
+    command += ["--output-dir", str(output)]
+    return subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True)
 
 
 def adapter(output: Path) -> dict[str, torch.Tensor]:

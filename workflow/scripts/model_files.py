@@ -15,6 +15,8 @@ from command import InputError
 from records import read_json
 
 MANIFEST = "manifest.json"
+# Weights, configuration, tokenizer (SentencePiece is .model), chat template, model card.
+WANTED_SUFFIXES = (".safetensors", ".json", ".txt", ".model", ".jinja", ".md")
 # Formats that run code when they are loaded, or that hold weights which we never read.
 UNSAFE_SUFFIXES = (".bin", ".pth", ".pt", ".pkl", ".pickle", ".ckpt", ".h5", ".msgpack")
 
