@@ -20,7 +20,7 @@ from hub_of_the_tests import COMMIT, LocalHub
 from huggingface_hub.hf_api import RepoSibling
 from safetensors.torch import load_file
 from tiny_models import build_tiny_model
-from workflow_runs import ROOT
+from workflow_runs import ROOT, copy_project, planned_jobs, snakemake, write_small_demo
 
 import show_terms
 from command import InputError
@@ -326,3 +326,24 @@ def test_sizes_are_said_before_anything_is_fetched(hub, model, install, tmp_path
 def test_what_does_not_fit_is_said_with_the_sizes():
     text = describe_sizes([ModelSize("a", 2_000_000)], free=1_000_000)
     assert text.splitlines()[-1].strip().startswith("There is not enough room")
+
+
+@pytest.mark.slow
+def test_fetch_models_says_the_sizes_fetches_all_and_shares_them_between_experiments(hub, tmp_path, monkeypatch):
+    hub.repositories["org/clip"] = hub.repositories["org/tiny"]
+    for name, value in {"HF_ENDPOINT": hub.url, "HF_HUB_OFFLINE": "0", "HF_HOME": str(tmp_path / "home")}.items():
+        monkeypatch.setenv(name, value)
+    project = copy_project(tmp_path / "project")
+    config = yaml.safe_load(write_small_demo(project).read_text())
+    (base,) = config["bases"].values()
+    base["source"] = TINY
+    config["clip"] = {"label": "CLIP", "source": TINY | {"hub": "org/clip"}}
+    (project / "small.yaml").write_text(yaml.safe_dump(config))
+    said = snakemake(project, "fetch_models", "--configfile", "small.yaml", "--cores", "1").stdout
+    assert said.index("Models to be fetched: 2, ") < said.index("rule fetch_model:")
+    folders = [project / "results" / "models" / f"org--{name}@{COMMIT[:12]}" for name in ("tiny", "clip")]
+    digests = {json.loads((folder / "manifest.json").read_text())["digest"] for folder in folders}
+    assert len(digests) == 1
+    assert None not in digests
+    (project / "other.yaml").write_text(yaml.safe_dump(config | {"experiment": "other", "seed": 99}))
+    assert planned_jobs(project, "fetch_models", "--configfile", "other.yaml") == {}
