@@ -85,7 +85,13 @@ def test_a_killed_training_resumes_to_the_same_adapter(base_and_data, whole, tmp
         with pytest.raises(Killed):
             train(*base_and_data, tmp_path / "out", **SETTINGS)
     assert not (tmp_path / "out" / "adapter_model.safetensors").exists()
-    train(*base_and_data, tmp_path / "out", **SETTINGS)
+    effort = tmp_path / "out" / "checkpoints" / "effort.json"
+    lost = json.loads(effort.read_text())
+    effort.write_text(json.dumps({**lost, "seconds": 5000.0, "peak_memory_mb": 1e9}))  # as after an hour
+    summary = train(*base_and_data, tmp_path / "out", **SETTINGS)
+    assert (lost["attempts"], summary["attempts"], summary["peak_memory_mb"]) == (1, 2, 1e9)
+    assert lost["seconds"] > 0
+    assert summary["seconds"] > 5000, "the seconds of the killed attempt are forgotten"
     log = capfd.readouterr().err
     assert f"resumes from step {8 if step == 9 else 12}" in log
     assert ("checkpoint-16 is not whole" in log) == (step == 16)
@@ -139,7 +145,7 @@ def test_kill_9_of_the_command_loses_nothing_but_time(base_and_data, whole, tmp_
 def test_sigterm_to_one_process_or_to_all_of_two_devices_saves_and_resumes(base_and_data, tmp_path, monkeypatch):
     """SLURM signals the command alone (scancel --batch) or every process of the job, the launcher and the ranks."""
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
-    settings = {**SETTINGS, "max_steps": 160, "eval_steps": 80, "save_steps": 80}
+    settings = {**SETTINGS, "max_steps": 100, "eval_steps": 50, "save_steps": 50}
     whole = start(*base_and_data, tmp_path / "whole", devices=2, **settings)
     stopped_at = 0
     for send in (os.kill, os.killpg):
@@ -153,7 +159,7 @@ def test_sigterm_to_one_process_or_to_all_of_two_devices_saves_and_resumes(base_
         assert "stopped by a signal; a checkpoint is saved" in log
         assert (f"resumes from step {stopped_at}" in log) == (stopped_at > 0)
         newest = newest_whole(tmp_path / "out" / "checkpoints")
-        assert stopped_at < step_of(newest) < 160
+        assert stopped_at < step_of(newest) < 100
         stopped_at = step_of(newest)
     resumed = start(*base_and_data, tmp_path / "out", devices=2, **settings)
     for process in (whole, resumed):

@@ -37,6 +37,7 @@ from prompts import PromptSettings
 from records import write_json
 from training_callbacks import KeepBest
 from training_checkpoints import newest_whole, step_of
+from training_effort import CountEffort
 from training_history import best_evaluation
 from training_model import load_model
 from training_preparation import Prepared, devices_here, prepare_training, read_prepared
@@ -107,6 +108,8 @@ def train_prepared(
         name, model, pad_id, prepared.splits, settings, seed, checkpoints
     )
     say_plan(name, trainer, prepared, settings, checkpoints)
+    effort = CountEffort(checkpoints / "effort.json", start)
+    trainer.add_callback(effort)
     tracked = {"settings": dataclasses.asdict(settings), "parameters": prepared.identity["parameters"], "seed": seed}
     for callback in tracking_callbacks(name, settings, checkpoints, tracked):
         trainer.add_callback(callback)
@@ -123,7 +126,7 @@ def train_prepared(
             raise InputError(f"{name}: no evaluation gave a finite loss; lower learning_rate, or set dtype: fp32")
         check_trained(keep_best.path_of(best[0]))
         summary = summarise(name, base, prepared, settings, devices_here(), step, history, stopped_early)
-        summary["seconds"] = round(time.monotonic() - start, 1)
+        summary |= effort.total()
         write_results(output_dir, keep_best.path_of(best[0]), prepared, settings, history, summary)
         shutil.rmtree(checkpoints)
         say(
