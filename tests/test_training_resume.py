@@ -7,7 +7,7 @@ import time
 
 import pytest
 import torch
-from training_runs import adapter, history, same_adapters, start, train, write_base_and_data
+from training_runs import adapter, climb_after, history, same_adapters, start, train, write_base_and_data
 
 import train_lora
 from training_callbacks import KeepBest, KeepCheckpoints, StopOnSignal
@@ -251,7 +251,8 @@ def test_the_best_outlives_the_limit_of_checkpoints(base_and_data, tmp_path, mon
         seen.append(sorted(path.name for path in callback.folder.glob("*-*") if path.is_dir()))
 
     interrupt(monkeypatch, KeepBest, "on_step_end", 28, look)
-    summary = train(*base_and_data, tmp_path / "out", learning_rate=0.3, max_steps=28, keep_checkpoints=2)
+    climb_after(monkeypatch, 8)
+    summary = train(*base_and_data, tmp_path / "out", max_steps=28, keep_checkpoints=2)
     assert summary["best_step"] < 20
     assert [name for name in seen[0] if name.startswith("checkpoint")] == ["checkpoint-20", "checkpoint-24"]
     assert f"best-{summary['best_step']}" in seen[0]
