@@ -8,6 +8,8 @@ SmolLM2-135M-Instruct, fetched as the demo fetches it; greedy in fp32, where all
 * `vs_one_by_one`: seconds of `generate` with one prompt at a time over seconds of our engine;
 * `vs_pipeline`: seconds of the text-generation pipeline with batches of 8 over seconds of our engine.
 
+`…_cpu_time` are the same ratios of the processor's own seconds, which other work on the machine stretches less.
+
 Loading the model is not counted. The sides take turns on two halves of the prompts, so that a machine that is busy with
 something else now and then is less unfair to one of them. A caption that differs between the sides is an error.
 """
@@ -65,13 +67,15 @@ def main(*, n_prompts: int, output: Path | None) -> None:
     )
     engine = load_engine(EngineJob(base, [], end_ids, tokenizer.pad_token_id, 0, settings, seed=0))
     sides = {"ours": ours(engine), "one_by_one": one_by_one(engine), "pipeline": by_pipeline(engine, tokenizer)}
-    seconds, written = measure(sides, prompts)
+    seconds, cpu_seconds, written = measure(sides, prompts)
+    others = [name for name in sides if name != "ours"]
     results: dict[str, Any] = {
         "machine": f"{platform.machine()}, {os.cpu_count()} cores",
         "n_prompts": len(prompts),
         "n_new_tokens": sum(map(len, written["ours"])),
         **{f"{name}_seconds": round(value, 2) for name, value in seconds.items()},
-        **{f"vs_{name}": round(seconds[name] / seconds["ours"], 2) for name in sides if name != "ours"},
+        **{f"vs_{name}": round(seconds[name] / seconds["ours"], 2) for name in others},
+        **{f"vs_{name}_cpu_time": round(cpu_seconds[name] / cpu_seconds["ours"], 2) for name in others},
     }
     if output:
         write_json(output, results)
@@ -89,27 +93,30 @@ def make_inputs(config: dict[str, Any]) -> tuple[Path, list[Path]]:
     return ROOT / folder, [ROOT / split for split in splits]
 
 
-def measure(sides: dict[str, Side], prompts: list[Prompt]) -> tuple[dict[str, float], dict[str, list[list[int]]]]:
-    """Seconds of each side for all prompts, and the new tokens of each prompt.
+def measure(
+    sides: dict[str, Side], prompts: list[Prompt]
+) -> tuple[dict[str, float], dict[str, float], dict[str, list[list[int]]]]:
+    """Seconds and the processor's seconds of each side for all prompts, and the new tokens of each prompt.
 
     Raises InputError where a side writes something else.
     """
-    seconds = dict.fromkeys(sides, 0.0)
+    seconds, cpu_seconds = dict.fromkeys(sides, 0.0), dict.fromkeys(sides, 0.0)
     written: dict[str, list[list[int]]] = {name: [] for name in sides}
     for side in sides.values():
         side(prompts[:2])  # what is made at the first call is not counted
     for number in range(N_SLICES):
         part = prompts[number::N_SLICES]
         for name, side in sides.items():
-            start = time.perf_counter()
+            start, cpu_start = time.perf_counter(), time.process_time()
             written[name] += side(part)
             seconds[name] += time.perf_counter() - start
+            cpu_seconds[name] += time.process_time() - cpu_start
         say("benchmark", ", ".join(f"{name} {value:.1f} s" for name, value in seconds.items()))
     for name in sides:
         n_different = sum(a != b for a, b in zip(written[name], written["ours"], strict=True))
         if n_different:
             raise InputError(f"{n_different} of {len(prompts)} captions differ between ours and {name}")
-    return seconds, written
+    return seconds, cpu_seconds, written
 
 
 def ours(engine: TorchEngine) -> Side:

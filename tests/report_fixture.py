@@ -527,7 +527,12 @@ def write_training(folder: Path, models: list[str], hostile: str) -> None:
                 "steps": 60,
                 "planned_steps": 60 + 20 * number,
                 "devices": 1,
-                "parameters": {"trainable": 921600 * (1 + number), "total": 135436608},
+                "parameters": {
+                    "trainable": 921600 * (1 + number),
+                    "total": 135436608,
+                    "adapter_bytes": 3686400 * (1 + number),
+                    "memory_bytes": {"weights": 272716416, "gradients": 3686400, "optimizer": 7372800},
+                },
                 "peak_memory_mb": 2210.5,
                 "seconds": 231.4,
             },

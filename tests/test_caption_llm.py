@@ -137,6 +137,27 @@ def test_a_killed_job_goes_on_and_gives_the_same_files(base, samples, tmp_path):
     assert set(kept) <= set((folder / "two.jsonl").read_text().splitlines()), "captions were made again"
 
 
+def test_captions_to_prompts_of_another_chat_template_are_not_taken_up(samples, tmp_path, monkeypatch, capfd):
+    base = build_tiny_model(tmp_path / "base", "llama")
+    write, batches = TorchEngine.write, []
+
+    def write_two_batches(self, batch):
+        batches.append(batch)
+        if len(batches) == 3:
+            raise KeyboardInterrupt
+        return write(self, batch)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(TorchEngine, "write", write_two_batches)
+        with pytest.raises(KeyboardInterrupt):
+            caption(base, samples, tmp_path / "a", decoding={"batch_tokens": 500})
+    template = base / "chat_template.jinja"
+    template.write_text(template.read_text().replace("helpful", "brief"))
+    edited = caption(base, samples, tmp_path / "a", decoding={"batch_tokens": 500})
+    assert "starts anew: tokenizer changed" in capfd.readouterr().err
+    assert texts(edited) == texts(caption(base, samples, tmp_path / "b", decoding={"batch_tokens": 500}))
+
+
 def beams_one_by_one(base, samples, n_beams):
     tokenizer = AutoTokenizer.from_pretrained(base)
     model = AutoModelForCausalLM.from_pretrained(base, dtype=torch.float32)
@@ -270,6 +291,15 @@ def test_an_adapter_of_another_base_is_refused(base, samples, tmp_path):
     message = rf"trained on another base: llama-9b .*digest 000000000000.* has {model_digest(base)[:12]}"
     with pytest.raises(InputError, match=message):
         caption(base, samples, tmp_path / "a", adapter=adapter)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+@pytest.mark.parametrize(("given", "is_said"), [("0", True), ("", False), ("-1", False)])
+def test_a_gpu_that_is_given_and_can_not_be_used_is_said(base, samples, tmp_path, monkeypatch, capfd, given, is_said):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", given)
+    caption(base, samples, tmp_path / "a")
+    said = "warning: GPU 0 was given to this job and torch can't use it, so it runs on the CPU"
+    assert (said in capfd.readouterr().err) == is_said
 
 
 def test_an_engine_that_is_not_installed_says_how_to_install_it(base, samples, tmp_path, monkeypatch):

@@ -20,16 +20,19 @@ from hub_of_the_tests import COMMIT, LocalHub
 from huggingface_hub.hf_api import RepoSibling
 from safetensors.torch import load_file
 from tiny_models import build_tiny_model
-from workflow_runs import ROOT
+from workflow_runs import ROOT, copy_project, planned_jobs, snakemake, write_small_demo
 
-import fetch_model as script
 import show_terms
 from command import InputError
-from fetch_model import choose_files, fetch_model, join_parts, read_state, readable_size
+from fetch_model import fetch_model
+from hub_models import check_room, choose_files
 from model_files import file_digest
 from model_sizes import ModelSize, describe_sizes
+from model_sources import readable_size
+from package_models import join_parts
+from weight_formats import read_state
 
-SCRIPT = Path(script.__file__)
+SCRIPT = ROOT / "workflow" / "scripts" / "fetch_model.py"
 
 
 @pytest.fixture(scope="module")
@@ -291,9 +294,9 @@ def test_what_the_hub_refuses_is_one_line_that_says_what_to_do(hub, tmp_path, so
 
 def test_a_model_that_does_not_fit_on_the_disk_is_refused_before_it_is_fetched(tmp_path, monkeypatch):
     monkeypatch.setattr(shutil, "disk_usage", lambda folder: SimpleNamespace(free=1500))
-    script.check_room(tmp_path, [RepoSibling(rfilename="a", size=1500)])
+    check_room(tmp_path, [RepoSibling(rfilename="a", size=1500)])
     with pytest.raises(InputError, match=r"1\.51 kB are to be fetched, but only 1\.5 kB are free"):
-        script.check_room(tmp_path, [RepoSibling(rfilename="a", size=1500), RepoSibling(rfilename="b", size=9)])
+        check_room(tmp_path, [RepoSibling(rfilename="a", size=1500), RepoSibling(rfilename="b", size=9)])
 
 
 def test_sizes_are_said_before_anything_is_fetched(hub, model, install, tmp_path):
@@ -323,3 +326,24 @@ def test_sizes_are_said_before_anything_is_fetched(hub, model, install, tmp_path
 def test_what_does_not_fit_is_said_with_the_sizes():
     text = describe_sizes([ModelSize("a", 2_000_000)], free=1_000_000)
     assert text.splitlines()[-1].strip().startswith("There is not enough room")
+
+
+@pytest.mark.slow
+def test_fetch_models_says_the_sizes_fetches_all_and_shares_them_between_experiments(hub, tmp_path, monkeypatch):
+    hub.repositories["org/clip"] = hub.repositories["org/tiny"]
+    for name, value in {"HF_ENDPOINT": hub.url, "HF_HUB_OFFLINE": "0", "HF_HOME": str(tmp_path / "home")}.items():
+        monkeypatch.setenv(name, value)
+    project = copy_project(tmp_path / "project")
+    config = yaml.safe_load(write_small_demo(project).read_text())
+    (base,) = config["bases"].values()
+    base["source"] = TINY
+    config["clip"] = {"label": "CLIP", "source": TINY | {"hub": "org/clip"}}
+    (project / "small.yaml").write_text(yaml.safe_dump(config))
+    said = snakemake(project, "fetch_models", "--configfile", "small.yaml", "--cores", "1").stdout
+    assert said.index("Models to be fetched: 2, ") < said.index("rule fetch_model:")
+    folders = [project / "results" / "models" / f"org--{name}@{COMMIT[:12]}" for name in ("tiny", "clip")]
+    digests = {json.loads((folder / "manifest.json").read_text())["digest"] for folder in folders}
+    assert len(digests) == 1
+    assert None not in digests
+    (project / "other.yaml").write_text(yaml.safe_dump(config | {"experiment": "other", "seed": 99}))
+    assert planned_jobs(project, "fetch_models", "--configfile", "other.yaml") == {}

@@ -279,6 +279,13 @@ def test_a_price_gives_the_cost_of_each_training(copied: Experiment) -> None:
     assert "<td>2.31 CHF</td>" in text_of(copied), "231.4 s on one device"
 
 
+def test_trainings_are_compared_by_parameters_adapter_and_memory_predicted_and_measured(copied: Experiment) -> None:
+    main(**copied.arguments)
+    text = text_of(copied)
+    for cell in ("921,600 <small>0.68% of 135,436,608</small>", "<td>3.69 MB</td>", "2,210 MB", "284 MB predicted"):
+        assert cell in text, cell
+
+
 def test_jobs_are_summed_by_rule() -> None:
     jobs = [Benchmark("a/1", 2.0, 10.0, None), Benchmark("a/2", 3.0, 30.0, 1.0), Benchmark("b", 60.0, None, None)]
     b, a = effort_by_rule(jobs)

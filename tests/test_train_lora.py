@@ -6,7 +6,7 @@ import math
 import pytest
 import torch
 from peft import set_peft_model_state_dict
-from training_runs import SETTINGS, adapter, history, make_samples, start, train, write_base_and_data
+from training_runs import SETTINGS, adapter, climb_after, history, make_samples, start, train, write_base_and_data
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 import caption_trainer
@@ -84,10 +84,12 @@ def test_other_families_train_as_well(family, tmp_path):
     assert all(value.any() for key, value in adapter(tmp_path / "out").items() if "lora_B" in key)
 
 
-def test_the_adapter_that_is_kept_is_the_best_not_the_last(base_and_data, run, tmp_path):
-    summary = run(learning_rate=0.3, max_steps=20, keep_checkpoints=1)
+def test_the_adapter_that_is_kept_is_the_best_not_the_last(base_and_data, run, tmp_path, monkeypatch):
+    with monkeypatch.context() as patch:
+        climb_after(patch, 8)
+        summary = run(max_steps=20, keep_checkpoints=1)
     assert summary["best_step"] < summary["steps"]
-    model = load_model(base_and_data[0], TrainingSettings(**{**SETTINGS, "learning_rate": 0.3}))
+    model = load_model(base_and_data[0], TrainingSettings(**SETTINGS))
     set_peft_model_state_dict(model, adapter(tmp_path / "out"))
     encoded = encoded_samples(base_and_data[0], 6, "validation")
     batch = LeftPadding(0)([(sample.prompt, sample.captions[0]) for sample in encoded])

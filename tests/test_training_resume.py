@@ -1,16 +1,25 @@
 """Resume: a training that was stopped in whatever way ends with the adapter of one that was not."""
 
+import json
 import os
 import signal
 import time
 
 import pytest
 import torch
-from training_runs import adapter, history, same_adapters, start, train, write_base_and_data
+from training_runs import adapter, climb_after, history, same_adapters, start, train, write_base_and_data
 
 import train_lora
 from training_callbacks import KeepBest, KeepCheckpoints, StopOnSignal
-from training_checkpoints import agree_with, find_checkpoints, is_whole, newest_whole, rotate_bests, seal_checkpoint
+from training_checkpoints import (
+    agree_with,
+    find_checkpoints,
+    is_whole,
+    newest_whole,
+    rotate_bests,
+    seal_checkpoint,
+    step_of,
+)
 
 # Dropout draws random numbers: a resumed run must go on in them.
 SETTINGS = {"dropout": 0.1, "max_steps": 24, "learning_rate": 0.02, "accumulation": 2}
@@ -76,7 +85,13 @@ def test_a_killed_training_resumes_to_the_same_adapter(base_and_data, whole, tmp
         with pytest.raises(Killed):
             train(*base_and_data, tmp_path / "out", **SETTINGS)
     assert not (tmp_path / "out" / "adapter_model.safetensors").exists()
-    train(*base_and_data, tmp_path / "out", **SETTINGS)
+    effort = tmp_path / "out" / "checkpoints" / "effort.json"
+    lost = json.loads(effort.read_text())
+    effort.write_text(json.dumps({**lost, "seconds": 5000.0, "peak_memory_mb": 1e9}))  # as after an hour
+    summary = train(*base_and_data, tmp_path / "out", **SETTINGS)
+    assert (lost["attempts"], summary["attempts"], summary["peak_memory_mb"]) == (1, 2, 1e9)
+    assert lost["seconds"] > 0
+    assert summary["seconds"] > 5000, "the seconds of the killed attempt are forgotten"
     log = capfd.readouterr().err
     assert f"resumes from step {8 if step == 9 else 12}" in log
     assert ("checkpoint-16 is not whole" in log) == (step == 16)
@@ -124,6 +139,40 @@ def test_kill_9_of_the_command_loses_nothing_but_time(base_and_data, whole, tmp_
     assert process.wait() == -9
     train(*base_and_data, tmp_path / "out", **SETTINGS)
     assert same_adapters(whole, tmp_path / "out")
+
+
+@pytest.mark.slow
+def test_sigterm_to_one_process_or_to_all_of_two_devices_saves_and_resumes(base_and_data, tmp_path, monkeypatch):
+    """SLURM signals the command alone (scancel --batch) or every process of the job, the launcher and the ranks."""
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    settings = {**SETTINGS, "max_steps": 100, "eval_steps": 50, "save_steps": 50}
+    whole = start(*base_and_data, tmp_path / "whole", devices=2, **settings)
+    stopped_at = 0
+    for send in (os.kill, os.killpg):
+        process = start(*base_and_data, tmp_path / "out", devices=2, **settings)
+        while last_logged_step(tmp_path / "out") <= stopped_at:
+            assert process.poll() is None, process.stderr.read()
+            time.sleep(0.005)
+        send(process.pid, signal.SIGTERM)
+        _, log = process.communicate()
+        assert process.returncode == 75, log
+        assert "stopped by a signal; a checkpoint is saved" in log
+        assert (f"resumes from step {stopped_at}" in log) == (stopped_at > 0)
+        newest = newest_whole(tmp_path / "out" / "checkpoints")
+        assert stopped_at < step_of(newest) < 100
+        stopped_at = step_of(newest)
+    resumed = start(*base_and_data, tmp_path / "out", devices=2, **settings)
+    for process in (whole, resumed):
+        _, log = process.communicate()
+        assert process.returncode == 0, log
+    assert f"resumes from step {stopped_at}" in log
+    assert same_adapters(tmp_path / "whole", tmp_path / "out")
+    assert comparable(history(tmp_path / "whole")) == comparable(history(tmp_path / "out"))
+
+
+def last_logged_step(output):
+    path = output / "checkpoints" / "history.jsonl"
+    return json.loads(path.read_text().splitlines()[-1])["step"] if path.is_file() else 0
 
 
 def test_qlora_resumes_to_the_same_adapter(base_and_data, tmp_path, monkeypatch):
@@ -202,7 +251,8 @@ def test_the_best_outlives_the_limit_of_checkpoints(base_and_data, tmp_path, mon
         seen.append(sorted(path.name for path in callback.folder.glob("*-*") if path.is_dir()))
 
     interrupt(monkeypatch, KeepBest, "on_step_end", 28, look)
-    summary = train(*base_and_data, tmp_path / "out", learning_rate=0.3, max_steps=28, keep_checkpoints=2)
+    climb_after(monkeypatch, 8)
+    summary = train(*base_and_data, tmp_path / "out", max_steps=28, keep_checkpoints=2)
     assert summary["best_step"] < 20
     assert [name for name in seen[0] if name.startswith("checkpoint")] == ["checkpoint-20", "checkpoint-24"]
     assert f"best-{summary['best_step']}" in seen[0]

@@ -12,6 +12,7 @@ import torch
 from safetensors.torch import load_file
 from tiny_models import build_tiny_model
 
+import caption_trainer
 from records import Sample, write_samples
 from train_lora import main
 
@@ -63,11 +64,25 @@ def train(base: Path, data: Path, output: Path, **changes: Any) -> dict[str, Any
 
 
 def start(base: Path, data: Path, output: Path, devices: int = 1, **changes: Any) -> subprocess.Popen[str]:
-    """Start the same training as a command."""
+    """Start the same training as a command, in a process group of its own."""
     command = [sys.executable, str(SCRIPT), "--name", "tiny", "--base", str(base), "--seed", "7"]
     command += ["--settings", json.dumps({**SETTINGS, **changes}), "--devices", str(devices)]
     command += ["--train", str(data / "train.parquet"), "--validation", str(data / "validation.parquet")]
-    return subprocess.Popen([*command, "--output-dir", str(output)], stderr=subprocess.PIPE, text=True)
+    command += ["--output-dir", str(output)]
+    return subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True)
+
+
+def climb_after(monkeypatch: Any, n_batches: int) -> None:
+    """Let a training get worse for certain: after so many batches it climbs the loss instead of descending."""
+    descend, seen = caption_trainer.caption_loss, []
+
+    def loss(*arguments: Any) -> torch.Tensor:
+        if not torch.is_grad_enabled():  # an evaluation
+            return descend(*arguments)
+        seen.append(None)
+        return descend(*arguments) * (1 if len(seen) <= n_batches else -1)
+
+    monkeypatch.setattr(caption_trainer, "caption_loss", loss)
 
 
 def adapter(output: Path) -> dict[str, torch.Tensor]:

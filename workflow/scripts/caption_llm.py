@@ -37,9 +37,10 @@ from caption_parts import CaptionParts
 from caption_shards import write_manifest
 from command import InputError, Progress, run_command, say
 from examples import FewShotSettings, choose_examples
+from given_gpus import warn_of_unusable_gpus
 from json_settings import settings_from_json
 from llm_engines import ENGINES, DecodingSettings, Engine, EngineJob, Prompt, Written
-from model_files import check_adapter, check_model_folder, file_digest, model_digest
+from model_files import check_adapter, check_model_folder, file_digest, model_digest, tokenizer_files
 from prompts import Example, PromptSettings, end_of_turn_ids, prompt_form, prompt_tokens
 from records import Caption, Sample, read_samples
 from shards import Shard
@@ -177,6 +178,7 @@ def main(
     sample_list = Shard.from_text(shard).of(read_samples(samples))
     identity = {
         "base": model_digest(base),
+        "tokenizer": [dict(file) for file in tokenizer_files(base)],
         "samples": file_digest(samples),
         "shard": shard,
         "prompt": dataclasses.asdict(prompt_settings),
@@ -188,6 +190,7 @@ def main(
     say("caption_llm", f"{', '.join(system_map)}: {len(sample_list)} prompts each by the {prompt_form(tokenizer)}")
     waiting = [work for work in works if not work.is_done]
     if waiting:
+        warn_of_unusable_gpus("caption_llm")
         end_ids = end_of_turn_ids(tokenizer, prompt_settings, read_generation_config(base))
         pad_id = end_ids[0] if tokenizer.pad_token_id is None else tokenizer.pad_token_id
         longest = max(len(prompt.tokens) for work in waiting for prompt in work.prompts)

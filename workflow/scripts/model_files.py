@@ -15,6 +15,9 @@ from command import InputError
 from records import read_json
 
 MANIFEST = "manifest.json"
+# Weights, configuration, tokenizer (SentencePiece is .model), chat template, model card.
+WANTED_SUFFIXES = (".safetensors", ".json", ".txt", ".model", ".jinja", ".md")
+TOKENIZER_FILES = ("tokenizer.json", "tokenizer.model", "tokenizer_config.json", "chat_template.jinja")
 # Formats that run code when they are loaded, or that hold weights which we never read.
 UNSAFE_SUFFIXES = (".bin", ".pth", ".pt", ".pkl", ".pickle", ".ckpt", ".h5", ".msgpack")
 
@@ -33,6 +36,11 @@ def describe_files(folder: Path, names: Iterable[str]) -> list[ModelFile]:
         {"name": name, "size": (folder / name).stat().st_size, "sha256": file_digest(folder / name)}
         for name in sorted(names)
     ]
+
+
+def tokenizer_files(folder: Path) -> list[ModelFile]:
+    """The files that turn a text into tokens: another chat template means other prompts with the same weights."""
+    return describe_files(folder, [name for name in TOKENIZER_FILES if (folder / name).is_file()])
 
 
 def file_digest(path: Path) -> str:

@@ -16,10 +16,11 @@ import shutil
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from command import InputError, run_command
-from fetch_model import choose_files, files_of_package, hub_errors, readable_size, source_name
+from hub_models import choose_files, hub_errors
+from model_sources import Source, readable_size, source_name
+from package_models import files_of_package
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,7 @@ class ModelSize:
     remark: str = ""
 
 
-def size_of(source: dict[str, Any]) -> ModelSize:
+def size_of(source: Source) -> ModelSize:
     """How much there is to fetch of a model."""
     name = source_name(source)
     try:
@@ -44,7 +45,7 @@ def size_of(source: dict[str, Any]) -> ModelSize:
         return ModelSize(name, None, str(error))
 
 
-def size_on_hub(source: dict[str, Any]) -> ModelSize:
+def size_on_hub(source: Source) -> ModelSize:
     """The size that the hub states, and whether it asks for the acceptance of a licence."""
     from huggingface_hub import HfApi, constants
 

@@ -16,7 +16,9 @@ class TrainingEffort:
 
     model: str
     trainable: int | None  # parameters
-    share: float | None  # of all parameters, in percent
+    total: int | None
+    adapter_bytes: int | None
+    predicted_bytes: int | None  # weights, gradients and optimizer
     steps: int | None
     planned_steps: int | None
     best_step: int | None
@@ -26,6 +28,11 @@ class TrainingEffort:
     seconds: float | None
     devices: int
     on_gpu: bool
+
+    @property
+    def share(self) -> float | None:
+        """Trained parameters among all, in percent."""
+        return 100 * self.trainable / self.total if self.trainable is not None and self.total else None
 
     @property
     def device_hours(self) -> float | None:
@@ -70,9 +77,9 @@ def effort_of_training(training: Training) -> TrainingEffort:
     return TrainingEffort(
         model=training.model,
         trainable=parameters.get("trainable"),
-        share=100 * parameters["trainable"] / parameters["total"]
-        if {"trainable", "total"} <= set(parameters)
-        else None,
+        total=parameters.get("total"),
+        adapter_bytes=parameters.get("adapter_bytes"),
+        predicted_bytes=sum(parameters["memory_bytes"].values()) if "memory_bytes" in parameters else None,
         steps=facts.get("steps"),
         planned_steps=facts.get("planned_steps"),
         best_step=facts.get("best_step"),

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 import jinja2
 import yaml
 
+from model_sources import readable_size
 from report_comparison import Value
 from report_findings import join_words
 
@@ -35,6 +36,7 @@ def make_environment() -> jinja2.Environment:
         "number": format_number,
         "score": format_score,
         "duration": format_duration,
+        "size": readable_size,
         "data_uri": data_uri,
         "safe_url": safe_url,
         "words": join_words,

@@ -33,10 +33,12 @@ from transformers import AutoTokenizer, TrainerState, set_seed
 
 from caption_trainer import CaptionTrainer, build_trainer, out_of_memory
 from command import InputError, run_command, say
+from given_gpus import warn_of_unusable_gpus
 from prompts import PromptSettings
 from records import write_json
 from training_callbacks import KeepBest
 from training_checkpoints import newest_whole, step_of
+from training_effort import CountEffort
 from training_history import best_evaluation
 from training_model import load_model
 from training_preparation import Prepared, devices_here, prepare_training, read_prepared
@@ -64,6 +66,7 @@ def main(
     training, prompt_settings = TrainingSettings.from_json(settings), PromptSettings.from_json(prompt)
     checkpoints = output_dir / "checkpoints"
     if "RANK" not in os.environ:
+        warn_of_unusable_gpus(f"train_lora {name}")
         files = {"train": train, "validation": validation}
         prepare_training(name, base, files, prompt_settings, training, seed, devices, checkpoints)
         if devices > 1:
@@ -107,6 +110,8 @@ def train_prepared(
         name, model, pad_id, prepared.splits, settings, seed, checkpoints
     )
     say_plan(name, trainer, prepared, settings, checkpoints)
+    effort = CountEffort(checkpoints / "effort.json", start)
+    trainer.add_callback(effort)
     tracked = {"settings": dataclasses.asdict(settings), "parameters": prepared.identity["parameters"], "seed": seed}
     for callback in tracking_callbacks(name, settings, checkpoints, tracked):
         trainer.add_callback(callback)
@@ -123,7 +128,7 @@ def train_prepared(
             raise InputError(f"{name}: no evaluation gave a finite loss; lower learning_rate, or set dtype: fp32")
         check_trained(keep_best.path_of(best[0]))
         summary = summarise(name, base, prepared, settings, devices_here(), step, history, stopped_early)
-        summary["seconds"] = round(time.monotonic() - start, 1)
+        summary |= effort.total()
         write_results(output_dir, keep_best.path_of(best[0]), prepared, settings, history, summary)
         shutil.rmtree(checkpoints)
         say(

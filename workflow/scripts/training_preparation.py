@@ -18,7 +18,7 @@ from transformers import AutoConfig, AutoTokenizer
 
 from command import InputError, say
 from count_parameters import count_parameters, describe_counts
-from model_files import check_model_folder, describe_files, file_digest, model_digest
+from model_files import check_model_folder, file_digest, model_digest, tokenizer_files
 from prompts import PromptSettings, prompt_form
 from records import Sample, read_json, read_samples
 from training_checkpoints import agree_with
@@ -26,7 +26,6 @@ from training_data import EncodedSplit, encode_samples, read_encoded, write_enco
 from training_settings import TrainingSettings
 
 SPLITS = ("train", "validation")
-TOKENIZER_FILES = ("tokenizer.json", "tokenizer.model", "tokenizer_config.json", "chat_template.jinja")
 # What changes nothing in the adapter: an interrupted training goes on where these differ.
 WITHOUT_EFFECT = ("keep_checkpoints", "wandb", "tensorboard")
 # Adapter, and AdamW's two numbers for each of its parameters.
@@ -66,7 +65,7 @@ def prepare_training(
         "seed": seed,
         "devices": n_devices,
         "base": model_digest(base),
-        "tokenizer": [dict(file) for file in describe_files(base, tokenizer_files(base))],
+        "tokenizer": [dict(file) for file in tokenizer_files(base)],
         "data": {split: file_digest(files[split]) for split in SPLITS},
         "parameters": counts,
     }
@@ -139,10 +138,6 @@ def context_length(base: Path) -> int:
 
 def tokens_file(checkpoints: Path, split: str) -> Path:
     return checkpoints / "tokens" / f"{split}.parquet"
-
-
-def tokenizer_files(base: Path) -> list[str]:
-    return [name for name in TOKENIZER_FILES if (base / name).is_file()]
 
 
 def devices_here() -> int:

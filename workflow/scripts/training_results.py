@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import resource
 import shutil
 from importlib import metadata
 from pathlib import Path
 from typing import Any
-
-import torch
 
 from code_digest import code_digest
 from command import write_whole
@@ -36,14 +33,6 @@ def check_trained(adapter: Path) -> None:
         if ".lora_B." in key and not value.any()
     ]
     assert not still, f"{len(still)} LoRA matrices did not move, {still[0]} for one"
-
-
-def peak_memory_mb() -> dict[str, float]:
-    """Most memory that this process held, on the GPU where there is one."""
-    peaks: dict[str, float] = {"peak_memory_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)}
-    if torch.cuda.is_available():
-        peaks["peak_gpu_memory_mb"] = round(torch.cuda.max_memory_allocated() / 2**20)
-    return peaks
 
 
 def summarise(
@@ -83,7 +72,6 @@ def summarise(
         "seed": identity["seed"],
         "dtype": str(choose_dtype(settings.dtype)).removeprefix("torch."),
         "versions": {package: metadata.version(package) for package in ("torch", "transformers", "peft")},
-        **peak_memory_mb(),
     }
 
 
