@@ -242,7 +242,9 @@ use rule render_png as render_png_shard with:
     wildcard_constraints:
         split=splits_in_shards(many=True),
     params:
-        part=lambda wildcards: f"--shard {shard_option(wildcards)}",
+        part=lambda wildcards: (
+            f"--shard {shard_option(wildcards)} --store {RESULTS}/images/shards/.store/{wildcards.split}.{wildcards.shard}"
+        ),
 
 
 rule gather_images:

@@ -31,7 +31,7 @@ from path_records import CANVAS as RECORD_CANVAS
 from readers import RawRecord, iterate_unique, open_entries, read_records
 from records import SAMPLE_SCHEMA, Rejection, open_rows, write_json, write_rejections
 from reference_checks import ReferenceChecks
-from result_store import keep_results, restore_results, result_key
+from result_store import file_parts, keep_results, restore_results, result_key
 from sample_making import Made, Settings, process_record, write_proven
 from split_statistics import count_tokens
 from svg_bytes import Undecodable, decode_drawing
@@ -197,7 +197,13 @@ def main(
             preprocess_dataset(input, source, fields, process, workers, outputs)
             return
         key = result_key(
-            input, code_digest("preprocess_svg"), source, fields, repr(settings), repr(checks), str(max_chars)
+            file_parts(input),
+            code_digest("preprocess_svg"),
+            source,
+            fields,
+            repr(settings),
+            repr(checks),
+            str(max_chars),
         )
         if restore_results(store, key, outputs.all()):
             say("preprocess_svg", f"{source}: nothing has changed in {input.name}")
