@@ -7,9 +7,11 @@ drawings (--folder of SVG files). The raw text of each is the mended drawing wit
 sides is left out. Each side's text is drawn at 224 px and compared with the raw drawing.
 
 svgo has no canvas: its precision is of each drawing's own units. It is run with the default preset and --multipass at
-each precision from 0 to 3; the one compared with ours has the fewest tokens of those as faithful as ours (mean absolute
-difference over the corpus), or is the most faithful where none is. Tokens are counted by pattern as Llama 3 splits them
-(three digits a token), and by the tokenizers given (--tokenizer; SmolLM2 and Gemma have a token a digit).
+each precision from 0 to 3, and at precision 0 on drawings put on our canvas, which is our precision; the one compared
+with ours has the fewest tokens of those at least as faithful as ours (mean absolute difference over the corpus), or is
+the most faithful where none is. With --canvas 720 the grid of the OpenMoji drawings is that of svgo at precision 1.
+Tokens are counted by pattern as Llama 3 splits text (three digits a token), and by the tokenizers given (--tokenizer;
+SmolLM2 and Gemma have a token a digit).
 
 * `token_ratio_vs_svgo`: tokens of svgo over ours, the smallest over corpora and ways to count.
 * `drawings_per_second`: of OpenMoji on one core, without the proof.
@@ -34,6 +36,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+from lxml import etree
 
 SCRIPTS = Path(__file__).resolve().parents[1] / "workflow" / "scripts"
 sys.path.insert(0, str(SCRIPTS))
@@ -45,13 +48,14 @@ from records import write_json  # noqa: E402
 from split_statistics import count_tokens  # noqa: E402
 from svg_bytes import decode_drawing  # noqa: E402
 from svg_canonical import canonicalise  # noqa: E402
+from svg_parse import SVG_NAMESPACE  # noqa: E402
+from svg_shapes import find_view  # noqa: E402
 
 SVGO = "svgo@4.1.0"
 SCOUR_OPTIONS = """
 --enable-viewboxing --enable-id-stripping --enable-comment-stripping --shorten-ids --indent=none
 --remove-descriptive-elements --strip-xml-prolog --quiet
 """
-CANVAS = 512
 PRECISIONS = (0, 1, 2, 3)
 Counters = dict[str, Callable[[str], int]]
 
@@ -65,24 +69,26 @@ class Side:
     tokens: dict[str, int] = field(default_factory=dict)
 
 
-def main(*, records: Path | None, folder: Path | None, tokenizer: list[str], n: int, output: Path | None) -> None:
+def main(
+    *, records: Path | None, folder: Path | None, tokenizer: list[str], n: int, canvas: int, output: Path | None
+) -> None:
     """Measure all corpora and print the results as JSON; also write them to `output` where given."""
     if not shutil.which("npm"):
         raise InputError("npm is needed for svgo: install Node.js")
     counters = load_counters(tokenizer)
-    results: dict[str, object] = {"n": n, "corpora": {}}
+    results: dict[str, object] = {"n": n, "canvas": canvas, "corpora": {}}
     ratios = []
     with tempfile.TemporaryDirectory() as temporary:
         svgo = install_svgo(Path(temporary))
         for name, raw in read_corpora(records, folder, n).items():
-            sides = measure_corpus(raw, svgo, Path(temporary) / name, counters)
+            sides = measure_corpus(raw, svgo, Path(temporary) / name, counters, canvas)
             rival = choose_rival(sides)
             corpus_ratios = {kind: sides[rival].tokens[kind] / sides["ours"].tokens[kind] for kind in counters}
             ratios += corpus_ratios.values()
             print_table(name, sides, rival)
             table = {side: {"difference": one.difference, **one.tokens} for side, one in sides.items()}
             results["corpora"][name] = {"n": len(raw), "svgo": rival, "ratios": corpus_ratios, **table}  # type: ignore[index]
-    results |= {"token_ratio_vs_svgo": min(ratios), "drawings_per_second": measure_speed()}
+    results |= {"token_ratio_vs_svgo": min(ratios), "drawings_per_second": measure_speed(canvas)}
     if output:
         write_json(output, results)
     print(json.dumps({key: results[key] for key in ("token_ratio_vs_svgo", "drawings_per_second")}))
@@ -127,30 +133,29 @@ def read_corpora(records: Path | None, folder: Path | None, n: int) -> dict[str,
 def mend(text: str) -> str:
     """The drawing as XML that every side can read; empty where we cannot."""
     try:
-        mended = canonicalise(text, CANVAS, 0, "none").xml
+        mended = canonicalise(text, 512, 0, "none").xml
         draw_picture(mended)
     except Exception:  # whatever is wrong with it: a benchmark needs drawings that all sides can read
         return ""
     return mended
 
 
-def measure_corpus(raw: list[str], svgo: Path, folder: Path, counters: Counters) -> dict[str, Side]:
+def measure_corpus(raw: list[str], svgo: Path, folder: Path, counters: Counters, canvas: int) -> dict[str, Side]:
     """All sides of a corpus with their differences and tokens."""
-    inputs = folder / "raw"
-    inputs.mkdir(parents=True)
-    for number, text in enumerate(raw):
-        (inputs / f"{number}.svg").write_text(text, encoding="utf-8")
+    inputs, placed = folder / "raw", folder / "placed"
+    write_files(raw, inputs)
+    write_files([put_on_canvas(text, canvas) for text in raw], placed)
     sides = {
         "raw": Side(raw),
-        "ours": Side([canonicalise(text, CANVAS, 0, "compact").xml for text in raw]),
+        "ours": Side([canonicalise(text, canvas, 0, "compact").xml for text in raw]),
         "svgo": Side(run_svgo(svgo, inputs, folder / "svgo", len(raw))),
     }
     if importlib.util.find_spec("scour"):
         sides["scour"] = Side(run_scour(inputs, len(raw)))
-    for precision in PRECISIONS:
+    runs = {f"svgo multipass {precision}": (inputs, precision) for precision in PRECISIONS}
+    for name, (source, precision) in {**runs, "svgo our canvas 0": (placed, 0)}.items():
         options = ("--multipass", "--precision", str(precision))
-        texts = run_svgo(svgo, inputs, folder / f"svgo{precision}", len(raw), *options)
-        sides[f"svgo multipass {precision}"] = Side(texts)
+        sides[name] = Side(run_svgo(svgo, source, folder / name, len(raw), *options))
     pictures = [draw_picture(text) for text in raw]
     for side in sides.values():
         differences = [
@@ -159,6 +164,30 @@ def measure_corpus(raw: list[str], svgo: Path, folder: Path, counters: Counters)
         side.difference = float(np.mean(differences))
         side.tokens = {name: sum(map(count, side.texts)) for name, count in counters.items()}
     return sides
+
+
+def write_files(texts: list[str], folder: Path) -> None:
+    folder.mkdir(parents=True)
+    for number, text in enumerate(texts):
+        (folder / f"{number}.svg").write_text(text, encoding="utf-8")
+
+
+def put_on_canvas(text: str, canvas: int) -> str:
+    """The drawing in a group that puts its view, aspect kept, in the middle of our canvas."""
+    root = etree.fromstring(text.encode())
+    (x, y, width, height), _ = find_view(root)
+    scale = canvas / max(width, height)
+    left, top = (canvas - scale * width) / 2 - scale * x, (canvas - scale * height) / 2 - scale * y
+    group = etree.Element(
+        f"{{{SVG_NAMESPACE}}}g", transform=f"matrix({scale:.9g} 0 0 {scale:.9g} {left:.9g} {top:.9g})"
+    )
+    group.extend(list(root))
+    for name, value in root.attrib.items():
+        if name not in ("viewBox", "width", "height", "x", "y"):
+            group.set(name, value)
+    placed = etree.Element(f"{{{SVG_NAMESPACE}}}svg", viewBox=f"0 0 {canvas} {canvas}", nsmap=root.nsmap)
+    placed.append(group)
+    return etree.tostring(placed, encoding="unicode")
 
 
 def run_svgo(svgo: Path, inputs: Path, outputs: Path, n: int, *options: str) -> list[str]:
@@ -190,12 +219,12 @@ def choose_rival(sides: dict[str, Side]) -> str:
     return min(rivals, key=lambda name: rivals[name].difference)
 
 
-def measure_speed(seconds: float = 10.0) -> float:
+def measure_speed(canvas: int, seconds: float = 10.0) -> float:
     """Drawings a second of CPU time of one process, OpenMoji at level compact, without the proof."""
     texts = [path.read_text(encoding="utf-8") for path in list(find_drawings().values())[::4]]
     done, start = 0, time.process_time()
     while time.process_time() - start < seconds:
-        canonicalise(texts[done % len(texts)], CANVAS, 0, "compact")
+        canonicalise(texts[done % len(texts)], canvas, 0, "compact")
         done += 1
     return done / (time.process_time() - start)
 
@@ -213,6 +242,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--folder", type=Path, help="folder of SVG files")
     parser.add_argument("--tokenizer", nargs="*", default=[], help="name=folder of tokenizers to count by")
     parser.add_argument("-n", type=int, default=150, help="drawings of a corpus, at most")
+    parser.add_argument("--canvas", type=int, default=512, help="side of our canvas in units")
     parser.add_argument("--output", type=Path, help="JSON file to write")
     return parser
 

@@ -93,7 +93,7 @@ if config["dataset"]["shards"] == 1:
         shell:
             "python {params.script} --input {input} --source {wildcards.source} --fields {params.fields:q}"
             " --canvas {params.settings[canvas]} --precision {params.settings[precision]} --level {params.settings[level]}"
-            " {params.proof} --captions {params.captions:q} --workers {threads} --output {output.samples}"
+            " --use {params.settings[use]} {params.proof} --captions {params.captions:q} --workers {threads} --output {output.samples}"
             " --fingerprints {output.fingerprints} --rejected {output.rejected} --answers {output.answers}"
             " --counts {output.counts} 3>&2 &> {log}"
 
@@ -142,7 +142,7 @@ else:
             code=code_digest("preprocess_svg"),
         shell:
             "python {params.script} --input {input} --source {wildcards.source} --canvas {params.settings[canvas]}"
-            " --precision {params.settings[precision]} --level {params.settings[level]} {params.proof}"
+            " --precision {params.settings[precision]} --level {params.settings[level]} --use {params.settings[use]} {params.proof}"
             " --captions {params.captions:q} --workers {threads} --output {output.samples}"
             " --fingerprints {output.fingerprints} --rejected {output.rejected} --answers {output.answers}"
             " --counts {output.counts} --store {params.store} 3>&2 &> {log}"
@@ -242,7 +242,9 @@ use rule render_png as render_png_shard with:
     wildcard_constraints:
         split=splits_in_shards(many=True),
     params:
-        part=lambda wildcards: f"--shard {shard_option(wildcards)}",
+        part=lambda wildcards: (
+            f"--shard {shard_option(wildcards)} --store {RESULTS}/images/shards/.store/{wildcards.split}.{wildcards.shard}"
+        ),
 
 
 rule gather_images:

@@ -16,6 +16,7 @@ from PIL import Image
 import preprocess_svg
 from build_openmoji import find_drawings
 from command import InputError
+from path_records import displayed_drawing
 from preprocess_svg import build_parser, main
 from records import read_json, read_samples
 from svg_canonical import LEVELS, canonicalise
@@ -31,6 +32,7 @@ def compact(text, canvas=512, precision=0):
 
 
 def pixels(svg):
+    svg = displayed_drawing(svg)
     svg = svg.replace("<svg ", '<svg width="224" height="224" ', 1)
     png = resvg_py.svg_to_bytes(svg_string=svg, dpi=96, background="white")
     return np.asarray(Image.open(io.BytesIO(png)).convert("RGB"), dtype=float)
@@ -351,3 +353,37 @@ def test_one_file_is_printed_with_its_measures(tmp_path, capsys):
     assert printed.out.startswith("<svg ")
     assert "tokens" in printed.err
     assert "1 shapes" in printed.err
+
+
+RECORDS = (
+    "style=fill:3,84,76;stroke:None;stroke-width:1;opacity:1\td=M11,471 L40,471 A14,28,0,1,0,40,400 C1,2,3,4,90,30"
+)
+
+
+def test_path_records_are_written_as_they_are_read():
+    drawing = canonicalise(RECORDS, 512, 0, "path_records")
+    assert drawing.xml == RECORDS
+    assert (drawing.n_shapes, drawing.n_commands) == (1, 4)
+
+
+def test_path_records_draw_what_the_drawing_does():
+    for path in DRAWINGS:
+        drawing = canonicalise(path.read_text(), 512, 0, "path_records")
+        assert drawing.xml.startswith("style=") or any(flag.startswith("kept_safe:") for flag in drawing.flags)
+        assert np.abs(pixels(path.read_text()) - pixels(drawing.xml)).mean() < 3
+
+
+def test_what_path_records_cannot_say_is_kept_safe():
+    stops = '<stop/><stop offset="1" stop-color="red"/>'
+    body = f'<linearGradient id="g">{stops}</linearGradient><path fill="url(#g)" d="M0 0h300v300z"/>'
+    drawing = canonicalise(wrap(body), 512, 0, "path_records")
+    assert drawing.flags == ("kept_safe:gradient",)
+    assert drawing.xml.startswith("<svg")
+
+
+def test_use_is_flattened_or_kept():
+    body = '<defs><path id="p" d="M0 0h90v90z"/></defs><use href="#p" x="50" fill="green"/>'
+    assert "<use" not in canonicalise(wrap(body), 512, 0, "compact").xml
+    kept = canonicalise(wrap(body), 512, 0, "compact", use="keep")
+    assert "<use" in kept.xml
+    assert kept.flags == ("kept_safe:use",)

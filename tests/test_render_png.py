@@ -10,6 +10,7 @@ from lxml import etree
 from PIL import Image as Picture
 
 import gather_images
+import render_png
 import write_png_files
 from build_openmoji import find_drawings
 from command import InputError
@@ -18,6 +19,7 @@ from fonts import bundled_fonts, complete_families, find_fonts, flag_fonts
 from records import Image, Sample, read_images, write_images, write_samples
 from render_png import main
 from renderers import PictureStyle, render_drawing
+from shards import shard_of
 
 NAMESPACE = 'xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink"'
 
@@ -37,6 +39,8 @@ def render(tmp_path, drawings, **changes):
         samples=tmp_path / "test.parquet",
         **SETTINGS | {"shard": "1/1", "output": tmp_path / "images.parquet"} | changes,
     )
+    if "shard" in changes:
+        return []
     images = read_images(tmp_path / "images.parquet")
     assert [image.id for image in images] == [sample.id for sample in samples]
     return images
@@ -242,11 +246,35 @@ def test_shards_gathered_are_what_one_job_renders(tmp_path):
     shards = [tmp_path / f"{number}-of-3.parquet" for number in (1, 2, 3)]
     for number, shard in enumerate(shards, start=1):
         main(samples=tmp_path / "test.parquet", **SETTINGS, shard=f"{number}/3", output=shard)
-    assert [len(read_images(shard)) for shard in shards] == [2, 2, 1]
+    sizes = [sum(shard_of(f"s{n}", 3) == number for n in range(5)) for number in range(3)]
+    assert [len(read_images(shard)) for shard in shards] == sizes
     gather_images.main(shards=shards, samples=tmp_path / "test.parquet", output=tmp_path / "gathered.parquet")
     assert read_images(tmp_path / "gathered.parquet") == whole
-    with pytest.raises(InputError, match=r"the image of 's0' where that of 's1' is due"):
-        gather_images.main(
-            shards=[shards[0], shards[0]], samples=tmp_path / "test.parquet", output=tmp_path / "wrong.parquet"
-        )
+    with pytest.raises(InputError, match="render it again"):
+        gather_images.main(shards=shards[::-1], samples=tmp_path / "test.parquet", output=tmp_path / "wrong.parquet")
     assert not (tmp_path / "wrong.parquet").exists()
+
+
+def test_a_shard_whose_drawings_are_the_same_is_not_rendered_again(tmp_path, monkeypatch):
+    drawings = [wrap(f'<rect width="50" height="{height}"/>') for height in range(10, 16)]
+    made = []
+    original = render_png.render_samples
+    monkeypatch.setattr(render_png, "render_samples", lambda samples, *rest: original(kept(made, samples), *rest))
+
+    def render_shards():
+        made.clear()
+        for number in (1, 2):
+            store = tmp_path / f"store{number}"
+            render(tmp_path, drawings, shard=f"{number}/2", output=tmp_path / f"{number}.parquet", store=store)
+        return sorted(made)
+
+    assert render_shards() == [f"s{n}" for n in range(6)]
+    assert render_shards() == []
+    drawings[3] = wrap('<rect width="9" height="9"/>')
+    assert render_shards() == [f"s{n}" for n in range(6) if shard_of(f"s{n}", 2) == shard_of("s3", 2)]
+
+
+def kept(made, samples):
+    for sample in samples:
+        made.append(sample.id)
+        yield sample

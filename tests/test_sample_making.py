@@ -18,10 +18,10 @@ def damage(monkeypatch, *levels):
     """Have these levels draw a small circle instead, as a fault of the rewriting would."""
     write_level = sample_making.write_level
 
-    def write_damaged(mended, canvas, precision, level):
+    def write_damaged(mended, canvas, precision, level, use="flatten"):
         if level in levels:
             mended = read_drawing(SQUARE.replace('<path id="x" d="M9 9h50v50h-50z"', '<circle cx="30" cy="30" r="9"'))
-        return write_level(mended, canvas, precision, level)
+        return write_level(mended, canvas, precision, level, use)
 
     monkeypatch.setattr(sample_making, "write_level", write_damaged)
 

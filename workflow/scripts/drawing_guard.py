@@ -16,6 +16,8 @@ from dataclasses import dataclass, field
 from lxml import etree
 from PIL import Image as Picture
 
+from path_records import displayed_drawing
+
 MAX_CHARS = 5_000_000
 MAX_DEPTH = 100  # the deepest of five real sets has 13; resvg overflows its stack at 255
 MAX_ELEMENTS = 20_000
@@ -73,7 +75,9 @@ def guard_drawing(xml: str) -> GuardedDrawing:
 
 def parse_drawing(xml: str) -> etree._Element:
     """The root of a drawing, parsed without DTD, entities, comments, network. Raises Refused."""
-    text = _DECLARATION.sub("", xml, count=1)  # it may declare an encoding that the text no longer has
+    text = _DECLARATION.sub(
+        "", displayed_drawing(xml), count=1
+    )  # it may declare an encoding that the text no longer has
     text = _DOCTYPE.sub("", text, count=1)  # a document type without declarations of its own is harmless
     if "<!DOCTYPE" in text or "<!ENTITY" in text:
         raise Refused("has a document type with declarations of its own")

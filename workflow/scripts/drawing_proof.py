@@ -8,14 +8,13 @@ which fills few pixels.
 
 from __future__ import annotations
 
-import io
 from dataclasses import dataclass
 
 import numpy as np
-from PIL import Image as Picture
 from scipy.ndimage import uniform_filter
 
-from renderers import PictureStyle, render_xml
+from drawing_guard import guard_drawing
+from renderers import PictureStyle, paint_drawing
 
 SIZE = 224
 STYLE = PictureStyle(size=SIZE)
@@ -37,9 +36,7 @@ def draw_picture(xml: str) -> np.ndarray:
 
     Raises drawing_guard.Refused for a drawing that no renderer gets, and whatever the back end raises.
     """
-    png = render_xml(xml, STYLE).png
-    with Picture.open(io.BytesIO(png)) as picture:
-        return np.asarray(picture.convert("RGB"), dtype=np.float32)
+    return np.asarray(paint_drawing(guard_drawing(xml), STYLE)[0], dtype=np.float32)
 
 
 def compare_pictures(first: np.ndarray, second: np.ndarray) -> Difference:

@@ -14,14 +14,15 @@ from pathlib import Path
 
 from command import InputError, run_command
 from records import open_images, stream_images, stream_samples
+from shards import shard_of
 
 
 def main(*, shards: list[Path], samples: Path, output: Path) -> None:
     """Write the images of all shards. Raises InputError unless each sample has exactly one, in its shard's order."""
     streams = [stream_images(shard) for shard in shards]
     with open_images(output) as write:
-        for position, sample in enumerate(stream_samples(samples)):
-            shard = position % len(shards)
+        for sample in stream_samples(samples):
+            shard = shard_of(sample.id, len(shards))
             image = next(streams[shard], None)
             if image is None or image.id != sample.id:
                 found = "no image" if image is None else f"the image of {image.id!r}"

@@ -14,6 +14,7 @@ from xml.sax.saxutils import quoteattr
 CANVAS = 512
 
 _RECORD = re.compile(r"style=(?P<style>.*?)\s+d=(?P<d>.*?)\s*(?=\bstyle=|\Z)", re.DOTALL)
+_COLOUR = re.compile(r"\b(fill|stroke):(\d+,\d+,\d+)")
 
 
 def is_path_records(text: str) -> bool:
@@ -30,3 +31,10 @@ def convert_path_records(text: str) -> str:
         f"<path style={quoteattr(record['style'].strip())} d={quoteattr(record['d'].strip())}/>" for record in records
     )
     return f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {CANVAS} {CANVAS}">{paths}</svg>'
+
+
+def displayed_drawing(text: str) -> str:
+    """The text of a sample as SVG: path records that preprocessing wrote become one; anything else stays as it is."""
+    if not is_path_records(text):
+        return text
+    return convert_path_records(_COLOUR.sub(r"\1:rgb(\2)", text).replace(":None", ":none"))

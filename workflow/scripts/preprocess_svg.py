@@ -27,10 +27,11 @@ import fingerprints
 from code_digest import code_digest
 from command import InputError, Progress, run_command, say, write_whole
 from json_settings import settings_from_json
+from path_records import CANVAS as RECORD_CANVAS
 from readers import RawRecord, iterate_unique, open_entries, read_records
 from records import SAMPLE_SCHEMA, Rejection, open_rows, write_json, write_rejections
 from reference_checks import ReferenceChecks
-from result_store import keep_results, restore_results, result_key
+from result_store import file_parts, keep_results, restore_results, result_key
 from sample_making import Made, Settings, process_record, write_proven
 from split_statistics import count_tokens
 from svg_bytes import Undecodable, decode_drawing
@@ -165,6 +166,7 @@ def main(
     canvas: int,
     precision: int,
     level: str,
+    use: str,
     proof: bool,
     max_difference: float,
     min_similarity: float,
@@ -179,7 +181,9 @@ def main(
     store: Path | None,
 ) -> None:
     """Preprocess a dataset file, or print one drawing's canonical text."""
-    settings = Settings(canvas, precision, level, proof, max_difference, min_similarity)
+    if level == "path_records" and canvas != RECORD_CANVAS:
+        raise InputError(f"preprocess.canvas: path records are on a canvas of {RECORD_CANVAS}, not of {canvas}")
+    settings = Settings(canvas, precision, level, use, proof, max_difference, min_similarity)
     if file:
         print_canonical(file, settings)
     elif input and output and rejected and counts:
@@ -193,7 +197,13 @@ def main(
             preprocess_dataset(input, source, fields, process, workers, outputs)
             return
         key = result_key(
-            input, code_digest("preprocess_svg"), source, fields, repr(settings), repr(checks), str(max_chars)
+            file_parts(input),
+            code_digest("preprocess_svg"),
+            source,
+            fields,
+            repr(settings),
+            repr(checks),
+            str(max_chars),
         )
         if restore_results(store, key, outputs.all()):
             say("preprocess_svg", f"{source}: nothing has changed in {input.name}")
@@ -213,6 +223,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--canvas", type=int, default=512, help="side of the canvas in user units")
     parser.add_argument("--precision", type=int, default=0, help="decimals of coordinates on that canvas")
     parser.add_argument("--level", choices=LEVELS, default="compact")
+    parser.add_argument("--use", choices=("flatten", "keep"), default="flatten", help="what becomes of `use`")
     parser.add_argument("--no-proof", dest="proof", action="store_false", help="do not draw and compare the result")
     parser.add_argument("--max-difference", type=float, default=4.0, help="of the pictures: mean absolute, of 255")
     parser.add_argument("--min-similarity", type=float, default=0.92, help="of the pictures: structural, of 1")

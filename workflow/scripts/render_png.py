@@ -17,10 +17,12 @@ from collections.abc import Iterable, Iterator
 from functools import partial
 from pathlib import Path
 
+from code_digest import code_digest
 from command import InputError, Progress, run_command, say
 from fonts import declared_fonts, find_fonts, known_fonts
-from records import Image, Sample, count_rows, open_images, stream_samples
+from records import Image, Sample, open_images, stream_samples
 from renderers import RENDERERS, PictureStyle, render_xml
+from result_store import keep_results, restore_results, result_key
 from shards import Shard
 from worker_pool import Limits, Outcome, map_killable
 
@@ -76,23 +78,41 @@ def main(
     memory_limit_mb: int,
     shard: str,
     output: Path,
+    store: Path | None = None,
 ) -> None:
-    """Render the drawings of a file of samples, all of them or a shard."""
+    """Render the drawings of a file of samples, all of them or a shard; one that is in the store is not made again."""
     style = PictureStyle(renderer, size, parse_colour(background), padding, tuple(json.loads(fonts)))
     limits = Limits(workers, seconds_limit, memory_limit_mb)
+    part = Shard.from_text(shard)
+
+    def drawings() -> Iterator[Sample]:
+        return (sample for sample in stream_samples(samples) if part.holds(sample.id))
+
+    made_of = repr(style), repr(limits), *map(str, find_fonts(style.fonts)), code_digest("render_png")
+    key = result_key((f"{sample.id}\0{sample.xml}\0".encode() for sample in drawings()), *made_of) if store else ""
+    if store and restore_results(store, key, [output]):
+        say("render_png", f"{samples.stem}: nothing has changed in shard {shard}")
+        return
+    render_drawings(samples.stem, drawings(), sum(1 for _ in drawings()), style, limits, output)
+    if store:
+        keep_results(store, key, [output])
+
+
+def render_drawings(
+    name: str, samples: Iterable[Sample], n_images: int, style: PictureStyle, limits: Limits, output: Path
+) -> None:
+    """Write an image record for each sample, and tell what failed and what is odd."""
     reasons: Counter[str] = Counter()
     flags: Counter[str] = Counter()
-    part = Shard.from_text(shard)
-    n_images = part.size(count_rows(samples))
-    with Progress(f"render_png {samples.stem}", n_images, "drawing") as progress, open_images(output) as write:
-        for image in render_samples(part.stream(stream_samples(samples)), style, limits):
+    with Progress(f"render_png {name}", n_images, "drawing") as progress, open_images(output) as write:
+        for image in render_samples(samples, style, limits):
             write(image)
             reasons.update([image.reason] if image.status == "failed" else [])
             flags.update(image.flags)
             progress.advance()
-    say("render_png", f"{samples.stem}: {n_images} drawings, {reasons.total()} failed, flags {dict(flags)}")
+    say("render_png", f"{name}: {n_images} drawings, {reasons.total()} failed, flags {dict(flags)}")
     for reason, number in reasons.most_common(5):
-        say("render_png", f"{samples.stem}: {number} failed: {reason}")
+        say("render_png", f"{name}: {number} failed: {reason}")
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -107,8 +127,9 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--workers", type=int, default=1, help="processes")
     parser.add_argument("--seconds-limit", type=float, default=10, help="for one drawing")
     parser.add_argument("--memory-limit-mb", type=int, default=768, help="for one worker, beyond what it starts with")
-    parser.add_argument("--shard", default="1/1", help="K/N: every N-th sample from the K-th on")
+    parser.add_argument("--shard", default="1/1", help="K/N: the samples that a hash puts there")
     parser.add_argument("--output", type=Path, required=True, help="images/<split>.parquet")
+    parser.add_argument("--store", type=Path, help="folder of the shard's images, taken where nothing has changed")
     return parser
 
 

@@ -60,7 +60,15 @@ def render_xml(xml: str, style: PictureStyle) -> Rendering:
 
 
 def render_drawing(drawing: GuardedDrawing, style: PictureStyle) -> Rendering:
-    """Render a guarded drawing: fitted, aspect kept, in the middle, on the background."""
+    """Render a guarded drawing as PNG."""
+    picture, flags = paint_drawing(drawing, style)
+    buffer = io.BytesIO()
+    picture.save(buffer, "PNG", compress_level=PNG_LEVEL)
+    return Rendering(buffer.getvalue(), flags)
+
+
+def paint_drawing(drawing: GuardedDrawing, style: PictureStyle) -> tuple[Picture.Image, list[str]]:
+    """The picture of a guarded drawing, RGB, and its flags: fitted, aspect kept, in the middle, on the background."""
     fonts = find_fonts(style.fonts) if has_text(drawing.root) else ()
     flags = drawing.flags | flag_fonts(drawing.root, fonts)
     if fonts:
@@ -81,10 +89,8 @@ def render_drawing(drawing: GuardedDrawing, style: PictureStyle) -> Rendering:
     square = Picture.new("RGBA", (style.size, style.size), (*style.background, 255))
     square.alpha_composite(picture, place)
     flat = square.convert("RGB")
-    buffer = io.BytesIO()
-    flat.save(buffer, "PNG", compress_level=PNG_LEVEL)
     drawn = bool(picture.getchannel("A").getextrema()[1])
-    return Rendering(buffer.getvalue(), sorted(flags | flag_picture(flat, drawn, style.background)))
+    return flat, sorted(flags | flag_picture(flat, drawn, style.background))
 
 
 def flag_picture(picture: Picture.Image, drawn: bool, background: tuple[int, int, int]) -> set[str]:

@@ -16,6 +16,7 @@ import zlib
 from dataclasses import dataclass
 from typing import Any
 
+from path_records import displayed_drawing
 from records import Image
 from report_comparison import FAMILY_LABELS, Comparison, Value
 from report_data import MEASURES
@@ -205,6 +206,7 @@ def choose_packing(svgs: list[str], images: list[Image], most_bytes: int) -> Pac
 
 def displayable_svg(xml: str) -> str:
     """The drawing with the namespace that browsers want before they show an SVG file as an image."""
+    xml = displayed_drawing(xml)
     root = _SVG_ROOT.search(xml)
     if root is None or re.search(r"\sxmlns\s*=", root.group()):
         return xml

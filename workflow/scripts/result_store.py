@@ -9,17 +9,22 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 
-def result_key(file: Path, *settings: str) -> str:
-    """The digest of a file and of the settings and code that it is treated with."""
+def result_key(parts: Iterable[bytes], *settings: str) -> str:
+    """The digest of an input, in parts, and of the settings and code that it is treated with."""
     digest = hashlib.sha256("\0".join(settings).encode())
-    with open(file, "rb") as data:
-        for block in iter(lambda: data.read(1 << 20), b""):
-            digest.update(block)
+    for part in parts:
+        digest.update(part)
     return digest.hexdigest()
+
+
+def file_parts(file: Path) -> Iterator[bytes]:
+    """The content of a file in blocks."""
+    with open(file, "rb") as data:
+        yield from iter(lambda: data.read(1 << 20), b"")
 
 
 def restore_results(store: Path, key: str, outputs: Sequence[Path]) -> bool:

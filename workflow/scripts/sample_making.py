@@ -41,6 +41,7 @@ class Settings:
     canvas: int = 512
     precision: int = 0
     level: str = "compact"
+    use: str = "flatten"
     proof: bool = True
     max_difference: float = 4.0
     min_similarity: float = 0.92
@@ -121,7 +122,7 @@ def write_proven(mended: Mended, settings: Settings, max_chars: int | None = Non
 
     What is longer than `max_chars` takes no part later on, and is not drawn. Raises Unusable.
     """
-    drawing = write_level(mended, settings.canvas, settings.precision, settings.level)
+    drawing = write_level(mended, settings.canvas, settings.precision, settings.level, settings.use)
     if not settings.proof or (max_chars is not None and len(drawing.xml) > max_chars):
         return Proven(drawing)
     try:
@@ -129,8 +130,9 @@ def write_proven(mended: Mended, settings: Settings, max_chars: int | None = Non
     except (Refused, ValueError) as reason:
         return Proven(drawing, flags={"unproven", f"not_drawn:{str(reason)[:60]}"})
     flags: set[str] = set()
-    for level in reversed(LEVELS[: LEVELS.index(settings.level) + 1]):
-        drawing = write_level(mended, settings.canvas, settings.precision, level)
+    for level in LEVELS[settings.level]:
+        if flags:  # the one before drew another picture
+            drawing = write_level(mended, settings.canvas, settings.precision, level, settings.use)
         picture = expected if level == "none" else draw_picture(drawing.xml)
         difference = compare_pictures(expected, picture)
         if difference.mean_absolute <= settings.max_difference and difference.similarity >= settings.min_similarity:

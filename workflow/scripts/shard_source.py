@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import hashlib
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,11 +20,7 @@ from typing import Any
 from command import InputError, Progress, run_command, say, write_whole
 from reader_formats import read_hub_dataset
 from readers import iterate_unique, open_entries, read_records, write_record
-
-
-def shard_of(id: str, n_shards: int) -> int:
-    """The shard of a record: 0 to n_shards - 1, by a hash of its id."""
-    return int.from_bytes(hashlib.sha256(id.encode()).digest()[:8], "big") % n_shards
+from shards import shard_of
 
 
 def open_source(input: Path | None, hub: str | None, revision: str, subset: str | None, split: str | None):

@@ -1,10 +1,12 @@
 """Shards: the parts of the samples among which jobs share a stage.
 
-A shard is every N-th sample from the K-th on, written K/N; drawings of all lengths and sources fall into each.
+A shard is written K/N: of captioning every N-th sample from the K-th on, so that drawings of all lengths and sources
+fall into each; of drawings those that a hash of the id puts there, so that a shard stays the same when others change.
 """
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 import re
 from collections.abc import Iterable, Iterator
@@ -14,6 +16,11 @@ from typing import TypeVar
 from command import InputError
 
 Item = TypeVar("Item")
+
+
+def shard_of(id: str, n_shards: int) -> int:
+    """The shard of a record: 0 to n_shards - 1, by a hash of its id."""
+    return int.from_bytes(hashlib.sha256(id.encode()).digest()[:8], "big") % n_shards
 
 
 @dataclass(frozen=True)
@@ -38,6 +45,10 @@ class Shard:
     def stream(self, samples: Iterable[Item]) -> Iterator[Item]:
         """The samples of this shard one after the other, none of them kept."""
         return itertools.islice(samples, self.number - 1, None, self.count)
+
+    def holds(self, id: str) -> bool:
+        """Whether the hash of an id puts it into this shard."""
+        return shard_of(id, self.count) == self.number - 1
 
     def size(self, n_samples: int) -> int:
         """How many of a number of samples are in this shard."""

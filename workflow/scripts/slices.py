@@ -21,6 +21,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from path_records import displayed_drawing
 from records import Sample
 
 
@@ -83,7 +84,7 @@ def is_monochrome(xml: str) -> bool:
     """Whether all paints of a drawing are black, white or grey."""
     from PIL import ImageColor
 
-    for text in set(_PAINT.findall(xml)):
+    for text in set(_PAINT.findall(displayed_drawing(xml))):
         try:
             red, green, blue = ImageColor.getrgb(text)[:3]
         except ValueError:  # no colour: none, url(#gradient), inherit

@@ -5,6 +5,7 @@
 | none    | as it was written, mended, without titles, descriptions, metadata and comments                   |
 | safe    | also without names, editor data, and whatever is not drawn; pixel-identical                      |
 | compact | rewritten short on a square canvas; visually identical. What it cannot rewrite is kept at `safe` |
+| path_records | as the records that models of this field were trained on (path_records.py), on a canvas of 512 |
 
 `read_drawing` and `write_level` are the two steps; `canonicalise` is both. A drawing that compact cannot rewrite is
 flagged `kept_safe:<what>`.
@@ -20,12 +21,18 @@ from dataclasses import dataclass
 from lxml import etree
 
 from svg_clean import clean_names, drop_descriptions
-from svg_compact import BEYOND, Drawing, compact_drawing
-from svg_parse import Unusable, local_name, parse_svg
+from svg_compact import BEYOND, Drawing, compact_drawing, record_drawing
+from svg_parse import SVG_NAMESPACE, Unusable, local_name, parse_svg
 from svg_repair import repair_drawing
 from svg_shapes import SHAPES, BeyondCompact
 
-LEVELS = ("none", "safe", "compact")
+# Each level with those that take its place, in this order, where its text draws another picture.
+LEVELS = {
+    "none": ("none",),
+    "safe": ("safe", "none"),
+    "compact": ("compact", "safe", "none"),
+    "path_records": ("path_records", "safe", "none"),
+}
 
 
 @dataclass(frozen=True)
@@ -36,9 +43,9 @@ class Mended:
     repairs: frozenset[str]
 
 
-def canonicalise(text: str, canvas: int, precision: int, level: str) -> Drawing:
+def canonicalise(text: str, canvas: int, precision: int, level: str, use: str = "flatten") -> Drawing:
     """Canonical xml of an SVG or of path records. Raises Unusable with the reason."""
-    return write_level(read_drawing(text), canvas, precision, level)
+    return write_level(read_drawing(text), canvas, precision, level, use)
 
 
 def read_drawing(text: str) -> Mended:
@@ -49,12 +56,17 @@ def read_drawing(text: str) -> Mended:
     return Mended(root, frozenset(repairs))
 
 
-def write_level(mended: Mended, canvas: int, precision: int, level: str) -> Drawing:
+def write_level(mended: Mended, canvas: int, precision: int, level: str, use: str = "flatten") -> Drawing:
     """The text of a drawing at a level, with the names of the repairs among its flags."""
     flags = set(mended.repairs)
-    if level == "compact":
+    if level in ("compact", "path_records"):
         try:
-            drawing = compact_drawing(mended.root, canvas, precision)
+            if use == "keep" and next(mended.root.iter(f"{{{SVG_NAMESPACE}}}use"), None) is not None:
+                raise BeyondCompact("use")
+            if level == "compact":
+                drawing = compact_drawing(mended.root, canvas, precision)
+            else:
+                drawing = record_drawing(mended.root, precision)
             return dataclasses.replace(drawing, flags=tuple(sorted({*drawing.flags, *flags})))
         except BeyondCompact as reason:
             flags.add(f"kept_safe:{reason}")

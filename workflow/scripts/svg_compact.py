@@ -15,9 +15,12 @@ from lxml import etree
 from svgelements import Matrix
 from tinycss2.color3 import RGBA
 
-from svg_defs import Definition, Definitions, Gradients, NeedsFrame, scale_of, write_matrix
+from path_records import CANVAS as RECORD_CANVAS
+from svg_defs import NEARLY_ONE, Definition, Definitions, Gradients, NeedsFrame, scale_of, write_matrix
+from svg_outlines import round_outline, transform_outline
 from svg_parse import SVG_NAMESPACE, Unusable, local_name
-from svg_paths import PathWriter
+from svg_pieces import Block, Leaf, Piece, PieceWriter, common_attributes, join_pieces, leaves_of
+from svg_record_writer import write_record
 from svg_shapes import (
     CONTAINERS,
     MAX_USE_DEPTH,
@@ -28,10 +31,11 @@ from svg_shapes import (
     find_view,
     parse_length,
     parse_transform,
-    shape_path,
+    shape_outline,
     use_offset,
     used_element,
 )
+from svg_simplify import simplify_outlines
 from svg_style import (
     INHERITED,
     OWN,
@@ -39,7 +43,7 @@ from svg_style import (
     Attributes,
     Stylesheet,
     parse_opacity,
-    read_declarations,
+    read_style,
     resolve_paint,
     short_decimal,
     shortest_colour,
@@ -55,6 +59,7 @@ BEYOND = {"text", "image"}
 BEYOND_PROPERTIES = ("mask", "filter", "mix-blend-mode", "vector-effect", "marker-start", "marker-mid", "marker-end")
 LINE_DECIMALS = 1  # of stroke widths and dashes, also on a grid of whole numbers
 MATRIX_DECIMALS = 3
+TOLERANCE = 0.5  # in units of the grid: how far a simplified outline may be from the one on the grid
 
 
 @dataclass(frozen=True)
@@ -68,39 +73,23 @@ class Drawing:
     flags: tuple[str, ...] = ()
 
 
-@dataclass
-class Leaf:
-    """A shape that is drawn: its element's text without paint, and its paint."""
-
-    geometry: str
-    paint: Attributes
-    n_commands: int
-
-
-@dataclass
-class Block:
-    """A group that is drawn as one: its attributes and what is in it."""
-
-    attributes: Attributes
-    pieces: list[Piece]
-
-
-Piece = Leaf | Block
-
-
 def compact_drawing(root: etree._Element, canvas: int, precision: int) -> Drawing:
     """The compact text of a mended drawing. Raises BeyondCompact, or Unusable where nothing is drawn."""
     return Compactor(root, canvas, precision).compact()
 
 
+def record_drawing(root: etree._Element, precision: int) -> Drawing:
+    """A mended drawing as path records. Raises BeyondCompact for what they cannot say, or Unusable."""
+    return Compactor(root, RECORD_CANVAS, precision, basic_shapes=False).write_records()
+
+
 class Compactor:
     """Rewrites a parsed drawing on a square canvas."""
 
-    def __init__(self, root: etree._Element, canvas: int, precision: int):
-        self.root, self.canvas, self.precision = root, canvas, precision
+    def __init__(self, root: etree._Element, canvas: int, precision: int, basic_shapes: bool = True):
+        self.root, self.canvas, self.precision, self.basic_shapes = root, canvas, precision, basic_shapes
         self.flags: set[str] = set()
         self.colours: set[str] = set()
-        self.n_shapes = self.n_commands = 0
         self.by_id = elements_by_id(root)
         texts = [element.text or "" for element in root.iter(f"{{{SVG_NAMESPACE}}}style")]
         self.stylesheet = Stylesheet(texts) if texts else None
@@ -108,18 +97,40 @@ class Compactor:
         self.definitions = Definitions()
         self.gradients = Gradients(self.by_id, self._style_of_stop, self.definitions, precision)
 
-    def compact(self) -> Drawing:
+    def _all_pieces(self) -> list[Piece]:
         style = self._cascade(self.root, dict(INHERITED))
         matrix = self._view_matrix()
         pieces = [piece for child in self.root for piece in self._pieces(child, matrix, style, 0)]
         if not pieces:
             raise Unusable("nothing is drawn")
-        body = write_pieces(pieces)
+        return pieces
+
+    def write_records(self) -> Drawing:
+        """The shapes as path records."""
+        leaves = []
+        for piece in self._all_pieces():
+            if isinstance(piece, Block):
+                raise BeyondCompact("clip path or opacity of a group")
+            leaves.append(piece)
+        records = [write_record(leaf.outline, leaf.paint, self.precision) for leaf in leaves]
+        n_commands = sum(n for _, n in records)
+        text = "\n".join(record for record, _ in records)
+        return Drawing(text, len(leaves), n_commands, len(self.colours), tuple(sorted(self.flags)))
+
+    def compact(self) -> Drawing:
+        """The shapes simplified, joined, and written short."""
+        pieces = self._all_pieces()
+        simplify_outlines([leaf.outline for leaf in leaves_of(pieces)], TOLERANCE)
+        pieces = join_pieces(pieces, 10.0**-self.precision)
+        writer = PieceWriter(self.precision, common_attributes(pieces))
+        body = writer.write(pieces)
         definitions = self.definitions.write()
         if definitions:
             body = f"<defs>{definitions}</defs>{body}"
-        xml = f'<svg xmlns="{SVG_NAMESPACE}" viewBox="0 0 {self.canvas} {self.canvas}">{body}</svg>'
-        return Drawing(xml, self.n_shapes, self.n_commands, len(self.colours), tuple(sorted(self.flags)))
+        view = f'viewBox="0 0 {self.canvas} {self.canvas}"{write_attributes(tuple(writer.common.items()))}'
+        xml = f'<svg xmlns="{SVG_NAMESPACE}" {view}>{body}</svg>'
+        counts = writer.counts
+        return Drawing(xml, counts.shapes, counts.commands, len(self.colours), tuple(sorted(self.flags)))
 
     def _view_matrix(self) -> Matrix:
         """The matrix that puts the drawing's own view box, aspect kept, in the middle of the canvas."""
@@ -134,7 +145,7 @@ class Compactor:
         if self.stylesheet and element in self.wrappers:
             own |= self.stylesheet.declarations_of(self.wrappers[element])
         if "style" in element.attrib:
-            own |= read_declarations(element.get("style") or "")
+            own |= read_style(element.get("style") or "")
         own = {name: value for name, value in own.items() if value != "inherit"}
         return {**{name: inherited[name] for name in INHERITED}, **OWN, **own}
 
@@ -149,7 +160,7 @@ class Compactor:
         if name not in CONTAINERS and name not in SHAPES and name != "use":
             return []
         style = self._cascade(element, inherited)
-        if style["display"] == "none":
+        if style["display"] == "none" or parse_opacity(style["opacity"]) == 0:
             return []
         if name == "svg":
             raise BeyondCompact("nested svg")
@@ -169,7 +180,7 @@ class Compactor:
     def _grouped(self, pieces: list[Piece], style: Style, matrix: Matrix) -> list[Piece]:
         """Pieces under the opacity and the clip path of their group."""
         opacity = parse_opacity(style["opacity"])
-        if not pieces or opacity == 0:
+        if not pieces:
             return []
         attributes = self._clip_path(style, matrix)
         if opacity == 1 and not attributes:
@@ -178,7 +189,7 @@ class Compactor:
         if len(pieces) == 1 and isinstance(only, Leaf) and not attributes:
             own = dict(only.paint)
             own["opacity"] = short_decimal(parse_opacity(own.get("opacity", "1")) * opacity)
-            return [Leaf(only.geometry, tuple(own.items()), only.n_commands)]
+            return [Leaf(only.shape, only.outline, tuple(own.items()))]
         faded: Attributes = (("opacity", short_decimal(opacity)),) if opacity != 1 else ()
         return [Block((*attributes, *faded), pieces)]
 
@@ -227,42 +238,46 @@ class Compactor:
             if target is not None:
                 yield from self._clipping(target, use_offset(element) * matrix, style, use_depth + 1)
         elif name in SHAPES:
-            path = shape_path(element)
-            geometry = self._geometry(element, path, matrix)[0] if path is not None else ""
-            if geometry:
-                yield geometry + (' clip-rule="evenodd"' if style["clip-rule"] == "evenodd" else "")
+            leaf = self._geometry(element, matrix, ())
+            if leaf:
+                simplify_outlines([leaf.outline], TOLERANCE)
+                rule = ' clip-rule="evenodd"' if style["clip-rule"] == "evenodd" else ""
+                yield PieceWriter(self.precision).geometry(leaf) + rule
 
     def _shape(self, element: etree._Element, style: Style, matrix: Matrix) -> list[Piece]:
         """A shape, flattened where that is exact, else in a frame of its own."""
+        known = dict(self.definitions.names)
         try:
-            return self._leaf(element, style, matrix, ())
+            leaves = self._leaf(element, style, matrix, ())
         except NeedsFrame:
+            self.definitions.names = dict(known)
             scale, _ = scale_of(matrix)
-            if abs(scale - 1) < 0.01:  # so that rewriting a frame that we wrote changes nothing
+            if abs(scale - 1) < NEARLY_ONE:
                 scale = 1.0
             frame = write_matrix(Matrix.scale(1 / scale) * matrix, MATRIX_DECIMALS, self.precision)
-            return self._leaf(element, style, Matrix.scale(scale), (("transform", frame),))
+            leaves = self._leaf(element, style, Matrix.scale(scale), (("transform", frame),))
+        if not leaves:
+            self.definitions.names = known  # nothing refers to what is not drawn
+        return leaves
 
     def _leaf(self, element: etree._Element, style: Style, matrix: Matrix, frame: Attributes) -> list[Piece]:
         paint = self._paint(style, matrix)
         if paint is None:
             return []
-        path = shape_path(element)
-        geometry, n_commands = self._geometry(element, path, matrix) if path is not None else ("", 0)
-        if not geometry:
-            return []
-        self.n_shapes += 1
-        self.n_commands += n_commands
-        return [Leaf(geometry, (*paint, *self._clip_path(style, matrix), *frame), n_commands)]
+        leaf = self._geometry(element, matrix, (*paint, *self._clip_path(style, matrix), *frame))
+        return [leaf] if leaf else []
 
-    def _geometry(self, element: etree._Element, path, matrix: Matrix) -> tuple[str, int]:
-        """A shape's element without paint, as a basic shape where it can be, and its number of commands."""
-        writer = PathWriter(self.precision)
-        text = writer.write(path, matrix)
-        if writer.n_commands < 2:
-            return "", 0
-        as_shape = basic_shape(element, matrix, writer)
-        return (as_shape, 1) if as_shape else (f'path d="{text}"', writer.n_commands)
+    def _geometry(self, element: etree._Element, matrix: Matrix, paint: Attributes) -> Leaf | None:
+        """A shape on the grid, as a basic shape where it can be; None where it draws nothing."""
+        outline = shape_outline(element)
+        if not outline:
+            return None
+        shape = basic_shape(element, matrix, self.precision) if self.basic_shapes else ""
+        if shape:
+            return Leaf(shape, [], paint)
+        to_grid = matrix * Matrix.scale(10**self.precision) if self.precision else matrix
+        outline = [sub for sub in round_outline(transform_outline(outline, to_grid)) if sub.segments]
+        return Leaf("", outline, paint) if outline else None
 
     def _paint(self, style: Style, matrix: Matrix) -> Attributes | None:
         """The paint attributes of a shape in a fixed order, defaults left out; None where nothing is drawn.
@@ -340,56 +355,3 @@ def drawn_branch(switch: etree._Element) -> list[etree._Element]:
         if understood and local_name(child) in CONTAINERS | SHAPES | {"use", *BEYOND}:
             return [child]
     return []
-
-
-def write_pieces(pieces: list[Piece]) -> str:
-    """The text of pieces in order."""
-    text, run = "", []
-    for piece in pieces:
-        if isinstance(piece, Leaf):
-            run.append(piece)
-            continue
-        text += write_leaves(run) + f"<g{write_attributes(piece.attributes)}>{write_pieces(piece.pieces)}</g>"
-        run = []
-    return text + write_leaves(run)
-
-
-def write_leaves(leaves: list[Leaf]) -> str:
-    return "".join(write_runs(list(merge_outlines(leaves))))
-
-
-def merge_outlines(leaves: list[Leaf]) -> Iterator[Leaf]:
-    """The shapes, a filled one and the outline of the same geometry right after it made into one.
-
-    Exact, since a shape's own stroke is painted over its own fill.
-    """
-    whole = {"opacity", "clip-path", "transform"}
-    waiting: Leaf | None = None
-    for leaf in leaves:
-        paint = dict(leaf.paint)
-        is_outline = paint.pop("fill", "") == "none" and not paint.keys() & whole
-        below = dict(waiting.paint) if waiting else {}
-        if waiting and is_outline and leaf.geometry == waiting.geometry and not below.keys() & {"stroke", *whole}:
-            waiting = Leaf(leaf.geometry, (*waiting.paint, *paint.items()), leaf.n_commands)
-            continue
-        if waiting:
-            yield waiting
-        waiting = leaf
-    if waiting:
-        yield waiting
-
-
-def write_runs(leaves: list[Leaf]) -> Iterator[str]:
-    """The shapes in order; neighbours of equal paint share a group where that is shorter."""
-    start = 0
-    while start < len(leaves):
-        stop = start + 1
-        while stop < len(leaves) and leaves[stop].paint == leaves[start].paint:
-            stop += 1
-        run, paint = leaves[start:stop], write_attributes(leaves[start].paint)
-        alone = "".join(f"<{leaf.geometry}{paint}/>" for leaf in run)
-        # Opacity and clip paths of a group are not those of its members; one group of many would be drawn as a whole.
-        shared = dict(leaves[start].paint).keys() & {"opacity"}
-        grouped = f"<g{paint}>{''.join(f'<{leaf.geometry}/>' for leaf in run)}</g>"
-        yield alone if shared else min(alone, grouped, key=len)
-        start = stop

@@ -25,6 +25,7 @@ COORDINATES = {
 DIAGONAL = {"r", "fr"}
 # In units of the box, coordinates are shares of it: three decimals are half a unit of a canvas of 512.
 BOX_DECIMALS = 3
+NEARLY_ONE = 0.01  # a scale so near to 1 is left in the transform, so that rewriting what we wrote changes nothing
 
 Cascade = Callable[[etree._Element], Mapping[str, str]]
 
@@ -161,6 +162,8 @@ class Gradients:
         else:
             placed = own * matrix
             scale, keeps_form = scale_of(placed)
+            if abs(scale - 1) < NEARLY_ONE:
+                scale = 1.0
             to_canvas = placed if keeps_form else Matrix.scale(scale)
             written = self._placed(values, to_canvas, scale)
             defaults = dict.fromkeys(COORDINATES[tag], "0")

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import io
 import math
 import re
 from collections.abc import Iterator, Mapping
 
 from lxml import etree
-from svgelements import SVG as SvgElements
-from svgelements import Matrix, Path, Shape
+from svgelements import Matrix
 
-from svg_parse import SVG_NAMESPACE, XLINK_HREF, Unusable, local_name
-from svg_paths import NotFinite, PathWriter, parse_path
+from svg_outlines import NotFinite, Outline, Segment, Subpath, box_of, read_outline, transform_outline
+from svg_parse import XLINK_HREF, Unusable, local_name
+from svg_style import short_decimal
 
 CONTAINERS = {"svg", "g", "a", "switch"}
 GEOMETRY = {
@@ -28,6 +27,7 @@ MAX_USE_DEPTH = 8
 UNITS = {"px": 1, "pt": 4 / 3, "mm": 96 / 25.4, "cm": 96 / 2.54, "in": 96, "pc": 16, None: 1}
 
 _LENGTH = re.compile(r"\s*([+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?)\s*(px|pt|mm|cm|in|pc)?\s*", re.IGNORECASE)
+_NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?", re.IGNORECASE)
 
 
 class BeyondCompact(Exception):
@@ -66,45 +66,92 @@ def use_offset(element: etree._Element) -> Matrix:
     return Matrix.translate(parse_length(element.get("x")) or 0, parse_length(element.get("y")) or 0)
 
 
-def shape_path(element: etree._Element) -> Path | None:
-    """The path of a shape in its own coordinates; None where it draws nothing. Raises Unusable for broken data."""
+def shape_outline(element: etree._Element) -> Outline:
+    """The outline of a shape in its own coordinates; empty where it draws nothing. Raises Unusable for broken data."""
     name = local_name(element)
     if name == "path":
         try:
-            path = parse_path(element.get("d") or "")
+            outline = read_outline(element.get("d") or "")
         except NotFinite as error:
             raise Unusable(str(error)) from error
         except ValueError as error:  # a renderer may still draw some of it
             raise BeyondCompact("path data") from error
-        return path if len(path) > 1 else None
-    attributes = {key: value for key, value in element.attrib.items() if key in GEOMETRY[name]}
-    if any("%" in value for value in attributes.values()):
-        raise BeyondCompact("percentages")
-    text = etree.tostring(etree.Element(f"{{{SVG_NAMESPACE}}}{name}", attributes), encoding="unicode")
-    elements = SvgElements.parse(io.StringIO(f"<svg>{text}</svg>")).elements()
-    shape = next((element for element in elements if isinstance(element, Shape)), None)
-    path = Path(shape) if shape is not None else Path()
-    return path if len(path) > 1 else None
+        return [sub for sub in outline if sub.segments or sub.closed]
+    if name in ("polyline", "polygon"):
+        numbers = [float(number) for number in _NUMBER.findall(element.get("points") or "")]
+        points = [complex(x, y) for x, y in zip(numbers[::2], numbers[1::2], strict=False)]
+        lines: list[Segment] = [("L", point) for point in points[1:]]
+        return [Subpath(points[0], lines, name == "polygon")] if lines else []
+    get = {key: read_length(element, key) for key in GEOMETRY[name]}
+    if name == "line":
+        return [Subpath(complex(get["x1"], get["y1"]), [("L", complex(get["x2"], get["y2"]))])]
+    if name == "rect":
+        return rectangle(complex(get["x"], get["y"]), get["width"], get["height"], *corner_radii(element, get))
+    radii = complex(get["r"], get["r"]) if name == "circle" else complex(*corner_radii(element, get))
+    if radii.real <= 0 or radii.imag <= 0:
+        return []
+    left, right = complex(get["cx"] - radii.real, get["cy"]), complex(get["cx"] + radii.real, get["cy"])
+    return [Subpath(right, [("A", radii, 0, False, True, left), ("A", radii, 0, False, True, right)], True)]
 
 
-def basic_shape(element: etree._Element, matrix: Matrix, writer: PathWriter) -> str:
+def read_length(element: etree._Element, key: str) -> float:
+    """An attribute that is a length, 0 where it is missing. Raises BeyondCompact for one in other units."""
+    value = element.get(key)
+    length = parse_length(value)
+    if length is None and value and value.strip() != "auto":
+        raise BeyondCompact("percentages" if "%" in value else "lengths in other units")
+    return length or 0.0
+
+
+def corner_radii(element: etree._Element, get: Mapping[str, float]) -> tuple[float, float]:
+    """The radii of a rectangle's corners or of an ellipse: one that is missing is as the other."""
+    known = [element.get(key) not in (None, "auto") for key in ("rx", "ry")]
+    rx, ry = (get["rx"] if known[0] else get["ry"]), (get["ry"] if known[1] else get["rx"])
+    return max(rx, 0.0), max(ry, 0.0)
+
+
+def rectangle(corner: complex, width: float, height: float, rx: float, ry: float) -> Outline:
+    """The outline of a rectangle, from the end of its first corner on as the standard has it."""
+    if width <= 0 or height <= 0:
+        return []
+    rx, ry = min(rx, width / 2), min(ry, height / 2)
+    right, bottom = corner + width, corner + 1j * height
+    if not rx or not ry:
+        return [Subpath(corner, [("L", right), ("L", right + 1j * height), ("L", bottom)], True)]
+    segments: list[Segment] = []
+    # Each side, then the corner after it: where they end from the corner of the box.
+    for box_corner, before, after in (
+        (right, -rx, 1j * ry),
+        (right + 1j * height, -1j * ry, -rx),
+        (bottom, rx, -1j * ry),
+        (corner, 1j * ry, rx),
+    ):
+        segments.append(("L", box_corner + before))
+        segments.append(("A", complex(rx, ry), 0, False, True, box_corner + after))
+    return [Subpath(corner + rx, segments, True)]
+
+
+def basic_shape(element: etree._Element, matrix: Matrix, precision: int) -> str:
     """A circle, ellipse or rectangle as such under a matrix, where that keeps it so; else empty."""
     name = local_name(element)
     if name not in ("circle", "ellipse", "rect") or matrix.b or matrix.c or matrix.a <= 0 or matrix.d <= 0:
         return ""
     scale_x, scale_y = matrix.a, matrix.d
     get = {key: parse_length(element.get(key)) or 0.0 for key in GEOMETRY[name]}
-    number = writer.number
+
+    def on_grid(value: float) -> float:
+        return round(value, precision) + 0.0
+
     if name == "rect":
-        radius_x = parse_length(element.get("rx"))
-        radius_y = parse_length(element.get("ry"))
-        rx = (radius_x if radius_x is not None else radius_y or 0.0) * scale_x
-        ry = (radius_y if radius_y is not None else radius_x or 0.0) * scale_y
-        left, top = writer.round(get["x"] * scale_x + matrix.e), writer.round(get["y"] * scale_y + matrix.f)
-        right = writer.round((get["x"] + get["width"]) * scale_x + matrix.e)
-        bottom = writer.round((get["y"] + get["height"]) * scale_y + matrix.f)
+        rx, ry = corner_radii(element, get)
+        rx, ry = rx * scale_x, ry * scale_y
+        left, top = on_grid(get["x"] * scale_x + matrix.e), on_grid(get["y"] * scale_y + matrix.f)
+        right = on_grid((get["x"] + get["width"]) * scale_x + matrix.e)
+        bottom = on_grid((get["y"] + get["height"]) * scale_y + matrix.f)
+        if right <= left or bottom <= top:
+            return ""
         values = {"x": left, "y": top, "width": right - left, "height": bottom - top, "rx": rx, "ry": ry}
-        if abs(rx - ry) < 10**-writer.precision / 2:
+        if abs(rx - ry) < 10**-precision / 2:
             values.pop("ry")
     else:
         values = {"cx": get["cx"] * scale_x + matrix.e, "cy": get["cy"] * scale_y + matrix.f}
@@ -117,10 +164,10 @@ def basic_shape(element: etree._Element, matrix: Matrix, writer: PathWriter) -> 
             if element.get("rx") is None and element.get("r") is None:
                 return ""
         smallest = min(values[key] for key in ("r", "rx", "ry") if key in values)
-        if writer.round(smallest) <= 0:
+        if on_grid(smallest) <= 0:
             return ""
-    attributes = "".join(f' {key}="{number(value)}"' for key, value in values.items() if writer.round(value) != 0)
-    return name + attributes
+    attributes = {key: short_decimal(value, precision) for key, value in values.items()}
+    return name + "".join(f' {key}="{value}"' for key, value in attributes.items() if value != "0")
 
 
 def find_view(root: etree._Element) -> tuple[tuple[float, float, float, float], bool]:
@@ -166,9 +213,9 @@ def iterate_boxes(
             yield from iterate_boxes(target, use_offset(element) * matrix, by_id, use_depth + 1)
     elif name in SHAPES:
         try:
-            path = shape_path(element)
+            outline = shape_outline(element)
         except BeyondCompact:
             return
-        box = (path * matrix).bbox() if path is not None else None
+        box = box_of(transform_outline(outline, matrix))
         if box:
             yield box

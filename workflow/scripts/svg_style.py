@@ -7,6 +7,8 @@ named.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 import cssselect2
@@ -99,6 +101,12 @@ def wrap_elements(root: Any) -> dict[Any, Any]:
     return {wrapper.etree_element: wrapper for wrapper in cssselect2.ElementWrapper.from_xml_root(root).iter_subtree()}
 
 
+@lru_cache(maxsize=4096)
+def read_style(text: str) -> Mapping[str, str]:
+    """The properties that we know of a `style` attribute."""
+    return read_declarations(text)
+
+
 def read_declarations(content: Any, known_only: bool = True) -> dict[str, str]:
     """The properties of a declaration list, those that we know or all; `content` is text or tinycss2 tokens."""
     declarations = tinycss2.parse_blocks_contents(content)
@@ -123,7 +131,12 @@ def resolve_paint(value: str, current: str) -> RGBA | str | None:
     """A paint as RGBA, "none", or its text where it is a reference. None where it is no paint at all."""
     if value == "none" or value.startswith("url("):
         return value
-    colour = parse_color(current if value.lower() == "currentcolor" else value)
+    return parse_colour(current if value.lower() == "currentcolor" else value)
+
+
+@lru_cache(maxsize=4096)
+def parse_colour(text: str) -> RGBA | None:
+    colour = parse_color(text)
     return colour if isinstance(colour, RGBA) else None
 
 

@@ -1,0 +1,316 @@
+"""Outlines: the geometry of a shape as subpaths of lines, curves and arcs, whose points are complex numbers.
+
+Path data is read by the lexer of svgelements. A segment is a tuple of its kind and its points, as absolute ones:
+
+    ("L", end)   ("Q", control, end)   ("C", control, control, end)   ("A", radii, turn, large, sweep, end)
+
+with the radii of an arc as a complex number and its turn in degrees. Points are put on the grid once, absolutely; then
+they are whole numbers, in units of the grid.
+"""
+
+from __future__ import annotations
+
+import cmath
+import math
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from svgelements import Matrix
+from svgelements.svgelements import PATTERN_FLOAT, SVGLexicalParser
+
+Segment = tuple[Any, ...]
+_NEXT_NUMBER = re.compile(rf"[\s,]*({PATTERN_FLOAT})")  # the lexer looks for what parts numbers, then for a number
+QUARTER = math.pi / 2
+MAX_BULGE = 1.5  # in units of the grid: how far the middle of an arc may move when its radii are rounded
+
+
+@dataclass
+class Subpath:
+    """Segments from a start on; a closed one has a line back to it."""
+
+    start: complex
+    segments: list[Segment]
+    closed: bool = False
+
+
+Outline = list[Subpath]
+
+
+class NotFinite(ValueError):
+    """Path data with a number out of all bounds."""
+
+
+class OutlineReader(SVGLexicalParser):
+    """Makes an outline of path data: the lexer calls a method for each command."""
+
+    pos: int
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.outline: Outline = []
+        self.point = 0j
+        self.control: complex | None = None  # of the curve before, for the smooth commands
+        self.kind = ""
+
+    def _number(self) -> float | None:
+        match = _NEXT_NUMBER.match(self.pathd, self.pos)
+        if match is None:
+            return super()._number()
+        self.pos = match.end()
+        return float(match[1])
+
+    def _coord(self) -> complex | None:
+        x = self._number()
+        if x is None:
+            return None
+        y = self._number()
+        if y is None:
+            raise ValueError("half a point")
+        return complex(x, y)
+
+    def _rcoord(self) -> complex | None:
+        point = self._coord()
+        return None if point is None else self.point + point
+
+    def start(self) -> None: ...
+
+    def end(self) -> None: ...
+
+    def move(self, point: complex, relative: bool) -> None:
+        self.outline.append(Subpath(point, []))
+        self.point, self.kind = point, "M"
+
+    def closed(self, relative: bool) -> None:
+        last = self.outline[-1]
+        last.closed = True
+        self.point, self.kind = last.start, "Z"
+
+    def line(self, point: complex, relative: bool) -> None:
+        self._add("L", None, point)
+
+    def horizontal(self, x: float, relative: bool) -> None:
+        self._add("L", None, complex(self.point.real + x if relative else x, self.point.imag))
+
+    def vertical(self, y: float, relative: bool) -> None:
+        self._add("L", None, complex(self.point.real, self.point.imag + y if relative else y))
+
+    def quad(self, control: complex, end: complex, relative: bool) -> None:
+        self._add("Q", control, control, end)
+
+    def smooth_quad(self, end: complex, relative: bool) -> None:
+        control = self._reflected("Q")
+        self._add("Q", control, control, end)
+
+    def cubic(self, first: complex, second: complex, end: complex, relative: bool) -> None:
+        self._add("C", second, first, second, end)
+
+    def smooth_cubic(self, second: complex, end: complex, relative: bool) -> None:
+        self._add("C", second, self._reflected("C"), second, end)
+
+    def arc(self, rx: float, ry: float, turn: float, large: bool, sweep: bool, end: complex, relative: bool) -> None:
+        if rx and ry:
+            self._add("A", None, complex(abs(rx), abs(ry)), turn, large, sweep, end)
+        else:
+            self._add("L", None, end)
+
+    def _reflected(self, kind: str) -> complex:
+        return 2 * self.point - self.control if self.kind == kind and self.control is not None else self.point
+
+    def _add(self, kind: str, control: complex | None, *values: Any) -> None:
+        if self.kind == "Z":
+            self.outline.append(Subpath(self.point, []))
+        self.outline[-1].segments.append((kind, *values))
+        self.point, self.control, self.kind = values[-1], control, kind
+        if not cmath.isfinite(self.point):
+            raise NotFinite("path data with a number that is not finite")
+
+
+def read_outline(d: str) -> Outline:
+    """The outline of path data. Raises ValueError where it cannot be read, NotFinite for a number."""
+    reader = OutlineReader()
+    try:
+        reader.parse(reader, d)
+    except NotFinite:
+        raise
+    except (ValueError, IndexError, TypeError, AttributeError, ArithmeticError) as error:
+        raise ValueError(f"path data that cannot be read: {d[:40]!r}") from error
+    return reader.outline
+
+
+def transform_outline(outline: Outline, matrix: Matrix) -> Outline:
+    """The outline under a matrix."""
+    straight = complex(matrix.a + matrix.d, matrix.b - matrix.c) / 2
+    mirrored = complex(matrix.a - matrix.d, matrix.b + matrix.c) / 2
+    offset = complex(matrix.e, matrix.f)
+
+    def move(point: complex) -> complex:
+        return straight * point + mirrored * point.conjugate() + offset
+
+    def transform(segment: Segment) -> Segment:
+        if segment[0] == "A":
+            return transform_arc(segment, matrix, move(segment[-1]))
+        return (segment[0], *map(move, segment[1:]))
+
+    return [Subpath(move(sub.start), list(map(transform, sub.segments)), sub.closed) for sub in outline]
+
+
+def transform_arc(arc: Segment, matrix: Matrix, end: complex) -> Segment:
+    """An arc under a matrix: the axes of its ellipse by the singular values of the matrix (in closed form)."""
+    _, radii, turn, large, sweep, _ = arc
+    cosine, sine = math.cos(math.radians(turn)), math.sin(math.radians(turn))
+    a = (matrix.a * cosine + matrix.c * sine) * radii.real
+    b = (matrix.b * cosine + matrix.d * sine) * radii.real
+    c = (matrix.c * cosine - matrix.a * sine) * radii.imag
+    d = (matrix.d * cosine - matrix.b * sine) * radii.imag
+    straight, mirrored = complex(a + d, b - c) / 2, complex(a - d, b + c) / 2
+    longer, shorter = abs(straight) + abs(mirrored), abs(abs(straight) - abs(mirrored))
+    turn = math.degrees(cmath.phase(straight) + cmath.phase(mirrored)) / 2 if abs(mirrored) > 1e-9 * longer else 0.0
+    flipped = matrix.a * matrix.d - matrix.b * matrix.c < 0
+    # Of the two ways to say it the one with less of a turn.
+    upright = 45 < turn % 180 < 135
+    radii = complex(shorter, longer) if upright else complex(longer, shorter)
+    return ("A", radii, (turn - 90 if upright else turn) % 180, large, sweep != flipped, end)
+
+
+def ellipse_of(start: complex, arc: Segment) -> tuple[complex, complex, complex, float, float]:
+    """The centre of an arc, its half axes as vectors, the angle of its start and its sweep (SVG 2, appendix B.2.4)."""
+    _, radii, turn, large, sweep, end = arc
+    unit = cmath.exp(1j * math.radians(turn))
+    half = (start - end) / 2 / unit
+    x, y = half.real / radii.real, half.imag / radii.imag  # on the unit circle
+    square = x * x + y * y
+    scale = max(1.0, math.sqrt(square))
+    rx, ry = radii.real * scale, radii.imag * scale
+    away = math.sqrt(max(0.0, 1 / square - 1)) if 0 < square < 1 else 0.0
+    side = -away if large == sweep else away
+    x, y = x / scale, y / scale
+    centre = complex(side * y, -side * x)
+    first, last = cmath.phase(complex(x, y) - centre), cmath.phase(complex(-x, -y) - centre)
+    swept = last - first
+    if sweep and swept < 0:
+        swept += 2 * math.pi
+    elif not sweep and swept > 0:
+        swept -= 2 * math.pi
+    middle = (start + end) / 2 + complex(rx * centre.real, ry * centre.imag) * unit
+    return middle, rx * unit, ry * 1j * unit, first, swept
+
+
+def arc_points(start: complex, arc: Segment, shares: Sequence[float]) -> list[complex]:
+    """Points of an arc at shares of its sweep."""
+    middle, along, across, first, swept = ellipse_of(start, arc)
+    angles = [first + swept * share for share in shares]
+    return [middle + along * math.cos(angle) + across * math.sin(angle) for angle in angles]
+
+
+def arc_as_cubics(start: complex, arc: Segment) -> list[Segment]:
+    """An arc as cubic curves of at most a quarter each."""
+    middle, along, across, first, swept = ellipse_of(start, arc)
+    n = max(1, math.ceil(abs(swept) / QUARTER - 1e-9))
+    reach = 4 / 3 * math.tan(swept / n / 4)
+    cubics = []
+    for number in range(n):
+        low, high = first + swept * number / n, first + swept * (number + 1) / n
+        (c0, s0), (c1, s1) = (math.cos(low), math.sin(low)), (math.cos(high), math.sin(high))
+        one = middle + along * (c0 - reach * s0) + across * (s0 + reach * c0)
+        two = middle + along * (c1 + reach * s1) + across * (s1 - reach * c1)
+        end = arc[-1] if number == n - 1 else middle + along * c1 + across * s1
+        cubics.append(("C", one, two, end))
+    return cubics
+
+
+def round_outline(outline: Outline) -> Outline:
+    """The outline on the grid, whose unit is 1; segments that draw nothing are left out."""
+
+    def rounded(sub: Subpath) -> Iterator[Segment]:
+        exact, point, before = sub.start, on_grid(sub.start), False
+        for segment in sub.segments:
+            end = on_grid(segment[-1])
+            parts = round_arc(exact, segment, point, end) if segment[0] == "A" else [segment]
+            for part in parts:
+                if part[0] != "A":
+                    part = (part[0], *map(on_grid, part[1:]))
+                # Nothing is drawn; but right after a move a line is a dot that a round cap makes visible.
+                if not before if part[0] == "L" and part[1] == point else any(value != point for value in part[1:]):
+                    yield part
+                    before = True
+                point = part[-1]
+            exact = segment[-1]
+
+    return [Subpath(on_grid(sub.start), list(rounded(sub)), sub.closed) for sub in outline]
+
+
+def on_grid(point: complex) -> complex:
+    return complex(round(point.real), round(point.imag))
+
+
+def round_arc(exact: complex, arc: Segment, start: complex, end: complex) -> list[Segment]:
+    """An arc with radii on the grid that bulges as the exact one does; as cubics where none does."""
+    _, radii, turn, large, sweep, _ = arc
+    if start == end:  # next to nothing of an ellipse, or next to all of it
+        return arc_as_cubics(exact, arc) if large else []
+    wanted = arc_points(exact, arc, (0.5,))[0]
+    if min(radii.real, radii.imag) < 0.5:
+        return [("L", end)]
+    half_chord = abs(end - start) / 2
+    candidates = []
+    for rounding in (round, math.floor, math.ceil):
+        size = complex(max(rounding(radii.real), 1), max(rounding(radii.imag), 1))
+        is_circle = size.real == size.imag
+        # A half circle: radii up to its own are drawn alike.
+        half = is_circle and half_chord >= size.real - 1e-9
+        one = ("A", size, 0 if is_circle else round(turn) % 180, large and not half, sweep, end)
+        bulge = abs(arc_points(start, one, (0.5,))[0] - wanted)
+        candidates.append((bulge, one))
+        if bulge < 0.5:
+            break
+    bulge, best = min(candidates, key=lambda candidate: candidate[0])
+    return [best] if bulge <= MAX_BULGE else arc_as_cubics(exact, arc)
+
+
+def box_of(outline: Outline) -> tuple[float, float, float, float] | None:
+    """The box of what an outline draws: left, top, right, bottom; None where nothing is drawn."""
+    points = [point for sub in outline if sub.segments for point in extremes(sub)]
+    if not points:
+        return None
+    xs, ys = [point.real for point in points], [point.imag for point in points]
+    return min(xs), min(ys), max(xs), max(ys)
+
+
+def extremes(sub: Subpath) -> Iterator[complex]:
+    """Points of a subpath among which its outermost ones are."""
+    point = sub.start
+    yield point
+    for segment in sub.segments:
+        for part in arc_as_cubics(point, segment) if segment[0] == "A" else [segment]:
+            if part[0] != "L":
+                for t in turning_points(point, part):
+                    yield point_at(point, part, t)
+            point = part[-1]
+            yield point
+
+
+def turning_points(start: complex, curve: Segment) -> Iterator[float]:
+    """Where a curve runs straight along an axis: the roots of its derivative's coordinates within it."""
+    first, second, end = (curve[1], curve[2], curve[3]) if curve[0] == "C" else elevated(start, *curve[1:])
+    a, b, c = end - 3 * second + 3 * first - start, 2 * (second - 2 * first + start), first - start
+    for p, q, r in ((a.real, b.real, c.real), (a.imag, b.imag, c.imag)):
+        if abs(p) < 1e-12:
+            roots = [-r / q] if q else []
+        else:
+            root = cmath.sqrt(q * q - 4 * p * r)
+            roots = [] if root.imag else [(-q + root.real) / (2 * p), (-q - root.real) / (2 * p)]
+        yield from (t for t in roots if 0 < t < 1)
+
+
+def elevated(start: complex, control: complex, end: complex) -> tuple[complex, complex, complex]:
+    """A quadratic curve as a cubic one."""
+    return start + (control - start) * 2 / 3, end + (control - end) * 2 / 3, end
+
+
+def point_at(start: complex, curve: Segment, t: float) -> complex:
+    u = 1 - t
+    if curve[0] == "Q":
+        return u * u * start + 2 * u * t * curve[1] + t * t * curve[2]
+    return u**3 * start + 3 * u * u * t * curve[1] + 3 * u * t * t * curve[2] + t**3 * curve[3]

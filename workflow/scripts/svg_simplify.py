@@ -1,0 +1,243 @@
+"""Outlines on the grid with fewer and shorter segments, none farther from what it replaces than a tolerance.
+
+What a segment costs is how many numbers its text has. Again and again, until nothing changes, so that a simplified
+outline stays as it is: a segment becomes a line or a curve of fewer controls, neighbours become one, and a curve goes
+on from the one before it, which saves a control. All runs of segments of a drawing are fitted at once (svg_fit.py).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+import svg_fit
+from svg_fit import Runs
+from svg_outlines import Outline, Segment, Subpath, arc_points, elevated
+
+MAX_ROUNDS = 40
+SMALL = 3  # units of the grid: what is worth trying to smooth
+COSTS = {"L": 2, "Q": 4, "C": 6, "A": 6}
+CHEAPER = {"L": 1, "Q": 2, "C": 4}  # along an axis; going on from the curve before
+# Where runs of one, two and three segments are compared: which segment, and at which share of it.
+OFFSETS = np.array([[0] * 8, [0] * 4 + [1] * 4, [0] * 3 + [1] * 3 + [2] * 2]).T
+SHARES = np.array([[k / 8 for k in range(1, 9)], [0.25, 0.5, 0.75, 1] * 2, [1 / 3, 2 / 3, 1] * 2 + [0.5, 1]]).T
+# The points at which the segment of a point begins and ends; 8 is the start of the run.
+FIRST = np.array([[8] * 8, [8] * 4 + [3] * 4, [8] * 3 + [2] * 3 + [5] * 2]).T
+LAST = np.array([[7] * 8, [3] * 4 + [7] * 4, [2] * 3 + [5] * 3 + [7] * 2]).T
+Table = list[tuple[complex, Segment]]  # segments with their starts
+
+
+def simplify_outlines(outlines: list[Outline], tolerance: float) -> None:
+    """Simplify outlines on the grid (whose unit is 1) in place."""
+    chains = [Chain(sub) for outline in outlines for sub in outline if sub.segments]
+    active = chains
+    for _ in range(MAX_ROUNDS):
+        active = [chain for chain in active if True in chain.fresh]
+        if not active:
+            break
+        replace_runs(active, tolerance**2)
+        smooth_curves(active, tolerance**2)
+
+
+class Chain:
+    """The segments of a subpath, and which of them nobody has tried to replace since they or those before changed."""
+
+    def __init__(self, subpath: Subpath):
+        self.first = subpath.start
+        self.segments = subpath.segments
+        self.fresh = [True] * len(self.segments)
+        self.smoothed = [False] * len(self.segments)
+
+    def start_of(self, position: int) -> complex:
+        return self.segments[position - 1][-1] if position else self.first
+
+    def mirrored(self, position: int) -> complex:
+        """The control with which a curve goes on from the segment before it."""
+        if not position:
+            return self.first
+        before = self.segments[position - 1]
+        return 2 * before[-1] - before[-2] if before[0] == self.segments[position][0] else before[-1]
+
+    def costs(self) -> list[float]:
+        """How many numbers the text of each segment has."""
+        costs: list[float] = []
+        before: Segment = ("M", self.first)
+        for segment in self.segments:
+            kind, start = segment[0], before[-1]
+            cheap = False
+            if kind == "L":
+                step = segment[1] - start
+                cheap = not step.real or not step.imag
+            elif kind != "A":
+                cheap = segment[1] == (2 * start - before[-2] if before[0] == kind else start)
+            costs.append((CHEAPER if cheap else COSTS)[kind])
+            before = segment
+        return costs
+
+    def replace(self, position: int, length: int, segment: Segment) -> None:
+        stop = position + length
+        self.segments[position:stop] = [segment]
+        self.fresh[position:stop] = [True]
+        self.smoothed[position:stop] = [False]
+        if position + 1 < len(self.fresh):  # its cost hangs on the segment before
+            self.fresh[position + 1], self.smoothed[position + 1] = True, False
+
+
+def replace_runs(chains: list[Chain], square: float) -> None:
+    """Put a cheaper segment in the place of one, two or three, where it is near enough."""
+    table: Table = []
+    runs: list[tuple[Chain, int, int, int, float]] = []  # chain, position, length, row of the table, cost
+    for chain in chains:
+        costs, fresh, segments = chain.costs(), chain.fresh, chain.segments
+        last = len(segments) - 1
+        for position, segment in enumerate(segments):
+            row, cost, start = len(table), costs[position], chain.start_of(position)
+            table.append((start, segment))
+            new = fresh[position]
+            if position < last:
+                following = segments[position + 1]
+                if (new or fresh[position + 1]) and may_join(start, segment, following):
+                    runs.append((chain, position, 2, row, cost + costs[position + 1]))
+                are_lines = segment[0] == following[0] == "L" and position + 1 < last
+                if are_lines and segments[position + 2][0] == "L" and True in fresh[position : position + 3]:
+                    runs.append((chain, position, 3, row, sum(costs[position : position + 3])))
+            if new and cost > CHEAPER["Q"] and may_shorten(start, segment):
+                runs.append((chain, position, 1, row, cost))
+        chain.fresh = [False] * len(segments)
+    if not runs:
+        return
+    rows = np.array([row for _, _, _, row, _ in runs])
+    lengths = np.array([length - 1 for _, _, length, _, _ in runs])
+    points = sample(table, rows, lengths)
+    fits = fit_segments(points, np.array([cost for *_, cost in runs]), square)
+    before: Chain | None = None
+    for (chain, position, length, _, _), fit in zip(runs, fits, strict=True):
+        if chain is not before:
+            before, gone, free = chain, 0, 0
+        if fit is not None and position >= free:
+            chain.replace(position - gone, length, fit)
+            gone += length - 1
+            free = position + length
+
+
+def may_join(start: complex, first: Segment, second: Segment) -> bool:
+    """False for a corner that no single segment goes around near enough."""
+    if first[0] == "A" or second[0] == "A":
+        return True
+    joint = first[-1]
+    before = joint - (first[-2] if len(first) > 2 else start)
+    after = second[1] - joint
+    dot = before.real * after.real + before.imag * after.imag
+    if dot <= 0:
+        return abs(before) < SMALL or abs(after) < SMALL
+    cross, whole = before.real * after.imag - before.imag * after.real, before + after
+    return cross * cross < SMALL * SMALL * (whole.real * whole.real + whole.imag * whole.imag)
+
+
+def may_shorten(start: complex, segment: Segment) -> bool:
+    """False for a cubic curve that is far from every quadratic one."""
+    if segment[0] != "C":
+        return True
+    third = segment[3] - start + 3 * (segment[1] - segment[2])
+    return abs(third) < 40 * SMALL
+
+
+def smooth_curves(chains: list[Chain], square: float) -> None:
+    """Let curves go on from the curve before them, which saves a control, where they nearly do."""
+    table: Table = []
+    runs: list[tuple[Chain, int]] = []
+    for chain in chains:
+        for position, segment in enumerate(chain.segments):
+            goes_on = segment[0] == "C" or (
+                segment[0] == "Q" and position > 0 and chain.segments[position - 1][0] == "Q"
+            )
+            if goes_on and not chain.smoothed[position] and segment[1] != chain.mirrored(position):
+                runs.append((chain, position))
+                table.append((chain.start_of(position), segment))
+        chain.smoothed = [True] * len(chain.segments)
+    if not runs:
+        return
+    sampled = sample(table, np.arange(len(runs)), np.zeros(len(runs), dtype=int))
+    firsts = coordinates([chain.mirrored(position) for chain, position in runs])[:, None]
+    cubic, seconds = svg_fit.fit_second_control(sampled, firsts, square)
+    quadratic = svg_fit.near_quadratic(sampled, firsts, square)
+    changed: tuple[Chain, int] | None = None
+    for number, (chain, position) in enumerate(runs):
+        if changed == (chain, position - 1):
+            chain.smoothed[position] = False  # where it goes on from has just moved
+            continue
+        segment = chain.segments[position]
+        first = chain.mirrored(position)
+        if segment[0] == "C" and cubic[number]:
+            chain.replace(position, 1, ("C", first, complex(*seconds[:, number]), segment[-1]))
+            changed = (chain, position)
+        elif segment[0] == "Q" and quadratic[number]:
+            chain.replace(position, 1, ("Q", first, segment[-1]))
+            changed = (chain, position)
+
+
+def fit_segments(runs: Runs, costs: np.ndarray, square: float) -> list[Segment | None]:
+    """The cheapest segment near each run of points and cheaper than what is there, or None."""
+    best: list[Segment | None] = [None] * len(costs)
+    ends = runs.ends[:, 0]
+    way = ends - runs.starts[:, 0]
+    near = svg_fit.near_line(runs, square) & (costs > np.where((way == 0).any(axis=0), CHEAPER["L"], COSTS["L"]))
+    for number in np.flatnonzero(near):
+        best[number] = ("L", complex(*ends[:, number]))
+    left = np.flatnonzero(~near & (costs > COSTS["Q"]))
+    if not len(left):
+        return best
+    runs = runs.chosen(left)
+    near, control = svg_fit.fit_quadratic(runs, square)
+    for number in np.flatnonzero(near):
+        best[left[number]] = ("Q", complex(*control[:, number]), complex(*ends[:, left[number]]))
+    rest = ~near & (costs[left] > COSTS["C"])
+    if not rest.any():
+        return best
+    left, runs = left[rest], runs.chosen(rest)
+    near, first, second = svg_fit.fit_cubic(runs, square)
+    for number in np.flatnonzero(near):
+        best[left[number]] = (
+            "C",
+            complex(*first[:, number]),
+            complex(*second[:, number]),
+            complex(*ends[:, left[number]]),
+        )
+    if near.all():
+        return best
+    left, runs = left[~near], runs.chosen(~near)
+    near, radius, large, sweep = svg_fit.fit_arc(runs, square)
+    for number in np.flatnonzero(near):
+        size, flags = float(radius[number]), (bool(large[number]), bool(sweep[number]))
+        best[left[number]] = ("A", complex(size, size), 0, *flags, complex(*ends[:, left[number]]))
+    return best
+
+
+def sample(table: Table, rows: np.ndarray, kinds: np.ndarray) -> Runs:
+    """Points of runs that begin at rows of the table and have a segment more than their kind says."""
+    places, shares = rows + OFFSETS[:, kinds], SHARES[:, kinds]
+    cubics = np.array([as_cubic(start, segment) for start, segment in table])
+    corners = np.stack([cubics.real, cubics.imag])  # coordinates by rows by control points
+    curves = svg_fit.cubic(*np.moveaxis(corners, 2, 0))
+    points = svg_fit.points_of([coefficient[:, places] for coefficient in curves], shares)
+    for row, (start, segment) in enumerate(table):
+        if segment[0] == "A":
+            here = places == row
+            points[:, here] = coordinates(arc_points(start, segment, shares[here].tolist()))
+    points[:, -1] = corners[:, places[-1], 3]
+    return Runs(corners[:, None, rows, 0], points, shares, FIRST[:, kinds], LAST[:, kinds])
+
+
+def coordinates(points: list[complex]) -> np.ndarray:
+    """Complex numbers as an array of two rows."""
+    numbers = np.array(points)
+    return np.stack([numbers.real, numbers.imag])
+
+
+def as_cubic(start: complex, segment: Segment) -> tuple[complex, complex, complex, complex]:
+    """The points of a line or curve as a cubic one; of an arc only its ends mean something."""
+    kind, end = segment[0], segment[-1]
+    if kind == "C":
+        return start, segment[1], segment[2], end
+    if kind == "Q":
+        return start, *elevated(start, segment[1], end)
+    return start, start + (end - start) / 3, end + (start - end) / 3, end
