@@ -36,12 +36,12 @@ def draw_facts(random_numbers: random.Random) -> Facts:
 
 
 def draw_scene(facts: Facts, random_numbers: random.Random) -> str:
-    """The SVG of a scene: its things at places of its wire."""
+    """The SVG of a scene: its things at places of its wire, which is last, nearest to where a caption begins."""
     places = sorted(random_numbers.sample(PLACES, len(facts.things)))
     centres = [(place, MIDDLE) if facts.row else (MIDDLE, place) for place in places]
     wire = f'<path d="{WIRES[facts.row]}" stroke="black"/>'
     body = "".join(draw_thing(thing, *centre) for thing, centre in zip(facts.things, centres, strict=True))
-    return f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {CANVAS} {CANVAS}">{wire}{body}</svg>'
+    return f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {CANVAS} {CANVAS}">{body}{wire}</svg>'
 
 
 def draw_thing(thing: Thing, x: int, y: int) -> str:
