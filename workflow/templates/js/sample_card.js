@@ -13,7 +13,8 @@ function sampleCard(index, metric) {
   const shown = summary.systems.filter(({ name }) => !hidden.has(name));
   const highest = new Map(columns.map((value) => {
     const scores = shown.map(({ name }) => samples.systems[name].scores[value.name][index]).filter((score) => score !== null);
-    return [value.name, scores.length ? (value.higher ? Math.max(...scores) : Math.min(...scores)) : null];
+    // Where all score alike nobody is marked.
+    return [value.name, new Set(scores).size > 1 ? (value.higher ? Math.max(...scores) : Math.min(...scores)) : null];
   }));
   return h("article", { class: "card", "aria-label": `Sample ${id}`, "data-id": id },
     h("header", {},
