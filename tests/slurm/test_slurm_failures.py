@@ -40,7 +40,7 @@ def samples(split, n):
             source="drawings",
             split=split,
             group=str(k),
-            xml="<svg>" + f'<rect width="{k}" fill="{COLOURS[k % 6]}"/>' * (1 + k % 4) + "</svg>",
+            xml="<svg>" + f'<rect width="{k + 1}" height="9" fill="{COLOURS[k % 6]}"/>' * (1 + k % 4) + "</svg>",
             references=[f"a {COLOURS[k % 6]} square"],
         )
         for k in range(n)
