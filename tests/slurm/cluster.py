@@ -188,7 +188,7 @@ class Cluster:
         self._stop("slurmctld")
         time.sleep(pause)
         self._start("slurmctld", "slurmctld", "-D")
-        self.wait_for_nodes()
+        self.wait_for_nodes(tuple(node for node in NODES if node in self.daemons))  # others were stopped before
 
     def wait_for_nodes(self, nodes: tuple[str, ...] = tuple(NODES), seconds: float = 60) -> None:
         def up() -> bool:

@@ -11,6 +11,7 @@ import re
 import shutil
 import signal
 import subprocess
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -26,7 +27,7 @@ from records import Sample
 
 COLOURS = ["red", "green", "blue", "yellow", "pink", "black"]
 SETTINGS = {"r": 4, "alpha": 8, "targets": ["q_proj", "v_proj"], "dropout": 0.0, "batch_size": 2, "accumulation": 1}
-SETTINGS |= {"learning_rate": 0.01, "max_steps": 120, "eval_steps": 20, "save_steps": 20, "log_steps": 20}
+SETTINGS |= {"learning_rate": 0.01, "max_steps": 240, "eval_steps": 20, "save_steps": 20, "log_steps": 20}
 SETTINGS |= {"dtype": "fp32", "wandb": "disabled"}
 ADAPTER = "results/tiny/adapters/tiny/adapter_model.safetensors"
 CHECKPOINTS = "results/tiny/adapters/tiny/checkpoints"
@@ -95,10 +96,12 @@ def start(cluster, project: Path, *arguments: str) -> Run:
     return Run(cluster, project, *COMMAND, *arguments, OMP_NUM_THREADS="1")
 
 
-def wait_until_training(run: Run) -> dict[str, str]:
-    """SLURM's record of the training job, as soon as it has written a checkpoint."""
+def wait_until_training(run: Run, then: Callable[[Run], None] | None = None) -> dict[str, str]:
+    """SLURM's record of the training job once it has a checkpoint; `then` comes first, since steps are quick."""
     folder = run.project / CHECKPOINTS
     run.wait_for("a checkpoint", lambda: any(folder.glob("checkpoint-*/trainer_state.json")))
+    if then:
+        then(run)
     return run.jobs("train_lora")[-1]
 
 
@@ -126,8 +129,7 @@ def uninterrupted(cluster, make_project):
 
 def time_limit(cluster, make_project):
     run = start(cluster, make_project("limit", training={"runtime": "attempt", "slurm_extra": "''"}))
-    wait_until_training(run)
-    freeze(run)
+    wait_until_training(run, freeze)
     run.end()
     return run
 
@@ -172,8 +174,7 @@ def interrupted(cluster, make_project):
 def killed(cluster, make_project):
     """Snakemake is killed, its job goes on (frozen, so that it stays); then a second Snakemake is started."""
     run = start(cluster, make_project("killed"))
-    job = wait_until_training(run)
-    freeze(run)
+    job = wait_until_training(run, freeze)
     run.process.kill()
     run.end()
     snakemake(run.project, "--unlock", "--configfile", "tiny.yaml")
