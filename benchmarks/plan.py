@@ -53,15 +53,18 @@ def make_everything(project: Path, plan: str) -> None:
 
 
 def write_large(project: Path) -> str:
-    """An experiment of 20 systems, whose captions and preprocessing are cut into 64 shards."""
+    """An experiment of 20 systems, whose captions, preprocessing and rendering are cut into 64 shards."""
     config = yaml.safe_load((project / "config.yaml").read_text())
     config["experiment"] = "large"
     config["captioners"] = {}
     config["models"] = {
-        f"model{k}": {"base": "llama-3.1-8b", "preset": "test3", "shards": N_SHARDS}
+        f"model{k}": {"base": "llama-3.1-8b", "preset": "test3"}
         for k in range(N_SYSTEMS - len(config["bases"]) - len(config["baselines"]))
     }
-    config["dataset"]["sources"]["drawings"]["shards"] = N_SHARDS
+    for base in config["bases"].values():
+        base["shards"] = N_SHARDS
+    config["dataset"]["shards"] = N_SHARDS
+    config.setdefault("render", {})["shards"] = N_SHARDS
     (project / "large.yaml").write_text(yaml.safe_dump(config))
     return "large.yaml"
 
