@@ -32,7 +32,7 @@ from configuration import (
 )
 from llm_engines import ENGINES
 from records import SPLITS, write_json
-from slurm_jobs import live_jobs, second_copy_message
+from slurm_jobs import comment_of, live_jobs, second_copies, second_copy_message
 
 faults = find_faults(config, load_schema())
 if faults:
@@ -397,15 +397,19 @@ def save_rule_graph():
 
 
 def refuse_second_copies():
-    """Submit nothing while SLURM still runs jobs of a Snakemake that was killed."""
-    outputs = {
-        number: list(job.output)
-        for job in workflow.dag.needrun_jobs()
-        for number in workflow.persistence.external_jobids(job)
-    }
-    states = live_jobs(outputs)
-    if states:
-        raise WorkflowError(second_copy_message({number: (state, outputs[number]) for number, state in states.items()}))
+    """Submit nothing while SLURM still has jobs of a Snakemake that was killed; keep the id of this run."""
+    record = Path(RESULTS) / "logs" / "slurm_runs.txt"
+    run_ids = record.read_text().split() if record.is_file() else []
+    outputs = {}
+    for job in workflow.dag.needrun_jobs():
+        outputs.setdefault(comment_of(job.rule.name, job.wildcards, job.group), []).extend(job.output)
+    copies = second_copies(live_jobs(run_ids), outputs)
+    if copies:
+        raise WorkflowError(second_copy_message(copies))
+    if workflow.scheduler._executor.__class__.__module__ == "snakemake_executor_plugin_slurm":
+        record.parent.mkdir(parents=True, exist_ok=True)
+        with record.open("a") as file:
+            print(workflow.scheduler._executor.run_uuid, file=file)
 
 
 def announce_models():

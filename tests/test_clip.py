@@ -9,7 +9,7 @@ import open_clip
 import pytest
 import torch
 from PIL import Image as Picture
-from safetensors.torch import save_file
+from tiny_models import TINY_CLIP, build_tiny_clip
 
 from clip_features import read_features
 from clip_model import CONFIG, WEIGHTS, load_clip
@@ -22,23 +22,10 @@ from records import Caption, Image, Sample, write_captions, write_images, write_
 from score_clip import main as score
 from train_clip_heads import main as train
 
-TINY = {
-    "embed_dim": 32,
-    "quick_gelu": True,
-    "vision_cfg": {"image_size": 32, "layers": 1, "width": 32, "head_width": 16, "patch_size": 16},
-    "text_cfg": {"context_length": 77, "vocab_size": 49408, "width": 32, "heads": 2, "layers": 1},
-}
-
-
 @pytest.fixture(scope="module")
 def tiny_clip(tmp_path_factory):
     """A tiny random CLIP with open_clip's own tokenizer, as a folder in its format."""
-    folder = tmp_path_factory.mktemp("clip")
-    (folder / CONFIG).write_text(json.dumps({"name": "tiny", "model_cfg": TINY, "preprocess_cfg": {}}))
-    torch.manual_seed(0)
-    model = open_clip.create_model(f"local-dir:{folder}", load_weights=False)
-    save_file({name: value.clone().contiguous() for name, value in model.state_dict().items()}, folder / WEIGHTS)
-    return folder
+    return build_tiny_clip(tmp_path_factory.mktemp("tiny") / "clip")
 
 
 def png(colour, size=48):
@@ -159,7 +146,7 @@ def test_a_bare_weights_file_makes_a_folder(tmp_path, monkeypatch):
         make("ViT-B-33", "x.safetensors")
     with pytest.raises(InputError, match="not safetensors"):
         make("ViT-B-32-quickgelu", "x.pt")
-    monkeypatch.setattr(open_clip, "get_model_config", lambda name: TINY)
+    monkeypatch.setattr(open_clip, "get_model_config", lambda name: TINY_CLIP)
     (tmp_path / "x.safetensors").write_bytes(b"weights")
     make("ViT-B-32-quickgelu", "x.safetensors")
     assert json.loads((tmp_path / "clip" / CONFIG).read_text())["model_cfg"]["quick_gelu"] is True

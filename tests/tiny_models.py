@@ -11,9 +11,11 @@ gemma2), qwen3 (thinks unless told not to), plain (a llama without chat template
 from __future__ import annotations
 
 import functools
+import json
 from pathlib import Path
 
 import torch
+from safetensors.torch import save_file
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
 from transformers import (
     Gemma2Config,
@@ -27,6 +29,8 @@ from transformers import (
     Qwen3Config,
     Qwen3ForCausalLM,
 )
+
+from clip_model import CONFIG, WEIGHTS
 
 CHATML = """\
 {% for message in messages %}{% if loop.first and messages[0]['role'] != 'system' %}{{ '<|im_start|>system
@@ -174,3 +178,23 @@ _MODELS = {
     "gemma3": _gemma3,
     "qwen3": _qwen3,
 }
+
+
+TINY_CLIP = {
+    "embed_dim": 32,
+    "quick_gelu": True,
+    "vision_cfg": {"image_size": 32, "layers": 1, "width": 32, "head_width": 16, "patch_size": 16},
+    "text_cfg": {"context_length": 77, "vocab_size": 49408, "width": 32, "heads": 2, "layers": 1},
+}
+
+
+def build_tiny_clip(folder: Path) -> Path:
+    """A tiny random CLIP with open_clip's own tokenizer, as a folder in its format."""
+    import open_clip
+
+    folder.mkdir()
+    (folder / CONFIG).write_text(json.dumps({"name": "tiny", "model_cfg": TINY_CLIP, "preprocess_cfg": {}}))
+    torch.manual_seed(0)
+    model = open_clip.create_model(f"local-dir:{folder}", load_weights=False)
+    save_file({name: value.clone().contiguous() for name, value in model.state_dict().items()}, folder / WEIGHTS)
+    return folder

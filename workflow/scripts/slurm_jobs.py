@@ -1,39 +1,74 @@
 """Jobs that SLURM still has of a run whose Snakemake is gone.
 
-A Snakemake that is killed leaves its jobs running. It has written their numbers beside the outputs that they were to
-make; rules/common.smk asks here, before it submits anything, whether one of them is still queued or running.
+A Snakemake that is killed leaves its jobs running. Snakemake's own marks do not tell them: the Snakemake inside a job
+marks its outputs again, without the job's number. But each run gives all its jobs one name, the run id, and rules and
+wildcards as comment. So the workflow keeps the run ids of an experiment, and asks here, before it submits anything,
+whether SLURM still has one of the jobs that it is about to submit.
 """
 
 from __future__ import annotations
 
 import shutil
 import subprocess
-from collections.abc import Iterable
+from collections.abc import Collection
+from typing import NamedTuple
 
 
-def live_jobs(numbers: Iterable[str]) -> dict[str, str]:
-    """State (RUNNING, PENDING, ...) of those jobs that SLURM still has, by number; empty where there is no SLURM."""
-    wanted = set(numbers)
-    if not wanted or not shutil.which("squeue"):
-        return {}
-    lines = subprocess.run(
-        ["squeue", "--me", "--noheader", "--format=%i %T"], check=True, capture_output=True, text=True
-    )
-    states = dict(line.split() for line in lines.stdout.splitlines())
-    return {number: states[number] for number in sorted(wanted & states.keys(), key=int)}
+class LiveJob(NamedTuple):
+    """A job that is queued or running; `comment` is what the executor plugin says of it, as `comment_of` does."""
+
+    number: str
+    state: str
+    comment: str
 
 
-def second_copy_message(live: dict[str, tuple[str, list[str]]]) -> str:
-    """What to do about jobs that are still there; `live` gives state and outputs by job number."""
-    lines = [f"  {number} ({state}) writes {', '.join(outputs)}" for number, (state, outputs) in live.items()]
+def live_jobs(run_ids: Collection[str]) -> list[LiveJob]:
+    """The user's jobs of those runs that SLURM still has, oldest first; none where there is no SLURM."""
+    if not run_ids or not shutil.which("squeue"):
+        return []
+    command = ["squeue", "--me", "--noheader", "--format=%i|%T|%j|%k"]
+    lines = subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()
+    jobs = (line.split("|", 3) for line in lines)
+    live = [LiveJob(number, state, comment) for number, state, name, comment in jobs if name in run_ids]
+    return sorted(live, key=lambda job: int(job.number))
+
+
+def comment_of(rule: str, wildcards: Collection[str], group: str | None) -> str:
+    """The comment that the plugin gives the job of a rule, or how the one of a group's jobs begins.
+
+    A group's comment names its rules and no wildcards, so all jobs of a group are taken for the same one.
+    """
+    if group:
+        return f"rule_{group}_"
+    values = "_".join(wildcards).replace("/", "_")
+    return f"rule_{rule}_wildcards_{values}" if values else f"rule_{rule}"
+
+
+def second_copies(live: Collection[LiveJob], outputs: dict[str, list[str]]) -> dict[LiveJob, list[str]]:
+    """The live jobs that write what is to be made; `outputs` gives files by `comment_of` their job."""
+    copies = {}
+    for job in live:
+        files = [
+            file
+            for comment, some in outputs.items()
+            if job.comment == comment or (comment.endswith("_") and job.comment.startswith(comment))
+            for file in some
+        ]
+        if files:
+            copies[job] = files
+    return copies
+
+
+def second_copy_message(copies: dict[LiveJob, list[str]]) -> str:
+    """What to do about jobs that are still there."""
     return "\n".join(
         [
             "An earlier Snakemake was killed, and SLURM still has jobs of it. A second copy of each would write the "
             "same files; nothing was submitted.",
-            *lines,
+            *(f"  {job.number} ({job.state}) writes {', '.join(files)}" for job, files in copies.items()),
             "Either cancel them, and run again; training goes on from its last checkpoint:",
-            f"  scancel {' '.join(live)}",
+            f"  scancel {' '.join(job.number for job in copies)}",
             "or wait until `squeue --me` shows them no more, keep what they made, and run again:",
-            f"  snakemake --cleanup-metadata {' '.join(file for _, files in live.values() for file in files)}",
+            f"  snakemake --cleanup-metadata {' '.join(dict.fromkeys(sum(copies.values(), [])))}",
         ]
     )

