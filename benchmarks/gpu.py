@@ -41,7 +41,14 @@ PROMPT = {"instruction": "Write a caption for this SVG drawing.", "max_tokens": 
 
 
 def main(
-    *, tokenizer: Path, data: Path, shape: str, n_steps: int, max_new_tokens: int, formats: list[str], output: Path | None
+    *,
+    tokenizer: Path,
+    data: Path,
+    shape: str,
+    n_steps: int,
+    max_new_tokens: int,
+    formats: list[str],
+    output: Path | None,
 ) -> None:
     """Measure and print the results as JSON."""
     if not torch.cuda.is_available():
@@ -52,7 +59,9 @@ def main(
         base = write_random_llama(folder / "base", tokenizer, shape)
         torch.cuda.empty_cache()
         for quantisation in formats:
-            results[f"train_{quantisation}"] = measure_training(base, data, quantisation, n_steps, folder / quantisation)
+            results[f"train_{quantisation}"] = measure_training(
+                base, data, quantisation, n_steps, folder / quantisation
+            )
         results["captions"] = measure_captions(base, data, folder / formats[-1], max_new_tokens, folder / "captions")
         results["clip_images_per_second"] = measure_clip(folder / "clip")
     print(json.dumps(results))
@@ -77,9 +86,11 @@ def measure_training(base: Path, data: Path, quantisation: str, n_steps: int, ou
     files = ["--train", data / "train.parquet", "--validation", data / "validation.parquet"]
     options = ["--settings", json.dumps(settings), "--prompt", json.dumps(PROMPT), "--seed", 7, "--output-dir", output]
     run_script("train_lora", "--name", quantisation, "--base", base, *files, *options)
-    paces = [one["tokens_per_second"] for one in read_json_lines(output / "history.jsonl") if "tokens_per_second" in one]
+    paces = [
+        one["tokens_per_second"] for one in read_json_lines(output / "history.jsonl") if "tokens_per_second" in one
+    ]
     summary = read_json(output / "training.json")
-    return {"tokens_per_second": float(np.median(paces)), "peak_memory_mb": summary["peak_memory_mb"]}
+    return {"tokens_per_second": float(np.median(paces)), "peak_gpu_memory_mb": summary["peak_gpu_memory_mb"]}
 
 
 def measure_captions(base: Path, data: Path, adapter: Path, max_new_tokens: int, output: Path) -> dict[str, float]:

@@ -22,6 +22,7 @@ from records import Caption, Image, Sample, write_captions, write_images, write_
 from score_clip import main as score
 from train_clip_heads import main as train
 
+
 @pytest.fixture(scope="module")
 def tiny_clip(tmp_path_factory):
     """A tiny random CLIP with open_clip's own tokenizer, as a folder in its format."""

@@ -126,9 +126,12 @@ def test_a_loss_that_is_no_number_is_never_the_best_and_leaves_the_history_json(
     assert json.loads(history_lines(log).splitlines()[0]) == {"step": 10, "eval_loss": None}
 
 
-def test_a_training_whose_loss_is_no_number_ends_in_one_line(run):
-    with pytest.raises(InputError, match="no evaluation gave a finite loss; lower learning_rate"):
-        run(learning_rate=1e38, warmup_ratio=0, max_steps=4)
+def test_a_training_whose_loss_is_no_number_ends_at_once(base_and_data, tmp_path):
+    with pytest.raises(InputError, match=r"the loss is nan at step 2: the training is lost. Lower learning_rate"):
+        train(*base_and_data, tmp_path, learning_rate=1e38, warmup_ratio=0, max_steps=400)
+    records = (tmp_path / "checkpoints" / "history.jsonl").read_text().splitlines()  # read by monitor_training.py
+    assert json.loads(records[-1])["loss"] is None
+    assert not (tmp_path / "adapter_model.safetensors").exists()
 
 
 def test_a_step_is_the_same_in_one_batch_by_accumulation_and_on_two_processes(base_and_data, tmp_path):

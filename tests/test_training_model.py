@@ -30,6 +30,7 @@ def test_attention_is_sdpa_but_where_it_would_leave_out_the_cap_on_scores(bases,
     chosen = {name: choose_attention(AutoConfig.from_pretrained(base), torch.float32) for name, base in bases.items()}
     assert chosen == {"llama": "sdpa", "gemma2": "eager", "gemma3": "sdpa"}
     assert load_model(bases["gemma2"], TrainingSettings(**FP32)).config._attn_implementation == "eager"
+    assert not torch.backends.cuda.cudnn_sdp_enabled()
     monkeypatch.setattr(training_model, "is_flash_attn_2_available", lambda: True)
     config = AutoConfig.from_pretrained(bases["gemma2"])
     assert choose_attention(config, torch.bfloat16) == "flash_attention_2"

@@ -32,6 +32,7 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 import PIL.Image
 import torch
 
+from attention_kernels import avoid_cudnn_attention
 from caption_parts import CaptionParts
 from captioners import FAMILIES, Answer, Captioner, CaptionerSettings
 from command import InputError, Progress, run_command, say
@@ -155,6 +156,7 @@ def load_captioner(
     family: str, model: Path, tokenizer: Path, settings: CaptionerSettings, trust_remote_code: bool
 ) -> Captioner:
     """The captioner of a family. Raises InputError where it needs packages that are not here, or the user's trust."""
+    avoid_cudnn_attention()
     try:
         module = importlib.import_module(f"captioners.{family}")
         return module.load_captioner(model, tokenizer, settings, trust_remote_code)

@@ -17,7 +17,7 @@ from transformers import Trainer, TrainingArguments
 from transformers.trainer_callback import PrinterCallback
 
 from command import InputError, say
-from training_callbacks import KeepBest, KeepCheckpoints, ShowProgress, StopOnSignal
+from training_callbacks import KeepBest, KeepCheckpoints, ShowProgress, StopOnSignal, StopWhenLost
 from training_data import Encoded, EncodedSplit, ExampleDataset, LeftPadding, caption_loss, lay_out_training
 from training_settings import TrainingSettings
 
@@ -119,7 +119,8 @@ def build_trainer(
         ),
         callbacks=[
             *(keep_best, KeepCheckpoints(checkpoints, settings.keep_checkpoints), stop),
-            ShowProgress(name, n_steps, checkpoints / "history.jsonl"),
+            ShowProgress(name, n_steps, checkpoints / "history.jsonl"),  # before it may be lost, its record is kept
+            StopWhenLost(),
         ],
         tokens_by_step=tokens_by_step(train, order, effective),
     )

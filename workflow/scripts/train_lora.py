@@ -124,8 +124,7 @@ def train_prepared(
         sys.exit(EXIT_TRY_AGAIN)
     if trainer.is_world_process_zero():
         best = best_evaluation(history)
-        if best is None:
-            raise InputError(f"{name}: no evaluation gave a finite loss; lower learning_rate, or set dtype: fp32")
+        assert best is not None, "the last step is evaluated, and its loss is finite"
         check_trained(keep_best.path_of(best[0]))
         summary = summarise(name, base, prepared, settings, devices_here(), step, history, stopped_early)
         summary |= effort.total()

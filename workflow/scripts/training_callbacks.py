@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from transformers import TrainerCallback
 
-from command import Progress, say, write_whole
+from command import InputError, Progress, say, write_whole
 from training_checkpoints import rotate_bests, rotate_checkpoints, seal_checkpoint
 from training_history import best_evaluation, history_lines, patience_left
 from training_settings import TrainingSettings
@@ -86,6 +86,18 @@ class StopOnSignal(TrainerCallback):
             control.should_training_stop = True
 
 
+class StopWhenLost(TrainerCallback):
+    """Ends a training whose loss is not a number: it never comes back, and every hour after it is for nothing."""
+
+    def on_log(self, args, state, control, logs=None, **kwargs) -> None:
+        for key in ("loss", "eval_loss"):
+            if not math.isfinite(logs.get(key, 0.0)):
+                raise InputError(
+                    f"the {key} is {logs[key]} at step {state.global_step}: the training is lost. Lower learning_rate, "
+                    f"or set dtype: fp32, and remove {args.output_dir}, where all but best-* may be lost"
+                )
+
+
 class ShowProgress(TrainerCallback):
     """Progress lines, and the history as it grows in `history.jsonl` beside the checkpoints."""
 
@@ -107,8 +119,6 @@ class ShowProgress(TrainerCallback):
         for key in ("loss", "eval_loss"):
             if key in logs:
                 self.losses[key] = float(logs[key])
-                if not math.isfinite(logs[key]):
-                    say(f"train_lora {self.name}", f"warning: {key} is {logs[key]} at step {state.global_step}")
         with write_whole(self.history) as partial:
             partial.write_text(history_lines(state.log_history), encoding="utf-8")
 

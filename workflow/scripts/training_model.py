@@ -15,6 +15,7 @@ from peft import LoraConfig, PeftModel, get_peft_model
 from transformers import AutoConfig, AutoModelForCausalLM, BitsAndBytesConfig
 from transformers.utils import is_flash_attn_2_available
 
+from attention_kernels import avoid_cudnn_attention
 from command import InputError
 from number_format import choose_dtype
 from training_settings import TrainingSettings
@@ -34,6 +35,7 @@ def build_skeleton(base: Path, settings: TrainingSettings) -> PeftModel:
 
 def load_model(base: Path, settings: TrainingSettings) -> PeftModel:
     """The base with fresh LoRA matrices; 4-bit where asked."""
+    avoid_cudnn_attention()
     config = AutoConfig.from_pretrained(base, local_files_only=True)
     model = AutoModelForCausalLM.from_pretrained(base, local_files_only=True, **load_options(config, settings))
     if settings.quantisation == "nf4":

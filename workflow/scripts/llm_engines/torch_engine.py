@@ -15,6 +15,7 @@ from peft import PeftModel
 from peft.tuners.tuners_utils import BaseTunerLayer
 from transformers import AutoModelForCausalLM
 
+from attention_kernels import avoid_cudnn_attention
 from command import say
 from llm_engines import EngineJob, Prompt, Written, sample_seed, written_before_end
 from llm_engines.roomy_cache import RoomyCache
@@ -203,6 +204,7 @@ def _copies(parameters: Iterable[Any]) -> list[tuple[Any, torch.Tensor]]:
 
 def load_engine(job: EngineJob) -> TorchEngine:
     """The engine with its base loaded."""
+    avoid_cudnn_attention()
     model: Any = AutoModelForCausalLM.from_pretrained(
         job.base, dtype=choose_dtype(job.settings.dtype), local_files_only=True
     )
