@@ -177,6 +177,7 @@ def measure(
     )
     with tempfile.TemporaryDirectory() as temporary:
         model = load_model(base, settings)
+        torch.backends.cuda.enable_cudnn_sdp(side != "ours")  # load_model switches it off; the others have torch's own
         options = {"length": longest} if side == "padded" else {}
         trainer = MAKERS[side](model, base, examples, settings, Path(temporary), **options)
         clock = Clock()
