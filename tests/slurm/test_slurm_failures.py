@@ -191,6 +191,19 @@ def killed(cluster, make_project):
     return third
 
 
+def outlived(cluster, make_project):
+    """Snakemake is killed, its job goes on to its end; then a second Snakemake is started."""
+    run = start(cluster, make_project("outlived"))
+    wait_until_training(run)
+    run.process.kill()
+    run.end()
+    wait_for("the end of the job", lambda: run.jobs("train_lora")[0]["JobState"] == "COMPLETED")
+    snakemake(run.project, "--unlock", "--configfile", "tiny.yaml")
+    second = start(cluster, run.project)
+    second.end()
+    return second
+
+
 def disk_full(cluster, make_project):
     """The folder of the adapter lies on a disk of 200 kB."""
     project = make_project("disk")
@@ -218,6 +231,7 @@ ACCIDENTS = [
     cancelled,
     over_memory,
     killed,
+    outlived,
     interrupted,
     disk_full,
 ]
@@ -308,6 +322,14 @@ def test_after_a_killed_snakemake_no_second_copy_of_a_job_starts(runs):
     # With the old job gone the same command goes on from its checkpoint.
     assert run.process.returncode == 0, run.text()[-4000:]
     assert resumed_at(run) >= 20
+    assert_same_adapter(run, runs("uninterrupted"))
+
+
+@pytest.mark.slow
+def test_what_a_job_made_after_its_snakemake_was_killed_is_kept(runs):
+    run = runs("outlived")
+    assert run.process.returncode == 0, run.text()[-4000:]
+    assert states(run) == ["COMPLETED"]
     assert_same_adapter(run, runs("uninterrupted"))
 
 

@@ -61,15 +61,13 @@ def second_copies(live: Collection[LiveJob], outputs: dict[str, list[str]]) -> d
 
 def second_copy_message(copies: dict[LiveJob, list[str]]) -> str:
     """What to do about jobs that are still there."""
-    files = dict.fromkeys(file for some in copies.values() for file in some)
     return "\n".join(
         [
             "An earlier Snakemake was killed, and SLURM still has jobs of it. A second copy of each would write the "
             "same files; nothing was submitted.",
-            *(f"  {job.number} ({job.state}) writes {', '.join(some)}" for job, some in copies.items()),
+            *(f"  {job.number} ({job.state}) writes {', '.join(files)}" for job, files in copies.items()),
             "Either cancel them, and run again; training goes on from its last checkpoint:",
             f"  scancel {' '.join(job.number for job in copies)}",
-            "or wait until `squeue --me` shows them no more, keep what they made, and run again:",
-            f"  snakemake --cleanup-metadata {' '.join(files)}",
+            "or wait until `squeue --me` shows them no more, and run again; what they made is kept.",
         ]
     )
