@@ -2,7 +2,8 @@
 
 Needs Debian's packages slurmctld, slurmd, slurm-client and munge, and may run as any user. The nodes promise more
 cores, memory and GPUs than there are; their GPUs are links to /dev/null, enough for SLURM to count and to assign them.
-There is no accounting: jobs are followed by squeue, and SLURM's own record of a job is `scontrol show job`.
+Jobs get no CUDA_VISIBLE_DEVICES, since they would refuse GPUs that torch can't use. There is no accounting: jobs are
+followed by squeue, and SLURM's own record of a job is `scontrol show job`.
 """
 
 from __future__ import annotations
@@ -33,8 +34,8 @@ NODES = {
 
 GRES = """\
 AutoDetect=off
-NodeName=large[1-2],frail[1-2],shared1 Name=gpu Type=l40s File={folder}/dev/nvidia[0-3]
-NodeName=small1 Name=gpu Type=a40 File={folder}/dev/nvidia[0-3]
+NodeName=large[1-2],frail[1-2],shared1 Name=gpu Type=l40s Flags=no_gpu_env File={folder}/dev/nvidia[0-3]
+NodeName=small1 Name=gpu Type=a40 Flags=no_gpu_env File={folder}/dev/nvidia[0-3]
 """
 
 # What is not plain: node limits are taken from here, not from the machine (config_overrides); memory over the limit

@@ -10,16 +10,17 @@ RECORDED = ("Partition", "TresPerJob", "NumCPUs", "NumNodes", "MinMemoryNode", "
 
 @pytest.fixture(scope="module")
 def run(cluster, tmp_path_factory):
-    """A whole run, with fewer metrics and baselines; its training jobs ask for one and for two GPUs."""
+    """A whole run, with fewer metrics and systems; its training jobs ask for one and for two GPUs."""
     project = copy_for_site(tmp_path_factory.mktemp("demo") / "project")
     path = write_small_demo(project)
     config = yaml.safe_load(path.read_text())
     config["decoding"]["gpus"] = 1
     config["models"]["smollm2-test1"]["gpus"] = 2
     config["models"]["smollm2-test3"]["gpus"] = 1
-    config["metrics"] = ["meteor", "clip_score", "scenes"]
-    config["report"]["radar"] = ["meteor", "clip_score"]
-    del config["baselines"]["text_nearest"]
+    config["metrics"] = ["meteor", "rouge_l", "clip_score"]
+    config["report"]["radar"] = config["metrics"]
+    config["baselines"] = {"constant": {}}
+    config["bases"]["smollm2-135m"]["zero_shot"] = False
     path.write_text(yaml.safe_dump(config, sort_keys=False))
     cluster.unplug_compute_nodes()
     run = Run(cluster, project, "all", "--configfile", "small.yaml")
@@ -53,7 +54,7 @@ def test_each_rule_gets_its_partition_gpus_memory_and_time(run):
 def test_small_jobs_share_one_job_a_system(run):
     # A baseline's job makes its captions too; an LLM's captions come from elsewhere, and their health is not needed by
     # their scores: two jobs, since Snakemake joins only what is connected.
-    assert len(run.jobs("scores_")) == 2 + 2 * 3
+    assert len(run.jobs("scores_")) == 1 + 2 * 2
     assert {job["Partition"] for job in run.jobs("scores_")} == {"cpu"}
     assert len(run.jobs()) < 40
 

@@ -36,7 +36,7 @@ from attention_kernels import avoid_cudnn_attention
 from caption_parts import CaptionParts
 from captioners import FAMILIES, Answer, Captioner, CaptionerSettings
 from command import InputError, Progress, run_command, say
-from given_gpus import warn_of_unusable_gpus
+from given_gpus import check_given_gpus
 from json_settings import settings_from_json
 from model_files import check_model_folder, describe_files, file_digest, model_digest
 from records import Caption, Image, Sample, read_images, read_samples
@@ -214,7 +214,7 @@ def main(
     batches = [usable[start : start + size] for start in range(0, len(usable), size)]
     waiting = [batch for batch in batches if not parts.hold([image.id for image in batch])]
     if waiting:
-        warn_of_unusable_gpus(f"caption_image {captioner}")
+        check_given_gpus()
         loaded = load_captioner(family, model, tokenizer or model, values, trust_remote_code)
         caption_images(loaded, waiting, parts, captioner, seed)
     parts.finish([sample.id for sample in sample_list])

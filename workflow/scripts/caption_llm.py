@@ -37,7 +37,7 @@ from caption_parts import CaptionParts
 from caption_shards import write_manifest
 from command import InputError, Progress, run_command, say
 from examples import FewShotSettings, choose_examples
-from given_gpus import warn_of_unusable_gpus
+from given_gpus import check_given_gpus
 from json_settings import settings_from_json
 from llm_engines import ENGINES, DecodingSettings, Engine, EngineJob, Prompt, Written
 from model_files import check_adapter, check_model_folder, file_digest, model_digest, tokenizer_files
@@ -190,7 +190,7 @@ def main(
     say("caption_llm", f"{', '.join(system_map)}: {len(sample_list)} prompts each by the {prompt_form(tokenizer)}")
     waiting = [work for work in works if not work.is_done]
     if waiting:
-        warn_of_unusable_gpus("caption_llm")
+        check_given_gpus()
         end_ids = end_of_turn_ids(tokenizer, prompt_settings, read_generation_config(base))
         pad_id = end_ids[0] if tokenizer.pad_token_id is None else tokenizer.pad_token_id
         longest = max(len(prompt.tokens) for work in waiting for prompt in work.prompts)

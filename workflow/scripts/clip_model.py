@@ -22,6 +22,7 @@ import numpy as np
 import torch
 
 from command import InputError
+from given_gpus import check_given_gpus
 from model_files import file_digest
 from records import read_json
 
@@ -98,9 +99,13 @@ class Clip:
 
 
 def load_clip(folder: Path) -> Clip:
-    """Load a CLIP folder. Raises InputError for one that lacks configuration or safetensors weights."""
+    """Load a CLIP folder.
+
+    Raises InputError for one that lacks configuration or safetensors weights, and where a GPU given can't be used.
+    """
     import open_clip
 
+    check_given_gpus()
     for name in (CONFIG, WEIGHTS):
         if not (folder / name).is_file():
             raise InputError(f"{folder} is no CLIP folder: it has no {name}")

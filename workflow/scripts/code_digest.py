@@ -50,23 +50,8 @@ def _reached_files(script: Path) -> set[Path]:
 
 
 @functools.cache
-def _tree(file: Path) -> ast.Module:
-    return ast.parse(file.read_text(encoding="utf-8"), filename=str(file))
-
-
-@functools.cache
 def _imported_files(file: Path) -> tuple[Path, ...]:
-    return tuple(path for name in _imported_names(file) if (path := _module_file(name)))
-
-
-def _imported_names(file: Path) -> Iterator[str]:
-    for node in ast.walk(_tree(file)):
-        if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            yield node.module
-            # `from package import module` imports a file as well
-            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+    return tuple(path for name in _read(file)[1] if (path := _module_file(name)))
 
 
 def _module_file(name: str) -> Path | None:
@@ -77,21 +62,42 @@ def _module_file(name: str) -> Path | None:
     return None
 
 
-@functools.cache
 def _meaning(file: Path) -> str:
-    tree = _tree(file)
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
-            _drop_docstring(node)
-    return repr(_shape(tree))
+    return _read(file)[0]
 
 
-def _shape(value: object) -> object:
-    """A syntax tree as nested tuples. Unlike ast.dump, empty fields are left out: each Python release adds some."""
-    if isinstance(value, ast.AST):
-        fields = ((name, _shape(field)) for name, field in ast.iter_fields(value) if field not in (None, []))
-        return (type(value).__name__, *fields)
-    return tuple(map(_shape, value)) if isinstance(value, list) else value
+@functools.cache
+def _read(file: Path) -> tuple[str, list[str]]:
+    """The meaning of a file and the names that it imports, in one pass: every start of Snakemake waits for this."""
+    imported: list[str] = []
+    shape = _shape(ast.parse(file.read_text(encoding="utf-8"), filename=str(file)), imported)
+    return repr(shape), imported
+
+
+def _shape(value: object, imported: list[str]) -> object:
+    """A syntax tree as nested tuples, without docstrings; `imported` gets the names of modules.
+
+    Unlike ast.dump, empty fields are left out: each Python release adds some.
+    """
+    if isinstance(value, list):
+        return tuple(_shape(one, imported) for one in value)
+    if not isinstance(value, ast.AST):
+        return value
+    if isinstance(value, ast.Import | ast.ImportFrom):
+        imported += _imported_names(value)
+    elif isinstance(value, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+        _drop_docstring(value)
+    fields = ((name, _shape(field, imported)) for name, field in ast.iter_fields(value) if field not in (None, []))
+    return (type(value).__name__, *fields)
+
+
+def _imported_names(node: ast.Import | ast.ImportFrom) -> Iterator[str]:
+    if isinstance(node, ast.Import):
+        yield from (alias.name for alias in node.names)
+    elif node.module:
+        yield node.module
+        # `from package import module` imports a file as well
+        yield from (f"{node.module}.{alias.name}" for alias in node.names)
 
 
 def _drop_docstring(node: ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) -> None:

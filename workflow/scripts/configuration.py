@@ -290,7 +290,7 @@ def load_schema() -> Configuration:
     import yaml
 
     path = Path(__file__).parent.parent / "schemas" / "config.schema.yaml"
-    return yaml.safe_load(path.read_text(encoding="utf-8"))
+    return yaml.load(path.read_text(encoding="utf-8"), yaml.CSafeLoader)  # a tenth of the pure loader's time
 
 
 def default_settings(group: str) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Whether the GPUs that a job was given can be used: a node with a broken driver works on its CPU without a word."""
+"""Whether the GPUs that a job was given can be used: with a broken driver torch computes on the CPU without a word."""
 
 from __future__ import annotations
 
@@ -6,13 +6,21 @@ import os
 
 import torch
 
-from command import say
+from command import InputError
 
 HIDDEN = ("", "-1", "NoDevFiles")  # how CUDA_VISIBLE_DEVICES says that a job has none
 
 
-def warn_of_unusable_gpus(stage: str) -> None:
-    """Say where SLURM, or whoever started this, gave GPUs and torch sees none."""
+def check_given_gpus() -> None:
+    """Raise InputError where SLURM, or whoever started this, gave GPUs and torch sees none: the job would hold them."""
     given = os.environ.get("CUDA_VISIBLE_DEVICES", "")
     if given not in HIDDEN and not torch.cuda.is_available():
-        say(stage, f"warning: GPU {given} was given to this job and torch can't use it, so it runs on the CPU")
+        raise InputError(
+            f"GPU {given} was given to this job (CUDA_VISIBLE_DEVICES) and torch can't use it: look at `nvidia-smi` on "
+            f"{os.uname().nodename}; to compute on the CPU set gpus: 0, and unset CUDA_VISIBLE_DEVICES outside SLURM"
+        )
+
+
+def device_name() -> str:
+    """The device that models run on, for people."""
+    return torch.cuda.get_device_name() if torch.cuda.is_available() else "the CPU"

@@ -33,7 +33,7 @@ from transformers import AutoTokenizer, TrainerState, set_seed
 
 from caption_trainer import CaptionTrainer, build_trainer, out_of_memory
 from command import InputError, run_command, say
-from given_gpus import warn_of_unusable_gpus
+from given_gpus import check_given_gpus, device_name
 from prompts import PromptSettings
 from records import write_json
 from training_callbacks import KeepBest
@@ -66,7 +66,7 @@ def main(
     training, prompt_settings = TrainingSettings.from_json(settings), PromptSettings.from_json(prompt)
     checkpoints = output_dir / "checkpoints"
     if "RANK" not in os.environ:
-        warn_of_unusable_gpus(f"train_lora {name}")
+        check_given_gpus()
         files = {"train": train, "validation": validation}
         prepare_training(name, base, files, prompt_settings, training, seed, devices, checkpoints)
         if devices > 1:
@@ -159,7 +159,7 @@ def say_plan(
     say(
         f"train_lora {name}",
         f"{n_steps} steps of {effective} = {n_devices} device(s) x {settings.batch_size} x {settings.accumulation}; "
-        f"{n_train} train, {n_validation} validation samples",
+        f"{n_train} train, {n_validation} validation samples; on {device_name()}",
     )
 
 
