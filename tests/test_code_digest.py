@@ -15,7 +15,7 @@ def scripts(tmp_path, monkeypatch):
 
 
 def digest_of(name, *more):
-    for cached in (module._tree, module._imported_files, module._meaning):
+    for cached in (module._read, module._imported_files):
         cached.cache_clear()
     return code_digest(name, *more)
 

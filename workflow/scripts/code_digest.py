@@ -25,7 +25,7 @@ def code_digest(script: str, *more: str) -> str:
     files = sorted(set().union(*(_reached_files(SCRIPTS / f"{name}.py") for name in (script, *more))))
     digest = hashlib.sha256()
     for file in files:
-        digest.update(f"{file.relative_to(SCRIPTS)}\n{_meaning(file)}\n".encode())
+        digest.update(f"{file.relative_to(SCRIPTS)}\n{_read(file)[0]}\n".encode())
     return f"code {digest.hexdigest()[:12]}"
 
 
@@ -60,10 +60,6 @@ def _module_file(name: str) -> Path | None:
         if candidate.is_file():
             return candidate
     return None
-
-
-def _meaning(file: Path) -> str:
-    return _read(file)[0]
 
 
 @functools.cache
