@@ -50,8 +50,10 @@ OUTPUTS = [
     ("preprocessed/<source>.rejected.csv", "Raw records that did not become samples, each with the reason."),
     ("preprocessed/<source>.answers.csv", "Samples whose drawings still spell words of their captions, and which."),
     ("preprocessed/<source>.counts.json", "Records of a source in, rejected, kept, and their repairs."),
+    ("shards/<source>", "Raw records of a source in shards, and what became of each; unchanged ones are kept."),
     ("raw/<source>.jsonl", "The raw samples of a source that the workflow makes itself."),
     ("images/<split>.parquet", "The rendered drawings of a split as PNG, or the reason why there is none."),
+    ("images/shards/<split>", "The same in shards; unchanged ones are kept."),
     ("png/<split>", "The same as PNG files, for people."),
     ("clip_features/<file>", "CLIP features of the images of a split, and of the references."),
     ("clip", "The embedded CLIP, in open_clip's layout, and how it was trained."),
@@ -62,6 +64,7 @@ OUTPUTS = [
     ("wandb/<run>", "That run; `wandb sync` sends one that was kept offline."),
     ("benchmarks/<rule>", "Time and memory of each job, by Snakemake."),
     ("logs/<rule>", "The log of each job."),
+    ("logs/slurm_runs.txt", "Ids of the runs on SLURM: jobs that outlive a killed Snakemake are known by them."),
     ("cache", "What libraries keep between jobs; may be deleted."),
 ]  # fmt: skip
 
