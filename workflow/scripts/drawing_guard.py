@@ -81,15 +81,24 @@ def parse_drawing(xml: str) -> etree._Element:
     text = _DOCTYPE.sub("", text, count=1)  # a document type without declarations of its own is harmless
     if "<!DOCTYPE" in text or "<!ENTITY" in text:
         raise Refused("has a document type with declarations of its own")
+    root = parse_xml(text.strip().encode("utf-8", "replace"))
+    if etree.QName(root).localname != "svg":
+        raise Refused(f"the root element is {etree.QName(root).localname}, not svg")
+    return root
+
+
+def parse_xml(data: bytes) -> etree._Element:
+    """The root of a document in UTF-8, parsed without DTD, entities, comments, network. Raises Refused."""
     parser = etree.XMLParser(
         resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False, remove_comments=True, remove_pis=True
     )
     try:
-        root = etree.fromstring(text.strip().encode("utf-8", "replace"), parser)
-    except etree.XMLSyntaxError as error:
-        raise Refused(f"not XML ({error.msg})") from error
-    if etree.QName(root).localname != "svg":
-        raise Refused(f"the root element is {etree.QName(root).localname}, not svg")
+        root = etree.fromstring(data, parser)
+    except (etree.XMLSyntaxError, UnicodeDecodeError) as error:
+        raise Refused(f"not XML ({error})") from error
+    # lxml lets an undeclared prefix pass when a mere warning follows it: such an element has a name that is none.
+    for error in parser.error_log.filter_from_errors():
+        raise Refused(f"not XML ({error.message})")
     return root
 
 
