@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-import resvg_py
+import svg2png_py
 from PIL import Image
 
 import preprocess_svg
@@ -34,7 +34,7 @@ def compact(text, canvas=512, precision=0):
 def pixels(svg):
     svg = displayed_drawing(svg)
     svg = svg.replace("<svg ", '<svg width="224" height="224" ', 1)
-    png = resvg_py.svg_to_bytes(svg_string=svg, dpi=96, background="white")
+    png = svg2png_py.svg_to_png(svg, svg2png_py.FontDatabase(), bg_color=(255, 255, 255, 255))
     return np.asarray(Image.open(io.BytesIO(png)).convert("RGB"), dtype=float)
 
 

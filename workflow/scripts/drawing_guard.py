@@ -97,8 +97,8 @@ def parse_xml(data: bytes) -> etree._Element:
     except (etree.XMLSyntaxError, UnicodeDecodeError) as error:
         raise Refused(f"not XML ({error})") from error
     # lxml lets an undeclared prefix pass when a mere warning follows it: such an element has a name that is none.
-    for error in parser.error_log.filter_from_errors():
-        raise Refused(f"not XML ({error.message})")
+    for mistake in parser.error_log.filter_from_errors():
+        raise Refused(f"not XML ({mistake.message})")
     return root
 
 
