@@ -150,7 +150,7 @@ def guard_references(element: etree._Element, flags: set[str]) -> None:
     name = plain_name(element.tag)
     if name == "style" and element.text:
         element.text = guard_css(element.text, flags)
-    for key, value in list(element.attrib.items()):
+    for key, value in element.items():
         plain = plain_name(key)
         if plain in ("href", "src"):
             target = value.strip().lower()

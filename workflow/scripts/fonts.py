@@ -18,6 +18,7 @@ from pathlib import Path
 from lxml import etree
 
 from command import InputError
+from drawing_guard import plain_name
 
 SUFFIXES = {".ttf", ".otf", ".ttc"}
 GENERIC = {"sans-serif": "DejaVu Sans", "serif": "DejaVu Serif", "monospace": "DejaVu Sans Mono"}
@@ -133,12 +134,15 @@ def family_stacks(root: etree._Element) -> set[str]:
     stacks = set()
     for element in root.iter(etree.Element):
         stacks.add(element.get("font-family") or "")
-        css = [element.get("style") or ""]
-        if etree.QName(element).localname == "style":
-            css.append(element.text or "")
-        for text in css:
-            stacks.update(found[1] for pattern in (_FAMILY, _SHORTHAND) for found in pattern.finditer(text))
+        for text in (element.get("style") or "", css_of(element)):
+            if "font" in text:
+                stacks.update(found[1] for pattern in (_FAMILY, _SHORTHAND) for found in pattern.finditer(text))
     return {stack.strip() for stack in stacks} - {"", "inherit"}
+
+
+def css_of(element: etree._Element) -> str:
+    """The text of a stylesheet; empty for any other element."""
+    return (plain_name(element.tag) == "style" and element.text) or ""
 
 
 def is_known(stack: str, families: frozenset[str]) -> bool:
@@ -176,5 +180,5 @@ def resolve_families(root: etree._Element, files: tuple[str, ...]) -> None:
             element.set("font-family", resolve(element.get("font-family")))
         if "font" in (element.get("style") or ""):
             element.set("style", resolve_css(element.get("style")))
-        if etree.QName(element).localname == "style" and element.text:
+        if css_of(element):
             element.text = resolve_css(element.text)

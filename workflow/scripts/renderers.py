@@ -23,18 +23,19 @@ from PIL import Image as Picture
 
 from drawing_guard import GuardedDrawing, guard_drawing, view_box
 from fonts import GENERIC, find_fonts, flag_fonts, has_text, resolve_families
+from png_writer import write_png
 
 RENDERERS = ("resvg", "cairosvg")
 INVISIBLE = 8  # of 255: a smaller difference in colour is none to an eye
-PNG_LEVEL = 2  # at 224 px as fast as 1, and 3% smaller
 
 PIXELS = {"": 1, "px": 1, "pt": 4 / 3, "pc": 16, "mm": 96 / 25.4, "cm": 96 / 2.54, "in": 96, "em": 16, "ex": 8}
 _LENGTH = re.compile(rf"\s*\+?(\d*\.?\d+(?:e[+-]?\d+)?)\s*({'|'.join(PIXELS)})\s*", re.IGNORECASE)
 
 
 Frame = tuple[float, float, float, float]  # left, top, right, bottom in pixels
-# From the root of a drawing that states its size in pixels, and font files, to RGBA of that size on nothing.
-BackEnd = Callable[[etree._Element, tuple[str, ...]], Picture.Image]
+Colour = tuple[int, int, int]  # RGB, 0 to 255
+# From the root of a drawing that states its size in pixels, font files and a background to RGB of that size.
+BackEnd = Callable[[etree._Element, tuple[str, ...], Colour], Picture.Image]
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,7 @@ class PictureStyle:
 
     renderer: str = "resvg"
     size: int = 224  # side of the square picture in pixels
-    background: tuple[int, int, int] = (255, 255, 255)
+    background: Colour = (255, 255, 255)
     padding: float = 0.0  # share of the side left free at each edge
     fonts: tuple[str, ...] = ()  # files or folders beside the bundled fonts
 
@@ -64,9 +65,7 @@ def render_xml(xml: str, style: PictureStyle) -> Rendering:
 def render_drawing(drawing: GuardedDrawing, style: PictureStyle) -> Rendering:
     """Render a guarded drawing as PNG."""
     picture, flags = paint_drawing(drawing, style)
-    buffer = io.BytesIO()
-    picture.save(buffer, "PNG", compress_level=PNG_LEVEL)
-    return Rendering(buffer.getvalue(), flags)
+    return Rendering(write_png(picture), flags)
 
 
 def paint_drawing(drawing: GuardedDrawing, style: PictureStyle) -> tuple[Picture.Image, list[str]]:
@@ -79,25 +78,50 @@ def paint_drawing(drawing: GuardedDrawing, style: PictureStyle) -> tuple[Picture
     draw = load_back_end(style.renderer)
     with no_new_files(wanted=not fonts):  # text needs font files
         frame = fit_drawing(drawing.root, inner, fonts)
-        picture = draw(drawing.root, fonts)
-    if frame:
-        clear_outside(picture, frame)
-    place = ((style.size - picture.width) // 2, (style.size - picture.height) // 2)
-    square = Picture.new("RGBA", (style.size, style.size), (*style.background, 255))
-    square.alpha_composite(picture, place)
-    flat = square.convert("RGB")
-    drawn = bool(picture.getchannel("A").getextrema()[1])
-    return flat, sorted(flags | flag_picture(flat, drawn, style.background))
+
+        def paint(background: Colour) -> Picture.Image:
+            picture = draw(drawing.root, fonts, background)
+            clear_outside(picture, frame or (0, 0, *picture.size), background)
+            return on_square(picture, style.size, background)
+
+        picture = paint(style.background)
+        colour = only_colour(picture)
+        if colour:
+            flags.add(flag_colour(colour, style.background, paint))
+    return picture, sorted(flags)
 
 
-def flag_picture(picture: Picture.Image, drawn: bool, background: tuple[int, int, int]) -> set[str]:
-    """Flags of a picture without any visible difference in colour."""
-    ranges = [cast(tuple[int, int], picture.getchannel(channel).getextrema()) for channel in "RGB"]
-    if max(brightest - darkest for darkest, brightest in ranges) > INVISIBLE:
-        return set()
-    if max(abs(darkest - channel) for (darkest, _), channel in zip(ranges, background, strict=True)) > INVISIBLE:
-        return {"single_colour"}
-    return {"white_on_white" if drawn else "blank"}
+def on_square(picture: Picture.Image, size: int, background: Colour) -> Picture.Image:
+    """A picture in the middle of a square of `size` pixels."""
+    if picture.size == (size, size):
+        return picture
+    square = Picture.new("RGB", (size, size), background)
+    square.paste(picture, ((size - picture.width) // 2, (size - picture.height) // 2))
+    return square
+
+
+def only_colour(picture: Picture.Image) -> Colour | None:
+    """The darkest colour of a picture without any visible difference in colour; None for any other picture."""
+    darkest = []
+    for low, high in cast(list[tuple[int, int]], picture.getextrema()):
+        if high - low > INVISIBLE:
+            return None
+        darkest.append(low)
+    return darkest[0], darkest[1], darkest[2]
+
+
+def flag_colour(colour: Colour, background: Colour, paint: Callable[[Colour], Picture.Image]) -> str:
+    """The flag of a picture of one colour; it is painted on another background to see whether there is anything."""
+    if not is_near(colour, background):
+        return "single_colour"
+    red, green, blue = background
+    other = red ^ 128, green ^ 128, blue ^ 128
+    seen = only_colour(paint(other))
+    return "blank" if seen and is_near(seen, other) else "white_on_white"
+
+
+def is_near(colour: Colour, other: Colour) -> bool:
+    return all(abs(one - two) <= INVISIBLE for one, two in zip(colour, other, strict=True))
 
 
 def fit_drawing(root: etree._Element, size: int, fonts: tuple[str, ...]) -> Frame | None:
@@ -136,8 +160,8 @@ def stated_size(root: etree._Element) -> tuple[float, float] | None:
     return (sizes[0], sizes[1]) if len(sizes) == 2 and all(0 < size < math.inf for size in sizes) else None
 
 
-def clear_outside(picture: Picture.Image, frame: Frame) -> None:
-    """Make transparent what was drawn outside of the frame."""
+def clear_outside(picture: Picture.Image, frame: Frame, background: Colour) -> None:
+    """Clear what was drawn outside of the frame."""
     left, top = math.floor(frame[0]), math.floor(frame[1])
     right, bottom = math.ceil(frame[2]), math.ceil(frame[3])
     for strip in (
@@ -147,7 +171,7 @@ def clear_outside(picture: Picture.Image, frame: Frame) -> None:
         (0, bottom, picture.width, picture.height),
     ):
         if strip[0] < strip[2] and strip[1] < strip[3]:
-            picture.paste((0, 0, 0, 0), strip)
+            picture.paste(background, strip)
 
 
 def load_back_end(renderer: str) -> BackEnd:
@@ -158,20 +182,26 @@ def load_back_end(renderer: str) -> BackEnd:
 
     Picture.init()  # decoders of embedded images
 
-    def draw_with_cairosvg(root: etree._Element, fonts: tuple[str, ...]) -> Picture.Image:
-        width, height = int(root.get("width", "")), int(root.get("height", ""))
-        xml = write_xml(root).encode()
-        data = cairosvg.svg2png(bytestring=xml, output_width=width, output_height=height, unsafe=False)
+    def draw_with_cairosvg(root: etree._Element, fonts: tuple[str, ...], background: Colour) -> Picture.Image:
+        data = cairosvg.svg2png(
+            bytestring=write_xml(root).encode(),
+            output_width=int(root.get("width", "")),
+            output_height=int(root.get("height", "")),
+            background_color="#{:02x}{:02x}{:02x}".format(*background),
+            unsafe=False,
+        )
         with Picture.open(io.BytesIO(data)) as picture:
-            return picture.convert("RGBA")
+            return picture.convert("RGB")
 
     return draw_with_cairosvg
 
 
-def draw_with_resvg(root: etree._Element, fonts: tuple[str, ...]) -> Picture.Image:
+def draw_with_resvg(root: etree._Element, fonts: tuple[str, ...], background: Colour) -> Picture.Image:
     options = svg2png_py.RenderOptions(font_family=GENERIC["serif"])  # of text that names no family
-    pixels, width, height = svg2png_py.svg_to_rgba(write_xml(root), load_fonts(fonts), options=options)
-    return Picture.frombuffer("RGBa", (width, height), pixels).convert("RGBA")  # colours come multiplied by alpha
+    pixels, width, height = svg2png_py.svg_to_rgba(
+        write_xml(root), load_fonts(fonts), bg_color=(*background, 255), options=options
+    )
+    return Picture.frombuffer("RGBA", (width, height), pixels).convert("RGB")
 
 
 @cache

@@ -139,7 +139,8 @@ def cubic(start: Array, first: Array, second: Array, end: Array) -> Curve:
 def points_of(curve: Curve, u: Array) -> Array:
     value = curve[0]
     for coefficient in curve[1:]:
-        value = value * u + coefficient
+        value = value * u
+        value += coefficient
     return value
 
 
@@ -153,7 +154,8 @@ def moved_nearer(curve: Curve, u: Array, points: Array) -> Array:
     slopes = derivative(curve)
     away, slope, bend = points_of(curve, u) - points, points_of(slopes, u), points_of(derivative(slopes), u)
     step = away[0] * slope[0] + away[1] * slope[1]
-    rate = slope * slope + away * bend
+    rate = slope * slope
+    rate += away * bend
     rate = rate[0] + rate[1]
     return np.minimum(np.maximum(u - step / np.where(rate > TINY, rate, np.inf), 0), 1)
 

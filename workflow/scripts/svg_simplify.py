@@ -90,6 +90,8 @@ def replace_runs(chains: list[Chain], square: float) -> None:
         costs, fresh, segments = chain.costs(), chain.fresh, chain.segments
         last = len(segments) - 1
         for position, segment in enumerate(segments):
+            if True not in fresh[max(position - 2, 0) : position + 3]:
+                continue  # no run through it has anything new
             row, cost, start = len(table), costs[position], chain.start_of(position)
             table.append((start, segment))
             new = fresh[position]
