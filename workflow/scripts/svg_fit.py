@@ -27,7 +27,8 @@ class Runs:
         steps = np.concatenate([points[:, :1] - starts, points[:, 1:] - points[:, :-1]], axis=1)
         along = np.cumsum(np.sqrt(steps[0] * steps[0] + steps[1] * steps[1]), axis=0)
         along = np.concatenate([along / np.maximum(along[-1], TINY), np.zeros_like(along[:1])])
-        low, high = np.take_along_axis(along, first, 0), np.take_along_axis(along, last, 0)
+        columns = np.arange(along.shape[1])
+        low, high = along[first, columns], along[last, columns]
         self.starts, self.points, self.ends = starts, points, points[:, -1:]
         self.shares = low + shares * (high - low)
 
