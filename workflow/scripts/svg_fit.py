@@ -158,9 +158,10 @@ def moved_nearer(curve: Curve, u: Array, points: Array) -> Array:
     rate = slope * slope
     rate += away * bend
     rate = rate[0] + rate[1]
-    return np.minimum(np.maximum(u - step / np.where(rate > TINY, rate, np.inf), 0), 1)
+    moved = u - step / np.where(rate > TINY, rate, np.inf)
+    return np.minimum(np.maximum(moved, 0, out=moved), 1, out=moved)
 
 
 def are_near(curve: Curve, u: Array, points: Array, square: float) -> Array:
     away = points_of(curve, u) - points
-    return (away[0] ** 2 + away[1] ** 2 <= square).all(axis=0)
+    return (away[0] ** 2 + away[1] ** 2).max(axis=0) <= square

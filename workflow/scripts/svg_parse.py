@@ -144,5 +144,5 @@ def check_caps(root: etree._Element) -> None:
 
 def local_name(element: etree._Element) -> str:
     """Name of an SVG element, empty for one of another namespace (editor data)."""
-    name = etree.QName(element)
-    return name.localname if name.namespace == SVG_NAMESPACE else ""
+    namespace, _, name = element.tag.rpartition("}")
+    return name if namespace == "{" + SVG_NAMESPACE else ""

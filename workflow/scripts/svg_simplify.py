@@ -214,8 +214,8 @@ def sample(table: Table, rows: np.ndarray, kinds: np.ndarray) -> Runs:
     """Points of runs that begin at rows of the table and have a segment more than their kind says."""
     places, shares = rows + OFFSETS[:, kinds], SHARES[:, kinds]
     cubics = np.array([point for start, segment in table for point in as_cubic(start, segment)]).reshape(-1, 4)
-    corners = np.stack([cubics.real, cubics.imag])  # coordinates by rows by control points
-    curves = svg_fit.cubic(*np.moveaxis(corners, 2, 0))
+    corners = np.array([cubics.real, cubics.imag])  # coordinates by rows by control points
+    curves = svg_fit.cubic(*corners.transpose(2, 0, 1))
     points = svg_fit.points_of([coefficient.take(places, axis=1) for coefficient in curves], shares)
     for row, (start, segment) in enumerate(table):
         if segment[0] == "A":
@@ -228,7 +228,7 @@ def sample(table: Table, rows: np.ndarray, kinds: np.ndarray) -> Runs:
 def coordinates(points: list[complex]) -> np.ndarray:
     """Complex numbers as an array of two rows."""
     numbers = np.array(points)
-    return np.stack([numbers.real, numbers.imag])
+    return np.array([numbers.real, numbers.imag])
 
 
 def complexes(points: np.ndarray) -> list[complex]:
