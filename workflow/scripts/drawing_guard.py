@@ -36,7 +36,7 @@ _URL = re.compile(r"url\(\s*(['\"]?)\s*([^)'\"]*)\1\s*\)?", re.IGNORECASE)
 _IMPORT = re.compile(r"@import[^;]*;?", re.IGNORECASE)
 _COMMENT = re.compile(r"/\*.*?\*/", re.DOTALL)
 _DOCTYPE = re.compile(r"<!DOCTYPE[^>\[]*>")
-_DECLARATION = re.compile(r"\s*<\?xml[^>]*\?>")
+_DECLARATION = re.compile(r"\A[\s\ufeff]*<\?xml[^>]*\?>")
 
 
 class Refused(Exception):
@@ -83,9 +83,8 @@ def plain_name(name: str) -> str:
 
 def parse_drawing(xml: str) -> etree._Element:
     """The root of a drawing, parsed without DTD, entities, comments, network. Raises Refused."""
-    text = _DECLARATION.sub(
-        "", displayed_drawing(xml), count=1
-    )  # it may declare an encoding that the text no longer has
+    # The declaration may name an encoding that the text no longer has.
+    text = _DECLARATION.sub("", displayed_drawing(xml), count=1)
     text = _DOCTYPE.sub("", text, count=1)  # a document type without declarations of its own is harmless
     if "<!DOCTYPE" in text or "<!ENTITY" in text:
         raise Refused("has a document type with declarations of its own")

@@ -27,6 +27,7 @@ from png_writer import write_png
 
 RENDERERS = ("resvg", "cairosvg")
 INVISIBLE = 8  # of 255: a smaller difference in colour is none to an eye
+FEW = 24  # pixels a side that show of most pictures that they have more than one colour
 
 PIXELS = {"": 1, "px": 1, "pt": 4 / 3, "pc": 16, "mm": 96 / 25.4, "cm": 96 / 2.54, "in": 96, "em": 16, "ex": 8}
 _LENGTH = re.compile(rf"\s*\+?(\d*\.?\d+(?:e[+-]?\d+)?)\s*({'|'.join(PIXELS)})\s*", re.IGNORECASE)
@@ -102,12 +103,20 @@ def on_square(picture: Picture.Image, size: int, background: Colour) -> Picture.
 
 def only_colour(picture: Picture.Image) -> Colour | None:
     """The darkest colour of a picture without any visible difference in colour; None for any other picture."""
+    few = picture.resize((FEW, FEW), Picture.Resampling.NEAREST)
+    if any(high - low > INVISIBLE for low, high in extremes_of(few)):
+        return None
     darkest = []
-    for low, high in cast(list[tuple[int, int]], picture.getextrema()):
+    for low, high in extremes_of(picture):
         if high - low > INVISIBLE:
             return None
         darkest.append(low)
     return darkest[0], darkest[1], darkest[2]
+
+
+def extremes_of(picture: Picture.Image) -> list[tuple[int, int]]:
+    """The least and the greatest value of each channel."""
+    return cast(list[tuple[int, int]], picture.getextrema())
 
 
 def flag_colour(colour: Colour, background: Colour, paint: Callable[[Colour], Picture.Image]) -> str:
