@@ -2,8 +2,12 @@
 
 Points are arrays of two coordinates by points by columns; a column is a run of points from a start (not among them) to
 an end (the last of them). A curve is the coefficients of its polynomial, the highest first, each of two coordinates by
-one by columns. Control points are whole numbers, since outlines are on a grid. Sums run over the points one after the
-other, so that they are the same on any machine.
+one by columns. Sums run over the points one after the other, so that they are the same on any machine.
+
+Curves are fitted as in P. J. Schneider, An Algorithm for Automatically Fitting Digitized Curves, Graphics Gems (1990):
+control points by least squares for given shares along the curve, then for each point the share nearer to it by a step
+of Newton's method; both twice. Control points are whole numbers, since outlines are on a grid. What a fit returns has
+an entry a column; control points are two coordinates by columns.
 """
 
 from __future__ import annotations
@@ -103,7 +107,10 @@ def near_quadratic(runs: Runs, control: Array, square: float) -> Array:
 
 
 def fit_arc(runs: Runs, square: float) -> tuple[Array, Array, Array, Array]:
-    """Whether a circle through start, middle and end is near all points; its radius, whether large, the sweep."""
+    """Whether a circle through start, middle and end is near all points; its radius, whether large, the sweep.
+
+    Its centre is where the perpendicular bisectors of the two chords from the start meet.
+    """
     points, (bx, by) = runs.points, (runs.ends - runs.starts)[:, 0]
     ax, ay = points[:, points.shape[1] // 2 - 1] - runs.starts[:, 0]
     cross = ax * by - ay * bx
@@ -151,7 +158,10 @@ def derivative(curve: Curve) -> Curve:
 
 
 def moved_nearer(curve: Curve, u: Array, points: Array) -> Array:
-    """Shares of a curve nearer to the points, by a step of Newton's method."""
+    """Shares of a curve nearer to the points, by a step of Newton's method.
+
+    Nearest is where `step`, the product of the way from the point and the slope, is 0; `rate` is its derivative.
+    """
     slopes = derivative(curve)
     away, slope, bend = points_of(curve, u) - points, points_of(slopes, u), points_of(derivative(slopes), u)
     step = away[0] * slope[0] + away[1] * slope[1]
