@@ -15,10 +15,10 @@ import write_png_files
 from build_openmoji import find_drawings
 from command import InputError
 from drawing_guard import GuardedDrawing, guard_drawing
-from fonts import bundled_fonts, resolve_families, find_fonts, flag_fonts
+from fonts import bundled_fonts, find_fonts, flag_fonts, resolve_families
 from records import Image, Sample, read_images, write_images, write_samples
 from render_png import main
-from renderers import PictureStyle, render_drawing
+from renderers import PictureStyle, render_drawing, render_xml
 from shards import shard_of
 
 NAMESPACE = 'xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink"'
@@ -199,6 +199,11 @@ def test_a_font_that_is_not_there_ends_the_job_with_its_name(tmp_path, content):
 def test_fonts_named_in_css_are_looked_for(css, flag):
     root = guard_drawing(wrap(f"{css}<text>a</text>")).root
     assert flag_fonts(root, find_fonts(())) == ({"missing_font"} if flag else set())
+
+
+def test_what_resvg_cannot_draw_is_a_value_error_which_preprocessing_takes_for_unproven():
+    with pytest.raises(ValueError, match="invalid size"):
+        render_xml(wrap("<rect/>", 'width="0" height="9"'), PictureStyle())
 
 
 def test_a_back_end_can_open_no_file_while_it_draws(tmp_path):

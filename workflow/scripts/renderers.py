@@ -207,9 +207,12 @@ def load_back_end(renderer: str) -> BackEnd:
 
 def draw_with_resvg(root: etree._Element, fonts: tuple[str, ...], background: Colour) -> Picture.Image:
     options = svg2png_py.RenderOptions(font_family=GENERIC["serif"])  # of text that names no family
-    pixels, width, height = svg2png_py.svg_to_rgba(
-        write_xml(root), load_fonts(fonts), bg_color=(*background, 255), options=options
-    )
+    try:
+        pixels, width, height = svg2png_py.svg_to_rgba(
+            write_xml(root), load_fonts(fonts), bg_color=(*background, 255), options=options
+        )
+    except RuntimeError as error:  # its only one, as for a size that is none
+        raise ValueError(str(error)) from error
     return Picture.frombuffer("RGBA", (width, height), pixels).convert("RGB")
 
 
