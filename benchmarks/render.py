@@ -236,7 +236,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description="Measure rendering against the plain cairosvg loop and Chromium.")
     parser.add_argument("--size", type=int, default=224, help="side of the pictures in pixels")
     parser.add_argument("--scale", type=float, default=1.0, help="share of the drawings that take part")
-    parser.add_argument("--rounds", type=int, default=3, help="how often our side draws them all")
+    parser.add_argument("--rounds", type=int, default=10, help="how often our side draws them all")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--output", type=Path, help="also write the results there")
     return parser

@@ -237,15 +237,17 @@ def draw_thing(thing: str, index: int) -> str:
 
 def make_images(samples: list[Sample], hostile: str) -> list[Image]:
     """Rendered drawings; the fifth could not be rendered, the ninth is blank."""
-    import resvg_py
+    import svg2png_py
 
+    fonts = svg2png_py.FontDatabase()
     images = []
     for index, sample in enumerate(samples):
         if index == 4:
             images.append(Image(sample.id, None, 0, 0, "failed", "over the limit of 10 s" + hostile))
             continue
         xml = '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 512 512"></svg>' if index == 8 else sample.xml
-        png = bytes(resvg_py.svg_to_bytes(svg_string=xml, width=224, dpi=96, background="white"))
+        sized = xml.replace("<svg ", '<svg width="224" height="224" ', 1)
+        png = svg2png_py.svg_to_png(sized, fonts, bg_color=(255, 255, 255, 255))
         images.append(Image(sample.id, png, 224, 224, "ok", flags=["blank"] if index == 8 else []))
     return images
 

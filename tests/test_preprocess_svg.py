@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-import resvg_py
+import svg2png_py
 from PIL import Image
 
 import preprocess_svg
@@ -34,7 +34,7 @@ def compact(text, canvas=512, precision=0):
 def pixels(svg):
     svg = displayed_drawing(svg)
     svg = svg.replace("<svg ", '<svg width="224" height="224" ', 1)
-    png = resvg_py.svg_to_bytes(svg_string=svg, dpi=96, background="white")
+    png = svg2png_py.svg_to_png(svg, svg2png_py.FontDatabase(), bg_color=(255, 255, 255, 255))
     return np.asarray(Image.open(io.BytesIO(png)).convert("RGB"), dtype=float)
 
 
@@ -84,6 +84,8 @@ def test_a_feature_draws_the_same(body):
         (wrap('<path style="fill:None;stroke:red" d="M0 0h300v300z"/>'), "repaired:none_colour"),
         (wrap('<path d="d=M0 0h300v300z"/>'), "repaired:doubled_d"),
         ('<svg viewBox="0 0 512 512"><rect width="300" height="300"/></svg>', "repaired:namespace"),
+        (wrap('<rect width="300" height="300" inkscape:label="a"/><sodipodi:namedview/>'), "repaired:namespace"),
+        (wrap('<path id="a" d="M0 0h300v300z"/><use xlink:href="#a" x="9"/>'), "repaired:namespace"),
         (wrap('<rect x="1000" y="1000" width="30" height="30"/>', ""), "repaired:viewbox"),
         (wrap('<path d="M0 0h300v300z"/><path d="M9 9h99')[:-6].replace("</svg", ""), "repaired:cut_off"),
         (wrap('<path d="M0 0h300v300h-100L5"/>'), "repaired:cut_path"),

@@ -15,10 +15,10 @@ import write_png_files
 from build_openmoji import find_drawings
 from command import InputError
 from drawing_guard import GuardedDrawing, guard_drawing
-from fonts import bundled_fonts, complete_families, find_fonts, flag_fonts
+from fonts import bundled_fonts, find_fonts, flag_fonts, resolve_families
 from records import Image, Sample, read_images, write_images, write_samples
 from render_png import main
-from renderers import PictureStyle, render_drawing
+from renderers import PictureStyle, render_drawing, render_xml
 from shards import shard_of
 
 NAMESPACE = 'xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink"'
@@ -156,16 +156,17 @@ def test_text_is_drawn_in_the_bundled_fonts_and_a_missing_one_is_flagged(tmp_pat
 @pytest.mark.parametrize(
     ("before", "after"),
     [
-        ('<text font-family="Arial">a</text>', 'font-family="Arial, sans-serif"'),
-        ("<text style=\"font-family:'Courier New';x:y\">a</text>", "font-family:'Courier New', monospace;x:y"),
-        ("<style>text{font:bold 9px Times}</style><text>a</text>", "font:bold 9px Times, serif}"),
-        ('<text font-family="Arial,serif">a</text>', 'font-family="Arial,serif"'),
-        ('<text font-family="Papyrus">a</text>', 'font-family="Papyrus"'),
+        ('<text font-family="Arial">a</text>', 'font-family="Arial, DejaVu Sans"'),
+        ("<text style=\"font-family:'Courier New';x:y\">a</text>", "font-family:'Courier New', DejaVu Sans Mono;x:y"),
+        ("<style>text{font:bold 9px Times}</style><text>a</text>", "font:bold 9px Times, DejaVu Serif}"),
+        ('<text font-family="Arial,serif">a</text>', 'font-family="Arial, DejaVu Serif"'),
+        ('<text font-family="Papyrus">a</text>', 'font-family="Papyrus, DejaVu Serif"'),
+        ('<text font-family="inherit">a</text>', 'font-family="inherit"'),
     ],
 )
 def test_text_in_a_known_family_that_is_missing_keeps_its_kind_of_letter(before, after):
     root = guard_drawing(wrap(before)).root
-    complete_families(root, find_fonts(()))
+    resolve_families(root, find_fonts(()))
     assert after in etree.tostring(root, encoding="unicode")
 
 
@@ -198,6 +199,11 @@ def test_a_font_that_is_not_there_ends_the_job_with_its_name(tmp_path, content):
 def test_fonts_named_in_css_are_looked_for(css, flag):
     root = guard_drawing(wrap(f"{css}<text>a</text>")).root
     assert flag_fonts(root, find_fonts(())) == ({"missing_font"} if flag else set())
+
+
+def test_what_resvg_cannot_draw_is_a_value_error_which_preprocessing_takes_for_unproven():
+    with pytest.raises(ValueError, match="invalid size"):
+        render_xml(wrap("<rect/>", 'width="0" height="9"'), PictureStyle())
 
 
 def test_a_back_end_can_open_no_file_while_it_draws(tmp_path):

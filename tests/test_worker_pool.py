@@ -35,6 +35,17 @@ def test_a_worker_that_hangs_dies_eats_or_raises_is_replaced():
     ]
 
 
+def test_what_waits_behind_an_item_that_kills_its_worker_is_done_by_another():
+    items = [name for number in range(6) for name in (f"before {number}", "die", f"after {number}", "x" * 100_000)]
+    outcomes = list(map_killable(misbehave, items, Limits(workers=2, seconds=20, memory_mb=256)))
+    assert [outcome.value for outcome in outcomes] == [None if item == "die" else item for item in items]
+
+
+def test_the_clock_of_an_item_that_waited_starts_when_it_is_worked_on():
+    outcomes = list(map_killable(misbehave, ["slow"] * 4, Limits(workers=1, seconds=1.8, memory_mb=256)))
+    assert [outcome.reason for outcome in outcomes] == [""] * 4
+
+
 def test_items_are_drawn_from_their_stream_as_they_are_needed():
     drawn = []
     stream = map_killable(abs, (drawn.append(n) or n for n in range(1000)), Limits(2, 5, 256), warm_up=0)

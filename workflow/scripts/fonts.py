@@ -18,6 +18,7 @@ from pathlib import Path
 from lxml import etree
 
 from command import InputError
+from drawing_guard import plain_name
 
 SUFFIXES = {".ttf", ".otf", ".ttc"}
 GENERIC = {"sans-serif": "DejaVu Sans", "serif": "DejaVu Serif", "monospace": "DejaVu Sans Mono"}
@@ -133,12 +134,15 @@ def family_stacks(root: etree._Element) -> set[str]:
     stacks = set()
     for element in root.iter(etree.Element):
         stacks.add(element.get("font-family") or "")
-        css = [element.get("style") or ""]
-        if etree.QName(element).localname == "style":
-            css.append(element.text or "")
-        for text in css:
-            stacks.update(found[1] for pattern in (_FAMILY, _SHORTHAND) for found in pattern.finditer(text))
+        for text in (element.get("style") or "", css_of(element)):
+            if "font" in text:
+                stacks.update(found[1] for pattern in (_FAMILY, _SHORTHAND) for found in pattern.finditer(text))
     return {stack.strip() for stack in stacks} - {"", "inherit"}
+
+
+def css_of(element: etree._Element) -> str:
+    """The text of a stylesheet; empty for any other element."""
+    return (plain_name(element.tag) == "style" and element.text) or ""
 
 
 def is_known(stack: str, families: frozenset[str]) -> bool:
@@ -147,26 +151,34 @@ def is_known(stack: str, families: frozenset[str]) -> bool:
     return ALIASES.get(first, first) in GENERIC or first in families
 
 
-def complete_families(root: etree._Element, files: tuple[str, ...]) -> None:
-    """Let every list of families of a drawing end in one that is there, of the same kind of letter where we know it."""
+def resolve_families(root: etree._Element, files: tuple[str, ...]) -> None:
+    """Let every list of families of a drawing name fonts that are there, since resvg knows no generic families.
+
+    A generic family becomes the one that stands for it. A list without any that is there gets one at its end, of the
+    same kind of letter where we know it.
+    """
     families, _ = known_fonts(files)
 
-    def complete(stack: str) -> str:
-        names = [name.strip().strip("'\"").strip().lower() for name in stack.split(",")]
-        if any(name in GENERIC or name in families for name in names):
+    def resolve(stack: str) -> str:
+        names = [name.strip() for name in stack.split(",")]
+        plain = [name.strip("'\"").strip().lower() for name in names]
+        if plain in (["inherit"], ["initial"], ["unset"]):
             return stack
-        kinds = [kind for name in names if (kind := (ALIASES | KINDS).get(name))]
-        return f"{stack.rstrip()}, {kinds[0]}" if kinds else stack
+        resolved = [GENERIC.get(key, name) for key, name in zip(plain, names, strict=True)]
+        if not any(key in GENERIC or key in families for key in plain):
+            kinds = [kind for key in plain if (kind := (ALIASES | KINDS).get(key))]
+            resolved.append(GENERIC[kinds[0] if kinds else "serif"])
+        return ", ".join(resolved)
 
-    def complete_css(text: str) -> str:
+    def resolve_css(text: str) -> str:
         for pattern in (_FAMILY, _SHORTHAND):
-            text = pattern.sub(lambda found: found[0][: found.start(1) - found.start()] + complete(found[1]), text)
+            text = pattern.sub(lambda found: found[0][: found.start(1) - found.start()] + resolve(found[1]), text)
         return text
 
     for element in root.iter(etree.Element):
         if element.get("font-family"):
-            element.set("font-family", complete(element.get("font-family")))
+            element.set("font-family", resolve(element.get("font-family")))
         if "font" in (element.get("style") or ""):
-            element.set("style", complete_css(element.get("style")))
-        if etree.QName(element).localname == "style" and element.text:
-            element.text = complete_css(element.text)
+            element.set("style", resolve_css(element.get("style")))
+        if css_of(element):
+            element.text = resolve_css(element.text)

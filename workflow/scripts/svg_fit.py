@@ -2,8 +2,12 @@
 
 Points are arrays of two coordinates by points by columns; a column is a run of points from a start (not among them) to
 an end (the last of them). A curve is the coefficients of its polynomial, the highest first, each of two coordinates by
-one by columns. Control points are whole numbers, since outlines are on a grid. Sums run over the points one after the
-other, so that they are the same on any machine.
+one by columns. Sums run over the points one after the other, so that they are the same on any machine.
+
+Curves are fitted as in P. J. Schneider, An Algorithm for Automatically Fitting Digitized Curves, Graphics Gems (1990):
+control points by least squares for given shares along the curve, then for each point the share nearer to it by a step
+of Newton's method; both twice. Control points are whole numbers, since outlines are on a grid. What a fit returns has
+an entry a column; control points are two coordinates by columns.
 """
 
 from __future__ import annotations
@@ -27,7 +31,8 @@ class Runs:
         steps = np.concatenate([points[:, :1] - starts, points[:, 1:] - points[:, :-1]], axis=1)
         along = np.cumsum(np.sqrt(steps[0] * steps[0] + steps[1] * steps[1]), axis=0)
         along = np.concatenate([along / np.maximum(along[-1], TINY), np.zeros_like(along[:1])])
-        low, high = np.take_along_axis(along, first, 0), np.take_along_axis(along, last, 0)
+        columns = np.arange(along.shape[1])
+        low, high = along[first, columns], along[last, columns]
         self.starts, self.points, self.ends = starts, points, points[:, -1:]
         self.shares = low + shares * (high - low)
 
@@ -102,7 +107,10 @@ def near_quadratic(runs: Runs, control: Array, square: float) -> Array:
 
 
 def fit_arc(runs: Runs, square: float) -> tuple[Array, Array, Array, Array]:
-    """Whether a circle through start, middle and end is near all points; its radius, whether large, the sweep."""
+    """Whether a circle through start, middle and end is near all points; its radius, whether large, the sweep.
+
+    Its centre is where the perpendicular bisectors of the two chords from the start meet.
+    """
     points, (bx, by) = runs.points, (runs.ends - runs.starts)[:, 0]
     ax, ay = points[:, points.shape[1] // 2 - 1] - runs.starts[:, 0]
     cross = ax * by - ay * bx
@@ -139,7 +147,8 @@ def cubic(start: Array, first: Array, second: Array, end: Array) -> Curve:
 def points_of(curve: Curve, u: Array) -> Array:
     value = curve[0]
     for coefficient in curve[1:]:
-        value = value * u + coefficient
+        value = value * u
+        value += coefficient
     return value
 
 
@@ -149,15 +158,20 @@ def derivative(curve: Curve) -> Curve:
 
 
 def moved_nearer(curve: Curve, u: Array, points: Array) -> Array:
-    """Shares of a curve nearer to the points, by a step of Newton's method."""
+    """Shares of a curve nearer to the points, by a step of Newton's method.
+
+    Nearest is where `step`, the product of the way from the point and the slope, is 0; `rate` is its derivative.
+    """
     slopes = derivative(curve)
     away, slope, bend = points_of(curve, u) - points, points_of(slopes, u), points_of(derivative(slopes), u)
     step = away[0] * slope[0] + away[1] * slope[1]
-    rate = slope * slope + away * bend
+    rate = slope * slope
+    rate += away * bend
     rate = rate[0] + rate[1]
-    return np.minimum(np.maximum(u - step / np.where(rate > TINY, rate, np.inf), 0), 1)
+    moved = u - step / np.where(rate > TINY, rate, np.inf)
+    return np.minimum(np.maximum(moved, 0, out=moved), 1, out=moved)
 
 
 def are_near(curve: Curve, u: Array, points: Array, square: float) -> Array:
     away = points_of(curve, u) - points
-    return (away[0] ** 2 + away[1] ** 2 <= square).all(axis=0)
+    return (away[0] ** 2 + away[1] ** 2).max(axis=0) <= square

@@ -21,7 +21,9 @@ from svgelements import Matrix
 from svgelements.svgelements import PATTERN_FLOAT, SVGLexicalParser
 
 Segment = tuple[Any, ...]
-_NEXT_NUMBER = re.compile(rf"[\s,]*({PATTERN_FLOAT})")  # the lexer looks for what parts numbers, then for a number
+# The lexer looks for what parts numbers, then for a number. Atomic, so that no number is taken for two.
+_NEXT_NUMBER = re.compile(rf"[\s,]*({PATTERN_FLOAT})")
+_NEXT_POINT = re.compile(rf"[\s,]*((?>{PATTERN_FLOAT}))[\s,]*({PATTERN_FLOAT})")
 QUARTER = math.pi / 2
 MAX_BULGE = 1.5  # in units of the grid: how far the middle of an arc may move when its radii are rounded
 
@@ -62,6 +64,10 @@ class OutlineReader(SVGLexicalParser):
         return float(match[1])
 
     def _coord(self) -> complex | None:
+        match = _NEXT_POINT.match(self.pathd, self.pos)
+        if match:
+            self.pos = match.end()
+            return complex(float(match[1]), float(match[2]))
         x = self._number()
         if x is None:
             return None
@@ -226,8 +232,7 @@ def round_outline(outline: Outline) -> Outline:
     def rounded(sub: Subpath) -> Iterator[Segment]:
         exact, point, before = sub.start, on_grid(sub.start), False
         for segment in sub.segments:
-            end = on_grid(segment[-1])
-            parts = round_arc(exact, segment, point, end) if segment[0] == "A" else [segment]
+            parts = round_arc(exact, segment, point, on_grid(segment[-1])) if segment[0] == "A" else [segment]
             for part in parts:
                 if part[0] != "A":
                     part = (part[0], *map(on_grid, part[1:]))

@@ -10,14 +10,18 @@ import re
 
 from lxml import etree
 
-from drawing_guard import MAX_CHARS, Refused, check_size
+from drawing_guard import MAX_CHARS, Refused, check_size, parse_xml
 from path_records import convert_path_records, is_path_records
 
 SVG_NAMESPACE = "http://www.w3.org/2000/svg"
-XLINK_HREF = "{http://www.w3.org/1999/xlink}href"
+XLINK_NAMESPACE = "http://www.w3.org/1999/xlink"
+XLINK_HREF = f"{{{XLINK_NAMESPACE}}}href"
+NAMESPACES = {"svg": SVG_NAMESPACE, "xlink": XLINK_NAMESPACE}
 
 _DOCTYPE = re.compile(r"\s*(?:<!--.*?-->\s*)*<!DOCTYPE\s[^\[>]*(?:\[(.*?)\]\s*)?>", re.DOTALL)
 _ENTITY = re.compile(r"""<!ENTITY\s+([\w.:-]+)\s+["']([^"'<%]*)["']\s*>""")
+_PREFIX = re.compile(r"""<([A-Za-z_][\w.-]*):|\s([A-Za-z_][\w.-]*):[\w.-]+\s*=\s*["']""")
+_DECLARED_PREFIX = re.compile(r"\sxmlns:([\w.-]+)\s*=")
 
 
 class Unusable(Exception):
@@ -42,17 +46,18 @@ def parse_svg(text: str, repairs: set[str]) -> etree._Element:
     text = text.lstrip("\ufeff \t\r\n").replace("\0", "")
     text = re.sub(r"^<\?xml[^>]*\?>", "", text)  # it may declare an encoding that the text no longer has
     text = without_doctype(text, repairs)
-    root = parse_xml(text)
+    root = try_xml(text)
     if root is None:
-        mended = mend_text(text, repairs)
-        root = parse_xml(mended)
+        root = try_xml(mend_text(text, repairs))
     if root is None:
         raise Unusable("not XML")
     if etree.QName(root).localname != "svg":
         raise Unusable(f"the root element is {etree.QName(root).localname}, not svg")
     if etree.QName(root).namespace != SVG_NAMESPACE:
         repairs.add("repaired:namespace")
-        root = parse_xml(add_namespace(etree.tostring(root, encoding="unicode")))
+        root = try_xml(add_namespace(etree.tostring(root, encoding="unicode")))
+        if root is None:
+            raise Unusable("not XML once it has the namespace of SVG")
     check_caps(root)
     return root
 
@@ -81,23 +86,24 @@ def without_doctype(text: str, repairs: set[str]) -> str:
     return text
 
 
-def parse_xml(text: str) -> etree._Element | None:
-    parser = etree.XMLParser(
-        resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False, remove_comments=True, remove_pis=True
-    )
+def try_xml(text: str) -> etree._Element | None:
+    """The root of a text; None where it is not XML."""
     try:
-        return etree.fromstring(text.encode("utf-8", "surrogatepass"), parser)
-    except (etree.XMLSyntaxError, UnicodeDecodeError):
+        return parse_xml(text.encode("utf-8", "surrogatepass"))
+    except Refused:
         return None
 
 
 def mend_text(text: str, repairs: set[str]) -> str:
-    """A text that is not XML, with HTML entities resolved, or cut-off elements closed."""
+    """A text that is not XML, with HTML entities resolved, prefixes declared, cut-off elements closed."""
     mended = re.sub(r"&(?!amp;|lt;|gt;|quot;|apos;|#)(\w+);", lambda match: html.unescape(match[0]), text)
     mended = re.sub(r"&(?!\w+;|#)", "&amp;", mended)
     if mended != text:
         repairs.add("repaired:entities")
-    if parse_xml(mended) is None:
+    if prefixes := undeclared_prefixes(mended):
+        repairs.add("repaired:namespace")
+        mended = declare_prefixes(mended, prefixes)
+    if try_xml(mended) is None:
         whole = mended[: mended.rfind(">") + 1] if mended.rstrip()[-1:] != ">" else mended
         opened: list[str] = []
         for tag in re.finditer(r"<(/?)([A-Za-z][\w:.-]*)[^<>]*?(/?)>", whole):
@@ -106,10 +112,22 @@ def mend_text(text: str, repairs: set[str]) -> str:
             elif not tag[1] and not tag[3]:
                 opened.append(tag[2])
         closed = whole + "".join(f"</{name}>" for name in reversed(opened))
-        if opened and parse_xml(closed) is not None:
+        if opened and try_xml(closed) is not None:
             repairs.add("repaired:cut_off")
             return closed
     return mended
+
+
+def undeclared_prefixes(text: str) -> list[str]:
+    """The prefixes of elements and attributes that a text declares nowhere, such as the `xlink` of a copied piece."""
+    used = {prefix for found in _PREFIX.findall(text) for prefix in found if prefix}
+    return sorted(used - {"xml", "xmlns"} - set(_DECLARED_PREFIX.findall(text)))
+
+
+def declare_prefixes(text: str, prefixes: list[str]) -> str:
+    """The text with prefixes declared at its root; unknown ones are editor data, in namespaces of their own."""
+    declared = "".join(f' xmlns:{prefix}="{NAMESPACES.get(prefix, "urn:undeclared:" + prefix)}"' for prefix in prefixes)
+    return re.sub(r"<(?:[\w.-]+:)?svg\b", lambda start: start[0] + declared, text, count=1)
 
 
 def add_namespace(text: str) -> str:
@@ -126,5 +144,5 @@ def check_caps(root: etree._Element) -> None:
 
 def local_name(element: etree._Element) -> str:
     """Name of an SVG element, empty for one of another namespace (editor data)."""
-    name = etree.QName(element)
-    return name.localname if name.namespace == SVG_NAMESPACE else ""
+    namespace, _, name = element.tag.rpartition("}")
+    return name if namespace == "{" + SVG_NAMESPACE else ""

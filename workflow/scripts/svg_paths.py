@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Sequence
 
 from svg_outlines import Outline, Segment
 
@@ -83,10 +84,11 @@ class PathWriter:
                 self.point = sub.start
         return self.text
 
-    def number(self, value: float) -> str:
-        """A number of units of the grid in the fewest characters."""
-        if not self.precision:
-            return str(int(value))
+    def numbers(self, values: Iterable[float]) -> list[str]:
+        """Numbers of units of the grid, each in the fewest characters."""
+        return [str(int(value)) for value in values] if not self.precision else list(map(self._decimal, values))
+
+    def _decimal(self, value: float) -> str:
         text = f"{value / 10**self.precision + 0.0:.{self.precision}f}".rstrip("0").rstrip(".")
         return text.replace("0.", ".", 1) if text.startswith(("0.", "-0.")) else text
 
@@ -100,7 +102,7 @@ class PathWriter:
             self._write_line(end)
         elif kind == "A":
             _, radii, turn, large, sweep, _ = segment
-            head = [self.number(radii.real), self.number(radii.imag), str(turn), str(int(large)), str(int(sweep))]
+            head = [*self.numbers((radii.real, radii.imag)), str(turn), str(int(large)), str(int(sweep))]
             self._emit_shorter("A", end, head=head)
         else:
             self.control = segment[-2]
@@ -113,18 +115,17 @@ class PathWriter:
     def _write_line(self, end: complex) -> None:
         step = end - self.point
         if not step.imag and step.real:
-            self._emit_shortest("H", [self.number(end.real)], [self.number(step.real)])
+            self._emit_shortest("H", self.numbers((end.real,)), self.numbers((step.real,)))
         elif not step.real and step.imag:
-            self._emit_shortest("V", [self.number(end.imag)], [self.number(step.imag)])
+            self._emit_shortest("V", self.numbers((end.imag,)), self.numbers((step.imag,)))
         else:
             self._emit_shorter("L", end)
 
-    def _emit_shorter(self, command: str, *points: complex, head: list[str] | None = None) -> None:
-        number, point = self.number, self.point
-        absolute, relative = head or [], list(head or [])
-        absolute = [*absolute, *(number(value) for one in points for value in (one.real, one.imag))]
-        relative += [number(value) for one in points for value in (one.real - point.real, one.imag - point.imag)]
-        self._emit_shortest(command, absolute, relative)
+    def _emit_shorter(self, command: str, *points: complex, head: Sequence[str] = ()) -> None:
+        x, y = self.point.real, self.point.imag
+        absolute = self.numbers([value for point in points for value in (point.real, point.imag)])
+        relative = self.numbers([value for point in points for value in (point.real - x, point.imag - y)])
+        self._emit_shortest(command, [*head, *absolute], [*head, *relative])
 
     def _emit_shortest(self, command: str, absolute: list[str], relative: list[str]) -> None:
         long, short = self._text(command, absolute), self._text(command.lower(), relative)

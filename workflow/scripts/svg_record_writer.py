@@ -41,7 +41,7 @@ def record_colour(paint: str) -> str:
 
 def record_commands(outline: Outline, writer: PathWriter) -> Iterator[str]:
     def command(letter: str, *points: complex, head: tuple[float | str, ...] = ()) -> str:
-        numbers = [writer.number(value) for point in points for value in (point.real, point.imag)]
+        numbers = writer.numbers(value for point in points for value in (point.real, point.imag))
         return letter + ",".join([*map(str, head), *numbers])
 
     for sub in outline:
@@ -51,7 +51,7 @@ def record_commands(outline: Outline, writer: PathWriter) -> Iterator[str]:
             kind = segment[0]
             if kind == "A":
                 _, radii, turn, large, sweep, end = segment
-                axes = writer.number(radii.real), writer.number(radii.imag)
+                axes = writer.numbers((radii.real, radii.imag))
                 yield command("A", end, head=(*axes, turn, int(large), int(sweep)))
             elif kind == "Q":
                 yield command("C", *map(on_grid, elevated(point, segment[1], segment[2])))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 
 from lxml import etree
 from svgelements import Matrix
@@ -34,6 +35,7 @@ class BeyondCompact(Exception):
     """What the compact level cannot rewrite; the message names it."""
 
 
+@lru_cache(maxsize=4096)
 def parse_length(value: str | None) -> float | None:
     """A length in user units; None where it is missing, a percentage, or unusable."""
     match = _LENGTH.fullmatch(value or "")
@@ -51,6 +53,12 @@ def parse_transform(value: str | None) -> Matrix:
         return Matrix(value)
     except (ValueError, IndexError, TypeError):
         return Matrix()
+
+
+def matrix_within(element: etree._Element, matrix: Matrix) -> Matrix:
+    """The matrix of what is in an element that itself is under `matrix`."""
+    transform = element.get("transform")
+    return parse_transform(transform) * matrix if transform else matrix
 
 
 def elements_by_id(root: etree._Element) -> dict[str, etree._Element]:
@@ -203,7 +211,7 @@ def iterate_boxes(
 ) -> Iterator[tuple[float, float, float, float]]:
     """The box of each shape below an element."""
     name = local_name(element)
-    matrix = parse_transform(element.get("transform")) * matrix
+    matrix = matrix_within(element, matrix)
     if name in CONTAINERS:
         for child in element:
             yield from iterate_boxes(child, matrix, by_id, use_depth)

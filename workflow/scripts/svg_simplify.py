@@ -90,6 +90,8 @@ def replace_runs(chains: list[Chain], square: float) -> None:
         costs, fresh, segments = chain.costs(), chain.fresh, chain.segments
         last = len(segments) - 1
         for position, segment in enumerate(segments):
+            if True not in fresh[max(position - 2, 0) : position + 3]:
+                continue  # no run through it has anything new
             row, cost, start = len(table), costs[position], chain.start_of(position)
             table.append((start, segment))
             new = fresh[position]
@@ -178,47 +180,43 @@ def smooth_curves(chains: list[Chain], square: float) -> None:
 def fit_segments(runs: Runs, costs: np.ndarray, square: float) -> list[Segment | None]:
     """The cheapest segment near each run of points and cheaper than what is there, or None."""
     best: list[Segment | None] = [None] * len(costs)
-    ends = runs.ends[:, 0]
-    way = ends - runs.starts[:, 0]
+    way = (runs.ends - runs.starts)[:, 0]
+    ends = complexes(runs.ends[:, 0])
     near = svg_fit.near_line(runs, square) & (costs > np.where((way == 0).any(axis=0), CHEAPER["L"], COSTS["L"]))
-    for number in np.flatnonzero(near):
-        best[number] = ("L", complex(*ends[:, number]))
+    for place in np.flatnonzero(near).tolist():
+        best[place] = ("L", ends[place])
     left = np.flatnonzero(~near & (costs > COSTS["Q"]))
     if not len(left):
         return best
     runs = runs.chosen(left)
     near, control = svg_fit.fit_quadratic(runs, square)
-    for number in np.flatnonzero(near):
-        best[left[number]] = ("Q", complex(*control[:, number]), complex(*ends[:, left[number]]))
+    for place, one in zip(left[near].tolist(), complexes(control[:, near]), strict=True):
+        best[place] = ("Q", one, ends[place])
     rest = ~near & (costs[left] > COSTS["C"])
     if not rest.any():
         return best
     left, runs = left[rest], runs.chosen(rest)
     near, first, second = svg_fit.fit_cubic(runs, square)
-    for number in np.flatnonzero(near):
-        best[left[number]] = (
-            "C",
-            complex(*first[:, number]),
-            complex(*second[:, number]),
-            complex(*ends[:, left[number]]),
-        )
+    controls = complexes(first[:, near]), complexes(second[:, near])
+    for place, one, two in zip(left[near].tolist(), *controls, strict=True):
+        best[place] = ("C", one, two, ends[place])
     if near.all():
         return best
     left, runs = left[~near], runs.chosen(~near)
     near, radius, large, sweep = svg_fit.fit_arc(runs, square)
-    for number in np.flatnonzero(near):
-        size, flags = float(radius[number]), (bool(large[number]), bool(sweep[number]))
-        best[left[number]] = ("A", complex(size, size), 0, *flags, complex(*ends[:, left[number]]))
+    shapes = radius[near].tolist(), large[near].tolist(), sweep[near].tolist()
+    for place, size, *flags in zip(left[near].tolist(), *shapes, strict=True):
+        best[place] = ("A", complex(size, size), 0, *flags, ends[place])
     return best
 
 
 def sample(table: Table, rows: np.ndarray, kinds: np.ndarray) -> Runs:
     """Points of runs that begin at rows of the table and have a segment more than their kind says."""
     places, shares = rows + OFFSETS[:, kinds], SHARES[:, kinds]
-    cubics = np.array([as_cubic(start, segment) for start, segment in table])
-    corners = np.stack([cubics.real, cubics.imag])  # coordinates by rows by control points
-    curves = svg_fit.cubic(*np.moveaxis(corners, 2, 0))
-    points = svg_fit.points_of([coefficient[:, places] for coefficient in curves], shares)
+    cubics = np.array([point for start, segment in table for point in as_cubic(start, segment)]).reshape(-1, 4)
+    corners = np.array([cubics.real, cubics.imag])  # coordinates by rows by control points
+    curves = svg_fit.cubic(*corners.transpose(2, 0, 1))
+    points = svg_fit.points_of([coefficient.take(places, axis=1) for coefficient in curves], shares)
     for row, (start, segment) in enumerate(table):
         if segment[0] == "A":
             here = places == row
@@ -230,7 +228,12 @@ def sample(table: Table, rows: np.ndarray, kinds: np.ndarray) -> Runs:
 def coordinates(points: list[complex]) -> np.ndarray:
     """Complex numbers as an array of two rows."""
     numbers = np.array(points)
-    return np.stack([numbers.real, numbers.imag])
+    return np.array([numbers.real, numbers.imag])
+
+
+def complexes(points: np.ndarray) -> list[complex]:
+    """Columns of two coordinates as complex numbers."""
+    return np.ascontiguousarray(points.T).view(complex)[:, 0].tolist()
 
 
 def as_cubic(start: complex, segment: Segment) -> tuple[complex, complex, complex, complex]:

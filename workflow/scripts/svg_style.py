@@ -140,6 +140,7 @@ def parse_colour(text: str) -> RGBA | None:
     return colour if isinstance(colour, RGBA) else None
 
 
+@lru_cache(maxsize=4096)
 def shortest_colour(colour: RGBA) -> str:
     """The shortest text of an opaque colour: a plain name, #rgb or #rrggbb."""
     rgb = tuple(round(255 * min(max(channel, 0), 1)) for channel in colour[:3])
@@ -149,6 +150,7 @@ def shortest_colour(colour: RGBA) -> str:
     return f"#{text[0]}{text[2]}{text[4]}" if text[0::2] == text[1::2] else f"#{text}"
 
 
+@lru_cache(maxsize=4096)
 def parse_opacity(value: str) -> float:
     """An opacity between 0 and 1; 1 where it cannot be read."""
     match = _OPACITY.fullmatch(value or "")
@@ -156,6 +158,7 @@ def parse_opacity(value: str) -> float:
     return min(max(number, 0.0), 1.0)
 
 
+@lru_cache(maxsize=4096)
 def short_decimal(value: float, precision: int = 2) -> str:
     """A number without needless zeros: 1, .5, 2.25."""
     text = f"{value:.{precision}f}"

@@ -2,20 +2,23 @@
 
 `map_killable(function, items, limits, warm_up)` yields an `Outcome` for each item, in order. Items are drawn from their
 iterator as workers become free, so a stream of any length needs little memory. Each worker is a process with a memory
-limit of its own; the parent gives it one item at a time, kills it when the wall clock runs out, and replaces one that
-died. What a worker may do besides is the function's.
+limit of its own; the parent gives it an item, and one more that waits in the pipe, so that no worker waits for the
+parent. It kills a worker when the wall clock runs out for its item, and replaces one that died; what waited there goes
+to another. What a worker may do besides is the function's.
 """
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
+import pickle
 import resource
 import signal
 import time
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
-from typing import Any
+from typing import Any, NamedTuple
 
 
 @dataclass
@@ -26,14 +29,21 @@ class Outcome:
     reason: str = ""
 
 
+class Task(NamedTuple):
+    """An item as it goes through a pipe, and its number in the stream."""
+
+    number: int
+    data: bytes
+
+
 @dataclass
 class Worker:
-    """A process with its end of the pipe, and the item it works on."""
+    """A process with its end of the pipe, and its tasks: the one it works on, and perhaps one that waits."""
 
     process: multiprocessing.process.BaseProcess
     connection: Connection
     ready: bool = False
-    item: int | None = None
+    tasks: list[Task] = field(default_factory=list)
     deadline: float = 0.0
 
 
@@ -49,6 +59,8 @@ class Limits:
 SECONDS_TO_START = 120
 # Finished outcomes wait for a slow item before them; so many items of each worker, then the stream waits as well.
 WINDOW = 32
+# Bytes of a task that may wait in a pipe. It must fit in: a parent that has to wait for a worker cannot watch it.
+LARGEST_WAITING = 32_768
 
 
 def map_killable(
@@ -60,19 +72,15 @@ def map_killable(
     `warm_up`, an item whose processing loads everything, before its limits count.
     """
     pool = Pool(function, limits, warm_up)
-    stream = enumerate(items)
+    tasks = (Task(number, pickle.dumps(item)) for number, item in enumerate(items))
     outcomes: dict[int, Outcome] = {}
     expected, given = 0, 0
-    exhausted = False
     try:
-        while not exhausted or expected < given:
-            while not exhausted and given - expected < WINDOW * limits.workers and pool.has_room():
-                entry = next(stream, None)
-                if entry is None:
-                    exhausted = True
-                else:
-                    pool.give(*entry)
-                    given += 1
+        task = next(tasks, None)
+        while task or expected < given:
+            while task and given - expected < WINDOW * limits.workers and pool.offer(task):
+                given += 1
+                task = next(tasks, None)
             if expected < given:
                 outcomes |= pool.collect()
             while expected in outcomes:
@@ -90,10 +98,6 @@ class Pool:
         self.function, self.limits, self.warm_up = function, limits, warm_up
         self.team: list[Worker] = []
 
-    def has_room(self) -> bool:
-        """Whether a worker is free, or one may be started."""
-        return len(self.team) < self.limits.workers or any(worker.item is None for worker in self.team)
-
     def start(self) -> Worker:
         ours, theirs = self.context.Pipe()
         arguments = (self.function, self.warm_up, theirs, self.limits.memory_mb)
@@ -102,14 +106,29 @@ class Pool:
         theirs.close()
         return Worker(process, ours)
 
-    def give(self, number: int, item: Any) -> None:
-        """Give an item to a free worker; another one is started while the team is not complete."""
-        worker = next((worker for worker in self.team if worker.item is None), None)
+    def offer(self, task: Task) -> bool:
+        """Give a task to a worker that has room for it; False where none has."""
+        worker = self._worker_with_room(task)
         if worker is None:
-            worker = self.start()
-            self.team.append(worker)
-        worker.item, worker.deadline = number, time.monotonic() + self._seconds_allowed(worker)
-        worker.connection.send(item)
+            return False
+        if not worker.tasks:
+            worker.deadline = time.monotonic() + self._seconds_allowed(worker)
+        worker.tasks.append(task)
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # it has just died: collect finds out
+            worker.connection.send_bytes(task.data)
+        return True
+
+    def _worker_with_room(self, task: Task) -> Worker | None:
+        """A free worker; another one while the team is not complete; else one with room for a task that waits."""
+        free = next((worker for worker in self.team if not worker.tasks), None)
+        if free:
+            return free
+        if len(self.team) < self.limits.workers:
+            self.team.append(self.start())
+            return self.team[-1]
+        if len(task.data) > LARGEST_WAITING:
+            return None
+        return next((worker for worker in self.team if len(worker.tasks) == 1), None)
 
     def _seconds_allowed(self, worker: Worker) -> float:
         """The time for an item; a worker that has just started has more for its imports first."""
@@ -117,7 +136,7 @@ class Pool:
 
     def collect(self) -> dict[int, Outcome]:
         """Outcomes that are there; waits for the next message or deadline. Workers that died leave the team."""
-        busy = [worker for worker in self.team if worker.item is not None]
+        busy = [worker for worker in self.team if worker.tasks]
         next_deadline = min(worker.deadline for worker in busy)
         heard = set(wait([worker.connection for worker in busy], max(0.0, next_deadline - time.monotonic())))
         outcomes: dict[int, Outcome] = {}
@@ -131,9 +150,13 @@ class Pool:
                 continue
             if not worker.ready:
                 self._welcome(worker, message)
-            elif worker.item is not None:
-                outcomes[worker.item] = message
-                worker.item = None
+                continue
+            outcomes[worker.tasks.pop(0).number] = message
+            if worker in self.team:
+                worker.deadline = time.monotonic() + self.limits.seconds
+                continue
+            for task in worker.tasks:  # it waited in the pipe of a worker that is no more: the team has room again
+                self.offer(task)
         return outcomes
 
     def _welcome(self, worker: Worker, message: Outcome) -> None:
@@ -175,11 +198,11 @@ def serve(function: Callable[[Any], Any], warm_up: Any, connection: Connection, 
     connection.send(Outcome())  # ready
     while True:
         try:
-            item = connection.recv()
+            data = connection.recv_bytes()
         except EOFError:
             return  # the parent is gone
         try:
-            outcome = Outcome(value=function(item))
+            outcome = Outcome(value=function(pickle.loads(data)))
         except MemoryError:
             outcome = Outcome(reason=f"needed more than {memory_limit_mb} MiB of memory")
         except BaseException as error:  # also a panic in Rust: its own record's reason, told and counted
