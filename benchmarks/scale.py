@@ -6,7 +6,8 @@ Generated drawings of the size of icons, as JSON lines, go through `preprocess_s
 for each size. Measured are seconds and the peak memory of the largest process of each command. The last line is JSON:
 
 * `memory_growth`: peak memory at the largest size over that at the smallest, the larger of the two commands;
-* `time_growth`: seconds a drawing at the largest size over those at the smallest, the larger of the two commands;
+* `time_growth`, `cpu_time_growth`: seconds a drawing (of the clock, of the processors) at the largest size over those at
+  the smallest, the larger of the two commands;
 * `peak_mb`: the largest process of all.
 """
 
@@ -16,6 +17,7 @@ import argparse
 import json
 import os
 import random
+import resource
 import subprocess
 import sys
 import tempfile
@@ -44,6 +46,7 @@ class Cost:
     command: str
     n_drawings: int
     seconds: float
+    cpu_seconds: float  # of all processes; other work on the machine stretches the seconds more than these
     peak_mb: float
 
 
@@ -73,7 +76,7 @@ def draw_shapes(generator: random.Random) -> str:
 
 def measure(name: str, n_drawings: int, arguments: list[object]) -> Cost:
     """Run a script as a command and watch the memory of its processes."""
-    start = time.perf_counter()
+    start, cpu_start = time.perf_counter(), cpu_seconds_of_children()
     command = [sys.executable, str(SCRIPTS / f"{name}.py"), *map(str, arguments)]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
     peaks = [0.0]
@@ -83,9 +86,15 @@ def measure(name: str, n_drawings: int, arguments: list[object]) -> Cost:
     watcher.join()
     if process.returncode:
         sys.exit(f"{name} failed:\n{errors[-2000:]}")
-    cost = Cost(name, n_drawings, time.perf_counter() - start, max(peaks))
+    cost = Cost(name, n_drawings, time.perf_counter() - start, cpu_seconds_of_children() - cpu_start, max(peaks))
     say("scale", f"{name}, {n_drawings} drawings: {cost.seconds:.1f} s, peak {cost.peak_mb:.0f} MB")
     return cost
+
+
+def cpu_seconds_of_children() -> float:
+    """Seconds of the processors that ended processes of ours took, theirs included."""
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
 
 
 def watch_memory(pid: int, peaks: list[float]) -> None:
@@ -126,15 +135,20 @@ def main(*, sizes: list[int], workers: int, output: Path | None) -> None:
     for size in sizes:
         with tempfile.TemporaryDirectory(prefix="scale-") as folder:
             costs += measure_size(Path(folder), size, workers)
-    print("| command | drawings | seconds | drawings/s | peak MB of a process |\n|---|---|---|---|---|")
+    print(
+        "| command | drawings | seconds | drawings/s | CPU seconds | peak MB of a process |\n|---|---|---|---|---|---|"
+    )
     for cost in costs:
         rate = cost.n_drawings / cost.seconds
-        print(f"| {cost.command} | {cost.n_drawings} | {cost.seconds:.1f} | {rate:.0f} | {cost.peak_mb:.0f} |")
+        print(
+            f"| {cost.command} | {cost.n_drawings} | {cost.seconds:.1f} | {rate:.0f} | {cost.cpu_seconds:.0f} | {cost.peak_mb:.0f} |"
+        )
     results = {
         "n_drawings": sizes,
         "workers": workers,
         "memory_growth": growth(costs, "peak_mb", per_drawing=False),
         "time_growth": growth(costs, "seconds", per_drawing=True),
+        "cpu_time_growth": growth(costs, "cpu_seconds", per_drawing=True),
         "peak_mb": round(max(cost.peak_mb for cost in costs)),
     }
     if output:
