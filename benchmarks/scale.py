@@ -6,8 +6,8 @@ Generated drawings of the size of icons, as JSON lines, go through `preprocess_s
 for each size. Measured are seconds and the peak memory of the largest process of each command. The last line is JSON:
 
 * `memory_growth`: peak memory at the largest size over that at the smallest, the larger of the two commands;
-* `time_growth`, `cpu_time_growth`: seconds a drawing (of the clock, of the processors) at the largest size over those at
-  the smallest, the larger of the two commands;
+* `time_growth`, `cpu_time_growth`: seconds a drawing (of the clock, of the processors) at the largest size over those
+  at the smallest, the larger of the two commands;
 * `peak_mb`: the largest process of all.
 """
 
@@ -136,13 +136,11 @@ def main(*, sizes: list[int], workers: int, output: Path | None) -> None:
         with tempfile.TemporaryDirectory(prefix="scale-") as folder:
             costs += measure_size(Path(folder), size, workers)
     print(
-        "| command | drawings | seconds | drawings/s | CPU seconds | peak MB of a process |\n|---|---|---|---|---|---|"
+        "| command | drawings | seconds | CPU seconds | drawings/s | peak MB of a process |\n|---|---|---|---|---|---|"
     )
     for cost in costs:
-        rate = cost.n_drawings / cost.seconds
-        print(
-            f"| {cost.command} | {cost.n_drawings} | {cost.seconds:.1f} | {rate:.0f} | {cost.cpu_seconds:.0f} | {cost.peak_mb:.0f} |"
-        )
+        times = f"{cost.seconds:.1f} | {cost.cpu_seconds:.0f} | {cost.n_drawings / cost.seconds:.0f}"
+        print(f"| {cost.command} | {cost.n_drawings} | {times} | {cost.peak_mb:.0f} |")
     results = {
         "n_drawings": sizes,
         "workers": workers,
