@@ -406,10 +406,11 @@ def refuse_second_copies():
     copies = second_copies(live_jobs(run_ids), outputs)
     if copies:
         raise WorkflowError(second_copy_message(copies))
-    if workflow.scheduler._executor.__class__.__module__ == "snakemake_executor_plugin_slurm":
+    executor = workflow.scheduler._executor  # nothing public tells the run id
+    if type(executor).__module__ == "snakemake_executor_plugin_slurm":
         record.parent.mkdir(parents=True, exist_ok=True)
         with record.open("a") as file:
-            print(workflow.scheduler._executor.run_uuid, file=file)
+            print(executor.run_uuid, file=file)
 
 
 def announce_models():
