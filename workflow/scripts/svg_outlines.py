@@ -236,8 +236,9 @@ def round_outline(outline: Outline) -> Outline:
             for part in parts:
                 if part[0] != "A":
                     part = (part[0], *map(on_grid, part[1:]))
-                # Nothing is drawn; but right after a move a line is a dot that a round cap makes visible.
-                if not before if part[0] == "L" and part[1] == point else any(value != point for value in part[1:]):
+                draws = any(value != point for value in part[1:])
+                # Right after a move a line to the same place is a dot that a round cap makes visible.
+                if draws or (part[0] == "L" and not before):
                     yield part
                     before = True
                 point = part[-1]
