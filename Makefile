@@ -38,8 +38,7 @@ bench: install
 install: .venv/installed
 
 .venv/installed: requirements.lock requirements-demo.lock
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed, this is " + sys.version.split()[0])'
-	@$(PYTHON) -c 'import platform, sys; name, version = platform.libc_ver(); old = name == "glibc" and tuple(map(int, version.split("."))) < (2, 34); sys.exit(old and f"The packages need glibc 2.34 or newer (RHEL 9, Debian 12, Ubuntu 22.04), this is {version}: use the container of envs/Containerfile")'
+	@$(PYTHON) envs/check_machine.py
 	@$(PYTHON) -m venv .venv
 	@echo "Installing the locked packages (several GB; a few minutes) ..."
 	@$(BIN)/pip install --quiet --disable-pip-version-check -r requirements.lock

@@ -35,7 +35,7 @@ from train import SHAPES, write_random_llama  # noqa: E402
 
 from clip_model import CONFIG, WEIGHTS, load_clip  # noqa: E402
 from command import InputError, run_command, say  # noqa: E402
-from records import read_json, write_json  # noqa: E402
+from records import read_json, read_json_lines, write_json  # noqa: E402
 
 PROMPT = {"instruction": "Write a caption for this SVG drawing.", "max_tokens": 4096}
 
@@ -72,10 +72,6 @@ def main(
 def run_script(name: str, *options: Any) -> None:
     say("benchmark", name)
     subprocess.run([sys.executable, SCRIPTS / f"{name}.py", *map(str, options)], check=True)
-
-
-def read_json_lines(path: Path) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
 
 
 def measure_training(base: Path, data: Path, quantisation: str, n_steps: int, output: Path) -> dict[str, float]:

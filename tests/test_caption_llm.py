@@ -297,7 +297,8 @@ def test_an_adapter_of_another_base_is_refused(base, samples, tmp_path):
 @pytest.mark.parametrize("given", ["", "-1"])
 def test_without_a_gpu_captions_are_made_on_the_cpu(base, samples, tmp_path, monkeypatch, given):
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", given)
-    assert caption(base, samples, tmp_path / "a")
+    captions = caption(base, samples, tmp_path / "a")
+    assert [record.id for record in captions] == [sample.id for sample in read_samples(samples)]
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")

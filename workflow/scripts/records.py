@@ -245,6 +245,18 @@ def read_json(path: Path | str) -> Any:
             raise InputError(f"{path} is not JSON ({error})") from error
 
 
+def read_json_lines(path: Path) -> list[dict[str, Any]]:
+    """Read JSON lines. Raises InputError that names the line of a broken one."""
+    with open_text(path) as file:
+        records = []
+        for number, line in enumerate(file, start=1):
+            try:
+                records.append(json.loads(line))
+            except json.JSONDecodeError as error:
+                raise InputError(f"{path}, line {number}: not JSON ({error})") from error
+    return records
+
+
 def open_text(path: Path | str):
     """Open a UTF-8 text file for reading; a missing one is an InputError."""
     try:

@@ -19,7 +19,17 @@ from caption_health import read_health
 from command import InputError
 from gpu_use import GpuUse, read_gpu_use
 from metrics import load_metric
-from records import Caption, Image, Sample, open_text, read_captions, read_images, read_json, read_samples
+from records import (
+    Caption,
+    Image,
+    Sample,
+    open_text,
+    read_captions,
+    read_images,
+    read_json,
+    read_json_lines,
+    read_samples,
+)
 from report_comparison import Comparison, read_comparison
 from scores import read_scores
 
@@ -249,18 +259,6 @@ def read_answers(path: Path, source: str) -> list[Answer]:
             return [Answer(source, row["id"], row["words"]) for row in csv.DictReader(file)]
         except KeyError as error:
             raise InputError(f"{path} is not a list of answers in drawings: it lacks {error}; remake it") from error
-
-
-def read_json_lines(path: Path) -> list[dict[str, Any]]:
-    """Read JSON lines. Raises InputError that names the line of a broken one."""
-    with open_text(path) as file:
-        records = []
-        for number, line in enumerate(file, start=1):
-            try:
-                records.append(json.loads(line))
-            except json.JSONDecodeError as error:
-                raise InputError(f"{path}, line {number}: not JSON ({error})") from error
-    return records
 
 
 def read_figure(path: Path) -> Figure:

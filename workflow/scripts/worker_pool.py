@@ -156,7 +156,8 @@ class Pool:
                 worker.deadline = time.monotonic() + self.limits.seconds
                 continue
             for task in worker.tasks:  # it waited in the pipe of a worker that is no more: the team has room again
-                self.offer(task)
+                has_room = self.offer(task)
+                assert has_room, "an item would be lost"
         return outcomes
 
     def _welcome(self, worker: Worker, message: Outcome) -> None:
