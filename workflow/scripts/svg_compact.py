@@ -146,8 +146,9 @@ class Compactor:
             own |= self.stylesheet.declarations_of(self.wrappers[element])
         if "style" in element.attrib:
             own |= read_style(element.get("style") or "")
-        own = {name: value for name, value in own.items() if value != "inherit"}
-        return {**{name: inherited[name] for name in INHERITED}, **OWN, **own}
+        if "inherit" in own.values():
+            own = {name: value for name, value in own.items() if value != "inherit"}
+        return {**inherited, **OWN, **own}
 
     def _style_of_stop(self, stop: etree._Element) -> Style:
         return self._cascade(stop, dict(INHERITED))

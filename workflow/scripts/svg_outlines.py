@@ -13,7 +13,7 @@ from __future__ import annotations
 import cmath
 import math
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,8 +21,10 @@ from svgelements import Matrix
 from svgelements.svgelements import PATTERN_FLOAT, SVGLexicalParser
 
 Segment = tuple[Any, ...]
+Ellipse = tuple[complex, complex, complex, float, float]
 # The lexer looks for what parts numbers, then for a number. Atomic, so that no number is taken for two.
 _NEXT_NUMBER = re.compile(rf"[\s,]*({PATTERN_FLOAT})")
+_NEXT_IS_NUMBER = re.compile(r"[\s,]*[+-]?\.?\d")
 _NEXT_POINT = re.compile(rf"[\s,]*((?>{PATTERN_FLOAT}))[\s,]*({PATTERN_FLOAT})")
 QUARTER = math.pi / 2
 MAX_BULGE = 1.5  # in units of the grid: how far the middle of an arc may move when its radii are rounded
@@ -180,7 +182,7 @@ def transform_arc(arc: Segment, matrix: Matrix, end: complex) -> Segment:
     return ("A", radii, (turn - 90 if upright else turn) % 180, large, sweep != flipped, end)
 
 
-def ellipse_of(start: complex, arc: Segment) -> tuple[complex, complex, complex, float, float]:
+def ellipse_of(start: complex, arc: Segment) -> Ellipse:
     """The centre of an arc, its half axes as vectors, the angle of its start and its sweep (SVG 2, appendix B.2.4)."""
     _, radii, turn, large, sweep, end = arc
     unit = cmath.exp(1j * math.radians(turn))
@@ -203,11 +205,11 @@ def ellipse_of(start: complex, arc: Segment) -> tuple[complex, complex, complex,
     return middle, rx * unit, ry * 1j * unit, first, swept
 
 
-def arc_points(start: complex, arc: Segment, shares: Sequence[float]) -> list[complex]:
-    """Points of an arc at shares of its sweep."""
-    middle, along, across, first, swept = ellipse_of(start, arc)
-    angles = [first + swept * share for share in shares]
-    return [middle + along * math.cos(angle) + across * math.sin(angle) for angle in angles]
+def point_on(ellipse: Ellipse, share: float) -> complex:
+    """The point of an arc at a share of its sweep."""
+    middle, along, across, first, swept = ellipse
+    angle = first + swept * share
+    return middle + along * math.cos(angle) + across * math.sin(angle)
 
 
 def arc_as_cubics(start: complex, arc: Segment) -> list[Segment]:
@@ -236,7 +238,7 @@ def round_outline(outline: Outline) -> Outline:
             for part in parts:
                 if part[0] != "A":
                     part = (part[0], *map(on_grid, part[1:]))
-                draws = any(value != point for value in part[1:])
+                draws = part.count(point) < len(part) - 1
                 # Right after a move a line to the same place is a dot that a round cap makes visible.
                 if draws or (part[0] == "L" and not before):
                     yield part
@@ -256,7 +258,7 @@ def round_arc(exact: complex, arc: Segment, start: complex, end: complex) -> lis
     _, radii, turn, large, sweep, _ = arc
     if start == end:  # next to nothing of an ellipse, or next to all of it
         return arc_as_cubics(exact, arc) if large else []
-    wanted = arc_points(exact, arc, (0.5,))[0]
+    wanted = point_on(ellipse_of(exact, arc), 0.5)
     if min(radii.real, radii.imag) < 0.5:
         return [("L", end)]
     half_chord = abs(end - start) / 2
@@ -267,7 +269,7 @@ def round_arc(exact: complex, arc: Segment, start: complex, end: complex) -> lis
         # A half circle: radii up to its own are drawn alike.
         half = is_circle and half_chord >= size.real - 1e-9
         one = ("A", size, 0 if is_circle else round(turn) % 180, large and not half, sweep, end)
-        bulge = abs(arc_points(start, one, (0.5,))[0] - wanted)
+        bulge = abs(point_on(ellipse_of(start, one), 0.5) - wanted)
         candidates.append((bulge, one))
         if bulge < 0.5:
             break

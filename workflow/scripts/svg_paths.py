@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
 
 from svg_outlines import Outline, Segment
 
 _DOUBLED_D = re.compile(r'^\s*d\s*=\s*["\']?')
-_LAST_COMMAND = re.compile(r"([MmLlHhVvCcSsQqTtAaZz])([^MmLlHhVvCcSsQqTtAaZz]*)\Z")
+_LAST_COMMAND = re.compile(r".*([MmLlHhVvCcSsQqTtAaZz])", re.DOTALL)
 # Possessive, so that no number is taken for two.
 _NUMBER = r"[+-]?(?:\d++\.?+\d*+|\.\d++)(?:[eE][+-]?\d++)?+"
 _FLAG = "[01]"
+_WHOLE_NUMBERS = [" ".join(["%d"] * n) for n in range(7)]
 
 
 def _arguments(*kinds: str) -> re.Pattern[str]:
@@ -44,17 +44,17 @@ def repair_path_data(d: str) -> tuple[str, list[str]]:
 
 def drop_cut_end(d: str) -> str:
     """Path data up to the last set of numbers that is complete for its command."""
-    last = next(_LAST_COMMAND.finditer(d), None)
+    last = _LAST_COMMAND.match(d)
     if last is None:
         return d
-    letter, rest = last[1].lower(), last[2]
+    letter, rest = last[1].lower(), d[last.end() :]
     if letter == "z":
         return d if not rest.strip(" \t\r\n,") else d[: last.end(1)]
     whole = _ARGUMENTS[letter].match(rest)
     end = whole.end() if whole else 0
     if not rest[end:].strip(" \t\r\n,") and end:
         return d
-    return d[: last.start(2) + end] if end else drop_cut_end(d[: last.start(1)].rstrip())
+    return d[: last.end() + end] if end else drop_cut_end(d[: last.start(1)].rstrip())
 
 
 class PathWriter:
@@ -80,13 +80,15 @@ class PathWriter:
                 self._write_segment(segment)
                 self.point = segment[-1]
             if sub.closed:
-                self._emit("z", [])
+                self._append("z", "z")
                 self.point = sub.start
         return self.text
 
-    def numbers(self, values: Iterable[float]) -> list[str]:
-        """Numbers of units of the grid, each in the fewest characters."""
-        return [str(int(value)) for value in values] if not self.precision else list(map(self._decimal, values))
+    def numbers(self, values: list[float]) -> str:
+        """Numbers of units of the grid, each in the fewest characters, with spaces between them."""
+        if self.precision:
+            return " ".join(map(self._decimal, values))
+        return _WHOLE_NUMBERS[len(values)] % tuple(values)
 
     def _decimal(self, value: float) -> str:
         text = f"{value / 10**self.precision + 0.0:.{self.precision}f}".rstrip("0").rstrip(".")
@@ -102,7 +104,7 @@ class PathWriter:
             self._write_line(end)
         elif kind == "A":
             _, radii, turn, large, sweep, _ = segment
-            head = [*self.numbers((radii.real, radii.imag)), str(turn), str(int(large)), str(int(sweep))]
+            head = f"{self.numbers([radii.real, radii.imag])} {turn} {large:d} {sweep:d} "
             self._emit_shorter("A", end, head=head)
         else:
             self.control = segment[-2]
@@ -115,37 +117,35 @@ class PathWriter:
     def _write_line(self, end: complex) -> None:
         step = end - self.point
         if not step.imag and step.real:
-            self._emit_shortest("H", self.numbers((end.real,)), self.numbers((step.real,)))
+            self._emit_shortest("H", self.numbers([end.real]), self.numbers([step.real]))
         elif not step.real and step.imag:
-            self._emit_shortest("V", self.numbers((end.imag,)), self.numbers((step.imag,)))
+            self._emit_shortest("V", self.numbers([end.imag]), self.numbers([step.imag]))
         else:
             self._emit_shorter("L", end)
 
-    def _emit_shorter(self, command: str, *points: complex, head: Sequence[str] = ()) -> None:
-        x, y = self.point.real, self.point.imag
-        absolute = self.numbers([value for point in points for value in (point.real, point.imag)])
-        relative = self.numbers([value for point in points for value in (point.real - x, point.imag - y)])
-        self._emit_shortest(command, [*head, *absolute], [*head, *relative])
+    def _emit_shorter(self, command: str, *points: complex, head: str = "") -> None:
+        point = self.point
+        absolute = self.numbers([value for one in points for value in (one.real, one.imag)])
+        steps = [one - point for one in points]
+        relative = self.numbers([value for step in steps for value in (step.real, step.imag)])
+        self._emit_shortest(command, head + absolute, head + relative)
 
-    def _emit_shortest(self, command: str, absolute: list[str], relative: list[str]) -> None:
+    def _emit_shortest(self, command: str, absolute: str, relative: str) -> None:
         long, short = self._text(command, absolute), self._text(command.lower(), relative)
-        self.n_commands += 1
         if not self.text or len(long) < len(short):
-            self.text += long
-            self.command = command
+            self._append(command, long)
         else:
-            self.text += short
-            self.command = command.lower()
+            self._append(command.lower(), short)
 
-    def _text(self, command: str, numbers: list[str]) -> str:
+    def _text(self, command: str, numbers: str) -> str:
         # After a move, bare pairs are lines: the letter may go only where the command repeats.
         implied = command == self.command and command not in "MmZz"
-        text = " ".join(numbers).replace(" -", "-")
+        text = numbers.replace(" -", "-")
         if not implied:
             return command + text
         return text if text.startswith("-") else f" {text}"
 
-    def _emit(self, command: str, numbers: list[str]) -> None:
-        self.text += self._text(command, numbers)
+    def _append(self, command: str, text: str) -> None:
+        self.text += text
         self.command = command
         self.n_commands += 1

@@ -40,9 +40,9 @@ def record_colour(paint: str) -> str:
 
 
 def record_commands(outline: Outline, writer: PathWriter) -> Iterator[str]:
-    def command(letter: str, *points: complex, head: tuple[float | str, ...] = ()) -> str:
-        numbers = writer.numbers(value for point in points for value in (point.real, point.imag))
-        return letter + ",".join([*map(str, head), *numbers])
+    def command(letter: str, *points: complex, head: str = "") -> str:
+        numbers = writer.numbers([value for point in points for value in (point.real, point.imag)])
+        return letter + (head + numbers).replace(" ", ",")
 
     for sub in outline:
         yield command("M", sub.start)
@@ -51,8 +51,8 @@ def record_commands(outline: Outline, writer: PathWriter) -> Iterator[str]:
             kind = segment[0]
             if kind == "A":
                 _, radii, turn, large, sweep, end = segment
-                axes = writer.numbers((radii.real, radii.imag))
-                yield command("A", end, head=(*axes, turn, int(large), int(sweep)))
+                axes = writer.numbers([radii.real, radii.imag])
+                yield command("A", end, head=f"{axes} {turn} {large:d} {sweep:d} ")
             elif kind == "Q":
                 yield command("C", *map(on_grid, elevated(point, segment[1], segment[2])))
             else:

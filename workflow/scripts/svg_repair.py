@@ -27,8 +27,8 @@ def repair_drawing(root: etree._Element, repairs: set[str]) -> None:
     for element in root.iter(etree.Element):
         for name in COLOURS:
             value = element.get(name)
-            if value is not None:
-                element.set(name, mended_colour(value, repairs))
+            if value is not None and (colour := mended_colour(value, repairs)) != value:
+                element.set(name, colour)
         style = element.get("style")
         if style:
             element.set("style", mended_style(style, repairs))
@@ -36,7 +36,8 @@ def repair_drawing(root: etree._Element, repairs: set[str]) -> None:
         if d:
             mended, names = repair_path_data(d)
             repairs.update(f"repaired:{name}" for name in names)
-            element.set("d", mended)
+            if mended != d:
+                element.set("d", mended)
         if element.tag == f"{{{SVG_NAMESPACE}}}style" and element.text:
             element.text = mended_style(element.text, repairs)
     repair_view(root, repairs)

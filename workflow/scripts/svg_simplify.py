@@ -11,7 +11,7 @@ import numpy as np
 
 import svg_fit
 from svg_fit import Runs
-from svg_outlines import Outline, Segment, Subpath, arc_points, elevated
+from svg_outlines import Outline, Segment, Subpath, ellipse_of, point_on
 
 MAX_ROUNDS = 40
 SMALL = 3  # units of the grid: what is worth trying to smooth
@@ -23,6 +23,7 @@ SHARES = np.array([[k / 8 for k in range(1, 9)], [0.25, 0.5, 0.75, 1] * 2, [1 / 
 # The points at which the segment of a point begins and ends; 8 is the start of the run.
 FIRST = np.array([[8] * 8, [8] * 4 + [3] * 4, [8] * 3 + [2] * 3 + [5] * 2]).T
 LAST = np.array([[7] * 8, [3] * 4 + [7] * 4, [2] * 3 + [5] * 3 + [7] * 2]).T
+DEGREES = {"L": 1, "Q": 2, "C": 3, "A": 1}  # of an arc that of the line between its ends
 Table = list[tuple[complex, Segment]]  # segments with their starts
 
 
@@ -89,12 +90,13 @@ def replace_runs(chains: list[Chain], square: float) -> None:
     for chain in chains:
         costs, fresh, segments = chain.costs(), chain.fresh, chain.segments
         last = len(segments) - 1
+        end = chain.first
         for position, segment in enumerate(segments):
+            start, end = end, segment[-1]
             if True not in fresh[max(position - 2, 0) : position + 3]:
                 continue  # no run through it has anything new
-            row, cost, start = len(table), costs[position], chain.start_of(position)
+            row, cost, new = len(table), costs[position], fresh[position]
             table.append((start, segment))
-            new = fresh[position]
             if position < last:
                 following = segments[position + 1]
                 if (new or fresh[position + 1]) and may_join(start, segment, following):
@@ -147,42 +149,56 @@ def smooth_curves(chains: list[Chain], square: float) -> None:
     """Let curves go on from the curve before them, which saves a control, where they nearly do."""
     table: Table = []
     runs: list[tuple[Chain, int]] = []
+    firsts: list[complex] = []
     for chain in chains:
         for position, segment in enumerate(chain.segments):
             goes_on = segment[0] == "C" or (
                 segment[0] == "Q" and position > 0 and chain.segments[position - 1][0] == "Q"
             )
-            if goes_on and not chain.smoothed[position] and segment[1] != chain.mirrored(position):
-                runs.append((chain, position))
-                table.append((chain.start_of(position), segment))
+            if goes_on and not chain.smoothed[position]:
+                first = chain.mirrored(position)
+                if segment[1] != first:
+                    runs.append((chain, position))
+                    table.append((chain.start_of(position), segment))
+                    firsts.append(first)
         chain.smoothed = [True] * len(chain.segments)
     if not runs:
         return
     sampled = sample(table, np.arange(len(runs)), np.zeros(len(runs), dtype=int))
-    firsts = coordinates([chain.mirrored(position) for chain, position in runs])[:, None]
-    cubic, seconds = svg_fit.fit_second_control(sampled, firsts, square)
-    quadratic = svg_fit.near_quadratic(sampled, firsts, square)
+    fits = fit_going_on(sampled, [segment for _, segment in table], firsts, square)
     changed: tuple[Chain, int] | None = None
-    for number, (chain, position) in enumerate(runs):
+    for (chain, position), fit in zip(runs, fits, strict=True):
         if changed == (chain, position - 1):
             chain.smoothed[position] = False  # where it goes on from has just moved
-            continue
-        segment = chain.segments[position]
-        first = chain.mirrored(position)
-        if segment[0] == "C" and cubic[number]:
-            chain.replace(position, 1, ("C", first, complex(*seconds[:, number]), segment[-1]))
+        elif fit is not None:
+            chain.replace(position, 1, fit)
             changed = (chain, position)
-        elif segment[0] == "Q" and quadratic[number]:
-            chain.replace(position, 1, ("Q", first, segment[-1]))
-            changed = (chain, position)
+
+
+def fit_going_on(runs: Runs, segments: list[Segment], firsts: list[complex], square: float) -> list[Segment | None]:
+    """The curve with this first control near each run of points, or None; cubic or quadratic as the segment was."""
+    best: list[Segment | None] = [None] * len(segments)
+    is_cubic = np.array([segment[0] == "C" for segment in segments])
+    starts = coordinates(firsts)
+    cubics = np.flatnonzero(is_cubic)
+    if len(cubics):
+        near, second = svg_fit.fit_second_control(runs.chosen(cubics), starts[:, cubics], square)
+        for place, two in zip(cubics[near].tolist(), complexes(second[:, near]), strict=True):
+            best[place] = ("C", firsts[place], two, segments[place][-1])
+    quadratics = np.flatnonzero(~is_cubic)
+    if len(quadratics):
+        near = svg_fit.near_quadratic(runs.chosen(quadratics), starts[:, quadratics], square)
+        for place in quadratics[near].tolist():
+            best[place] = ("Q", firsts[place], segments[place][-1])
+    return best
 
 
 def fit_segments(runs: Runs, costs: np.ndarray, square: float) -> list[Segment | None]:
     """The cheapest segment near each run of points and cheaper than what is there, or None."""
     best: list[Segment | None] = [None] * len(costs)
-    way = (runs.ends - runs.starts)[:, 0]
-    ends = complexes(runs.ends[:, 0])
-    near = svg_fit.near_line(runs, square) & (costs > np.where((way == 0).any(axis=0), CHEAPER["L"], COSTS["L"]))
+    ends = complexes((runs.starts + runs.ends)[:, 0])
+    along_axis = (runs.ends == 0).any(axis=(0, 1))
+    near = svg_fit.near_line(runs, square) & (costs > np.where(along_axis, CHEAPER["L"], COSTS["L"]))
     for place in np.flatnonzero(near).tolist():
         best[place] = ("L", ends[place])
     left = np.flatnonzero(~near & (costs > COSTS["Q"]))
@@ -212,17 +228,40 @@ def fit_segments(runs: Runs, costs: np.ndarray, square: float) -> list[Segment |
 
 def sample(table: Table, rows: np.ndarray, kinds: np.ndarray) -> Runs:
     """Points of runs that begin at rows of the table and have a segment more than their kind says."""
-    places, shares = rows + OFFSETS[:, kinds], SHARES[:, kinds]
-    cubics = np.array([point for start, segment in table for point in as_cubic(start, segment)]).reshape(-1, 4)
-    corners = np.array([cubics.real, cubics.imag])  # coordinates by rows by control points
-    curves = svg_fit.cubic(*corners.transpose(2, 0, 1))
-    points = svg_fit.points_of([coefficient.take(places, axis=1) for coefficient in curves], shares)
-    for row, (start, segment) in enumerate(table):
-        if segment[0] == "A":
-            here = places == row
-            points[:, here] = coordinates(arc_points(start, segment, shares[here].tolist()))
-    points[:, -1] = corners[:, places[-1], 3]
-    return Runs(corners[:, None, rows, 0], points, shares, FIRST[:, kinds], LAST[:, kinds])
+    places, shares = rows + OFFSETS.take(kinds, axis=1), SHARES.take(kinds, axis=1)
+    start, first, second, end = control_points(table)
+    slope = 3 * (first - start)
+    bend = 3 * (second - first) - slope
+    points = (end - start - slope - bend).take(places, axis=1)
+    for coefficient in (bend, slope, start):
+        points *= shares
+        points += coefficient.take(places, axis=1)
+    place_arcs(points, table, places, shares)
+    points[:, -1] = end.take(places[-1], axis=1)
+    return Runs(start.take(rows, axis=1)[:, None], points, shares, FIRST.take(kinds, axis=1), LAST.take(kinds, axis=1))
+
+
+def control_points(table: Table) -> list[np.ndarray]:
+    """Control points, coordinates by rows, of segments as cubic curves; of an arc only its ends mean something."""
+    corners: list[complex] = []
+    for start, segment in table:
+        is_curve, end = segment[0] in "QC", segment[-1]
+        corners += (start, segment[1], segment[-2], end) if is_curve else (start, end, start, end)
+    degrees = np.array([DEGREES[segment[0]] for _, segment in table])
+    starts, firsts, seconds, ends = np.array(corners).view(float).reshape(-1, 4, 2).transpose(1, 2, 0).copy()
+    return [starts, starts + (firsts - starts) * degrees / 3, ends + (seconds - ends) * degrees / 3, ends]
+
+
+def place_arcs(points: np.ndarray, table: Table, places: np.ndarray, shares: np.ndarray) -> None:
+    """Put the points of arcs where they are; `places` are rows of the table."""
+    ellipses = {row: ellipse_of(*entry) for row, entry in enumerate(table) if entry[1][0] == "A"}
+    if not ellipses:
+        return
+    is_arc = np.zeros(len(table), dtype=bool)
+    is_arc[list(ellipses)] = True
+    of_arcs = np.flatnonzero(is_arc.take(places))
+    on_arcs = zip(places.take(of_arcs).tolist(), shares.take(of_arcs).tolist(), strict=True)
+    points.reshape(2, -1)[:, of_arcs] = coordinates([point_on(ellipses[row], share) for row, share in on_arcs])
 
 
 def coordinates(points: list[complex]) -> np.ndarray:
@@ -234,13 +273,3 @@ def coordinates(points: list[complex]) -> np.ndarray:
 def complexes(points: np.ndarray) -> list[complex]:
     """Columns of two coordinates as complex numbers."""
     return np.ascontiguousarray(points.T).view(complex)[:, 0].tolist()
-
-
-def as_cubic(start: complex, segment: Segment) -> tuple[complex, complex, complex, complex]:
-    """The points of a line or curve as a cubic one; of an arc only its ends mean something."""
-    kind, end = segment[0], segment[-1]
-    if kind == "C":
-        return start, segment[1], segment[2], end
-    if kind == "Q":
-        return start, *elevated(start, segment[1], end)
-    return start, start + (end - start) / 3, end + (start - end) / 3, end
