@@ -12,6 +12,7 @@ import io
 import math
 import re
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from lxml import etree
 from PIL import Image as Picture
@@ -56,10 +57,10 @@ def guard_drawing(xml: str) -> GuardedDrawing:
     if len(xml) > MAX_CHARS:
         raise Refused(f"larger than {MAX_CHARS} characters")
     drawing = GuardedDrawing(parse_drawing(xml))
-    check_size(drawing.root)
+    elements = check_size(drawing.root)
     largest = max([MAX_FILTER_NUMBER, *(view_box(drawing.root) or ())[2:]])
     n_pixels = 0
-    for element in list(drawing.root.iter(etree.Element)):
+    for element in elements:
         name = plain_name(element.tag)
         if name in NOT_DRAWING:
             remove_element(element)
@@ -76,6 +77,7 @@ def guard_drawing(xml: str) -> GuardedDrawing:
     return drawing
 
 
+@lru_cache(maxsize=4096)
 def plain_name(name: str) -> str:
     """The name of an element or attribute without its namespace."""
     return name.rpartition("}")[2]
@@ -109,31 +111,26 @@ def parse_xml(data: bytes) -> etree._Element:
     return root
 
 
-def check_size(root: etree._Element) -> None:
-    """Refuse too many levels, elements or parts of paths."""
-    n_elements, n_characters = 0, 0
-    paths: list[str] = []
-    waiting = [(root, 1)]
-    while waiting:
-        element, depth = waiting.pop()
-        if not isinstance(element.tag, str):
-            continue
-        n_elements += 1
+def check_size(root: etree._Element) -> list[etree._Element]:
+    """All elements of a drawing. Raises Refused for too many levels, elements or parts of paths."""
+    elements: list[etree._Element] = []
+    level, depth = [root], 0
+    while level:
+        depth += 1
         if depth > MAX_DEPTH:
             raise Refused(f"elements nested deeper than {MAX_DEPTH}")
-        if n_elements > MAX_ELEMENTS:
+        elements += level
+        if len(elements) > MAX_ELEMENTS:
             raise Refused(f"more than {MAX_ELEMENTS} elements")
-        path = element.get("d") or element.get("points")
-        if path:
-            paths.append(path)
-            n_characters += len(path)
-        waiting.extend((child, depth + 1) for child in element)
+        level = [child for element in level for child in element if isinstance(child.tag, str)]
+    paths = [path for element in elements if (path := element.get("d") or element.get("points"))]
     # No text has more parts than characters: few drawings need to be counted.
     if (
-        n_characters > MAX_PATH_PARTS
+        sum(map(len, paths)) > MAX_PATH_PARTS
         and sum(path.count(part) for path in paths for part in PATH_PARTS) > MAX_PATH_PARTS
     ):
         raise Refused(f"more than {MAX_PATH_PARTS} commands and numbers in paths")
+    return elements
 
 
 def view_box(root: etree._Element) -> tuple[float, float, float, float] | None:
@@ -224,6 +221,8 @@ def remove_element(element: etree._Element) -> None:
 
 def check_uses(root: etree._Element) -> None:
     """Refuse `use` elements in a circle, in too long a chain, or that multiply to more than MAX_ELEMENTS."""
+    if next(root.iter("{*}use"), None) is None:
+        return
     by_id = {element.get("id"): element for element in root.iter(etree.Element) if element.get("id")}
     sizes: dict[etree._Element, int] = {}
 
@@ -246,5 +245,4 @@ def check_uses(root: etree._Element) -> None:
         sizes[element] = total
         return total
 
-    if next(root.iter("{*}use"), None) is not None:
-        size(root, frozenset())
+    size(root, frozenset())

@@ -58,7 +58,8 @@ class Limits:
 
 SECONDS_TO_START = 120
 # Finished outcomes wait for a slow item before them; so many items of each worker, then the stream waits as well.
-WINDOW = 32
+# A drawing takes milliseconds and the slowest half a second: with a few, the other workers would idle meanwhile.
+WINDOW = 128
 # Bytes of a task that may wait in a pipe. It must fit in: a parent that has to wait for a worker cannot watch it.
 LARGEST_WAITING = 32_768
 
