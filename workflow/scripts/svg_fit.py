@@ -39,10 +39,10 @@ class Runs:
         self.shares = low + shares * (high - low)
 
     def chosen(self, columns: Array) -> Runs:
-        """Some of the columns."""
+        """Some of the columns, by number."""
         chosen = copy.copy(self)
         chosen.starts, chosen.points, chosen.ends, chosen.shares = (
-            array[..., columns] for array in (self.starts, self.points, self.ends, self.shares)
+            array.take(columns, axis=-1) for array in (self.starts, self.points, self.ends, self.shares)
         )
         return chosen
 

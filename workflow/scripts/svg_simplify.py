@@ -93,16 +93,17 @@ def replace_runs(chains: list[Chain], square: float) -> None:
         end = chain.first
         for position, segment in enumerate(segments):
             start, end = end, segment[-1]
-            if True not in fresh[max(position - 2, 0) : position + 3]:
+            new = fresh[position]
+            if not new and True not in fresh[max(position - 2, 0) : position + 3]:
                 continue  # no run through it has anything new
-            row, cost, new = len(table), costs[position], fresh[position]
+            row, cost = len(table), costs[position]
             table.append((start, segment))
             if position < last:
                 following = segments[position + 1]
                 if (new or fresh[position + 1]) and may_join(start, segment, following):
                     runs.append((chain, position, 2, row, cost + costs[position + 1]))
                 are_lines = segment[0] == following[0] == "L" and position + 1 < last
-                if are_lines and segments[position + 2][0] == "L" and True in fresh[position : position + 3]:
+                if are_lines and segments[position + 2][0] == "L" and (new or True in fresh[position : position + 3]):
                     runs.append((chain, position, 3, row, sum(costs[position : position + 3])))
             if new and cost > CHEAPER["Q"] and may_shorten(start, segment):
                 runs.append((chain, position, 1, row, cost))
@@ -208,17 +209,18 @@ def fit_segments(runs: Runs, costs: np.ndarray, square: float) -> list[Segment |
     near, control = svg_fit.fit_quadratic(runs, square)
     for place, one in zip(left[near].tolist(), complexes(control[:, near]), strict=True):
         best[place] = ("Q", one, ends[place])
-    rest = ~near & (costs[left] > COSTS["C"])
-    if not rest.any():
+    rest = np.flatnonzero(~near & (costs[left] > COSTS["C"]))
+    if not len(rest):
         return best
     left, runs = left[rest], runs.chosen(rest)
     near, first, second = svg_fit.fit_cubic(runs, square)
     controls = complexes(first[:, near]), complexes(second[:, near])
     for place, one, two in zip(left[near].tolist(), *controls, strict=True):
         best[place] = ("C", one, two, ends[place])
-    if near.all():
+    rest = np.flatnonzero(~near)
+    if not len(rest):
         return best
-    left, runs = left[~near], runs.chosen(~near)
+    left, runs = left[rest], runs.chosen(rest)
     near, radius, large, sweep = svg_fit.fit_arc(runs, square)
     shapes = radius[near].tolist(), large[near].tolist(), sweep[near].tolist()
     for place, size, *flags in zip(left[near].tolist(), *shapes, strict=True):
