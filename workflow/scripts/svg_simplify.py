@@ -177,18 +177,17 @@ def smooth_curves(chains: list[Chain], square: float) -> None:
 
 
 def fit_going_on(runs: Runs, segments: list[Segment], firsts: list[complex], square: float) -> list[Segment | None]:
-    """The curve with this first control near each run of points, or None; cubic or quadratic as the segment was."""
+    """The curve of the segment's kind with this first control near each run of points, or None."""
     best: list[Segment | None] = [None] * len(segments)
+    controls = coordinates(firsts)
     is_cubic = np.array([segment[0] == "C" for segment in segments])
-    starts = coordinates(firsts)
-    cubics = np.flatnonzero(is_cubic)
+    cubics, quadratics = np.flatnonzero(is_cubic), np.flatnonzero(~is_cubic)
     if len(cubics):
-        near, second = svg_fit.fit_second_control(runs.chosen(cubics), starts[:, cubics], square)
-        for place, two in zip(cubics[near].tolist(), complexes(second[:, near]), strict=True):
-            best[place] = ("C", firsts[place], two, segments[place][-1])
-    quadratics = np.flatnonzero(~is_cubic)
+        near, seconds = svg_fit.fit_second_control(runs.chosen(cubics), controls[:, cubics], square)
+        for place, second in zip(cubics[near].tolist(), complexes(seconds[:, near]), strict=True):
+            best[place] = ("C", firsts[place], second, segments[place][-1])
     if len(quadratics):
-        near = svg_fit.near_quadratic(runs.chosen(quadratics), starts[:, quadratics], square)
+        near = svg_fit.near_quadratic(runs.chosen(quadratics), controls[:, quadratics], square)
         for place in quadratics[near].tolist():
             best[place] = ("Q", firsts[place], segments[place][-1])
     return best
