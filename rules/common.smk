@@ -167,7 +167,8 @@ def proof_options(wildcards):
     """The options of preprocess_svg that say how its texts are proven, and which are too long to take part."""
     settings = config["preprocess"]
     longest = config["dataset"]["sources"][wildcards.source]["limits"].get("max_chars")
-    proof = f"--max-difference {settings['max_difference']} --min-similarity {settings['min_similarity']}"
+    limits = "max_difference", "max_cell_difference", "min_similarity"
+    proof = " ".join(f"--{limit.replace('_', '-')} {settings[limit]}" for limit in limits)
     options = [proof if settings["proof"] else "--no-proof", f"--max-chars {longest}" if longest else ""]
     return " ".join(option for option in options if option)
 

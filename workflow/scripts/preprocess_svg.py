@@ -169,6 +169,7 @@ def main(
     use: str,
     proof: bool,
     max_difference: float,
+    max_cell_difference: float,
     min_similarity: float,
     captions: str,
     max_chars: int | None,
@@ -183,7 +184,7 @@ def main(
     """Preprocess a dataset file, or print one drawing's canonical text."""
     if level == "path_records" and canvas != RECORD_CANVAS:
         raise InputError(f"preprocess.canvas: path records are on a canvas of {RECORD_CANVAS}, not of {canvas}")
-    settings = Settings(canvas, precision, level, use, proof, max_difference, min_similarity)
+    settings = Settings(canvas, precision, level, use, proof, max_difference, max_cell_difference, min_similarity)
     if file:
         print_canonical(file, settings)
     elif input and output and rejected and counts:
@@ -226,6 +227,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--use", choices=("flatten", "keep"), default="flatten", help="what becomes of `use`")
     parser.add_argument("--no-proof", dest="proof", action="store_false", help="do not draw and compare the result")
     parser.add_argument("--max-difference", type=float, default=4.0, help="of the pictures: mean absolute, of 255")
+    parser.add_argument("--max-cell-difference", type=float, default=32.0, help="of a cell of 16 x 16 px, of 255")
     parser.add_argument("--min-similarity", type=float, default=0.92, help="of the pictures: structural, of 1")
     parser.add_argument("--captions", default="{}", help="JSON: the configuration's dataset.captions")
     parser.add_argument("--max-chars", type=int, help="longer texts take no part later on: do not draw them")

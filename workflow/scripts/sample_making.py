@@ -24,7 +24,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from drawing_guard import Refused
-from drawing_proof import compare_pictures, draw_picture
+from drawing_proof import Difference, compare_pictures, draw_picture
 from fingerprints import Fingerprint, take_fingerprint
 from hidden_answers import find_answers
 from readers import RawRecord
@@ -32,6 +32,9 @@ from records import SPLITS, Rejection, Sample
 from reference_checks import ReferenceChecks, keep_references
 from svg_canonical import LEVELS, Drawing, Mended, read_drawing, write_level
 from svg_parse import Unusable
+
+REWRITING = ("compact", "path_records")
+HARDLY = 2.0  # of 255, in a cell of the picture: what the same drawing written differently may differ
 
 
 @dataclass(frozen=True)
@@ -44,7 +47,18 @@ class Settings:
     use: str = "flatten"
     proof: bool = True
     max_difference: float = 4.0
+    max_cell_difference: float = 32.0
     min_similarity: float = 0.92
+
+    def allows(self, difference: Difference, level: str) -> bool:
+        """Whether a text of a level may differ so much from its drawing; levels that rewrite nothing hardly may."""
+        if level in REWRITING:
+            return (
+                difference.mean_absolute <= self.max_difference
+                and difference.worst_cell <= self.max_cell_difference
+                and difference.similarity >= self.min_similarity
+            )
+        return difference.worst_cell <= HARDLY
 
 
 @dataclass(frozen=True)
@@ -135,7 +149,7 @@ def write_proven(mended: Mended, settings: Settings, max_chars: int | None = Non
             drawing = write_level(mended, settings.canvas, settings.precision, level, settings.use)
         picture = expected if level == "none" else draw_picture(drawing.xml)
         difference = compare_pictures(expected, picture)
-        if difference.mean_absolute <= settings.max_difference and difference.similarity >= settings.min_similarity:
+        if settings.allows(difference, level):
             break
         flags.add(f"fell_back:{level}")
     if picture.min() == 255:

@@ -5,6 +5,7 @@ What had to be guessed or mended is named, so that it is counted.
 
 from __future__ import annotations
 
+import codecs
 import re
 import zlib
 
@@ -30,13 +31,13 @@ def decode_drawing(data: bytes) -> tuple[str, list[str]]:
     if data[:4].count(0) == 2:  # ASCII in UTF-16 without a mark: every second byte is zero
         return decode(data, "utf-16-le" if data[1:2] == b"\0" else "utf-16-be"), ["repaired:encoding"]
     declared = _DECLARED.match(data)
-    encoding = declared[1].decode("ascii").lower() if declared else "utf-8"
-    if encoding.startswith(("utf-16", "utf-32", "ucs")):  # a declaration in single bytes belies itself
-        return guess_text(data), ["repaired:encoding"]
     try:
-        return data.decode(encoding), []
-    except (UnicodeDecodeError, LookupError):
-        return guess_text(data), ["repaired:encoding"]
+        encoding = codecs.lookup(declared[1].decode("ascii")).name if declared else "utf-8"
+        if not encoding.startswith(("utf-16", "utf-32")):  # such a declaration in single bytes belies itself
+            return data.decode(encoding), []
+    except (UnicodeError, LookupError):  # LookupError also for codecs that make no text of bytes, as `hex`
+        pass
+    return guess_text(data), ["repaired:encoding"]
 
 
 def gunzip(data: bytes) -> bytes:

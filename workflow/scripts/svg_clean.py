@@ -64,9 +64,9 @@ def inline_stylesheet(root: etree._Element) -> None:
         return
     stylesheet = Stylesheet([sheet.text or "" for sheet in sheets], known_only=False)
     for element, wrapper in wrap_elements(root).items():
-        declared = "".join(f"{name}:{value};" for name, value in stylesheet.declarations_of(wrapper).items())
-        if declared:
-            element.set("style", declared + (element.get("style") or ""))
+        style = stylesheet.style_of(wrapper, element.get("style") or "", known_only=False)
+        if style:
+            element.set("style", "".join(f"{name}:{value};" for name, value in style.items()))
     for sheet in sheets:
         remove(sheet)
 

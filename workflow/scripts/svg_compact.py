@@ -29,6 +29,7 @@ from svg_shapes import (
     basic_shape,
     elements_by_id,
     find_view,
+    is_flat,
     matrix_within,
     parse_length,
     shape_outline,
@@ -49,6 +50,7 @@ from svg_style import (
     shortest_colour,
     wrap_elements,
     write_attributes,
+    written_opacity,
 )
 
 DEFAULTS = {**INHERITED, **OWN}
@@ -56,9 +58,14 @@ Style = dict[str, str]
 # Drawn, but not by geometry that we rewrite.
 BEYOND = {"text", "image"}
 # Properties that change how a shape is drawn in ways that we do not write.
-BEYOND_PROPERTIES = ("mask", "filter", "mix-blend-mode", "vector-effect", "marker-start", "marker-mid", "marker-end")
+BEYOND_PROPERTIES = (
+    "mask", "filter", "mix-blend-mode", "vector-effect", "marker", "marker-start", "marker-mid", "marker-end",
+)  # fmt: skip
+# Of the root, what we do not write there.
+BEYOND_AT_ROOT = (*BEYOND_PROPERTIES, "clip-path")
 LINE_DECIMALS = 1  # of stroke widths and dashes, also on a grid of whole numbers
 MATRIX_DECIMALS = 3
+NEARLY_SQUARE = 1.001  # how much larger than its view a picture may be whose place in it nobody sees
 TOLERANCE = 0.5  # in units of the grid: how far a simplified outline may be from the one on the grid
 
 
@@ -99,6 +106,11 @@ class Compactor:
 
     def _all_pieces(self) -> list[Piece]:
         style = self._cascade(self.root, dict(INHERITED))
+        beyond = next((name for name in BEYOND_AT_ROOT if style[name] != DEFAULTS[name]), "")
+        if beyond or self.root.get("transform") or parse_opacity(style["opacity"]) != 1:
+            raise BeyondCompact(f"{beyond or 'transform or opacity'} of the root")
+        if style["display"] == "none":
+            raise Unusable("nothing is drawn")
         matrix = self._view_matrix()
         pieces = [piece for child in self.root for piece in self._pieces(child, matrix, style, 0)]
         if not pieces:
@@ -135,17 +147,24 @@ class Compactor:
     def _view_matrix(self) -> Matrix:
         """The matrix that puts the drawing's own view box, aspect kept, in the middle of the canvas."""
         (x, y, width, height), _ = find_view(self.root)
-        scale = self.canvas / max(width, height)
+        # The stated picture may be wider or higher than the view that is fitted into it.
+        wide, high = parse_length(self.root.get("width")), parse_length(self.root.get("height"))
+        whole = max(wide, high) / min(wide / width, high / height) if wide and high else max(width, height)
+        aspect = " ".join((self.root.get("preserveAspectRatio") or "xMidYMid").split())
+        if aspect not in ("xMidYMid", "xMidYMid meet") and whole > NEARLY_SQUARE * max(width, height):
+            raise BeyondCompact("preserveAspectRatio")
+        scale = self.canvas / whole
         left, top = (self.canvas - scale * width) / 2, (self.canvas - scale * height) / 2
         return Matrix(scale, 0, 0, scale, left - scale * x, top - scale * y)
 
     def _cascade(self, element: etree._Element, inherited: Style) -> Style:
         """The style of an element: inherited, its attributes, CSS rules, style attribute, in this order."""
         own = {name: value for name, value in element.attrib.items() if name in PROPERTIES}
+        style = element.get("style") or ""
         if self.stylesheet and element in self.wrappers:
-            own |= self.stylesheet.declarations_of(self.wrappers[element])
-        if "style" in element.attrib:
-            own |= read_style(element.get("style") or "")
+            own |= self.stylesheet.style_of(self.wrappers[element], style)
+        elif style:
+            own |= read_style(style)
         if "inherit" in own.values():
             own = {name: value for name, value in own.items() if value != "inherit"}
         return {**inherited, **OWN, **own}
@@ -161,7 +180,7 @@ class Compactor:
         if name not in CONTAINERS and name not in SHAPES and name != "use":
             return []
         style = self._cascade(element, inherited)
-        if style["display"] == "none" or parse_opacity(style["opacity"]) == 0:
+        if style["display"] == "none" or written_opacity(style["opacity"]) == 0:
             return []
         if name == "svg":
             raise BeyondCompact("nested svg")
@@ -169,6 +188,8 @@ class Compactor:
             if style[beyond] != DEFAULTS[beyond]:
                 raise BeyondCompact(beyond)
         matrix = matrix_within(element, matrix)
+        if is_flat(matrix):
+            return []
         if name in SHAPES:
             return self._shape(element, style, matrix) if style["visibility"] == "visible" else []
         if name == "use":
@@ -180,19 +201,15 @@ class Compactor:
 
     def _grouped(self, pieces: list[Piece], style: Style, matrix: Matrix) -> list[Piece]:
         """Pieces under the opacity and the clip path of their group."""
-        opacity = parse_opacity(style["opacity"])
+        opacity = written_opacity(style["opacity"])
         if not pieces:
             return []
         attributes = self._clip_path(style, matrix)
         if opacity == 1 and not attributes:
             return pieces
-        only = pieces[0]
-        if len(pieces) == 1 and isinstance(only, Leaf) and not attributes:
-            own = dict(only.paint)
-            own["opacity"] = short_decimal(parse_opacity(own.get("opacity", "1")) * opacity)
-            return [Leaf(only.shape, only.outline, tuple(own.items()))]
         faded: Attributes = (("opacity", short_decimal(opacity)),) if opacity != 1 else ()
-        return [Block((*attributes, *faded), pieces)]
+        block = Block((*attributes, *faded), pieces)
+        return [piece for piece in (block.unwrapped(),) if piece]
 
     def _used(self, element: etree._Element, matrix: Matrix, style: Style, use_depth: int) -> list[Piece]:
         target = used_element(element, self.by_id)
@@ -234,6 +251,8 @@ class Compactor:
         if style["clip-path"] != "none":
             raise BeyondCompact("clip path of the box or of another")
         matrix = matrix_within(element, matrix)
+        if is_flat(matrix):
+            return
         if name == "use" and use_depth < MAX_USE_DEPTH:
             target = used_element(element, self.by_id)
             if target is not None:
@@ -291,8 +310,10 @@ class Compactor:
         width = parse_length(style["stroke-width"])
         if width is None:
             raise BeyondCompact("stroke width in other units")
-        opacity = parse_opacity(style["opacity"])
-        if width <= 0 or stroke_opacity == 0:
+        opacity = written_opacity(style["opacity"])
+        seen = stroke != "none" and stroke_opacity and width > 0
+        line = self._stroke(style, stroke, stroke_opacity, width, matrix) if seen else {}
+        if line.get("stroke-width", "0") == "0":
             stroke = "none"
         if fill_opacity == 0:
             fill = "none"
@@ -304,7 +325,7 @@ class Compactor:
             paint["fill-opacity"] = short_decimal(fill_opacity)
             paint["fill-rule"] = style["fill-rule"]
         if stroke != "none":
-            paint |= self._stroke(style, stroke, stroke_opacity, width, matrix)
+            paint |= line
             if fill != "none":
                 paint["paint-order"] = style["paint-order"]
         paint["opacity"] = short_decimal(opacity)
@@ -336,16 +357,17 @@ class Compactor:
     def _colour(self, style: Style, name: str, matrix: Matrix) -> tuple[str, float]:
         """The shortest text of a paint and its opacity."""
         paint = resolve_paint(style[name], style["color"])
-        opacity = parse_opacity(style[f"{name}-opacity"])
+        opacity = written_opacity(style[f"{name}-opacity"])
         if isinstance(paint, str) and paint.startswith("url("):
             reference = self.gradients.paint(paint, matrix)
             if reference.startswith("url("):
                 return reference, opacity
             paint = resolve_paint(reference, style["color"])
         if paint is None:
-            self.flags.add("unknown_colour")
-            return ("black" if name == "fill" else "none"), opacity
-        return (shortest_colour(paint), opacity * paint.alpha) if isinstance(paint, RGBA) else ("none", opacity)
+            raise BeyondCompact("unknown colour")
+        if isinstance(paint, RGBA):
+            return shortest_colour(paint), written_opacity(style[f"{name}-opacity"], paint.alpha)
+        return "none", opacity
 
 
 def drawn_branch(switch: etree._Element) -> list[etree._Element]:

@@ -15,7 +15,15 @@ from tinycss2.color3 import RGBA
 
 from svg_parse import local_name
 from svg_shapes import BeyondCompact, parse_length, parse_transform, used_element
-from svg_style import Attributes, parse_opacity, resolve_paint, short_decimal, shortest_colour, write_attributes
+from svg_style import (
+    Attributes,
+    parse_opacity,
+    resolve_paint,
+    short_decimal,
+    shortest_colour,
+    write_attributes,
+    written_opacity,
+)
 
 MAX_REFERENCES = 16  # of gradients to gradients
 COORDINATES = {
@@ -23,6 +31,7 @@ COORDINATES = {
     "radialGradient": {"cx": "50%", "cy": "50%", "r": "50%", "fx": "", "fy": "", "fr": "0%"},
 }
 DIAGONAL = {"r", "fr"}
+ZERO_IN_USER_SPACE = ("x1", "y1", "y2", "fr")  # by default; the others are shares of the view
 # In units of the box, coordinates are shares of it: three decimals are half a unit of a canvas of 512.
 BOX_DECIMALS = 3
 NEARLY_ONE = 0.01  # a scale so near to 1 is left in the transform, so that rewriting what we wrote changes nothing
@@ -135,7 +144,7 @@ class Gradients:
             if not isinstance(colour, RGBA):
                 colour = RGBA(0, 0, 0, 1)
             least = max(least, parse_opacity(child.get("offset") or "0"))
-            opacity = parse_opacity(style["stop-opacity"]) * colour.alpha
+            opacity = written_opacity(style["stop-opacity"], colour.alpha)
             stops.append((short_decimal(least), shortest_colour(colour), opacity))
         return stops
 
@@ -166,13 +175,13 @@ class Gradients:
                 scale = 1.0
             to_canvas = placed if keeps_form else Matrix.scale(scale)
             written = self._placed(values, to_canvas, scale)
-            defaults = dict.fromkeys(COORDINATES[tag], "0")
+            defaults = dict.fromkeys(ZERO_IN_USER_SPACE, "0")
             rest = Matrix() if keeps_form else Matrix.scale(1 / scale) * placed
             transform = write_matrix(rest, BOX_DECIMALS, self.precision)
             units = (("gradientUnits", "userSpaceOnUse"),)
         if tag == "radialGradient":
             defaults |= {"fx": written["cx"], "fy": written["cy"]}
-        coordinates = tuple((key, value) for key, value in written.items() if value != defaults[key])
+        coordinates = tuple((key, value) for key, value in written.items() if value != defaults.get(key))
         transforms = (("gradientTransform", transform),) if transform else ()
         return (*coordinates, *transforms, *units, *(spread if spread[0][1] != "pad" else ()))
 

@@ -176,8 +176,8 @@ def transform_arc(arc: Segment, matrix: Matrix, end: complex) -> Segment:
     longer, shorter = abs(straight) + abs(mirrored), abs(abs(straight) - abs(mirrored))
     turn = math.degrees(cmath.phase(straight) + cmath.phase(mirrored)) / 2 if abs(mirrored) > 1e-9 * longer else 0.0
     flipped = matrix.a * matrix.d - matrix.b * matrix.c < 0
-    # Of the two ways to say it the one with less of a turn.
-    upright = 45 < turn % 180 < 135
+    # Of the two ways to say it the one with less of a turn; judged by whole degrees, as turns are written.
+    upright = 45 < round(turn % 180) <= 135
     radii = complex(shorter, longer) if upright else complex(longer, shorter)
     return ("A", radii, (turn - 90 if upright else turn) % 180, large, sweep != flipped, end)
 

@@ -18,7 +18,10 @@ XLINK_NAMESPACE = "http://www.w3.org/1999/xlink"
 XLINK_HREF = f"{{{XLINK_NAMESPACE}}}href"
 NAMESPACES = {"svg": SVG_NAMESPACE, "xlink": XLINK_NAMESPACE}
 
-_DOCTYPE = re.compile(r"\s*(?:<!--.*?-->\s*)*<!DOCTYPE\s[^\[>]*(?:\[(.*?)\]\s*)?>", re.DOTALL)
+# Possessive comments: no text between two of them is tried as part of one.
+_DOCTYPE = re.compile(r"\s*(?:<!--(?:(?!-->).)*+-->\s*)*+<!DOCTYPE\s[^\[>]*(?:\[(.*?)\]\s*)?>", re.DOTALL)
+# Declarations of what a valid document holds; we do not validate. An attribute's default may be lost, as in browsers.
+_GRAMMAR = re.compile(r"<!(?:ATTLIST|ELEMENT|NOTATION)\s[^<>]*>")
 _ENTITY = re.compile(r"""<!ENTITY\s+([\w.:-]+)\s+["']([^"'<%]*)["']\s*>""")
 _PREFIX = re.compile(r"""<([A-Za-z_][\w.-]*):|\s([A-Za-z_][\w.-]*):[\w.-]+\s*=\s*["']""")
 _DECLARED_PREFIX = re.compile(r"\sxmlns:([\w.-]+)\s*=")
@@ -70,8 +73,9 @@ def without_doctype(text: str, repairs: set[str]) -> str:
     doctype = _DOCTYPE.match(text)
     if not doctype:
         return text
-    declared = dict(_ENTITY.findall(doctype[1] or ""))
-    if len(re.findall("<!", doctype[1] or "")) != len(declared) or any("&" in value for value in declared.values()):
+    subset = _GRAMMAR.sub("", doctype[1] or "")
+    declared = dict(_ENTITY.findall(subset))
+    if len(re.findall("<!", subset)) != len(declared) or any("&" in value for value in declared.values()):
         raise Unusable("a DTD with declarations of its own (entities are refused)")
     text = text[doctype.end() :]
     if declared:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from svg_outlines import Outline, Subpath
 from svg_paths import PathWriter
-from svg_style import INHERITED, Attributes, write_attributes
+from svg_style import INHERITED, Attributes, short_decimal, write_attributes, written_opacity
 
 MAX_PAIRS = 10_000  # of subpaths that are compared before two paths become one
 STROKE = ("stroke-width", "stroke-linecap", "stroke-linejoin", "stroke-miterlimit")
@@ -40,6 +40,16 @@ class Block:
 
     attributes: Attributes
     pieces: list[Piece]
+
+    def unwrapped(self) -> Piece | None:
+        """The group, or its only shape with the opacity where it states nothing else; None where nothing is seen."""
+        only = self.pieces[0]
+        if len(self.pieces) > 1 or not isinstance(only, Leaf) or [name for name, _ in self.attributes] != ["opacity"]:
+            return self
+        own = dict(only.paint)
+        opacity = written_opacity(own.get("opacity", "1"), float(self.attributes[0][1]))
+        own["opacity"] = short_decimal(opacity)
+        return Leaf(only.shape, only.outline, tuple(own.items())) if opacity else None
 
 
 Piece = Leaf | Block
@@ -147,12 +157,22 @@ def runs_of_paint(leaves: list[Leaf]) -> Iterator[list[Leaf]]:
 def join_pieces(pieces: list[Piece], grid: float) -> list[Piece]:
     """The pieces with shapes joined where the picture stays the same; `grid` is the unit of their outlines."""
     joined: list[Piece] = []
-    for part in runs_of_leaves(pieces):
+    blocks = (
+        Block(piece.attributes, join_pieces(piece.pieces, grid)).unwrapped() if isinstance(piece, Block) else piece
+        for piece in pieces
+    )
+    for part in runs_of_leaves(piece for piece in blocks if piece):
         if isinstance(part, Block):
-            joined.append(Block(part.attributes, join_pieces(part.pieces, grid)))
+            joined.append(part)
         else:
-            joined.extend(join_paths(list(join_fill_and_stroke(part)), grid))
+            joined.extend(join_leaves(part, grid))
     return joined
+
+
+def join_leaves(leaves: list[Leaf], grid: float) -> list[Leaf]:
+    """Shapes joined until nothing changes: paths that became one may have the geometry of a neighbour."""
+    joined = list(join_paths(list(join_fill_and_stroke(leaves)), grid))
+    return joined if len(joined) == len(leaves) else join_leaves(joined, grid)
 
 
 def join_fill_and_stroke(leaves: list[Leaf]) -> Iterator[Leaf]:

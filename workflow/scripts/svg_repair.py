@@ -18,7 +18,7 @@ from svg_style import repaired_colour
 COLOURS = ("fill", "stroke", "color", "stop-color", "flood-color")
 
 _BROKEN_COLOUR = re.compile(
-    rf"(?<![\w-])({'|'.join(COLOURS)})(\s*:\s*)(\d+\s*,\s*\d+\s*,\s*\d+|None|null)(?=\s*(?:[;}}!]|$))"
+    rf"(?<![\w-])({'|'.join(COLOURS)})(\s*:\s*)(\(?[\d.]+\s*,\s*[\d.]+\s*,\s*[\d.]+\)?|None|[Nn]ull|NULL)(?=\s*(?:[;}}!]|$))"
 )
 
 

@@ -61,6 +61,12 @@ def matrix_within(element: etree._Element, matrix: Matrix) -> Matrix:
     return parse_transform(transform) * matrix if transform else matrix
 
 
+def is_flat(matrix: Matrix) -> bool:
+    """Whether a matrix leaves no area: what is under it is not drawn."""
+    a, b, c, d = matrix.a, matrix.b, matrix.c, matrix.d
+    return abs(a * d - b * c) <= 1e-12 * (a * a + b * b + c * c + d * d)
+
+
 def elements_by_id(root: etree._Element) -> dict[str, etree._Element]:
     return {element.get("id"): element for element in root.iter(etree.Element) if element.get("id")}
 
@@ -113,7 +119,7 @@ def read_length(element: etree._Element, key: str) -> float:
 
 def corner_radii(element: etree._Element, get: Mapping[str, float]) -> tuple[float, float]:
     """The radii of a rectangle's corners or of an ellipse: one that is missing is as the other."""
-    known = [element.get(key) not in (None, "auto") for key in ("rx", "ry")]
+    known = [element.get(key) not in (None, "auto") and get[key] >= 0 for key in ("rx", "ry")]
     rx, ry = (get["rx"] if known[0] else get["ry"]), (get["ry"] if known[1] else get["rx"])
     return max(rx, 0.0), max(ry, 0.0)
 
@@ -159,8 +165,10 @@ def basic_shape(element: etree._Element, matrix: Matrix, precision: int) -> str:
         if right <= left or bottom <= top:
             return ""
         values = {"x": left, "y": top, "width": right - left, "height": bottom - top, "rx": rx, "ry": ry}
-        if abs(rx - ry) < 10**-precision / 2:
+        if on_grid(rx) == on_grid(ry):
             values.pop("ry")
+        elif not on_grid(rx) or not on_grid(ry):  # alone, the other one would stand for both
+            values |= {"rx": 0.0, "ry": 0.0}
     else:
         values = {"cx": get["cx"] * scale_x + matrix.e, "cy": get["cy"] * scale_y + matrix.f}
         if name == "circle" and abs(scale_x - scale_y) < 1e-9:

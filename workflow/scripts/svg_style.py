@@ -35,6 +35,7 @@ INHERITED = {
     "marker-start": "none",
     "marker-mid": "none",
     "marker-end": "none",
+    "marker": "none",
 }
 OWN = {
     "opacity": "1",
@@ -50,7 +51,7 @@ OWN = {
 PROPERTIES = {*INHERITED, *OWN}
 
 _OPACITY = re.compile(r"\s*([+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?)(%)?\s*", re.IGNORECASE)
-_BARE_RGB = re.compile(r"\s*(\d{1,3})\s*,\s*(\d{1,3})\s*,\s*(\d{1,3})\s*")
+_BARE_RGB = re.compile(r"\s*\(?\s*(\d{1,3})(?:\.\d*)?\s*,\s*(\d{1,3})(?:\.\d*)?\s*,\s*(\d{1,3})(?:\.\d*)?\s*\)?\s*")
 # Names that are shorter than, or as long as, the shortest hexadecimal form.
 SHORT_NAMES = {
     (255, 0, 0): "red",
@@ -80,7 +81,7 @@ class Stylesheet:
         self.matcher = cssselect2.Matcher()
         for rule in (rule for text in texts for rule in tinycss2.parse_stylesheet(text, True, True)):
             if rule.type == "qualified-rule":
-                declarations = read_declarations(rule.content, known_only)
+                declarations = split_declarations(rule.content, known_only)
                 try:
                     selectors = cssselect2.compile_selector_list(rule.prelude)
                 except cssselect2.SelectorError:
@@ -88,12 +89,15 @@ class Stylesheet:
                 for selector in selectors:
                     self.matcher.add_selector(selector, declarations)
 
-    def declarations_of(self, element: Any) -> dict[str, str]:
-        """What the rules say of an element (a cssselect2 ElementWrapper), by rising specificity."""
-        merged: dict[str, str] = {}
-        for match in sorted(self.matcher.match(element), key=lambda match: match[:2]):
-            merged.update(match[3])
-        return merged
+    def style_of(self, element: Any, style: str, known_only: bool = True) -> dict[str, str]:
+        """What the rules and its `style` attribute say of an element (a cssselect2 ElementWrapper) by weight."""
+        rules = [match[3] for match in sorted(self.matcher.match(element), key=lambda match: match[:2])]
+        plain: dict[str, str] = {}
+        important: dict[str, str] = {}
+        for declared in (*rules, split_declarations(style, known_only)):
+            plain |= declared[0]
+            important |= declared[1]
+        return plain | important
 
 
 def wrap_elements(root: Any) -> dict[Any, Any]:
@@ -104,17 +108,23 @@ def wrap_elements(root: Any) -> dict[Any, Any]:
 @lru_cache(maxsize=4096)
 def read_style(text: str) -> Mapping[str, str]:
     """The properties that we know of a `style` attribute."""
-    return read_declarations(text)
+    plain, important = split_declarations(text, known_only=True)
+    return plain | important
 
 
-def read_declarations(content: Any, known_only: bool = True) -> dict[str, str]:
-    """The properties of a declaration list, those that we know or all; `content` is text or tinycss2 tokens."""
-    declarations = tinycss2.parse_blocks_contents(content)
-    return {
-        declaration.lower_name: tinycss2.serialize(declaration.value).strip()
-        for declaration in declarations
-        if declaration.type == "declaration" and (not known_only or declaration.lower_name in PROPERTIES)
-    }
+def split_declarations(content: Any, known_only: bool) -> tuple[dict[str, str], dict[str, str]]:
+    """The properties of a declaration list, those that we know or all: the plain and the `!important` ones.
+
+    `content` is text or tinycss2 tokens.
+    """
+    plain: dict[str, str] = {}
+    important: dict[str, str] = {}
+    for declaration in tinycss2.parse_blocks_contents(content):
+        if declaration.type == "declaration" and (not known_only or declaration.lower_name in PROPERTIES):
+            value = tinycss2.serialize(declaration.value).strip()
+            if value:  # an empty one is none
+                (important if declaration.important else plain)[declaration.lower_name] = value
+    return plain, important
 
 
 def repaired_colour(value: str) -> tuple[str, str | None]:
@@ -122,7 +132,7 @@ def repaired_colour(value: str) -> tuple[str, str | None]:
     match = _BARE_RGB.fullmatch(value)
     if match:
         return f"rgb({match[1]},{match[2]},{match[3]})", "colour"
-    if value.strip() in ("None", "null"):
+    if value.strip().lower() == "null" or value.strip() == "None":
         return "none", "none_colour"
     return value.strip(), None
 
@@ -156,6 +166,12 @@ def parse_opacity(value: str) -> float:
     match = _OPACITY.fullmatch(value or "")
     number = float(match[1]) / (100 if match[2] else 1) if match else 1.0
     return min(max(number, 0.0), 1.0)
+
+
+@lru_cache(maxsize=4096)
+def written_opacity(value: str, factor: float = 1.0) -> float:
+    """An opacity times a factor as it will be written, so that what is written as 0 or 1 counts as such."""
+    return float(short_decimal(parse_opacity(value) * factor))
 
 
 @lru_cache(maxsize=4096)

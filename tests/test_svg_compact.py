@@ -1,0 +1,151 @@
+"""Level compact on what editors and strangers write: the same picture, the same text when it is rewritten."""
+
+import random
+import signal
+
+import numpy as np
+import pytest
+
+from build_openmoji import find_drawings
+from drawing_proof import compare_pictures, draw_picture
+from sample_making import Settings, write_proven
+from svg_bytes import decode_drawing
+from svg_canonical import canonicalise, read_drawing
+from svg_parse import parse_svg
+
+STOPS = '<stop stop-color="red"/><stop offset="1" stop-color="#00f"/>'
+SQUARE = '<path d="M0 0h90v90H0z"/>'
+SHAPE = '<path d="M5 5h60v80z" fill="url(#g)"/>'
+
+
+def wrap(body, attributes='viewBox="0 0 100 100"'):
+    return f'<svg xmlns="http://www.w3.org/2000/svg" {attributes}>{body}</svg>'
+
+
+def compact(text):
+    return canonicalise(text, 512, 0, "compact")
+
+
+REWRITTEN = {
+    "vertical gradient at the edge": '<linearGradient id="g" gradientUnits="userSpaceOnUse" x1="0" y1="0" x2="0" '
+    f'y2="100">{STOPS}</linearGradient>{SHAPE}',
+    "radial gradient around the origin": '<radialGradient id="g" gradientUnits="userSpaceOnUse" cx="0" cy="0" r="1" '
+    f'gradientTransform="matrix(0 10 -9 0 50 50)">{STOPS}</radialGradient>{SHAPE}',
+    "nearly opaque stop": f'<linearGradient id="g">{STOPS}<stop offset="1" stop-opacity=".998"/>'
+    f"</linearGradient>{SHAPE}",
+    "corners that differ by less than the grid": '<rect width="50" height="50" rx=".27" ry=".17"/>',
+    "corners of which one is too small": '<rect width="50" height="50" rx=".01" ry="4"/>',
+    "a negative corner": '<rect width="50" height="50" rx="-5" ry="5"/>',
+    "a stroke too thin": '<path d="M5 5h60v80z" fill="red" stroke="#000" stroke-width=".005"/>',
+    "a fill that nobody sees": '<path d="M5 5h60v80z"/><path d="M5 5h60v40z" fill="red" fill-opacity=".001"/>',
+    "a group that nobody sees": '<path d="M5 5h60v80z"/><g opacity=".001"><path d="M5 5h60v40z" fill="red"/></g>',
+    "a group whose shapes become one": '<g opacity=".5"><path d="M10 10h50" stroke="red"/>'
+    '<path d="M10 20h50" stroke="red"/></g>',
+    "joined paths with the geometry of a stroke": '<path d="M5 5h20v20z" fill="red"/>'
+    '<path d="M45 5h20v20z" fill="red"/><path d="M5 5h20v20zM45 5h20v20z" fill="none" stroke="#000"/>',
+    "an ellipse turned by 45 degrees": '<path d="M20 20A30 25 45.3 1 1 70 70z"/>',
+    "rules that are important": "<style>.a{fill:red !important}</style>"
+    '<rect class="a" width="90" height="90" style="fill:blue"/>',
+    "an important rule against a stronger one": "<style>.a{fill:red!important} #b{fill:lime}</style>"
+    '<rect id="b" class="a" width="90" height="90"/>',
+    "an empty declaration": '<rect width="90" height="90" style="fill:red;;fill:"/>',
+    "shapes under a flat transform": '<rect width="10" height="10"/><circle r="20" transform="scale(1,0)"/>'
+    '<path d="M0 0h9v9z" transform="matrix(1 2 2 4 0 0)"/>',
+}
+
+
+@pytest.mark.parametrize("name", REWRITTEN)
+def test_it_draws_the_same_and_is_rewritten_to_itself(name):
+    raw = wrap(REWRITTEN[name])
+    drawing = compact(raw)
+    assert not [flag for flag in drawing.flags if flag.startswith("kept_safe")]
+    assert compact(drawing.xml).xml == drawing.xml
+    assert compare_pictures(draw_picture(raw), draw_picture(drawing.xml)).worst_cell < 8
+
+
+@pytest.mark.parametrize(
+    ("attributes", "place"),
+    [
+        ('viewBox="0 0 100 100" width="200" height="100"', "in the middle of a wide picture"),
+        ('viewBox="0 0 100 50" width="100" height="200"', "in the middle of a high picture"),
+    ],
+)
+def test_a_picture_wider_or_higher_than_its_view_is_kept_as_stated(attributes, place):
+    raw = wrap('<rect x="10" y="10" width="80" height="30" fill="red"/>', attributes)
+    assert compare_pictures(draw_picture(raw), draw_picture(compact(raw).xml)).worst_cell < 16, place
+
+
+@pytest.mark.parametrize(
+    ("body", "attributes", "kept"),
+    [
+        ('<circle r="8" cx="50" cy="50" fill="rgb(255 0 0)"/>', "", "unknown colour"),
+        ('<marker id="m" markerWidth="9"><path d="M0 0h9v9z"/></marker><path d="M9 9h50" style="marker:url(#m)"/>', "",
+         "marker"),
+        ('<clipPath id="c"><path d="M0 0h50v50z"/></clipPath><path d="M0 0h90v90z"/>', 'clip-path="url(#c)"',
+         "clip-path of the root"),
+        ('<path d="M0 0h90v90z"/>', 'opacity=".5"', "transform or opacity of the root"),
+        ('<path d="M0 0h90v90z"/>', 'transform="scale(.5)"', "transform or opacity of the root"),
+        ('<path d="M0 0h90v90z"/>', 'width="90" height="45" preserveAspectRatio="none"', "preserveAspectRatio"),
+    ],
+)  # fmt: skip
+def test_what_it_cannot_write_is_kept(body, attributes, kept):
+    raw = wrap(body, f'viewBox="0 0 100 100" {attributes}')
+    drawing = compact(raw)
+    assert f"kept_safe:{kept}" in drawing.flags
+    assert np.array_equal(draw_picture(raw), draw_picture(drawing.xml))
+
+
+def test_real_drawings_are_rewritten_to_themselves():
+    texts = [path.read_text() for path in random.Random(2).sample(sorted(find_drawings().values()), 80)]
+    once = [compact(text).xml for text in texts]
+    assert [compact(text).xml for text in once] == once
+
+
+@pytest.mark.parametrize("level", ["compact", "safe"])
+def test_a_small_part_that_is_lost_is_seen_by_the_proof(monkeypatch, level):
+    raw = wrap('<path d="M0 0h100v100H0z" fill="#eee"/><circle cx="50" cy="50" r="8" fill="red"/>')
+    lost = wrap('<path d="M0 0h100v100H0z" fill="#eee"/><circle cx="50" cy="50" r="8"/>')
+    difference = compare_pictures(draw_picture(raw), draw_picture(lost))
+    assert difference.mean_absolute < Settings().max_difference
+    assert difference.similarity > Settings().min_similarity
+    assert not Settings().allows(difference, level)
+    assert write_proven(read_drawing(raw), Settings()).flags == set()
+
+
+@pytest.mark.parametrize("encoding", ["undefined", "punycode", "hex", "utf_16", "UTF-16", "no-such-encoding"])
+def test_an_encoding_that_is_none_is_guessed(encoding):
+    data = f'<?xml version="1.0" encoding="{encoding}"?>{wrap("<text>é</text>")}'.encode()
+    text, repairs = decode_drawing(data)
+    assert ("é" in text, repairs) == (True, ["repaired:encoding"])
+
+
+def test_comments_before_the_root_cost_no_time():
+    def too_slow(*_):
+        raise TimeoutError
+
+    signal.signal(signal.SIGALRM, too_slow)
+    signal.alarm(10)
+    try:
+        assert parse_svg("<!-- a -->\n" * 500 + wrap("<path/>"), set()).tag.endswith("svg")
+    finally:
+        signal.alarm(0)
+
+
+def test_a_grammar_without_entities_is_no_reason_to_reject():
+    grammar = '<!ATTLIST svg xmlns:xlink CDATA #FIXED "http://www.w3.org/1999/xlink"><!ELEMENT svg ANY>'
+    raw = f'<!DOCTYPE svg PUBLIC "-//W3C//DTD SVG 1.1//EN" "x.dtd" [{grammar}]>{wrap(SQUARE)}'
+    assert "<path" in compact(raw).xml
+
+
+@pytest.mark.parametrize("colour", ["3,84,76", "(3,84,76)", "3.0,84.0,76.0"])
+def test_colours_without_their_function_are_mended(colour):
+    for body in (f'<path d="M0 0h9v9z" fill="{colour}"/>', f'<path d="M0 0h9v9z" style="fill:{colour}"/>'):
+        drawing = compact(wrap(body))
+        assert ('fill="#03544c"' in drawing.xml, "repaired:colour" in drawing.flags) == (True, True)
+
+
+@pytest.mark.parametrize("none", ["None", "null", "Null", "NULL"])
+def test_paints_that_mean_none_are_mended(none):
+    for body in (f'fill="{none}"', f'style="fill:{none}"'):
+        drawing = compact(wrap(f'<path d="M0 0h9v9z" {body} stroke="red"/>'))
+        assert ('fill="none"' in drawing.xml, "repaired:none_colour" in drawing.flags) == (True, True)
