@@ -149,3 +149,37 @@ def test_paints_that_mean_none_are_mended(none):
     for body in (f'fill="{none}"', f'style="fill:{none}"'):
         drawing = compact(wrap(f'<path d="M0 0h9v9z" {body} stroke="red"/>'))
         assert ('fill="none"' in drawing.xml, "repaired:none_colour" in drawing.flags) == (True, True)
+
+
+@pytest.mark.parametrize(
+    ("text", "repair"),
+    [
+        (wrap('<path d="M0 0h50v50z" fill="red" d="M0 0h90v90z"/>'), "doubled_attribute"),
+        (wrap('<path d=" d = d=M0 0h50v50z" fill="red"/>'), "doubled_d"),
+        (wrap('<path d="M0 0h50v50z" fill="red"/>').replace("<", "&lt;").replace(">", "&gt;"), "entities"),
+        (wrap('<desc>&nothing; &#0; \x07</desc><path d="M0 0h50v50z" fill="red"/>'), "entities"),
+        (wrap('<!-- a -- b --><path d="M0 0h50v50z" fill="red"/>'), "comments"),
+        (wrap('<g><path d="M0 0h50v50z" fill="red">'), "cut_off"),
+        (wrap('<g><path d="M0 0h50v50z" fill="red"/></g></g>'), "cut_off"),
+    ],
+)
+def test_broken_texts_are_mended_by_name(text, repair):
+    drawing = compact(text)
+    assert 'd="M0 0h256v256z" fill="red"' in drawing.xml
+    assert f"repaired:{repair}" in drawing.flags
+
+
+@pytest.mark.parametrize(
+    ("body", "view"),
+    [
+        (
+            '<rect x="10" y="10" width="100" height="100" fill="none" stroke="red" stroke-width="40"/>',
+            "-10 -10 140 140",
+        ),
+        ('<g style="stroke:red;stroke-width:4"><path d="M10 10h100" transform="scale(2)"/></g>', "16 16 208 8"),
+        ('<rect width="90" height="90"/><path d="M900 900h9v9z" style="display:none"/>', "0 0 90 90"),
+    ],
+)
+def test_a_view_that_is_worked_out_shows_lines_and_nothing_hidden(body, view):
+    mended = read_drawing(wrap(body, ""))
+    assert (mended.root.get("viewBox"), "repaired:viewbox" in mended.repairs) == (view, True)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import html
 import re
+from collections.abc import Callable
 
 from lxml import etree
 
@@ -23,6 +24,12 @@ _DOCTYPE = re.compile(r"\s*(?:<!--(?:(?!-->).)*+-->\s*)*+<!DOCTYPE\s[^\[>]*(?:\[
 # Declarations of what a valid document holds; we do not validate. An attribute's default may be lost, as in browsers.
 _GRAMMAR = re.compile(r"<!(?:ATTLIST|ELEMENT|NOTATION)\s[^<>]*>")
 _ENTITY = re.compile(r"""<!ENTITY\s+([\w.:-]+)\s+["']([^"'<%]*)["']\s*>""")
+_TAG = re.compile(r"""<(/?)([A-Za-z][\w:.-]*)(?:[^<>"']|"[^"<]*"|'[^'<]*')*?(/?)>""")
+_ATTRIBUTE = re.compile(r"""\s([A-Za-z_][\w:.-]*)\s*=\s*(?:"[^"<]*"|'[^'<]*')""")
+_COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
+_BAD_CHARACTER = re.compile(
+    r"[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]|&#(?:x0*(?:[0-8bcBCeEfF]|1[0-9a-fA-F])|0*(?:[0-8]|1[124-9]|2\d|3[01]));"
+)
 _PREFIX = re.compile(r"""<([A-Za-z_][\w.-]*):|\s([A-Za-z_][\w.-]*):[\w.-]+\s*=\s*["']""")
 _DECLARED_PREFIX = re.compile(r"\sxmlns:([\w.-]+)\s*=")
 
@@ -99,27 +106,89 @@ def try_xml(text: str) -> etree._Element | None:
 
 
 def mend_text(text: str, repairs: set[str]) -> str:
-    """A text that is not XML, with HTML entities resolved, prefixes declared, cut-off elements closed."""
-    mended = re.sub(r"&(?!amp;|lt;|gt;|quot;|apos;|#)(\w+);", lambda match: html.unescape(match[0]), text)
-    mended = re.sub(r"&(?!\w+;|#)", "&amp;", mended)
-    if mended != text:
-        repairs.add("repaired:entities")
-    if prefixes := undeclared_prefixes(mended):
-        repairs.add("repaired:namespace")
-        mended = declare_prefixes(mended, prefixes)
-    if try_xml(mended) is None:
-        whole = mended[: mended.rfind(">") + 1] if mended.rstrip()[-1:] != ">" else mended
-        opened: list[str] = []
-        for tag in re.finditer(r"<(/?)([A-Za-z][\w:.-]*)[^<>]*?(/?)>", whole):
-            if tag[1] and opened and opened[-1] == tag[2]:
-                opened.pop()
-            elif not tag[1] and not tag[3]:
-                opened.append(tag[2])
-        closed = whole + "".join(f"</{name}>" for name in reversed(opened))
-        if opened and try_xml(closed) is not None:
-            repairs.add("repaired:cut_off")
-            return closed
-    return mended
+    """A text that is not XML with what is broken in a known way mended, one after the other until it is XML."""
+    for name, mend in MENDS:
+        mended = mend(text)
+        if mended != text:
+            repairs.add(f"repaired:{name}")
+            text = mended
+            if try_xml(text) is not None:
+                break
+    return text
+
+
+def unescape_whole(text: str) -> str:
+    """A drawing that was escaped as a whole, unescaped."""
+    return html.unescape(text) if "<" not in text and "&lt;svg" in text else text
+
+
+def drop_bad_characters(text: str) -> str:
+    """The text without characters that XML does not have."""
+    return _BAD_CHARACTER.sub("", text)
+
+
+def drop_comments(text: str) -> str:
+    """The text without comments, which may not hold `--` and do."""
+    return _COMMENT.sub("", text)
+
+
+def resolve_entities(text: str) -> str:
+    """HTML entities as characters; what only looks like an entity is text."""
+    resolved = re.sub(r"&(?!(?:amp|lt|gt|quot|apos);|#)(\w+);", lambda match: html.unescape(match[0]), text)
+    return re.sub(r"&(?!(?:amp|lt|gt|quot|apos);|#)", "&amp;", resolved)
+
+
+def drop_repeated_attributes(text: str) -> str:
+    """Each attribute of an element once: the first, as HTML has it."""
+
+    def mended(tag: re.Match[str]) -> str:
+        seen: set[str] = set()
+
+        def once(attribute: re.Match[str]) -> str:
+            is_new = attribute[1] not in seen
+            seen.add(attribute[1])
+            return attribute[0] if is_new else ""
+
+        return _ATTRIBUTE.sub(once, tag[0])
+
+    return _TAG.sub(mended, text)
+
+
+def add_prefixes(text: str) -> str:
+    prefixes = undeclared_prefixes(text)
+    return declare_prefixes(text, prefixes) if prefixes else text
+
+
+def close_elements(text: str) -> str:
+    """The text up to its last whole tag, with elements closed where one around them ends, or at the end."""
+    whole = text[: text.rfind(">") + 1]
+    parts: list[str] = []
+    opened: list[str] = []
+    place = 0
+    for tag in _TAG.finditer(whole):
+        parts.append(whole[place : tag.start()])
+        place = tag.end()
+        name = tag[2]
+        if not tag[1]:
+            parts.append(tag[0])
+            opened += [] if tag[3] else [name]
+        elif name in opened:
+            while (inner := opened.pop()) != name:
+                parts.append(f"</{inner}>")
+            parts.append(tag[0])
+    return "".join([*parts, whole[place:], *(f"</{name}>" for name in reversed(opened))])
+
+
+# What is broken in known ways, by the names of the repairs, in the order of mending.
+MENDS: tuple[tuple[str, Callable[[str], str]], ...] = (
+    ("entities", unescape_whole),
+    ("characters", drop_bad_characters),
+    ("comments", drop_comments),
+    ("entities", resolve_entities),
+    ("doubled_attribute", drop_repeated_attributes),
+    ("namespace", add_prefixes),
+    ("cut_off", close_elements),
+)
 
 
 def undeclared_prefixes(text: str) -> list[str]:

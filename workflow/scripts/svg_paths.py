@@ -6,7 +6,7 @@ import re
 
 from svg_outlines import Outline, Segment
 
-_DOUBLED_D = re.compile(r'^\s*d\s*=\s*["\']?')
+_DOUBLED_D = re.compile(r'^(?:\s*d\s*=\s*["\']?)+')
 _LAST_COMMAND = re.compile(r".*([MmLlHhVvCcSsQqTtAaZz])", re.DOTALL)
 # Possessive, so that no number is taken for two.
 _NUMBER = r"[+-]?(?:\d++\.?+\d*+|\.\d++)(?:[eE][+-]?\d++)?+"

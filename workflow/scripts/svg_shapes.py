@@ -12,7 +12,7 @@ from svgelements import Matrix
 
 from svg_outlines import NotFinite, Outline, Segment, Subpath, box_of, read_outline, transform_outline
 from svg_parse import XLINK_HREF, Unusable, local_name
-from svg_style import short_decimal
+from svg_style import read_style, short_decimal
 
 CONTAINERS = {"svg", "g", "a", "switch"}
 GEOMETRY = {
@@ -204,7 +204,8 @@ def find_view(root: etree._Element) -> tuple[tuple[float, float, float, float], 
 def find_bounds(root: etree._Element) -> tuple[float, float, float, float]:
     """The box of the drawn geometry: x, y, width, height. Raises Unusable where there is none."""
     by_id = elements_by_id(root)
-    boxes = [box for child in root for box in iterate_boxes(child, Matrix(), by_id, 0)]
+    line = line_of(root, ("none", 1.0))
+    boxes = [box for child in root for box in iterate_boxes(child, Matrix(), by_id, line, 0)]
     if not boxes:
         raise Unusable("nothing is drawn")
     left, top = min(box[0] for box in boxes), min(box[1] for box in boxes)
@@ -214,19 +215,36 @@ def find_bounds(root: etree._Element) -> tuple[float, float, float, float]:
     return left, top, max(right - left, 1e-6), max(bottom - top, 1e-6)
 
 
+Line = tuple[str, float]  # the stroke of a shape and its width
+
+
+def line_of(element: etree._Element, inherited: Line) -> Line:
+    """The line that an element's own attributes state, beside what it inherits; rules of stylesheets are not asked."""
+    style = read_style(element.get("style") or "")
+    stroke = style.get("stroke") or element.get("stroke")
+    width = parse_length(style.get("stroke-width") or element.get("stroke-width"))
+    return stroke or inherited[0], inherited[1] if width is None else width
+
+
+def is_hidden(element: etree._Element) -> bool:
+    return "none" in (element.get("display"), read_style(element.get("style") or "").get("display"))
+
+
 def iterate_boxes(
-    element: etree._Element, matrix: Matrix, by_id: Mapping[str, etree._Element], use_depth: int
+    element: etree._Element, matrix: Matrix, by_id: Mapping[str, etree._Element], line: Line, use_depth: int
 ) -> Iterator[tuple[float, float, float, float]]:
-    """The box of each shape below an element."""
+    """The box of each shape below an element, with the half of its line that is outside."""
     name = local_name(element)
-    matrix = matrix_within(element, matrix)
+    if not name or is_hidden(element):
+        return
+    matrix, line = matrix_within(element, matrix), line_of(element, line)
     if name in CONTAINERS:
         for child in element:
-            yield from iterate_boxes(child, matrix, by_id, use_depth)
+            yield from iterate_boxes(child, matrix, by_id, line, use_depth)
     elif name == "use" and use_depth < MAX_USE_DEPTH:
         target = used_element(element, by_id)
         if target is not None:
-            yield from iterate_boxes(target, use_offset(element) * matrix, by_id, use_depth + 1)
+            yield from iterate_boxes(target, use_offset(element) * matrix, by_id, line, use_depth + 1)
     elif name in SHAPES:
         try:
             outline = shape_outline(element)
@@ -234,4 +252,5 @@ def iterate_boxes(
             return
         box = box_of(transform_outline(outline, matrix))
         if box:
-            yield box
+            reach = 0.0 if line[0] == "none" else line[1] / 2 * abs(matrix.a * matrix.d - matrix.b * matrix.c) ** 0.5
+            yield box[0] - reach, box[1] - reach, box[2] + reach, box[3] + reach
