@@ -281,10 +281,10 @@ def test_counts_add_up_and_rejections_have_reasons(tmp_path):
     [
         ("", "is empty"),
         ('[{"id": 1,]', "line 1: not JSON"),
-        ('{"id": "a", "svg": "<svg/>"}\nrubbish', "line 2: not JSON"),
+        ('{"id": "a", "svg": "<svg/>"}\nrubbish', "1 x not JSON"),
         ('[{"id": "a"}]', "none of 1 records"),
         ('[{"id": "a"}, {"id": "b"}, {"id": "a"}]', "records 0 and 2 have one id 'a'"),
-        ("[1]", "record 0: not an object"),
+        ("[1]", "1 x not an object"),
     ],
 )
 def test_a_bad_file_is_one_clear_message_and_no_output(tmp_path, text, message):

@@ -10,6 +10,7 @@ import pytest
 
 import reader_formats
 from command import InputError
+from reader_folder import read_data_file
 from readers import as_captions, open_entries, read_records
 
 SVG = '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 9 9"><path d="M0 0h9v9z"/></svg>'
@@ -120,6 +121,59 @@ def test_a_folder_of_drawings_with_a_table(tmp_path, key):
     assert facts(records) == [("a", SVG, ["a square"]), ("deep/b", PATH_RECORDS, ["café, two lines"])]
 
 
+def captions_of_folder(folder, table, files):
+    for name in files:
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_text(SVG)
+    (folder / "captions.csv").write_text(table)
+    return {record.id: record.captions for record in read(folder)}
+
+
+@pytest.mark.parametrize(
+    ("row", "files", "captioned"),
+    [
+        ("a/x.svg", ["a/x.svg", "b/x.svg"], ["a/x"]),
+        ("a/x", ["a/x.svg", "b/x.svg"], ["a/x"]),
+        ("./a/x.png", ["a/x.svg", "b/x.svg"], ["a/x"]),
+        ("x.svg", ["a/x.svg", "b/y.svg"], ["a/x"]),
+        ("x", ["a/x.svg", "b/y.svg"], ["a/x"]),
+        ("x.svg", ["a/x.svg", "b/x.svg"], []),
+        ("x.svg", ["x.svg", "b/x.svg"], ["x"]),
+        ("b/x.svg", ["a/x.svg"], []),
+        ("v1.2", ["v1.svg", "v1.2.svg"], ["v1.2"]),
+    ],
+)
+def test_a_row_of_a_table_describes_no_other_drawing(tmp_path, row, files, captioned):
+    captions = captions_of_folder(tmp_path, f"filename,caption\n{row},words\n", files)
+    assert [id_ for id_, texts in captions.items() if texts] == captioned
+
+
+def test_a_row_without_caption_leaves_the_text_beside_the_drawing(tmp_path):
+    (tmp_path / "a.txt").write_text("of the text\n")
+    (tmp_path / "b.txt").write_text(" \n")
+    (tmp_path / "b.svg").write_text(SVG.replace("<path", "<title>of the drawing</title><path"))
+    (tmp_path / "a.svg").write_text((tmp_path / "b.svg").read_text())
+    (tmp_path / "captions.csv").write_text("filename,words,group\na.svg,,g\nb.svg,,h\n")
+    first, second = read(tmp_path, captions="words")
+    assert (first.captions, first.flags, first.group) == (["of the text"], [], "g")
+    assert (second.captions, second.flags, second.group) == (["of the drawing"], ["caption_from_drawing"], "h")
+    (tmp_path / "captions.csv").write_text("filename,words\na.svg,of the table\n")
+    assert [record.captions for record in read(tmp_path, captions="words")] == [["of the table"], ["of the drawing"]]
+
+
+def test_other_files_and_folders_among_drawings_are_left_alone(tmp_path, capsys):
+    (tmp_path / "icons.svg").mkdir()
+    (tmp_path / "data.csv").mkdir()
+    (tmp_path / "icons.svg" / "a.svg").write_text(SVG)
+    (tmp_path / "package.json").write_text(json.dumps({"name": "icons", "version": "1.0"}, indent=2))
+    (tmp_path / "colours.json").write_text(json.dumps([{"colour": "red"}]))
+    assert facts(read(tmp_path)) == [("icons.svg/a", SVG, [])]
+    assert "colours.json is no table of captions" in capsys.readouterr().err
+    (tmp_path / "captions.jsonl").write_text('{"filename": "a.svg", "caption": "x"}\n{"caption": "y"}\n')
+    with pytest.raises(InputError, match="a row names no file"):
+        read(tmp_path)
+
+
 def test_a_folder_of_drawings_with_texts_beside_them(tmp_path):
     svg_folder(tmp_path)
     (tmp_path / "a.txt").write_text("a square\nanother caption\n")
@@ -139,6 +193,20 @@ def test_a_folder_of_drawings_that_describe_themselves(tmp_path):
     assert first.captions == ["a square", "of black", "in a corner"]
     assert first.flags == ["caption_from_drawing"]
     assert second.captions == []
+
+
+def test_what_metadata_says_of_people_and_terms_is_no_caption(tmp_path):
+    (tmp_path / "a.svg").write_text(
+        """<svg xmlns="http://www.w3.org/2000/svg" xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#"
+        xmlns:cc="http://web.resource.org/cc/" xmlns:dc="http://purl.org/dc/elements/1.1/"><title>My cat</title><desc/>
+        <metadata><rdf:RDF><cc:Work><dc:title>My cat</dc:title><dc:description>It sleeps</dc:description>
+        <dc:creator><cc:Agent><dc:title>John Doe</dc:title></cc:Agent></dc:creator>
+        <dc:publisher><cc:Agent><dc:title>Open Clip Art Library</dc:title></cc:Agent></dc:publisher>
+        <dc:rights><cc:Agent><dc:title>Public Domain</dc:title></cc:Agent></dc:rights>
+        <dc:contributor><dc:description>Jane</dc:description></dc:contributor></cc:Work></rdf:RDF></metadata></svg>"""
+    )
+    (entry,) = open_entries(tmp_path)
+    assert entry["record_else"]["captions"] == ["My cat", "It sleeps"]
 
 
 @pytest.mark.parametrize(
@@ -188,6 +256,41 @@ def test_captions_of_any_shape_become_a_list():
     assert as_captions('["quoted" words') == ['["quoted" words']
     assert as_captions("broken \ud83d") == ["broken ?"]
     assert as_captions(None) == []
+    assert as_captions([{"caption": "a"}, {"id": 3}, {"caption": "b"}]) == ["a", "b"]
+    assert as_captions([["a", "b"], "c"]) == ["a", "b", "c"]
+
+
+@pytest.mark.parametrize(
+    ("text", "captions"),
+    [
+        ('[ "a", "b"]', ["a", "b"]),
+        ('[{"caption": "a"}]', ["a"]),
+        ("['a cat', 'a dog']", ["a cat", "a dog"]),
+        ("""['a cat', "it's"]""", ["a cat", "it's"]),
+        ("['a cat'\n 'a dog']", ["a cat", "a dog"]),
+        ("[]", []),
+        ("[sic] a cat", ["[sic] a cat"]),
+        ("['a' or 'b']", ["['a' or 'b']"]),
+        (r"['\xzz']", [r"['\xzz']"]),
+        ("[1, 2]", ["[1, 2]"]),
+        ("[" * 99_999, ["[" * 99_999]),
+    ],
+)
+def test_a_list_that_a_table_has_as_text_is_read(text, captions):
+    assert as_captions(text) == captions
+
+
+def test_lone_surrogates_do_not_end_the_job(tmp_path):
+    rows = [{"id": lone, "group": "\ud800", "split": "\ud800", "svg": SVG, "caption": "x"} for lone in "\ud800\ud801"]
+    (tmp_path / "a.json").write_text(json.dumps(rows))
+    records = read(tmp_path / "a.json")
+    assert [(r.id, r.group, r.split) for r in records] == [(rf"\ud80{n}", r"\ud800", r"\ud800") for n in range(2)]
+
+
+def test_the_bytes_of_a_file_in_parquet_are_the_drawing(tmp_path):
+    row = {"id": "a", "Svg": {"bytes": SVG.encode(), "path": "a.svg"}, "caption": "x"}
+    pq.write_table(pa.Table.from_pylist([row]), tmp_path / "a.parquet")
+    assert [record.drawing for record in read(tmp_path / "a.parquet")] == [SVG]
 
 
 @pytest.mark.parametrize(
@@ -198,17 +301,30 @@ def test_captions_of_any_shape_become_a_list():
         ("a.json", b'[{"id": 1},\n{"id": }]', r"a\.json, line 2: not JSON"),
         ("a.json", b'[{"id": 1}', "not JSON"),
         ("a.json", b'[{"id": 1}] more', "more after the end"),
-        ("a.jsonl", b'{"id": 1}\nrubbish', "line 2: not JSON"),
         ("a.jsonl", b'{"id": "caf\xe9"}', "not UTF-8"),
         ("a.jsonl.gz", b"{}", "not gzipped"),
         ("a.parquet", b"PAR1", "not a Parquet file"),
-        ("a.json", b"[1]", "record 0: not an object"),
+        ("a.jsonl.gz", gzip.compress(b'{"id": 1}\n' * 9, mtime=0)[:-9], "cut off or damaged"),
+        ("a.jsonl.gz", gzip.compress(b"{}", mtime=0)[:10] + b"\xff" * 9, "cut off or damaged"),
     ],
 )
 def test_a_bad_file_is_one_message(tmp_path, name, data, message):
     (tmp_path / name).write_bytes(data)
     with pytest.raises(InputError, match=message):
         read(tmp_path / name)
+
+
+def test_a_broken_entry_costs_its_record_alone(tmp_path):
+    lines = [json.dumps(ROWS[0]), "rubbish", "7", json.dumps(ROWS[1])]
+    (tmp_path / "train.jsonl").write_text("\n".join(lines))
+    (tmp_path / "array.json").write_text(json.dumps([ROWS[0], "text", 7, ROWS[1]]))
+    faults = ["", "not JSON (Expecting value)", "not an object with fields but int", ""]
+    assert [(r.position, r.fault) for r in read(tmp_path / "train.jsonl")] == list(enumerate(faults))
+    assert [bool(r.fault) for r in read(tmp_path / "array.json")] == [False, True, True, False]
+    with pytest.raises(InputError, match=r"train\.jsonl, line 2: not JSON"):
+        list(read_data_file(tmp_path / "train.jsonl"))
+    (tmp_path / "array.json").unlink()
+    assert [r.fault for r in read(tmp_path)] == faults
 
 
 def test_a_missing_file_and_an_empty_folder_are_one_message(tmp_path):

@@ -13,7 +13,11 @@ from xml.sax.saxutils import quoteattr
 
 CANVAS = 512
 
-_RECORD = re.compile(r"style=(?P<style>.*?)\s+d=(?P<d>.*?)\s*(?=\bstyle=|\Z)", re.DOTALL)
+# An unpainted path that is cut off at once stands for a record without outline: svg_repair.py names it as cut off.
+_CUT_OFF = '<path fill="none" d="M"/>'
+
+_RECORD_START = re.compile(r"\bstyle=")
+_OUTLINE_START = re.compile(r"\sd=")
 _COLOUR = re.compile(r"\b(fill|stroke):(\d+,\d+,\d+)")
 
 
@@ -24,13 +28,16 @@ def is_path_records(text: str) -> bool:
 
 def convert_path_records(text: str) -> str:
     """The SVG of a list of path records, with its styles as they are. Raises ValueError where there is no record."""
-    records = list(_RECORD.finditer(text))
-    if not records:
+    records = [_OUTLINE_START.split(record, maxsplit=1) for record in _RECORD_START.split(text)[1:]]
+    if all(len(record) == 1 for record in records):
         raise ValueError("path records without any `style=... d=...`")
-    paths = "".join(
-        f"<path style={quoteattr(record['style'].strip())} d={quoteattr(record['d'].strip())}/>" for record in records
-    )
+    paths = "".join(write_path(*record) for record in records)
     return f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {CANVAS} {CANVAS}">{paths}</svg>'
+
+
+def write_path(style: str, d: str | None = None) -> str:
+    """The path of a record; one that is cut off where the record was, before its outline."""
+    return _CUT_OFF if d is None else f"<path style={quoteattr(style.strip())} d={quoteattr(d.strip())}/>"
 
 
 def displayed_drawing(text: str) -> str:

@@ -2,18 +2,29 @@
 
 The captions of `.svg` and `.svgz` files come from the first of these that has some: a data file in the folder with the
 file's name and captions, a `.txt` file beside the drawing (a caption a line), the drawing's own title, description or
-RDF description.
+RDF description. A data file that names no file at all, such as a package.json, is no table of captions.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
-from pathlib import Path
+from pathlib import Path, PurePath
+from typing import Any
 
 from lxml import etree
 
-from command import InputError
-from reader_formats import Entry, read_json, read_parquet, read_saved_dataset, read_table, split_in_name, with_split
+from command import InputError, say
+from reader_formats import (
+    BrokenLine,
+    Entry,
+    read_json,
+    read_parquet,
+    read_saved_dataset,
+    read_table,
+    split_in_name,
+    with_split,
+)
 from svg_bytes import Undecodable, decode_drawing
 
 READERS = {
@@ -28,11 +39,21 @@ DRAWINGS = (".svg", ".svgz")
 SAVED_DATASET = ("dataset_dict.json", "dataset_info.json")
 FILE_NAMES = ("filename", "file_name", "Filename", "file", "id", "name")
 CAPTION_TAGS = ("title", "desc", "description")
+# What RDF says below these is about people and terms, not about the drawing.
+ABOUT_OTHERS = {"Agent", "creator", "publisher", "rights", "contributor"}
+
+
+def read_entries(path: Path) -> Iterator[Any]:
+    """Entries of one data file by the reader of its suffix; JSON is assumed of a suffix that nobody knows."""
+    return READERS.get(data_suffix(path), read_json)(path)
 
 
 def read_data_file(path: Path) -> Iterator[Entry]:
-    """Entries of one data file by the reader of its suffix; JSON is assumed of a suffix that nobody knows."""
-    return READERS.get(data_suffix(path), read_json)(path)
+    """Entries of one data file, of which a broken line is an InputError."""
+    for entry in read_entries(path):
+        if isinstance(entry, BrokenLine):
+            raise InputError(f"{path}, line {entry.number}: {entry.fault}; one object a line")
+        yield entry
 
 
 def data_suffix(path: Path) -> str:
@@ -45,45 +66,79 @@ def read_folder(folder: Path) -> Iterator[Entry]:
     if any((folder / name).is_file() for name in SAVED_DATASET):
         yield from read_saved_dataset(folder)
         return
-    drawings = sorted(path for path in folder.rglob("*") if path.suffix.lower() in DRAWINGS)
-    tables = sorted(path for path in folder.rglob("*") if data_suffix(path) in READERS)
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    drawings = [path for path in files if path.suffix.lower() in DRAWINGS]
+    tables = [path for path in files if data_suffix(path) in READERS]
     if drawings:
         yield from read_drawings(folder, drawings, read_sidecar(tables))
     elif tables:
         for table in tables:
-            for entry in read_data_file(table):
+            for entry in read_entries(table):
                 yield with_split(entry, split_in_name(table))
     else:
         raise InputError(f"{folder} holds neither SVG files nor data files ({', '.join(sorted(READERS))})")
 
 
 def read_sidecar(tables: list[Path]) -> dict[str, Entry]:
-    """The rows of the tables of a folder by the file that they name, with and without its suffix."""
+    """The rows of the tables of a folder by the path that they name, as it is written and without its suffix."""
     rows: dict[str, Entry] = {}
     for table in tables:
-        for row in read_data_file(table):
-            name = next((str(row[key]) for key in FILE_NAMES if row.get(key)), "") if isinstance(row, dict) else ""
-            if not name:
-                raise InputError(f"{table}: a row names no file; give it one of the fields {', '.join(FILE_NAMES)}")
-            rows[name] = rows[Path(name).stem] = row
+        for path, row in read_named_rows(table):
+            rows[path.as_posix()] = row
+            if path.suffix[1:].isalpha():  # the 2 of v1.2 is no suffix
+                rows.setdefault(path.with_suffix("").as_posix(), row)
     return rows
 
 
+def read_named_rows(table: Path) -> list[tuple[PurePath, Entry]]:
+    """The rows of a table with the paths that they name; none of a data file that names no files at all."""
+    rows = list(read_entries(table))
+    named = [(PurePath(name), row) for row in rows if (name := named_file(row))]
+    if named and len(named) < len(rows):
+        raise InputError(f"{table}: a row names no file; give it one of the fields {', '.join(FILE_NAMES)}")
+    if not named:
+        say("read_folder", f"{table} is no table of captions: no row has one of the fields {', '.join(FILE_NAMES)}")
+    return named
+
+
+def named_file(row: Any) -> str:
+    """The file that a row of a table names, or an empty text."""
+    return next((str(row[key]) for key in FILE_NAMES if row.get(key)), "") if isinstance(row, dict) else ""
+
+
 def read_drawings(folder: Path, drawings: list[Path], sidecar: dict[str, Entry]) -> Iterator[Entry]:
-    """An entry for each drawing; its id is the path below the folder, without suffix where that stays unique."""
-    stems = [path.relative_to(folder).with_suffix("").as_posix() for path in drawings]
-    unique = len(set(stems)) == len(stems)
-    for path, stem in zip(drawings, stems, strict=True):
+    """An entry for each drawing; its id is the path below the folder, without suffix where that stays unique.
+
+    Whose row has no caption under its field has those of `record_else`.
+    """
+    names = [path.relative_to(folder) for path in drawings]
+    stems = Counter(name.with_suffix("") for name in names)
+    bare_stems = Counter(name.stem for name in names)
+    unique = len(stems) == len(names)
+    for path, name in zip(drawings, names, strict=True):
         data = path.read_bytes()
-        name = path.relative_to(folder).as_posix()
-        row = next((sidecar[key] for key in (name, path.name, stem, path.stem) if key in sidecar), {})
-        beside = path.with_suffix(".txt")
-        entry = {key: value for key, value in row.items() if key not in FILE_NAMES}
-        if not row and beside.is_file():
-            entry = {"captions": beside.read_text(encoding="utf-8-sig", errors="replace").splitlines()}
-        elif not row:
-            entry = {"captions": embedded_captions(data), "record_flags": ["caption_from_drawing"]}
-        yield {**entry, "id": stem if unique else name, "svg": data}
+        stem = name.with_suffix("")
+        # A row may leave out suffix and folder, as long as only one drawing can be meant.
+        keys = [name.as_posix()]
+        keys += [stem.as_posix()] if stems[stem] == 1 else []
+        keys += [name.name, name.stem] if bare_stems[name.stem] == 1 else []
+        row = next((sidecar[key] for key in keys if key in sidecar), {})
+        yield {
+            **{key: value for key, value in row.items() if key not in FILE_NAMES},
+            "id": (stem if unique else name).as_posix(),
+            "svg": data,
+            "record_else": captions_without_table(path, data),
+        }
+
+
+def captions_without_table(path: Path, data: bytes) -> Entry:
+    """The captions of the text file beside a drawing, else those inside the drawing, with a flag."""
+    beside = path.with_suffix(".txt")
+    text = beside.read_text(encoding="utf-8-sig", errors="replace") if beside.is_file() else ""
+    if text.strip():
+        return {"captions": text.splitlines(), "record_flags": []}
+    embedded = embedded_captions(data)
+    return {"captions": embedded, "record_flags": ["caption_from_drawing"] if embedded else []}
 
 
 def embedded_captions(data: bytes) -> list[str]:
@@ -95,10 +150,15 @@ def embedded_captions(data: bytes) -> list[str]:
     except (Undecodable, etree.XMLSyntaxError, ValueError):
         return []  # whatever is wrong with it is found again and told when the drawing itself is read
     described = [element for child in root for element in child.iter(etree.Element) if not_drawn(element, child)]
-    return [" ".join("".join(element.itertext()).split()) for element in described]
+    texts = (" ".join("".join(element.itertext()).split()) for element in described)
+    return list(dict.fromkeys(text for text in texts if text))
 
 
 def not_drawn(element: etree._Element, child: etree._Element) -> bool:
-    """Whether an element describes the whole drawing: a child of the root, or one inside its metadata."""
-    name = etree.QName(element).localname
-    return name in CAPTION_TAGS and (element is child or etree.QName(child).localname == "metadata")
+    """Whether an element describes the whole drawing: a child of the root, or one of the work inside its metadata."""
+    if etree.QName(element).localname not in CAPTION_TAGS:
+        return False
+    if element is child:
+        return True
+    within = {etree.QName(ancestor).localname for ancestor in element.iterancestors()}
+    return etree.QName(child).localname == "metadata" and not within & ABOUT_OTHERS

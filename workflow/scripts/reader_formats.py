@@ -1,7 +1,8 @@
 """Entries of dataset files: JSON arrays, JSON lines, CSV and TSV, Parquet, Hugging Face datasets.
 
 Each reader is a function of a path that yields one mapping of field names to values after the other, without holding
-more than a few of them. Text files may be gzipped (`.jsonl.gz`). Faults of a whole file are InputErrors with the line.
+more than a few of them. Text files may be gzipped (`.jsonl.gz`). Faults of a whole file are InputErrors with the line;
+a line of JSON lines that is no JSON is a BrokenLine in the place of its entry.
 """
 
 from __future__ import annotations
@@ -12,7 +13,9 @@ import gzip
 import io
 import json
 import re
+import zlib
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
@@ -31,6 +34,14 @@ SPLIT_NAMES = {"train": "train", "training": "train", "test": "test"}
 SPLIT_NAMES |= dict.fromkeys(("validation", "valid", "val", "dev"), "validation")
 
 
+@dataclass(frozen=True)
+class BrokenLine:
+    """A line that holds no entry; `number` counts from 1."""
+
+    number: int
+    fault: str
+
+
 def read_json(path: Path) -> Iterator[Any]:
     """Entries of a JSON array or of JSON lines: the first character tells."""
     with open_dataset_text(path) as file:
@@ -38,7 +49,7 @@ def read_json(path: Path) -> Iterator[Any]:
         if not first:
             raise InputError(f"{path} is empty; it must hold a JSON array or JSON lines of samples")
         file.seek(0)
-        yield from (read_json_array if first == "[" else read_json_lines)(path, file)
+        yield from read_json_array(path, file) if first == "[" else read_json_lines(file)
 
 
 def read_json_array(path: Path, file: IO[str]) -> Iterator[Any]:
@@ -67,14 +78,14 @@ def read_json_array(path: Path, file: IO[str]) -> Iterator[Any]:
         raise InputError(f"{path}: not JSON (there is more after the end of the array: {rest[:40]!r})")
 
 
-def read_json_lines(path: Path, file: IO[str]) -> Iterator[Any]:
-    """Entries of JSON lines."""
+def read_json_lines(file: IO[str]) -> Iterator[Any]:
+    """Entries of JSON lines; a line that is no JSON costs that entry alone."""
     for number, line in enumerate(file, start=1):
         if line.strip():
             try:
                 yield json.loads(line)
             except json.JSONDecodeError as error:
-                raise InputError(f"{path}, line {number}: not JSON ({error.msg}); one object a line") from error
+                yield BrokenLine(number, f"not JSON ({error.msg})")
 
 
 def read_table(path: Path) -> Iterator[Entry]:
@@ -129,10 +140,10 @@ def read_hub_dataset(hub: str, revision: str, subset: str | None, split: str | N
         raise InputError(f"dataset {hub} at {revision[:12]} cannot be read ({error})") from error
 
 
-def with_split(row: Entry, split: str) -> Entry:
+def with_split(row: Any, split: str) -> Any:
     """The row with the split that its file or dataset has, where that is one of ours and the row names none."""
     known = SPLIT_NAMES.get(split.lower())
-    return {"split": known, **row} if known else row
+    return {"split": known, **row} if known and isinstance(row, dict) else row
 
 
 def split_in_name(path: Path) -> str:
@@ -167,6 +178,8 @@ def open_dataset_text(path: Path) -> Iterator[IO[str]]:
         raise InputError(f"{path} is not UTF-8 text ({error.reason} at byte {error.start}); convert it") from error
     except gzip.BadGzipFile as error:
         raise InputError(f"{path} is not gzipped ({error}); take the .gz from its name") from error
+    except (EOFError, zlib.error) as error:
+        raise InputError(f"{path} is cut off or damaged ({error}); fetch or compress it again") from error
 
 
 def open_binary(path: Path) -> IO[bytes]:

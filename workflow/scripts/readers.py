@@ -7,15 +7,17 @@ that yields mappings (reader_formats.py, reader_folder.py). Faults of the whole 
 
 from __future__ import annotations
 
+import ast
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from command import InputError
-from reader_folder import read_data_file, read_folder
-from reader_formats import SPLIT_NAMES
+from reader_folder import read_entries, read_folder
+from reader_formats import SPLIT_NAMES, BrokenLine
 from svg_bytes import Undecodable, decode_drawing
 
 # Names under which a field is looked for, the first that is there counts.
@@ -28,6 +30,10 @@ NAMES = {
 }
 
 Fields = Mapping[str, str | list[str]]
+
+# A list of texts as Python writes it, or as numpy does, without commas.
+_STRING = r"""'(?:[^'\\\n]|\\.)*+'|"(?:[^"\\\n]|\\.)*+\""""
+_PYTHON_LIST = re.compile(rf"\[\s*+(?:(?:{_STRING})[\s,]*+)++\]")
 
 
 @dataclass
@@ -46,27 +52,40 @@ class RawRecord:
 
 def open_entries(path: Path) -> Iterator[Any]:
     """The entries of a file or folder."""
-    return read_folder(path) if path.is_dir() else read_data_file(path)
+    return read_folder(path) if path.is_dir() else read_entries(path)
 
 
 def read_records(entries: Iterable[Any], fields: Fields, name: str) -> Iterator[RawRecord]:
     """The records of a dataset called `name`; `fields` names fields where they are called otherwise."""
     for position, entry in enumerate(entries):
-        if not isinstance(entry, dict):
-            raise InputError(f"{name}, record {position}: not an object with fields but {type(entry).__name__}")
-        drawing, flags, fault = read_drawing(find_field(entry, "drawing", fields))
-        split = str(find_field(entry, "split", fields) or "")
-        id_ = find_field(entry, "id", fields)
-        yield RawRecord(
-            position=entry.get("record_position", position),
-            id=f"{Path(name).stem}-{position:06}" if id_ is None else str(id_),
-            drawing=drawing,
-            captions=as_captions(find_field(entry, "captions", fields)),
-            split=SPLIT_NAMES.get(split.lower(), split),
-            group=str(find_field(entry, "group", fields) or ""),
-            flags=[*entry.get("record_flags", []), *flags],
-            fault=entry.get("record_fault", fault),
-        )
+        yield read_record(entry if isinstance(entry, dict) else faulty_entry(entry), fields, position, name)
+
+
+def faulty_entry(entry: Any) -> dict[str, Any]:
+    """The entry of what is none, with the fault that its record is rejected for."""
+    fault = entry.fault if isinstance(entry, BrokenLine) else f"not an object with fields but {type(entry).__name__}"
+    return {"record_fault": fault}
+
+
+def read_record(entry: dict[str, Any], fields: Fields, position: int, name: str) -> RawRecord:
+    """The record of one entry."""
+    drawing, flags, fault = read_drawing(find_field(entry, "drawing", fields))
+    captions = as_captions(find_field(entry, "captions", fields))
+    if not captions and "record_else" in entry:
+        captions = as_captions(entry["record_else"]["captions"])
+        flags = [*entry["record_else"]["record_flags"], *flags]
+    split = as_text(find_field(entry, "split", fields) or "")
+    id_ = find_field(entry, "id", fields)
+    return RawRecord(
+        position=entry.get("record_position", position),
+        id=as_text(f"{Path(name).stem}-{position:06}" if id_ is None else id_),
+        drawing=drawing,
+        captions=captions,
+        split=SPLIT_NAMES.get(split.lower(), split),
+        group=as_text(find_field(entry, "group", fields) or ""),
+        flags=[*entry.get("record_flags", []), *flags],
+        fault=entry.get("record_fault", fault),
+    )
 
 
 def find_field(entry: dict[str, Any], key: str, fields: Fields) -> Any:
@@ -83,6 +102,8 @@ def find_field(entry: dict[str, Any], key: str, fields: Fields) -> Any:
 
 def read_drawing(value: Any) -> tuple[str | None, list[str], str]:
     """A drawing as text, the flags of decoding it, and the fault that left no text."""
+    if isinstance(value, dict):  # a file, as `datasets` writes it: {bytes, path}
+        value = value.get("bytes")
     if isinstance(value, bytes):
         try:
             return *decode_drawing(value), ""
@@ -91,22 +112,52 @@ def read_drawing(value: Any) -> tuple[str | None, list[str], str]:
     return (value if isinstance(value, str) else None), [], ""
 
 
+def as_text(value: Any) -> str:
+    """An id, split or group as text that any file can hold: a lone surrogate is spelt out, so that two stay two."""
+    return str(value).encode("utf-8", "backslashreplace").decode()
+
+
 def as_captions(value: Any) -> list[str]:
     """Captions as a list of texts with folded white space, without empty ones and repetitions."""
-    if isinstance(value, str) and value.lstrip().startswith('["'):
-        value = parse_list(value)  # a list in a cell of a table
-    values = value if isinstance(value, list) else [value]
+    given = value if isinstance(value, list) else [value]
+    captions = [caption_of(one) for cell in given for one in unpack_list(cell)]
     # A lone surrogate, legal in JSON, is no text that any file can hold.
-    values = [value.encode("utf-8", "replace").decode() for value in values if isinstance(value, str)]
-    texts = (" ".join(text.split()) for text in values)
+    cleaned = [caption.encode("utf-8", "replace").decode() for caption in captions if isinstance(caption, str)]
+    texts = (" ".join(text.split()) for text in cleaned)
     return list(dict.fromkeys(text for text in texts if text))
 
 
-def parse_list(text: str) -> Any:
+def caption_of(value: Any) -> Any:
+    """The caption of an object that has it in a field, as {"caption": "a cat"}; anything else is as it is."""
+    if not isinstance(value, dict):
+        return value
+    return next((value[name] for name in NAMES["captions"] if value.get(name)), None)
+
+
+def unpack_list(value: Any) -> list[Any]:
+    """What a cell holds: a list, or one that a table has as text, or else the value alone."""
+    if isinstance(value, str) and value.strip()[:1] == "[":
+        return parse_list(value.strip())
+    return value if isinstance(value, list) else [value]
+
+
+def parse_list(text: str) -> list[Any]:
+    """The captions of a list in the notation of JSON or Python; the text alone where it is no list of captions."""
     try:
-        return json.loads(text)
-    except json.JSONDecodeError:
-        return text
+        found = json.loads(text)
+    except (ValueError, RecursionError):
+        return parse_python_list(text)
+    return found if not found or any(isinstance(one, str | dict) for one in found) else [text]
+
+
+def parse_python_list(text: str) -> list[str]:
+    """The texts of a list as Python or numpy write it; the text alone where it is none."""
+    if not _PYTHON_LIST.fullmatch(text):
+        return [text]
+    try:
+        return [ast.literal_eval(string) for string in re.findall(_STRING, text)]
+    except (SyntaxError, ValueError):  # an escape that Python does not know
+        return [text]
 
 
 def write_record(record: RawRecord) -> str:

@@ -1,0 +1,32 @@
+"""Path records that were cut off: what can be drawn is drawn, and what was left out is named."""
+
+import pytest
+
+from path_records import convert_path_records
+from svg_canonical import LEVELS, canonicalise
+
+WHOLE = "style=fill:1,2,3\td=M0,0 L300,0 L300,300 Z"
+CUT = "style=fill:200,2,3;stroke:No"
+
+
+@pytest.mark.parametrize("text", [f"{WHOLE}\n{CUT}", f"{CUT}\n{WHOLE}", f"{WHOLE}\n{CUT}\n{WHOLE}"])
+@pytest.mark.parametrize("level", LEVELS)
+def test_a_record_that_was_cut_in_its_style_is_named(text, level):
+    drawing = canonicalise(text, 512, 0, level)
+    assert "repaired:cut_path" in drawing.flags
+    assert drawing.n_colours == canonicalise(WHOLE, 512, 0, level).n_colours
+
+
+def test_a_record_without_outline_takes_none_of_the_next():
+    svg = convert_path_records(f"{CUT}\n{WHOLE}")
+    assert "200,2,3" not in svg
+    assert '<path style="fill:1,2,3" d="M0,0 L300,0 L300,300 Z"/>' in svg
+
+
+def test_whole_records_need_no_repair():
+    assert "repaired:cut_path" not in canonicalise(f"{WHOLE}\n{WHOLE}", 512, 0, "safe").flags
+
+
+def test_records_without_any_outline_are_refused():
+    with pytest.raises(ValueError, match="without any"):
+        convert_path_records(f"{CUT}\n{CUT}")
