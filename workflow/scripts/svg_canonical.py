@@ -2,8 +2,8 @@
 
 | level   | the text                                                                                        |
 |---------|-------------------------------------------------------------------------------------------------|
-| none    | as it was written, mended, without titles, descriptions, metadata and comments                   |
-| safe    | also without names, editor data, and whatever is not drawn; pixel-identical                      |
+| none    | as it was written, mended, without descriptions, editor data and comments; ids and classes are short |
+| safe    | also without unknown attributes, stylesheets, and whatever is not drawn; pixel-identical         |
 | compact | rewritten short on a square canvas; visually identical. What it cannot rewrite is kept at `safe` |
 | path_records | as the records that models of this field were trained on (path_records.py), on a canvas of 512 |
 
@@ -88,4 +88,4 @@ def describe(root: etree._Element, flags: set[str]) -> Drawing:
     )
     xml = etree.tostring(root, encoding="unicode")
     colours = set(re.findall(r"(?:fill|stroke)\s*[:=]\s*\"?\s*(#\w+|[a-z]+|rgb\([^)]*\))", xml)) - {"none"}
-    return Drawing(re.sub(r">\s+<", "><", xml), len(shapes), n_commands, len(colours), tuple(sorted(flags)))
+    return Drawing(xml, len(shapes), n_commands, len(colours), tuple(sorted(flags)))

@@ -4,44 +4,274 @@ from __future__ import annotations
 
 import re
 
+import tinycss2
 from lxml import etree
 
-from svg_parse import SVG_NAMESPACE, local_name
+from drawing_guard import IMAGES, guard_css
+from svg_parse import SVG_NAMESPACE, XLINK_HREF, local_name
 from svg_style import Stylesheet, wrap_elements
 
-XML_NAMESPACES = (None, "http://www.w3.org/1999/xlink", "http://www.w3.org/XML/1998/namespace")
-NEVER_DRAWN = ("title", "desc", "metadata", "script", "foreignObject", "view", "cursor")
-NAMING_ATTRIBUTES = ("role", "tabindex", "lang", "class", "version", "baseProfile", "enable-background")
+XML_SPACE = "{http://www.w3.org/XML/1998/namespace}space"
+ANIMATIONS = ("animate", "animateColor", "animateMotion", "animateTransform", "set", "mpath", "discard")
+NEVER_DRAWN = ("title", "desc", "metadata", "script", "foreignObject", "view", "cursor", *ANIMATIONS)
+DEFINITIONS = ("linearGradient", "radialGradient", "pattern", "clipPath", "mask", "filter", "marker", "symbol")
+# What level safe keeps, beside the parts of filters; a renderer skips any other element with all that is in it.
+ELEMENTS = {*DEFINITIONS, "svg", "g", "a", "defs", "switch", "use", "image", "stop", "style"} | {
+    *("path", "rect", "circle", "ellipse", "line", "polyline", "polygon", "text", "tspan", "textPath", "tref")
+}
+NAMING_ATTRIBUTES = (
+    "role",
+    "tabindex",
+    "lang",
+    "version",
+    "baseProfile",
+    "enable-background",
+    "title",
+    "alt",
+    "name",
+    "label",
+)
+
+
+def words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+# Properties of CSS that renderers of SVG read, as attributes or in `style`.
+PROPERTIES = words(
+    """alignment-baseline baseline-shift clip clip-path clip-rule color color-interpolation color-interpolation-filters
+    color-rendering cx cy d direction display dominant-baseline fill fill-opacity fill-rule filter flood-color
+    flood-opacity font font-family font-feature-settings font-kerning font-optical-sizing font-size font-size-adjust
+    font-stretch font-style font-synthesis font-variant font-variant-caps font-variant-east-asian
+    font-variant-ligatures font-variant-numeric font-variant-position font-variation-settings font-weight
+    glyph-orientation-horizontal glyph-orientation-vertical height image-rendering inline-size isolation kerning
+    letter-spacing lighting-color line-height marker marker-end marker-mid marker-start mask mask-type mix-blend-mode
+    opacity overflow paint-order r rx ry shape-inside shape-rendering shape-subtract stop-color stop-opacity stroke
+    stroke-dasharray stroke-dashoffset stroke-linecap stroke-linejoin stroke-miterlimit stroke-opacity stroke-width
+    text-align text-anchor text-decoration text-decoration-color text-decoration-fill text-decoration-line
+    text-decoration-stroke text-decoration-style text-indent text-overflow text-rendering text-underline-position
+    transform transform-box transform-origin unicode-bidi vector-effect visibility white-space width word-spacing
+    writing-mode x y"""
+)
+GEOMETRY = words(
+    """clipPathUnits cx cy d dx dy filterRes filterUnits fr fx fy gradientTransform gradientUnits height href id
+    lengthAdjust markerHeight markerUnits markerWidth maskContentUnits maskUnits method offset orient pathLength
+    patternContentUnits patternTransform patternUnits points preserveAspectRatio primitiveUnits r refX refY
+    requiredExtensions requiredFeatures rotate rx ry side spacing spreadMethod startOffset style systemLanguage
+    textLength transform viewBox width x x1 x2 y y1 y2"""
+)
+FILTER_PARTS = words(
+    """amplitude azimuth baseFrequency bias diffuseConstant divisor edgeMode elevation exponent in in2 intercept k1 k2
+    k3 k4 kernelMatrix kernelUnitLength limitingConeAngle mode numOctaves operator order pointsAtX pointsAtY pointsAtZ
+    preserveAlpha radius result scale seed slope specularConstant specularExponent stdDeviation stitchTiles surfaceScale
+    tableValues targetX targetY type values xChannelSelector yChannelSelector z"""
+)
+CONDITIONS = ("requiredExtensions", "requiredFeatures", "systemLanguage")
+FILTER_SOURCES = ("SourceGraphic", "SourceAlpha", "BackgroundImage", "BackgroundAlpha", "FillPaint", "StrokePaint")
 
 _URL = re.compile(r"url\(\s*['\"]?#([^)'\"\s]+)['\"]?\s*\)")
+_COMMENT = re.compile(r"/\*.*?\*/", re.DOTALL)
+_SELECTORS = re.compile(r"[^{}]*\{")
+_SELECTED = re.compile(r"([.#])(-?[A-Za-z_][\w-]*)")
 
 
 def drop_descriptions(root: etree._Element) -> None:
-    """Level none: remove titles, descriptions, metadata, scripts, and what no renderer of ours draws."""
-    for element in list(root.iter(etree.Element)):
-        if element is not root and local_name(element) in NEVER_DRAWN:
-            remove(element)
-
-
-def clean_names(root: etree._Element) -> None:
-    """Level safe: remove what is not drawn and what may name the drawing; references get short ids."""
+    """Level none: remove descriptions, editor data, scripts, and what no renderer of ours draws; ids get short."""
     for element in list(root.iter(etree.Element)):
         if element is not root and (not local_name(element) or local_name(element) in NEVER_DRAWN):
             remove(element)
-    inline_stylesheet(root)
-    drop_unused_definitions(root)
-    short = {name: f"i{number}" for number, name in enumerate(referenced_ids(root))}
+    drop_loose_text(root)
+    sheets = list(root.iter(f"{{{SVG_NAMESPACE}}}style"))
+    selectors = "".join(part for sheet in sheets for part in _SELECTORS.findall(_COMMENT.sub("", sheet.text or "")))
+    if "[" in selectors:
+        return  # any attribute may be what a rule is about
     for element in root.iter(etree.Element):
-        for key in list(element.attrib):
-            name = etree.QName(key)
-            names = name.localname.startswith(("data-", "aria-", "on")) or name.localname in NAMING_ATTRIBUTES
-            if names or name.namespace not in XML_NAMESPACES or (key == "id" and element.get(key) not in short):
-                del element.attrib[key]
-            elif key == "id":
-                element.set(key, short[element.get(key)])
-            else:
-                element.set(key, rename_references(element.get(key), short))
+        drop_editor_attributes(element)
+    selected = _SELECTED.findall(selectors)
+    ids = number_names("i", [*referenced_ids(root), *(name for kind, name in selected if kind == "#")])
+    classes = number_names("c", [name for kind, name in selected if kind == "."])
+    for sheet in sheets:
+        sheet.text = rename_selectors(rename_references(_COMMENT.sub("", sheet.text or ""), ids), ids, classes)
+    for element in root.iter(etree.Element):
+        rename_class(element, classes)
+        rename_ids(element, ids)
     etree.cleanup_namespaces(root)
+
+
+def drop_editor_attributes(element: etree._Element) -> None:
+    for key in list(element.attrib):
+        name = etree.QName(key).localname
+        names = name.startswith(("data-", "aria-", "on")) or name in NAMING_ATTRIBUTES
+        if names or (key != name and key not in (XLINK_HREF, XML_SPACE)):
+            del element.attrib[key]
+
+
+def clean_names(root: etree._Element) -> None:
+    """Level safe: keep only what is drawn, under short names, with attributes in a fixed order."""
+    for element in list(root.iter(etree.Element)):
+        name = local_name(element)
+        if element is not root and name not in ELEMENTS and not name.startswith("fe"):
+            remove(element)
+    inline_stylesheet(root)
+    for element in list(root.iter(etree.Element)):
+        clean_attributes(element)
+        if local_name(element) == "image" and not has_link(element) and not is_branch(element):
+            remove(element)
+    while drop_not_drawn(root) or drop_unused_definitions(root):
+        pass  # what was removed may have been the last to refer to something
+    drop_loose_text(root)
+    ids = number_names("i", referenced_ids(root))
+    for element in root.iter(etree.Element):
+        rename_ids(element, ids)
+    rename_results(root)
+    etree.cleanup_namespaces(root)
+
+
+def has_link(element: etree._Element) -> bool:
+    return bool(element.get("href") or element.get(XLINK_HREF))
+
+
+def is_branch(element: etree._Element) -> bool:
+    """Whether an element is a branch of a `switch`: without it, resvg would choose another one."""
+    parent = element.getparent()
+    return parent is not None and local_name(parent) == "switch"
+
+
+def clean_attributes(element: etree._Element) -> None:
+    """Keep the attributes that renderers read, without links to the outside: geometry first, then paint, by name."""
+    kept = {}
+    for key, value in element.attrib.items():
+        name = etree.QName(key).localname
+        if name == "href" and not is_inside(element, value):
+            continue
+        if name not in ("href", "style") and ("(" in value or "\\" in value):
+            value = guard_css(value, set())
+        elif name == "style":
+            value = clean_style(value)
+        of_filter = local_name(element).startswith("fe") and name in FILTER_PARTS
+        known = key == name and (name in GEOMETRY or name in PROPERTIES or of_filter)
+        # resvg reads a `space` without its prefix as well.
+        spaced = key in (XML_SPACE, "space") and value == "preserve"
+        if (known or key == XLINK_HREF or spaced) and (value or name != "style"):
+            kept[key] = value
+    element.attrib.clear()
+    for key in sorted(kept, key=lambda key: (key not in GEOMETRY and key in PROPERTIES, etree.QName(key).localname)):
+        element.set(key, kept[key])
+
+
+def is_inside(element: etree._Element, target: str) -> bool:
+    """Whether a link leads to a part of the drawing, or is an embedded picture."""
+    target = target.strip().lower()
+    return local_name(element) != "a" and (
+        target.startswith("#") or (local_name(element) in IMAGES and target.startswith("data:"))
+    )
+
+
+def clean_style(text: str) -> str:
+    """The declarations of a `style` attribute that renderers read, without comments."""
+    return ";".join(
+        f"{declaration.lower_name}:{tinycss2.serialize(declaration.value).strip()}"
+        + ("!important" if declaration.important else "")
+        for declaration in tinycss2.parse_blocks_contents(guard_css(text, set()))
+        if declaration.type == "declaration" and declaration.lower_name in PROPERTIES
+    )
+
+
+def drop_not_drawn(root: etree._Element) -> bool:
+    """Remove what is hidden, and the branches of a `switch` after its first; not what something refers to."""
+    used = set(referenced_ids(root))
+    dropped = False
+
+    def visit(element: etree._Element, hidden: bool, shown: bool) -> None:
+        nonlocal dropped
+        for position, child in enumerate(list(element)):
+            visible = (own_property(child, "visibility") or ("visible" if shown else "hidden")) == "visible"
+            gone = hidden or own_property(child, "display") == "none"
+            if local_name(element) == "switch":
+                # A hidden branch is chosen nevertheless, and has to stay.
+                gone = hidden or (position > 0 and not any(key in element[0].attrib for key in CONDITIONS))
+            # A hidden shape still counts for the box of its group: only text may say what the drawing is.
+            unseen = local_name(child) == "text" and not visible and not says_visibility(child)
+            if (gone or unseen) and not holds_used(child, used):
+                remove(child)
+                dropped = True
+            elif child.get("id") not in used:
+                visit(child, gone, visible)
+
+    visit(root, False, True)
+    return dropped
+
+
+def own_property(element: etree._Element, name: str) -> str | None:
+    """A property as an element's cleaned `style` or its attribute says it."""
+    declared = re.findall(rf"(?:^|;){name}:([\w-]+)", element.get("style") or "")
+    value: str | None = declared[-1] if declared else element.get(name)
+    return value if value != "inherit" else None
+
+
+def says_visibility(element: etree._Element) -> bool:
+    return any(own_property(inner, "visibility") for inner in element.iterdescendants(etree.Element))
+
+
+def holds_used(element: etree._Element, used: set[str]) -> bool:
+    return any(inner.get("id") in used for inner in element.iter(etree.Element))
+
+
+def drop_loose_text(root: etree._Element) -> None:
+    """Remove what is written between shapes; it is not drawn."""
+    drawn = {inner for text in root.iter(f"{{{SVG_NAMESPACE}}}text") for inner in text.iter(etree.Element)}
+    for element in root.iter(etree.Element):
+        if element not in drawn and local_name(element) != "style":
+            element.text = None
+        if element.getparent() not in drawn:
+            element.tail = None
+
+
+def number_names(prefix: str, names: list[str]) -> dict[str, str]:
+    """A short name for each name, in their order."""
+    return {name: f"{prefix}{number}" for number, name in enumerate(dict.fromkeys(names))}
+
+
+def rename_ids(element: etree._Element, ids: dict[str, str]) -> None:
+    """Give an element and what it refers to their short names; without one, it needs none."""
+    for key, value in element.attrib.items():
+        if key != "id":
+            element.set(key, rename_references(value, ids))
+        elif value in ids:
+            element.set(key, ids[value])
+        else:
+            del element.attrib[key]
+
+
+def rename_class(element: etree._Element, classes: dict[str, str]) -> None:
+    short = [classes[name] for name in (element.get("class") or "").split() if name in classes]
+    if short:
+        element.set("class", " ".join(short))
+    elif "class" in element.attrib:
+        del element.attrib["class"]
+
+
+def rename_selectors(sheet: str, ids: dict[str, str], classes: dict[str, str]) -> str:
+    """A stylesheet with the short names in its selectors."""
+
+    def rename(selectors: re.Match[str]) -> str:
+        return _SELECTED.sub(lambda name: name[1] + (ids if name[1] == "#" else classes)[name[2]], selectors[0])
+
+    return _SELECTORS.sub(rename, sheet)
+
+
+def rename_results(root: etree._Element) -> None:
+    """Give the results that parts of filters hand on short names; one that no part takes needs none."""
+    parts = [element for element in root.iter(etree.Element) if local_name(element).startswith("fe")]
+    taken = [value for part in parts for key in ("in", "in2") if (value := part.get(key))]
+    short = number_names("r", [name for name in taken if name not in FILTER_SOURCES])
+    for part in parts:
+        for key in ("in", "in2", "result"):
+            name = part.get(key)
+            if name in short:
+                part.set(key, short[name])
+            elif key == "result" and name is not None:
+                del part.attrib[key]
 
 
 def remove(element: etree._Element) -> None:
@@ -71,29 +301,32 @@ def inline_stylesheet(root: etree._Element) -> None:
         remove(sheet)
 
 
-def drop_unused_definitions(root: etree._Element) -> None:
-    """Remove children of <defs> that nothing refers to, until there are none."""
-    while True:
-        used = set(referenced_ids(root))
-        unused = [
-            element
-            for definitions in root.iter(f"{{{SVG_NAMESPACE}}}defs")
-            for element in definitions
-            if not any(inner.get("id") in used for inner in element.iter(etree.Element))
-        ]
-        if not unused:
-            break
-        for element in unused:
-            remove(element)
-    for definitions in list(root.iter(f"{{{SVG_NAMESPACE}}}defs")):
-        if not len(definitions):
-            remove(definitions)
+def drop_unused_definitions(root: etree._Element) -> bool:
+    """Remove definitions that nothing refers to, in <defs> or elsewhere; whether there were any."""
+    used = set(referenced_ids(root))
+    unused = [
+        element
+        for element in root.iter(etree.Element)
+        if is_definition(element) and not is_branch(element) and not holds_used(element, used)
+    ]
+    for element in unused:
+        remove(element)
+    return bool(unused)
+
+
+def is_definition(element: etree._Element) -> bool:
+    """Whether an element defines something, or is a <defs> without anything."""
+    name, parent = local_name(element), element.getparent()
+    in_defs = parent is not None and local_name(parent) == "defs"
+    return in_defs or name in DEFINITIONS or (name == "defs" and not len(element))
 
 
 def referenced_ids(root: etree._Element) -> list[str]:
-    """The ids that attributes refer to, in the order of the document."""
+    """The ids that attributes and stylesheets refer to, in the order of the document."""
     found: dict[str, None] = {}
     for element in root.iter(etree.Element):
+        if local_name(element) == "style":
+            found |= dict.fromkeys(_URL.findall(element.text or ""))
         for key, value in element.attrib.items():
             found |= dict.fromkeys(_URL.findall(value))
             if value.startswith("#") and etree.QName(key).localname == "href":
