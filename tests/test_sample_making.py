@@ -35,7 +35,7 @@ def test_a_proven_drawing_has_no_flag():
     ("levels", "flags", "words"),
     [
         (["compact"], {"fell_back:compact"}, 'viewBox="0 0 90 90"><path d="M9'),
-        (["compact", "safe"], {"fell_back:compact", "fell_back:safe"}, 'viewBox="0 0 90 90"><path id="x"'),
+        (["compact", "safe"], {"fell_back:compact", "fell_back:safe"}, 'viewBox="0 0 90 90"><path d="M9'),
     ],
 )
 def test_a_text_that_draws_another_picture_is_replaced_by_a_milder_one(monkeypatch, levels, flags, words):
@@ -44,6 +44,11 @@ def test_a_text_that_draws_another_picture_is_replaced_by_a_milder_one(monkeypat
     assert proven.flags == flags
     assert words in proven.drawing.xml
     assert np.array_equal(proven.picture, draw_picture(SQUARE))
+
+
+def test_a_drawing_of_which_no_text_draws_the_same_is_unproven(monkeypatch):
+    damage(monkeypatch, "compact", "safe", "none")
+    assert {"fell_back:none", "unproven"} <= write_proven(read_drawing(SQUARE), Settings()).flags
 
 
 def test_without_proof_nothing_is_drawn(monkeypatch):

@@ -9,7 +9,7 @@ or a flag of the sample:
 | repaired:<what> | something was mended (svg_repair.py, svg_parse.py, svg_bytes.py) |
 | kept_safe:<what> | the compact level cannot write it: its text is of level safe |
 | fell_back:<level> | the picture of that level's text differed too much: a milder level was taken |
-| unproven | it could not be drawn, so that nothing was compared |
+| unproven | it could not be drawn, so that nothing was compared, or no level's text draws the same |
 | blank | nothing is seen of it on white |
 | has_text | it holds drawn text |
 | answer_removed | the drawing held words of a reference, its text does not (hidden_answers.py) |
@@ -22,6 +22,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 import numpy as np
+from lxml import etree
 
 from drawing_guard import Refused
 from drawing_proof import Difference, compare_pictures, draw_picture
@@ -140,18 +141,20 @@ def write_proven(mended: Mended, settings: Settings, max_chars: int | None = Non
     if not settings.proof or (max_chars is not None and len(drawing.xml) > max_chars):
         return Proven(drawing)
     try:
-        expected = draw_picture(write_level(mended, settings.canvas, settings.precision, "none").xml)
+        expected = draw_picture(etree.tostring(mended.root, encoding="unicode"))
     except (Refused, ValueError) as reason:
         return Proven(drawing, flags={"unproven", f"not_drawn:{str(reason)[:60]}"})
     flags: set[str] = set()
     for level in LEVELS[settings.level]:
         if flags:  # the one before drew another picture
             drawing = write_level(mended, settings.canvas, settings.precision, level, settings.use)
-        picture = expected if level == "none" else draw_picture(drawing.xml)
+        picture = draw_picture(drawing.xml)
         difference = compare_pictures(expected, picture)
         if settings.allows(difference, level):
             break
         flags.add(f"fell_back:{level}")
+    else:
+        flags.add("unproven")
     if picture.min() == 255:
         flags.add("blank")
     return Proven(drawing, picture, flags)
