@@ -2,9 +2,10 @@
 
 Twins have hashes that differ in few of 64 bits, so that one of four parts of 16 bits, put first, sorts them near each
 other: only hashes that are neighbours in the four orders are compared (the sorted-neighbourhood method). Very many
-pictures may have one hash; of these, and of those of a near hash, only pictures of nearly the same sum can be twins. Two
-drawings are twins where no cell of their small pictures differs visibly; the same shape in another colour, or a small
-one elsewhere, is none.
+pictures may have one hash; of these, and of those of a near hash, only pictures of nearly the same sum can be twins.
+
+Two drawings are twins where no cell of their small pictures differs visibly; the same shape in another colour, or a
+small one elsewhere, is none.
 """
 
 from __future__ import annotations
@@ -72,7 +73,7 @@ def find_twins(hashes: np.ndarray, pictures: np.ndarray) -> list[tuple[int, int]
 
 
 def sum_quarters(pictures: np.ndarray, places: np.ndarray) -> np.ndarray:
-    """The sums of the channels of the quarters of some pictures (n x 12): what these differ by, the cells do as well."""
+    """The sums of the channels of the quarters of some pictures (n x 12): cells differ by no less than these."""
     half = fingerprints.SIDE // 2
     shape = (2, half, 2, half, 3)
     quarters = [pictures[place].reshape(shape).sum(axis=(1, 3), dtype=np.int32).ravel() for place in places]
@@ -82,7 +83,7 @@ def sum_quarters(pictures: np.ndarray, places: np.ndarray) -> np.ndarray:
 def iterate_candidates(hashes: np.ndarray, sums: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Places of pictures whose hashes differ in few bits and whose sums are near, as two arrays, in parts.
 
-    The pictures are in one order, by hash and then by sum, so that a picture's candidates of one hash are a slice of it.
+    The pictures are in one order, by hash and then by sum, so that a picture's candidates of one hash are a slice.
     """
     unique, rank = np.unique(hashes, return_inverse=True)
     span = CELLS * 255 + MAX_SUM + 1  # further apart than any sums that may be those of twins
