@@ -496,8 +496,13 @@ def write_counts(folder: Path, samples: list[Sample], hostile: str) -> None:
             [(f"{source}-0009{hostile}", "sun cloud" + hostile), (f"{source}-t7", "heart")],
         )
         left_out += left
-    duplicates = {"near_pairs": 7, "kept_together": 31, "common_captions": 1}
-    leakage = {"setting": "move", "groups": 4, "groups_with_test": 2, "moved": 6}
+    duplicates = {
+        "near_pairs": 7,
+        "caption_duplicates": {"inside": 5, "across": 1},
+        "kept_together": 31,
+        "common_captions": 1,
+    }
+    leakage = {"setting": "move", "groups": 4, "groups_with_test": 2, "groups_by_caption": 1, "moved": 6}
     write_json(folder / "data" / "counts.json", {"sources": sources, "duplicates": duplicates, "leakage": leakage})
     statistics = Statistics()
     for split, number in (("train", 4), ("validation", 2), ("test", 1)):

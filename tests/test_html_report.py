@@ -163,9 +163,22 @@ def test_failures_stand_in_the_banner_with_their_numbers(experiment: Experiment)
     assert "1 of 24 test drawings (4.2%) spell words of their own captions" in text
 
 
+def test_near_duplicates_that_were_not_looked_for_are_not_said_to_be_none(copied: Experiment) -> None:
+    path = copied.arguments["counts"]
+    counts = read_json(path)
+    main(**copied.arguments)
+    assert "Captions that several drawings of one split have: 5; those of several splits: 1." in text_of(copied)
+    write_json(path, counts | {"duplicates": counts["duplicates"] | {"near_pairs": None}})
+    main(**copied.arguments)
+    assert "Drawings that look alike were not looked for" in text_of(copied)
+
+
 def test_leaks_of_given_splits_are_told_with_what_became_of_them(copied: Experiment) -> None:
     path = copied.arguments["counts"]
-    found = "Groups of like drawings in more than one of them: 4, of these with test drawings: 2."
+    found = (
+        "Groups of like drawings or captions in more than one of them: 4, of these with test drawings: 2, "
+        "alike in a caption only: 1."
+    )
     main(**copied.arguments)
     notices = text_of(copied).split('class="alert notice"')[1].split("</div>")[0]
     assert f"{found} Samples moved to the split of their group: 6." in notices

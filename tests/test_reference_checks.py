@@ -20,6 +20,13 @@ CHECKS = ReferenceChecks(max_words=30)
         "a box of import and export goods",
         "stop sign: no entry",
         "Step on the scale.",
+        "a page with the name cat.svg",
+        "A sign. It reads www.example.org in white.",
+        "a clock (e.g. for the wall)",
+        "Red dot. Red dot.",
+        "a board for chess in brown (wood)",
+        "a face that says sorry, I love you",
+        "the letter 猫 in a red box",
     ],
 )
 def test_a_good_caption_has_no_flag(text):
@@ -36,6 +43,18 @@ def test_a_good_caption_has_no_flag(text):
         ("n/a", "junk"),
         ("style=fill:3,84,76;stroke:None d=M0,0 L9,9", "junk"),
         ("12, 34, 56", "junk"),
+        ("import numpy as np", "junk"),
+        ("for i in range(10):", "junk"),
+        ("plt.show()", "junk"),
+        ("```python\nx\n```", "junk"),
+        ("https://example.org/a-red-cat", "junk"),
+        ("The image depicts cat.svg", "junk"),
+        ("Untitled-1", "junk"),
+        ("I'm sorry, I can't help with that.", "junk"),
+        ("A cat sits on a mat. A cat sits on a mat.", "junk"),
+        ("一只坐着的黑色猫", "language"),
+        ("赤い円", "language"),
+        ("แมวสีดำนั่งอยู่บนเก้าอี้", "language"),
         ("the red circle the red circle the red circle the red circle", "junk"),
         ("The image depicts a black tablet. Its screen displays a dollar sign (", "cut_off"),
         ("The image depicts the control panel. It has a red dot, which is likely the play", "cut_off"),
@@ -51,6 +70,14 @@ def test_a_good_caption_has_no_flag(text):
 )
 def test_a_bad_caption_is_flagged(text, kind):
     assert kind in check_reference(text, CHECKS)
+
+
+@pytest.mark.parametrize(
+    ("text", "language", "foreign"),
+    [("一只黑色猫", "zh", False), ("東京", "ja", False), ("赤い円", "ja", False), ("赤い円", "zh", True)],
+)
+def test_scripts_without_spaces_are_judged_by_their_letters(text, language, foreign):
+    assert ("language" in check_reference(text, ReferenceChecks(language=language))) == foreign
 
 
 def test_what_is_dropped_is_a_setting():
@@ -70,3 +97,8 @@ def test_what_is_dropped_is_a_setting():
 )
 def test_words_of_the_caption_are_found_in_names_and_texts(text, words):
     assert find_answers(text, ["A red tractor on a farm, a circle of stroke"]) == words
+
+
+@pytest.mark.parametrize("text", ["<text>кошка</text>", '<g id="чёрнаяКошка_1"/>', "<text>КОШКА</text>"])
+def test_words_of_other_alphabets_are_found(text):
+    assert "кошка" in find_answers(text, ["кошка сидит"])

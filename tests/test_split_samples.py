@@ -201,7 +201,43 @@ def test_leaks_can_be_moved_to_the_test_split(tmp_path):
     splits = run(tmp_path, LEAKING, leakage="move")
     assert {"s000", "s009"} <= {s.id for s in splits["test"]}
     leakage = json.loads((tmp_path / "data" / "counts.json").read_text())["leakage"]
-    assert leakage == {"setting": "move", "groups": 1, "groups_with_test": 1, "moved": 1}
+    assert leakage == {"setting": "move", "groups": 1, "groups_with_test": 1, "groups_by_caption": 0, "moved": 1}
+
+
+SAME_CAPTION = [
+    *(sample(n, split=("train", "validation", "test")[n % 3]) for n in range(9)),
+    sample(9, split="train", references=["a cat", "nine"]),
+    sample(10, split="train", references=["A  cat", "ten"]),
+    sample(11, split="test", references=["a cat"]),
+    *(sample(n, split="train", references=["a dog"]) for n in (12, 13)),
+]
+
+
+def test_a_caption_in_several_given_splits_is_a_leak(tmp_path, capfd):
+    with pytest.raises(InputError, match=r"1 touch test, 1 are alike in a caption only\), s009, s010, s011"):
+        run(tmp_path, SAME_CAPTION, leakage="error")
+    run(tmp_path, SAME_CAPTION)
+    assert "LEAK in the given splits: 1 groups of like drawings or captions" in capfd.readouterr().err
+    counts = json.loads((tmp_path / "data" / "counts.json").read_text())
+    assert counts["leakage"]["groups_by_caption"] == 1
+    assert counts["duplicates"]["caption_duplicates"] == {"inside": 1, "across": 1}
+    splits = run(tmp_path, SAME_CAPTION, leakage="move")
+    assert {"s009", "s010", "s011"} <= {s.id for s in splits["test"]}
+    counts = json.loads((tmp_path / "data" / "counts.json").read_text())
+    assert counts["leakage"]["moved"] == 2
+    assert counts["duplicates"]["caption_duplicates"] == {"inside": 2, "across": 0}
+    run(tmp_path, SAME_CAPTION, leakage="error", captions='{"max_drawings": 2}')
+
+
+def test_a_sample_without_split_follows_one_with_its_caption():
+    samples = [sample(n, split="test" if n == 7 else "", references=["a cat"]) for n in range(20)]
+    assert {s.split for s in assign_splits(samples, 0.0, 0.0, 7)} == {"test"}
+
+
+def test_without_pictures_near_duplicates_are_not_said_to_be_none(tmp_path, capfd):
+    run(tmp_path, [sample(n) for n in range(60)])
+    assert "near duplicates were not looked for" in capfd.readouterr().err
+    assert json.loads((tmp_path / "data" / "counts.json").read_text())["duplicates"]["near_pairs"] is None
 
 
 def draw(body):
@@ -240,6 +276,25 @@ def test_twins_are_found_among_very_many_pictures_of_one_hash():
     hashes = generator.integers(0, 2**63, 2000, dtype=np.uint64)
     hashes[1501] = hashes[30] ^ np.uint64(0b10000001)
     assert find_twins(hashes, pictures) == [(30, 1501)]
+
+
+def test_all_twins_among_many_equal_and_near_hashes_are_found():
+    generator = np.random.default_rng(1)
+    pictures = np.full((1000, 32, 32, 3), 255, dtype=np.uint8)
+    for picture in pictures:
+        x, y, width = generator.integers((4, 4, 3), (24, 24, 8))
+        picture[y : y + width, x : x + width] = generator.integers(0, 255, 3)
+    twins = np.clip(pictures + generator.integers(-2, 3, pictures.shape), 0, 255).astype(np.uint8)
+    hashes = generator.integers(0, 8, 1000, dtype=np.uint64)
+    found = find_twins(
+        np.concatenate([hashes, hashes ^ np.uint64(1)]), np.concatenate([pictures, twins]).reshape(-1, 3072)
+    )
+    assert {(n, n + 1000) for n in range(1000)} <= set(found)
+
+
+def test_copies_of_one_picture_make_a_pair_each():
+    pictures = np.tile(np.arange(3072, dtype=np.uint8), (3000, 1))
+    assert find_twins(np.full(3000, 7, dtype=np.uint64), pictures) == [(0, n) for n in range(1, 3000)]
 
 
 def test_twins_of_pictures_never_straddle_splits(tmp_path):

@@ -7,6 +7,7 @@ and colours are its language and no answer, though a caption may have them as we
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Iterable
 
 from PIL.ImageColor import colormap
@@ -33,13 +34,14 @@ current
 FREQUENT = frozenset(_FREQUENT.split())
 LANGUAGE = frozenset(_LANGUAGE.split()) | frozenset(colormap)
 
-# Words of a name as people and editors join them: camelCase, snake_case, kebab-case.
-_WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
+# Words of a name as people and editors join them: camelCase, snake_case, kebab-case; of any alphabet.
+_UPPER = "".join(letter for letter in map(chr, range(sys.maxunicode + 1)) if letter.isupper() and letter.isalpha())
+_WORD = re.compile(f"[{_UPPER}]+(?![^\\W\\d_{_UPPER}])|[{_UPPER}]?[^\\W\\d_{_UPPER}]+")
 
 
 def answer_words(references: Iterable[str]) -> set[str]:
     """The words of references that would give them away."""
-    words = {word for reference in references for word in re.findall(r"[a-z]+", reference.lower())}
+    words = {word for reference in references for word in re.findall(r"[^\W\d_]+", reference.lower())}
     return {word for word in words if len(word) >= MIN_LETTERS} - FREQUENT - LANGUAGE
 
 

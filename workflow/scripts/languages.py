@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import metadata
@@ -10,6 +11,14 @@ from typing import Any
 
 # More text than this makes the answer for a whole corpus no surer.
 MAX_CHARACTERS = 200_000
+
+# Scripts that are written without spaces, and their languages.
+KANA = re.compile("[\u3041-\u3096\u30a1-\u30fa]")
+SCRIPTS = {
+    KANA: frozenset({"ja"}),
+    re.compile("[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]"): frozenset({"zh", "ja"}),
+    re.compile("[\u0e01-\u0e30\u0e40-\u0e46]"): frozenset({"th"}),
+}
 
 
 @dataclass(frozen=True)
@@ -29,6 +38,20 @@ def detect_language(text: str) -> Language:
     """The language of a text."""
     code, probability = _load_detector().classify(text)
     return Language(code, float(probability))
+
+
+def languages_of_script(text: str) -> frozenset[str]:
+    """The languages of the script that most letters are of, where it has no spaces by which to count words; else none.
+
+    Characters alone are Chinese or Japanese, some kana among them make them Japanese.
+    """
+    n_letters = sum(character.isalpha() for character in text)
+    found = {script: len(script.findall(text)) for script in SCRIPTS}
+    if sum(found.values()) * 2 <= n_letters:
+        return frozenset()
+    if found[KANA]:
+        return SCRIPTS[KANA]
+    return SCRIPTS[max(found, key=found.__getitem__)]
 
 
 def common_language(texts: Sequence[str], min_probability: float) -> str | None:

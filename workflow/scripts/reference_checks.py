@@ -2,7 +2,8 @@
 
 | kind     | the caption …                                                                       |
 |----------|-------------------------------------------------------------------------------------|
-| junk     | says nothing (`The image depicts .`), is a marker, code, SVG, a step of an answer     |
+| junk     | says nothing (`The image depicts .`), is a marker, a file name, an address, code, SVG, a |
+|          | step of an answer, a refusal, or says a sentence twice                                |
 | cut_off  | ends in the middle of a sentence that others of its kind would end                     |
 | language | is surely in another language than `language`                                          |
 | long     | has more words than `max_words`                                                        |
@@ -13,12 +14,13 @@ Each becomes the flag `caption:<kind>` of its sample.
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from health import echoes_svg, is_cut_at_front, loops
-from languages import detect_language
+from health import echoes_svg, is_cut_at_front, loops, words_of
+from languages import detect_language, languages_of_script
 
 KINDS = ("junk", "cut_off", "language", "long", "common")
 # Words that frame a caption and say nothing of its drawing.
@@ -29,11 +31,19 @@ depict shows show showing displays features contains represents there
 FRAME = frozenset(_FRAME.split())
 LANGUAGE_WORDS = 5  # of fewer nobody can tell the language
 SENTENCE_WORDS = 8  # a caption as long as that is a sentence, not a name
+TWICE_WORDS = 3  # a sentence as long as that is not said twice in a row on purpose
 SHARE_OF_LETTERS = 0.4
 
-_MARKER = re.compile(r"\[[A-Z_ ]+\]|<[^<>]*>|n/?a|none|null|nan|todo|error", re.IGNORECASE)
+_MARKER = re.compile(r"\[[A-Z_ ]+\]|<[^<>]*>|n/?a|none|null|nan|todo|error|untitled(?:[ _-]?\d+)?", re.IGNORECASE)
 _CODE = re.compile(
-    r"(?:^|\s)(?:import \w+\s*$|from \w+ import|def \w+\(|print\(|console\.log|#include|function\s*\w*\()"
+    r"```|(?:^|\s)(?:import [\w.]+(?: as \w+)?\s*$|from \w+ import|def \w+\(|print\(|console\.log|#include"
+    r"|function\s*\w*\(|for \w+ in \w+\([^)]*\):|[A-Za-z_]\w*(?:\.\w+)+\([^)]*\);?\s*$)"
+)
+_FILE_OR_ADDRESS = re.compile(r"(?:https?://|www\.)\S+|(?<!\S)\S+\.(?:svg|png|jpe?g|gif|webp|pdf)(?!\S)", re.IGNORECASE)
+_REFUSAL = re.compile(
+    r"\bI(?: can['’]t| cannot| can not|['’]m unable to| am unable to|['’]m not able to| am not able to)"
+    r" (?:help with|assist|see|view|describe|identify|interpret|provide|generate|create|fulfil|comply|process)",
+    re.IGNORECASE,
 )
 _STEP = re.compile(r"\bstep \d+\s*[:.]", re.IGNORECASE)
 _ENDED = tuple(".!?。！？…\"'”’)]:;*")
@@ -64,16 +74,27 @@ def check_reference(text: str, checks: ReferenceChecks) -> list[str]:
 
 
 def is_junk(text: str) -> bool:
-    """Whether a caption is none: nothing but a frame, a marker, code, SVG, a step of an answer, or a loop of words."""
+    """Whether a caption is none: nothing but a frame, a file name or an address, a marker, code, SVG, a step of an
+    answer, a refusal, a sentence said twice, or a loop of words.
+    """
     words = re.findall(r"\w+", text.lower())
+    said = re.findall(r"\w+", _FILE_OR_ADDRESS.sub(" ", text.lower()))
     letters = sum(character.isalpha() for character in text)
     return (
-        not set(words) - FRAME
-        or bool(_MARKER.fullmatch(text.strip()) or _CODE.search(text) or _STEP.search(text))
+        not set(said) - FRAME
+        or bool(_MARKER.fullmatch(text.strip()))
+        or any(pattern.search(text) for pattern in (_CODE, _STEP, _REFUSAL))
         or letters < SHARE_OF_LETTERS * len(text.replace(" ", ""))
         or echoes_svg(text)
         or loops(words)
+        or says_twice(text)
     )
+
+
+def says_twice(text: str) -> bool:
+    """Whether a sentence of some words comes twice in a row."""
+    sentences = [words_of(sentence) for sentence in re.split(r"[.!?。！？]\s*|\n", text)]
+    return any(len(one) >= TWICE_WORDS and one == other for one, other in itertools.pairwise(filter(None, sentences)))
 
 
 def is_cut_off(text: str) -> bool:
@@ -89,8 +110,13 @@ def is_cut_off(text: str) -> bool:
 
 
 def is_foreign(text: str, checks: ReferenceChecks) -> bool:
-    """Whether a caption is surely in another language; never one of a few words."""
-    if checks.language is None or len(text.split()) < LANGUAGE_WORDS:
+    """Whether a caption is surely in another language; of a few words only where the letters tell."""
+    if checks.language is None:
+        return False
+    languages = languages_of_script(text)
+    if languages:
+        return checks.language not in languages
+    if len(text.split()) < LANGUAGE_WORDS:
         return False
     language = detect_language(text)
     return language.code != checks.language and language.probability >= checks.min_language_probability

@@ -61,14 +61,19 @@ def describe_leakage(inputs: ReportInputs) -> list[str]:
     """What was done so that no test drawing is known from training, in sentences."""
     duplicates = inputs.duplicates
     pairs, together, common = (duplicates[name] for name in ("near_pairs", "kept_together", "common_captions"))
+    captions = duplicates["caption_duplicates"]
     return [
-        f"Pairs of drawings that look alike: {pairs:,}.",
+        "Drawings that look alike were not looked for: none was drawn (preprocess.proof)."
+        if pairs is None
+        else f"Pairs of drawings that look alike: {pairs:,}.",
+        f"Captions that several drawings of one split have: {captions['inside']:,}; those of several splits: "
+        f"{captions['across']:,}.",
         "Samples that are in the split of another one, since they share its drawing, its picture or its caption: "
         f"{together:,}.",
         f"Captions of so many drawings that they make nobody kin: {common:,}.",
         describe_given_leaks(inputs)
         if inputs.leakage["groups"]
-        else "No group of like drawings lay in two of the splits that came with the data, if any came.",
+        else "No group of like drawings or captions lay in two of the splits that came with the data, if any came.",
     ]
 
 
@@ -76,8 +81,9 @@ def describe_given_leaks(inputs: ReportInputs) -> str:
     """What was found in the splits that came with the data, and what became of it."""
     leakage = inputs.leakage
     found = (
-        "The splits that came with the data leak. Groups of like drawings in more than one of them: "
-        f"{leakage['groups']:,}, of these with test drawings: {leakage['groups_with_test']:,}."
+        "The splits that came with the data leak. Groups of like drawings or captions in more than one of "
+        f"them: {leakage['groups']:,}, of these with test drawings: {leakage['groups_with_test']:,}, alike in a "
+        f"caption only: {leakage['groups_by_caption']:,}."
     )
     if leakage["setting"] == "move":
         return f"{found} Samples moved to the split of their group: {leakage['moved']:,}."

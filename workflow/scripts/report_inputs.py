@@ -105,8 +105,8 @@ class ReportInputs:
     scores: dict[str, dict[str, np.ndarray]]  # by system and value; nan where there is none
     health: dict[str, Health]  # by system
     split_counts: dict[str, dict[str, int]]  # data/counts.json, by source
-    duplicates: dict[str, int]  # the same file: near_pairs, kept_together, common_captions
-    leakage: dict[str, Any]  # the same file: setting, groups, groups_with_test, moved
+    duplicates: dict[str, Any]  # the same file: near_pairs, caption_duplicates, kept_together, common_captions
+    leakage: dict[str, Any]  # the same file: setting, groups, groups_with_test, groups_by_caption, moved
     statistics: dict[str, Any]  # data/statistics.json
     preprocess_counts: dict[str, dict[str, Any]]  # by source
     rejected: list[Absence]

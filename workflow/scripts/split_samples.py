@@ -33,6 +33,7 @@ from split_statistics import Statistics
 # A caption of more drawings than this ("icon") says nothing of their kinship and unites nobody.
 MAX_DRAWINGS_OF_A_CAPTION = ReferenceChecks().max_drawings
 LEAKAGE = ("error", "warn", "move")
+NOT_LOOKED_FOR = "near duplicates were not looked for, since no picture came with the samples (preprocess.proof)"
 
 REASONS = ("too_long", "over_cap", "duplicates", "captions")
 # id -> why the sample takes no part, one of REASONS
@@ -82,9 +83,11 @@ def digest_of(xml: str) -> str:
     return hashlib.sha256(xml.encode()).hexdigest()
 
 
-def read_twins(paths: Sequence[Path], samples: list[Sample]) -> list[tuple[str, str]]:
-    """Pairs of ids of drawings that look the same and are written differently."""
+def read_twins(paths: Sequence[Path], samples: list[Sample]) -> list[tuple[str, str]] | None:
+    """Pairs of ids of drawings that look the same and are written differently; None where none was drawn."""
     ids, hashes, pictures = read_fingerprints(paths)
+    if not ids:
+        return None
     xml_of = {sample.id: sample.xml for sample in samples}
     pairs = ((ids[first], ids[second]) for first, second in find_twins(hashes, pictures))
     return [pair for pair in pairs if xml_of[pair[0]] != xml_of[pair[1]]]
@@ -112,17 +115,15 @@ def unite_groups(
 ) -> dict[str, str]:
     """The group of each sample by id: samples that share group, xml, picture or caption belong together.
 
-    Captions unite only samples without a given split: who gives splits has decided. They do so across sources: sets of
-    emoji draw the same things. A group goes by the name that sorts first, one that came with its samples, so that a new
-    twin does not rename it.
+    Captions unite across sources: sets of emoji draw the same things. With `max_drawings` 0 they unite nobody. A group
+    goes by the name that sorts first, one that came with its samples, so that a new twin does not rename it.
     """
-    captions = {s.id: caption_keys(s) for s in samples if not s.split}
     n_drawings = count_drawings(samples)
     keys = {
         sample.id: [
             f"group:{sample.source}:{sample.group}",
             f"xml:{sample.xml}",
-            *(f"reference:{c}" for c in captions.get(sample.id, ()) if n_drawings[c] <= max_drawings),
+            *(f"reference:{c}" for c in caption_keys(sample) if n_drawings[c] <= max_drawings),
         ]
         for sample in samples
     }
@@ -214,22 +215,33 @@ def write_left_out(path: Path, samples: list[Sample], left_out: LeftOut) -> None
         writer.writerows([s.id, s.source, left_out[s.id]] for s in samples if s.id in left_out)
 
 
-def settle_leaks(samples: list[Sample], groups: dict[str, str], leakage: str) -> tuple[list[Sample], dict[str, object]]:
+def find_straddling(samples: list[Sample], groups: dict[str, str]) -> dict[str, set[str]]:
+    """The groups that lie in several given splits, with these."""
+    return {group: splits for group, splits in given_splits(samples, groups).items() if len(splits) > 1}
+
+
+def settle_leaks(
+    samples: list[Sample], groups: dict[str, str], alike: dict[str, str], leakage: str
+) -> tuple[list[Sample], dict[str, object]]:
     """What becomes of groups that lie in several given splits, and the numbers of it.
 
     Such scores flatter a model. `error` raises InputError, `warn` leaves them and tells a person, `move` moves the
-    whole group to the split of its that is last of train, validation and test.
+    whole group to the split of its that is last of train, validation, test. `alike` are the groups without regard to
+    captions: they tell which leaks are of a caption only.
     """
-    straddling = {group: splits for group, splits in given_splits(samples, groups).items() if len(splits) > 1}
+    straddling, drawings = find_straddling(samples, groups), find_straddling(samples, alike)
+    by_caption = len(straddling.keys() - {groups[sample.id] for sample in samples if alike[sample.id] in drawings})
     touching = sum("test" in splits for splits in straddling.values())
     settled, moved = samples, 0
     if straddling:
-        found = f"LEAK in the given splits: {len(straddling)} groups of like drawings lie in more than one of them"
+        n = len(straddling)
+        found = f"LEAK in the given splits: {n} groups of like drawings or captions lie in more than one of them"
+        parts = f"{touching} touch test, {by_caption} are alike in a caption only"
         if leakage == "error":
             shown = [sample.id for sample in samples if groups[sample.id] == min(straddling)]
             raise InputError(
-                f"{found} ({touching} touch test), {', '.join(shown[:5])} for instance. Mend the splits, or set "
-                "dataset.leakage to warn or move"
+                f"{found} ({parts}), {', '.join(shown[:5])} for instance. Mend the splits, or set dataset.leakage to "
+                "warn or move; dataset.captions.max_drawings is of how many drawings a caption still makes them alike"
             )
         if leakage == "move":
             last = {group: max(splits, key=SPLITS.index) for group, splits in straddling.items()}
@@ -238,9 +250,25 @@ def settle_leaks(samples: list[Sample], groups: dict[str, str], leakage: str) ->
         ending = (
             f"{moved} samples were moved" if moved else "exact copies were removed, the rest left where it was given"
         )
-        say("split_samples", f"{found} ({touching} touch test); {ending}")
-    numbers = {"setting": leakage, "groups": len(straddling), "groups_with_test": touching, "moved": moved}
+        say("split_samples", f"{found} ({parts}); {ending}")
+    numbers = {
+        "setting": leakage,
+        "groups": len(straddling),
+        "groups_with_test": touching,
+        "groups_by_caption": by_caption,
+        "moved": moved,
+    }
     return settled, numbers
+
+
+def count_caption_duplicates(samples: Iterable[Sample]) -> dict[str, int]:
+    """How many captions several drawings of one split have, and how many those of several splits."""
+    splits: dict[str, list[str]] = {}
+    for sample in samples:
+        for caption in caption_keys(sample):
+            splits.setdefault(caption, []).append(sample.split)
+    repeated = [len(set(of_caption)) > 1 for of_caption in splits.values() if len(of_caption) > 1]
+    return {"inside": repeated.count(False), "across": repeated.count(True)}
 
 
 def count_kept_together(samples: list[Sample], groups: dict[str, str]) -> int:
@@ -308,8 +336,8 @@ def main(
     checks = settings_from_json(ReferenceChecks, captions, "dataset.captions")
     samples = read_sources(input)
     twins = read_twins(fingerprints, samples)
-    groups = unite_groups(samples, twins, checks.max_drawings)
-    samples, leaks = settle_leaks(samples, groups, leakage)
+    groups = unite_groups(samples, twins or (), checks.max_drawings)
+    samples, leaks = settle_leaks(samples, groups, unite_groups(samples, twins or (), max_drawings=0), leakage)
     common, drop_common = find_common(samples, checks.max_drawings), "common" in checks.drop
     left_out = find_too_long(samples, limits_of) | find_duplicates(samples)
     if drop_common:
@@ -321,7 +349,8 @@ def main(
     statistics = write_splits(input, {s.id: s.split for s in kept}, common, drop_common, output_dir)
     write_left_out(output_dir / "left_out.csv", assigned, left_out)
     duplicates = {
-        "near_pairs": len(twins),
+        "near_pairs": None if twins is None else len(twins),
+        "caption_duplicates": count_caption_duplicates(kept),
         "kept_together": count_kept_together(kept, groups),
         "common_captions": len(common),
     }
@@ -330,7 +359,8 @@ def main(
     write_json(output_dir / "statistics.json", statistics.summarise())
     sizes = ", ".join(f"{sum(sample.split == split for sample in kept)} {split}" for split in SPLITS)
     reasons = "".join(f", {number} {reason}" for reason, number in Counter(left_out.values()).items())
-    say("split_samples", f"{sizes}{reasons}; {len(twins)} pairs of near duplicates")
+    near = f"{len(twins)} pairs of near duplicates" if twins is not None else NOT_LOOKED_FOR
+    say("split_samples", f"{sizes}{reasons}; {near}")
 
 
 def build_parser() -> argparse.ArgumentParser:
