@@ -389,3 +389,24 @@ def test_use_is_flattened_or_kept():
     kept = canonicalise(wrap(body), 512, 0, "compact", use="keep")
     assert "<use" in kept.xml
     assert kept.flags == ("kept_safe:use",)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["."], "is no file"),
+        (["no-such.svg"], "is no file"),
+        (["drawing.svg", "--precision", "-1"], "from 0 to 6"),
+        (["drawing.svg", "--canvas", "0"], "from 16 to 4096"),
+        (["rubbish.svg"], "not XML"),
+        (["--input", "drawings.json", "--output", "o.parquet", "--rejected", "r.csv", "--counts", "c.json",
+          "--fields", "{bad"], "--fields is not JSON"),
+    ],
+)  # fmt: skip
+def test_a_mistake_on_the_command_line_is_one_sentence(tmp_path, monkeypatch, arguments, words):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "drawing.svg").write_text(wrap("<path d='M0 0h9v9z'/>"))
+    (tmp_path / "rubbish.svg").write_text("no drawing")
+    (tmp_path / "drawings.json").write_text("[]")
+    with pytest.raises(InputError, match=words):
+        main(**vars(build_parser().parse_args(arguments)))

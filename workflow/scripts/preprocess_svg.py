@@ -22,6 +22,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import fingerprints
 from code_digest import code_digest
@@ -34,14 +35,14 @@ from reference_checks import ReferenceChecks
 from result_store import file_parts, keep_results, restore_results, result_key
 from sample_making import Made, Settings, process_record, write_proven
 from split_statistics import count_tokens
-from svg_bytes import Undecodable, decode_drawing
+from svg_bytes import decode_drawing
 from svg_canonical import LEVELS, read_drawing
-from svg_parse import Unusable
 from worker_pool import Limits, map_killable
 
 SECONDS_LIMIT = 10  # for one drawing; an icon takes milliseconds
 MEMORY_LIMIT_MB = 768
-WARM_UP = RawRecord(0, "", '<svg xmlns="http://www.w3.org/2000/svg"><path d="M0 0h9v9z"/></svg>', ["a b c d e"], "", "")
+DRAWING = '<svg xmlns="http://www.w3.org/2000/svg"><path d="M0 0h9v9z"/></svg>'
+WARM_UP = RawRecord(0, "", DRAWING, ["a b c d e"], "", "")
 
 
 @dataclass(frozen=True)
@@ -86,7 +87,7 @@ def preprocess_dataset(
 ) -> None:
     """Write samples, rejections and counts of a dataset. Raises InputError where nothing is left, but of a shard."""
     entries = iter(()) if is_shard and not input.stat().st_size else open_entries(input)
-    records = iterate_unique(read_records(entries, json.loads(fields), str(input)), str(input))
+    records = iterate_unique(read_records(entries, read_fields(fields), str(input)), str(input))
     flags: Counter[str] = Counter()
     rejections: list[Rejection] = []
     answers: list[tuple[str, str]] = []
@@ -136,25 +137,44 @@ def write_answers(path: Path, answers: list[tuple[str, str]]) -> None:
         csv.writer(file).writerows([("id", "words"), *answers])
 
 
-def print_canonical(path: Path, settings: Settings) -> None:
-    """Print the canonical text of one SVG file, and its measures to stderr."""
-    try:
-        text, repairs = decode_drawing(path.read_bytes())
-        mended = read_drawing(text)
-        proven = write_proven(mended, settings)
-    except FileNotFoundError as error:
-        raise InputError(f"{path} does not exist") from error
-    except (Unusable, Undecodable) as reason:
-        raise InputError(f"{path}: {reason}") from reason
+def describe_file(data: bytes, settings: Settings) -> tuple[str, str]:
+    """The canonical text of a file's bytes, and what is to say about it. Raises Undecodable or Unusable."""
+    text, repairs = decode_drawing(data)
+    proven = write_proven(read_drawing(text), settings)
     drawing = proven.drawing
-    sys.stdout.write(drawing.xml + "\n")
     flags = ", ".join(sorted({*repairs, *drawing.flags, *proven.flags})) or "no flags"
     before, after = len(text), len(drawing.xml)
-    sys.stderr.write(
+    return drawing.xml, (
         f"{before} -> {after} characters ({after / before:.0%}), about {count_tokens(text)} -> "
         f"{count_tokens(drawing.xml)} tokens\n"
         f"{drawing.n_shapes} shapes, {drawing.n_commands} commands, {drawing.n_colours} colours; {flags}\n"
     )
+
+
+def print_canonical(path: Path, settings: Settings) -> None:
+    """Print the canonical text of one SVG file, and its measures to stderr; made in a worker, as those of a dataset."""
+    if not path.is_file():
+        raise InputError(f"{path} is no file; a folder of drawings is read by --input")
+    limits = Limits(1, SECONDS_LIMIT, MEMORY_LIMIT_MB)
+    describe = partial(describe_file, settings=settings)
+    (outcome,) = map_killable(describe, [path.read_bytes()], limits, DRAWING.encode())
+    if outcome.value is None:
+        kind, _, reason = outcome.reason.partition(": ")
+        raise InputError(f"{path}: {reason or kind}")
+    xml, measures = outcome.value
+    sys.stdout.write(xml + "\n")
+    sys.stderr.write(measures)
+
+
+def read_fields(text: str) -> dict[str, Any]:
+    """The names of fields as the configuration has them. Raises InputError."""
+    try:
+        fields = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise InputError(f"--fields is not JSON ({error})") from error
+    if not isinstance(fields, dict):
+        raise InputError(f"--fields must be a JSON object, not {text}")
+    return fields
 
 
 def main(
@@ -184,6 +204,8 @@ def main(
     """Preprocess a dataset file, or print one drawing's canonical text."""
     if level == "path_records" and canvas != RECORD_CANVAS:
         raise InputError(f"preprocess.canvas: path records are on a canvas of {RECORD_CANVAS}, not of {canvas}")
+    if not (16 <= canvas <= 4096 and 0 <= precision <= 6):
+        raise InputError("preprocess.canvas is from 16 to 4096, preprocess.precision from 0 to 6")
     settings = Settings(canvas, precision, level, use, proof, max_difference, max_cell_difference, min_similarity)
     if file:
         print_canonical(file, settings)
