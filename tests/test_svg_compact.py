@@ -95,11 +95,6 @@ def test_what_it_cannot_write_is_kept(body, attributes, kept):
     assert np.array_equal(draw_picture(raw), draw_picture(drawing.xml))
 
 
-def test_an_ellipse_of_equal_radii_is_a_circle():
-    circle, ellipse = '<circle cx="50" cy="50" r="20"/>', '<ellipse cx="50" cy="50" rx="20" ry="20"/>'
-    assert compact(wrap(ellipse)).xml == compact(wrap(circle)).xml
-
-
 def test_real_drawings_are_rewritten_to_themselves():
     texts = [path.read_text() for path in random.Random(2).sample(sorted(find_drawings().values()), 80)]
     once = [compact(text).xml for text in texts]

@@ -179,9 +179,6 @@ def basic_shape(element: etree._Element, matrix: Matrix, precision: int) -> str:
             values["ry"] = (get.get("ry") or get.get("r", 0.0)) * scale_y
             if element.get("rx") is None and element.get("r") is None:
                 return ""
-            if abs(values["rx"] - values["ry"]) < 1e-9:
-                name, values["r"] = "circle", values.pop("rx")
-                del values["ry"]
         smallest = min(values[key] for key in ("r", "rx", "ry") if key in values)
         if on_grid(smallest) <= 0:
             return ""
