@@ -102,7 +102,7 @@ def test_real_drawings_are_rewritten_to_themselves():
 
 
 @pytest.mark.parametrize("level", ["compact", "safe"])
-def test_a_small_part_that_is_lost_is_seen_by_the_proof(monkeypatch, level):
+def test_a_small_part_that_is_lost_is_seen_by_the_proof(level):
     raw = wrap('<path d="M0 0h100v100H0z" fill="#eee"/><circle cx="50" cy="50" r="8" fill="red"/>')
     lost = wrap('<path d="M0 0h100v100H0z" fill="#eee"/><circle cx="50" cy="50" r="8"/>')
     difference = compare_pictures(draw_picture(raw), draw_picture(lost))

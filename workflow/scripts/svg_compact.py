@@ -208,8 +208,8 @@ class Compactor:
         if opacity == 1 and not attributes:
             return pieces
         faded: Attributes = (("opacity", short_decimal(opacity)),) if opacity != 1 else ()
-        block = Block((*attributes, *faded), pieces)
-        return [piece for piece in (block.unwrapped(),) if piece]
+        piece = Block((*attributes, *faded), pieces).unwrapped()
+        return [piece] if piece else []
 
     def _used(self, element: etree._Element, matrix: Matrix, style: Style, use_depth: int) -> list[Piece]:
         target = used_element(element, self.by_id)
