@@ -61,6 +61,21 @@ def test_a_wide_drawing_keeps_its_aspect_in_the_middle(tmp_path, renderer):
     assert (colours[60, 32] == 255).all()
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        '<circle cx="50%" cy="50%" r="10" fill="red"/>',
+        '<svg><path d="M90 40h20v20H90z" fill="red"/></svg>',
+        '<symbol id="s" viewBox="0 0 10 10"><circle cx="5" cy="5" r="1" fill="red"/></symbol><use href="#s"/>',
+    ],
+)
+def test_shares_of_a_wide_view_are_of_it_and_not_of_the_square(tmp_path, body):
+    (image,) = render(tmp_path, [wrap(body, 'viewBox="0 0 200 100"')], renderer="resvg")
+    rows, columns = np.nonzero((pixels(image) == [255, 0, 0]).all(axis=2))
+    assert rows.mean() == pytest.approx(31.5, abs=1)
+    assert columns.mean() == pytest.approx(31.5, abs=1)
+
+
 def test_the_background_shows_and_pictures_are_deterministic(tmp_path):
     drawings = [path.read_text() for path in list(find_drawings().values())[:200:20]]
     first = render(tmp_path, drawings, background="#102030")

@@ -24,6 +24,7 @@ from PIL import Image as Picture
 from drawing_guard import GuardedDrawing, guard_drawing, view_box
 from fonts import GENERIC, find_fonts, flag_fonts, has_text, resolve_families
 from png_writer import write_png
+from svg_parse import SVG_NAMESPACE
 
 RENDERERS = ("resvg", "cairosvg")
 INVISIBLE = 8  # of 255: a smaller difference in colour is none to an eye
@@ -32,6 +33,12 @@ FEW = 24  # pixels a side that show of most pictures that they have more than on
 PIXELS = {"": 1, "px": 1, "pt": 4 / 3, "pc": 16, "mm": 96 / 25.4, "cm": 96 / 2.54, "in": 96, "em": 16, "ex": 8}
 _LENGTH = re.compile(rf"\s*\+?(\d*\.?\d+(?:e[+-]?\d+)?)\s*({'|'.join(PIXELS)})\s*", re.IGNORECASE)
 
+
+# Shares of the view box, stated or by default, beside offsets of stops.
+has_shares = etree.XPath(
+    "boolean(//@*[contains(., '%') and local-name() != 'offset'] | //svg:svg//svg:svg | //svg:symbol)",
+    namespaces={"svg": SVG_NAMESPACE},
+)
 
 Frame = tuple[float, float, float, float]  # left, top, right, bottom in pixels
 Colour = tuple[int, int, int]  # RGB, 0 to 255
@@ -137,13 +144,14 @@ def fit_drawing(root: etree._Element, size: int, fonts: tuple[str, ...]) -> Fram
     """Let a drawing fill a square of `size` pixels, as it fits into the picture that it states; aspect kept.
 
     The picture that it states is its width and height, else its view box, else what its shapes fill. The frame is the
-    place of that picture in the middle of the square. None for a drawing with a `preserveAspectRatio` of its own: its
-    root gets the size of that picture, fitted into the square, and the back end does the rest.
+    place of that picture in the middle of the square. None for a drawing whose root keeps its view box, since it has a
+    `preserveAspectRatio` of its own or shares of that box: it gets the size of that picture, fitted into the square,
+    and the back end does the rest.
     """
     box = view_box(root)
     wide, high = stated_size(root) or (box and box[2:]) or drawn_size(root, fonts)
     aspect = " ".join((root.get("preserveAspectRatio") or "xMidYMid").split())
-    if box and aspect not in ("xMidYMid", "xMidYMid meet"):
+    if box and (aspect not in ("xMidYMid", "xMidYMid meet") or (box[2] != box[3] and has_shares(root))):
         root.set("width", str(max(1, round(size * wide / max(wide, high)))))
         root.set("height", str(max(1, round(size * high / max(wide, high)))))
         return None

@@ -9,6 +9,7 @@ from lxml import etree
 
 from drawing_guard import IMAGES, guard_css
 from svg_parse import SVG_NAMESPACE, XLINK_HREF, local_name
+from svg_shapes import link_of
 from svg_style import Stylesheet, wrap_elements
 
 XML_SPACE = "{http://www.w3.org/XML/1998/namespace}space"
@@ -115,7 +116,7 @@ def clean_names(root: etree._Element) -> None:
     inline_stylesheet(root)
     for element in list(root.iter(etree.Element)):
         clean_attributes(element)
-        if local_name(element) == "image" and not has_link(element) and not is_branch(element):
+        if local_name(element) == "image" and not link_of(element) and not is_branch(element):
             remove(element)
     while drop_not_drawn(root) or drop_unused_definitions(root):
         pass  # what was removed may have been the last to refer to something
@@ -125,10 +126,6 @@ def clean_names(root: etree._Element) -> None:
         rename_ids(element, ids)
     rename_results(root)
     etree.cleanup_namespaces(root)
-
-
-def has_link(element: etree._Element) -> bool:
-    return bool(element.get("href") or element.get(XLINK_HREF))
 
 
 def is_branch(element: etree._Element) -> bool:

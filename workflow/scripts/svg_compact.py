@@ -16,25 +16,39 @@ from svgelements import Matrix
 from tinycss2.color3 import RGBA
 
 from path_records import CANVAS as RECORD_CANVAS
-from svg_defs import NEARLY_ONE, Definition, Definitions, Gradients, NeedsFrame, scale_of, write_matrix
-from svg_outlines import round_outline, transform_outline
+from svg_defs import NEARLY_ONE, Definition, Definitions, Gradients, NeedsFrame, is_turned, scale_of, write_matrix
+from svg_normal import draws_no_area, normalise
+from svg_outlines import Box, Outline, box_of, round_outline, transform_outline
 from svg_parse import SVG_NAMESPACE, Unusable, local_name
-from svg_pieces import Block, Leaf, Piece, PieceWriter, common_attributes, join_pieces, leaves_of
+from svg_pieces import (
+    Block,
+    Leaf,
+    Piece,
+    PieceWriter,
+    common_attributes,
+    join_pieces,
+    leaves_of,
+    reach_of,
+    settle_pieces,
+)
 from svg_record_writer import write_record
 from svg_shapes import (
     CONTAINERS,
     MAX_USE_DEPTH,
     SHAPES,
     BeyondCompact,
-    basic_shape,
+    Window,
     elements_by_id,
     find_view,
+    is_embedded,
     is_flat,
     matrix_within,
     parse_length,
+    rectangle,
     shape_outline,
     use_offset,
     used_element,
+    window_of,
 )
 from svg_simplify import simplify_outlines
 from svg_style import (
@@ -66,6 +80,7 @@ BEYOND_AT_ROOT = (*BEYOND_PROPERTIES, "clip-path")
 LINE_DECIMALS = 1  # of stroke widths and dashes, also on a grid of whole numbers
 MATRIX_DECIMALS = 3
 NEARLY_SQUARE = 1.001  # how much larger than its view a picture may be whose place in it nobody sees
+MAX_SIMPLIFIED = 8  # how often an outline is simplified whose normal form changes with it
 TOLERANCE = 0.5  # in units of the grid: how far a simplified outline may be from the one on the grid
 
 
@@ -87,20 +102,29 @@ def compact_drawing(root: etree._Element, canvas: int, precision: int) -> Drawin
 
 def record_drawing(root: etree._Element, precision: int) -> Drawing:
     """A mended drawing as path records. Raises BeyondCompact for what they cannot say, or Unusable."""
-    return Compactor(root, RECORD_CANVAS, precision, basic_shapes=False).write_records()
+    return Compactor(root, RECORD_CANVAS, precision, as_drawn=True).write_records()
+
+
+@dataclass
+class InWindow:
+    """The box of a window on the canvas, and whether something in it reaches beyond it."""
+
+    box: Box
+    is_left: bool = False
 
 
 class Compactor:
-    """Rewrites a parsed drawing on a square canvas."""
+    """Rewrites a parsed drawing on a square canvas, with `as_drawn` each outline as it was drawn."""
 
-    def __init__(self, root: etree._Element, canvas: int, precision: int, basic_shapes: bool = True):
-        self.root, self.canvas, self.precision, self.basic_shapes = root, canvas, precision, basic_shapes
+    def __init__(self, root: etree._Element, canvas: int, precision: int, as_drawn: bool = False):
+        self.root, self.canvas, self.precision, self.as_drawn = root, canvas, precision, as_drawn
         self.flags: set[str] = set()
         self.colours: set[str] = set()
         self.by_id = elements_by_id(root)
         texts = [element.text or "" for element in root.iter(f"{{{SVG_NAMESPACE}}}style")]
         self.stylesheet = Stylesheet(texts) if texts else None
         self.wrappers = wrap_elements(root) if texts else {}
+        self.windows: list[InWindow] = []
         self.definitions = Definitions()
         self.gradients = Gradients(self.by_id, self._style_of_stop, self.definitions, precision)
 
@@ -132,10 +156,12 @@ class Compactor:
     def compact(self) -> Drawing:
         """The shapes simplified, joined, and written short."""
         pieces = self._all_pieces()
-        simplify_outlines([leaf.outline for leaf in leaves_of(pieces)], TOLERANCE)
-        pieces = join_pieces(pieces, 10.0**-self.precision)
+        simplify_leaves([leaf for leaf in leaves_of(pieces) if leaf.outline])
+        pieces = join_pieces(settle_pieces(pieces, self.precision), 10.0**-self.precision)
+        if not pieces:
+            raise Unusable("nothing is drawn")
         writer = PieceWriter(self.precision, common_attributes(pieces))
-        body = writer.write(pieces)
+        body = self.definitions.keep_used(writer.write(pieces))
         definitions = self.definitions.write()
         if definitions:
             body = f"<defs>{definitions}</defs>{body}"
@@ -172,18 +198,24 @@ class Compactor:
     def _style_of_stop(self, stop: etree._Element) -> Style:
         return self._cascade(stop, dict(INHERITED))
 
-    def _pieces(self, element: etree._Element, matrix: Matrix, inherited: Style, use_depth: int) -> list[Piece]:
-        """What is drawn of an element and of what is below it, in order."""
+    def _pieces(
+        self,
+        element: etree._Element,
+        matrix: Matrix,
+        inherited: Style,
+        use_depth: int,
+        user: etree._Element | None = None,
+    ) -> list[Piece]:
+        """What is drawn of an element and of what is below it, in order; `user` is the `use` that shows it."""
         name = local_name(element)
-        if name in BEYOND:
+        if name == "text" or (name == "image" and is_embedded(element)):
             raise BeyondCompact(name)
-        if name not in CONTAINERS and name not in SHAPES and name != "use":
+        is_window = name == "svg" or (name == "symbol" and user is not None)
+        if name not in CONTAINERS and name not in SHAPES and name != "use" and not is_window:
             return []
         style = self._cascade(element, inherited)
         if style["display"] == "none" or written_opacity(style["opacity"]) == 0:
             return []
-        if name == "svg":
-            raise BeyondCompact("nested svg")
         for beyond in BEYOND_PROPERTIES:
             if style[beyond] != DEFAULTS[beyond]:
                 raise BeyondCompact(beyond)
@@ -194,6 +226,8 @@ class Compactor:
             return self._shape(element, style, matrix) if style["visibility"] == "visible" else []
         if name == "use":
             pieces = self._used(element, matrix, style, use_depth)
+        elif is_window:
+            pieces = self._in_window(window_of(element, user, matrix), element, style, use_depth)
         else:
             children = drawn_branch(element) if name == "switch" else element
             pieces = [piece for child in children for piece in self._pieces(child, matrix, style, use_depth)]
@@ -205,6 +239,8 @@ class Compactor:
         if not pieces:
             return []
         attributes = self._clip_path(style, matrix)
+        if attributes is None:
+            return []
         if opacity == 1 and not attributes:
             return pieces
         faded: Attributes = (("opacity", short_decimal(opacity)),) if opacity != 1 else ()
@@ -218,12 +254,27 @@ class Compactor:
             return []
         if use_depth >= MAX_USE_DEPTH:
             raise Unusable("`use` elements nested too deep or in a circle")
-        if local_name(target) == "symbol":
-            raise BeyondCompact("symbol")
-        return self._pieces(target, use_offset(element) * matrix, style, use_depth + 1)
+        return self._pieces(target, use_offset(element) * matrix, style, use_depth + 1, element)
 
-    def _clip_path(self, style: Style, matrix: Matrix) -> Attributes:
-        """The `clip-path` attribute of an element under a matrix; none where it clips nothing."""
+    def _in_window(self, window: Window | None, element: etree._Element, style: Style, use_depth: int) -> list[Piece]:
+        """What a nested `svg` or a `symbol` shows, under a clip path where that is less than what is in it."""
+        if window is None:
+            return []
+        frame = rectangle(0j, window.width, window.height, 0, 0)
+        self.windows.append(InWindow(box_of(transform_outline(frame, window.placed)) or (0, 0, 0, 0)))
+        pieces = [piece for child in element for piece in self._pieces(child, window.inner, style, use_depth)]
+        beyond = self.windows.pop().is_left or is_turned(window.placed)
+        if not pieces or not beyond or element.get("overflow") in ("visible", "auto"):
+            return pieces
+        shape = self._geometry(frame, window.placed, ())
+        if shape is None:
+            return []
+        body = f"<{PieceWriter(self.precision).geometry(shape)}/>"
+        clip = self.definitions.add(Definition("clipPath", (), body))
+        return [Block((("clip-path", f"url(#{clip})"),), pieces)]
+
+    def _clip_path(self, style: Style, matrix: Matrix) -> Attributes | None:
+        """The `clip-path` attribute of an element under a matrix; empty where it clips nothing, None if everything."""
         reference = style["clip-path"]
         if reference == "none":
             return ()
@@ -235,6 +286,8 @@ class Compactor:
             raise BeyondCompact("clip path of the box or of another")
         matrix = matrix_within(element, matrix)
         shapes = [text for child in element for text in self._clipping(child, matrix, own, 0)]
+        if not shapes:
+            return None
         if shapes == [f'rect width="{self.canvas}" height="{self.canvas}"']:
             return ()
         body = "".join(f"<{text}/>" for text in shapes)
@@ -258,54 +311,79 @@ class Compactor:
             if target is not None:
                 yield from self._clipping(target, use_offset(element) * matrix, style, use_depth + 1)
         elif name in SHAPES:
-            leaf = self._geometry(element, matrix, ())
+            rule = style["clip-rule"]
+            paint = (("fill-rule", rule),) if rule == "evenodd" else ()
+            leaf = self._geometry(shape_outline(element), matrix, paint)
             if leaf:
-                simplify_outlines([leaf.outline], TOLERANCE)
-                rule = ' clip-rule="evenodd"' if style["clip-rule"] == "evenodd" else ""
-                yield PieceWriter(self.precision).geometry(leaf) + rule
+                simplify_leaves([leaf])
+                leaf = leaf.settled(self.precision)
+            if leaf:
+                text = PieceWriter(self.precision).geometry(leaf)
+                yield text + write_attributes(tuple((f"clip-{name[5:]}", value) for name, value in leaf.paint))
 
     def _shape(self, element: etree._Element, style: Style, matrix: Matrix) -> list[Piece]:
         """A shape, flattened where that is exact, else in a frame of its own."""
-        known = dict(self.definitions.names)
         try:
-            leaves = self._leaf(element, style, matrix, ())
+            return self._leaf(element, style, matrix, ())
         except NeedsFrame:
-            self.definitions.names = dict(known)
             scale, _ = scale_of(matrix)
             if abs(scale - 1) < NEARLY_ONE:
                 scale = 1.0
             frame = write_matrix(Matrix.scale(1 / scale) * matrix, MATRIX_DECIMALS, self.precision)
-            leaves = self._leaf(element, style, Matrix.scale(scale), (("transform", frame),))
-        if not leaves:
-            self.definitions.names = known  # nothing refers to what is not drawn
-        return leaves
+            return self._leaf(element, style, Matrix.scale(scale), (("transform", frame),))
 
     def _leaf(self, element: etree._Element, style: Style, matrix: Matrix, frame: Attributes) -> list[Piece]:
-        paint = self._paint(style, matrix)
-        if paint is None:
-            return []
-        leaf = self._geometry(element, matrix, (*paint, *self._clip_path(style, matrix), *frame))
-        return [leaf] if leaf else []
-
-    def _geometry(self, element: etree._Element, matrix: Matrix, paint: Attributes) -> Leaf | None:
-        """A shape on the grid, as a basic shape where it can be; None where it draws nothing."""
         outline = shape_outline(element)
         if not outline:
-            return None
-        shape = basic_shape(element, matrix, self.precision) if self.basic_shapes else ""
-        if shape:
-            return Leaf(shape, [], paint)
+            return []
+        paint = self._paint(style, matrix, not draws_no_area(outline))
+        clip = self._clip_path(style, matrix)
+        if paint is None or clip is None:
+            return []
+        leaf = self._geometry(outline, matrix, (*paint, *clip, *frame))
+        return [leaf] if leaf else []
+
+    def _geometry(self, outline: Outline, matrix: Matrix, paint: Attributes) -> Leaf | None:
+        """A shape on the grid, as a basic shape where it can be; None where it draws nothing."""
         to_grid = matrix * Matrix.scale(10**self.precision) if self.precision else matrix
-        outline = [sub for sub in round_outline(transform_outline(outline, to_grid)) if sub.segments]
+        exact = transform_outline(outline, to_grid)
+        if not self._is_seen(exact, dict(paint)):
+            return None
+        if self.as_drawn:
+            outline = [sub for sub in round_outline(exact) if sub.segments]
+            return Leaf("", outline, paint) if outline else None
+        leaf = Leaf("", exact, paint).simplest(self.precision)
+        if leaf.shape:
+            return leaf
+        outline = normalise(round_outline(exact), paint)
         return Leaf("", outline, paint) if outline else None
 
-    def _paint(self, style: Style, matrix: Matrix) -> Attributes | None:
+    def _is_seen(self, outline: Outline, style: Style) -> bool:
+        """Whether an outline and its stroke reach into the canvas; windows that they leave are told so."""
+        size = self.canvas * 10**self.precision
+        starts_inside = any(0 <= sub.start.real <= size and 0 <= sub.start.imag <= size for sub in outline)
+        if (starts_inside and not self.windows) or "transform" in style:
+            for window in self.windows:
+                window.is_left = True
+            return True
+        box = box_of(outline)
+        if box is None:
+            return True
+        reach, unit = reach_of(style), 10**self.precision
+        left, top = box[0] / unit - reach, box[1] / unit - reach
+        right, bottom = box[2] / unit + reach, box[3] / unit + reach
+        for window in self.windows:
+            inner = left - window.box[0], top - window.box[1], window.box[2] - right, window.box[3] - bottom
+            window.is_left |= min(inner) < -TOLERANCE / unit
+        return right >= 0 and bottom >= 0 and left <= self.canvas and top <= self.canvas
+
+    def _paint(self, style: Style, matrix: Matrix, has_area: bool) -> Attributes | None:
         """The paint attributes of a shape in a fixed order, defaults left out; None where nothing is drawn.
 
         Raises NeedsFrame for a paint that only fits the shape's own coordinates.
         """
         paint: dict[str, str] = {}
-        fill, fill_opacity = self._colour(style, "fill", matrix)
+        fill, fill_opacity = self._colour(style, "fill", matrix) if has_area else ("none", 1.0)
         stroke, stroke_opacity = self._colour(style, "stroke", matrix)
         width = parse_length(style["stroke-width"])
         if width is None:
@@ -317,6 +395,10 @@ class Compactor:
             stroke = "none"
         if fill_opacity == 0:
             fill = "none"
+        if fill == "none" or stroke == "none":  # one paint alone: how much is seen of it is said in one way
+            opacity = written_opacity(short_decimal(opacity), stroke_opacity if fill == "none" else fill_opacity)
+            fill_opacity = 1.0
+            line.pop("stroke-opacity", "")
         if opacity == 0 or (fill == "none" and stroke == "none"):
             return None
         if fill != "black":
@@ -368,6 +450,17 @@ class Compactor:
         if isinstance(paint, RGBA):
             return shortest_colour(paint), written_opacity(style[f"{name}-opacity"], paint.alpha)
         return "none", opacity
+
+
+def simplify_leaves(leaves: list[Leaf]) -> None:
+    """Simplify the outlines of shapes in place; once more where the simplified one begins or runs differently."""
+    for _ in range(MAX_SIMPLIFIED):
+        if not leaves:
+            break
+        changed = simplify_outlines([leaf.outline for leaf in leaves], TOLERANCE)
+        leaves = [
+            leaf for leaf, has_changed in zip(leaves, changed, strict=True) if has_changed and leaf.renormalised()
+        ]
 
 
 def drawn_branch(switch: etree._Element) -> list[etree._Element]:

@@ -6,6 +6,7 @@ otherwise. One of the shape's own box stays as it is, since the box moves along.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
@@ -14,7 +15,7 @@ from svgelements import Matrix
 from tinycss2.color3 import RGBA
 
 from svg_parse import local_name
-from svg_shapes import BeyondCompact, parse_length, parse_transform, used_element
+from svg_shapes import BeyondCompact, length_of_view, parse_length, parse_transform, used_element
 from svg_style import (
     Attributes,
     parse_opacity,
@@ -53,7 +54,7 @@ class Definition:
 
 
 class Definitions:
-    """The definitions of a drawing, each text once; names are a, b, c, … in the order of first use."""
+    """The definitions of a drawing, each text once; names are a, b, c, … in the order in which they were added."""
 
     def __init__(self) -> None:
         self.names: dict[Definition, str] = {}
@@ -61,6 +62,15 @@ class Definitions:
     def add(self, definition: Definition) -> str:
         """The name of a definition."""
         return self.names.setdefault(definition, short_name(len(self.names)))
+
+    def keep_used(self, body: str) -> str:
+        """Drop what a body does not refer to, and name the others anew: returns the body with these names."""
+        used = [definition for definition, name in self.names.items() if f"url(#{name})" in body]
+        if len(used) < len(self.names):
+            old = {self.names[definition]: short_name(number) for number, definition in enumerate(used)}
+            body = re.sub(r"url\(#(\w+)\)", lambda match: f"url(#{old[match[1]]})", body)
+            self.names = {definition: short_name(number) for number, definition in enumerate(used)}
+        return body
 
     def write(self) -> str:
         """All definitions; a gradient with the stops of an earlier one refers to it instead of repeating them."""
@@ -159,10 +169,10 @@ class Gradients:
         texts = {key: inherited(key, default) for key, default in COORDINATES[tag].items()}
         if tag == "radialGradient":
             texts |= {"fx": texts["fx"] or texts["cx"], "fy": texts["fy"] or texts["cy"]}
-        values = {key: read_coordinate(text, of_box) for key, text in texts.items()}
+        values = {key: read_coordinate(text, None if of_box else (chain[0], key)) for key, text in texts.items()}
         spread = (("spreadMethod", inherited("spreadMethod", "pad")),)
         if of_box:
-            if matrix.b or matrix.c or matrix.a <= 0 or matrix.d <= 0:
+            if is_turned(matrix) or matrix.a <= 0 or matrix.d <= 0:
                 raise NeedsFrame
             written = {key: short_decimal(value, BOX_DECIMALS) for key, value in values.items()}
             defaults = {key: short_decimal(parse_opacity(text), BOX_DECIMALS) for key, text in COORDINATES[tag].items()}
@@ -196,14 +206,12 @@ class Gradients:
         return {key: short_decimal(placed[key], self.precision) for key in values}
 
 
-def read_coordinate(text: str, of_box: bool) -> float:
-    """A gradient's coordinate; a percentage is a share of the box. Raises BeyondCompact for one of the view."""
+def read_coordinate(text: str, place: tuple[etree._Element, str] | None) -> float:
+    """A gradient's coordinate; a percentage is a share of the box, or with the place of the text one of the view."""
     text = text.strip()
     if text.endswith("%"):
         share = (parse_length(text[:-1]) or 0.0) / 100
-        if share and not of_box:
-            raise BeyondCompact("gradient in shares of the view")
-        return share
+        return share * length_of_view(*place) if share and place else share
     return parse_length(text) or 0.0
 
 
@@ -216,6 +224,12 @@ def scale_of(matrix: Matrix) -> tuple[float, bool]:
     even = abs(matrix.a**2 + matrix.b**2 - area) <= 1e-3 * area
     square = abs(matrix.a * matrix.c + matrix.b * matrix.d) <= 1e-3 * area
     return scale, even and square
+
+
+def is_turned(matrix: Matrix) -> bool:
+    """Whether a matrix turns or skews by as much as is written of it."""
+    most = max(abs(matrix.a), abs(matrix.d))
+    return max(abs(matrix.b), abs(matrix.c)) > 10**-BOX_DECIMALS / 2 * most
 
 
 def write_matrix(matrix: Matrix, decimals: int, decimals_of_offset: int) -> str:

@@ -40,6 +40,7 @@ class Subpath:
 
 
 Outline = list[Subpath]
+Box = tuple[float, float, float, float]  # left, top, right, bottom
 
 
 class NotFinite(ValueError):
@@ -277,8 +278,8 @@ def round_arc(exact: complex, arc: Segment, start: complex, end: complex) -> lis
     return [best] if bulge <= MAX_BULGE else arc_as_cubics(exact, arc)
 
 
-def box_of(outline: Outline) -> tuple[float, float, float, float] | None:
-    """The box of what an outline draws: left, top, right, bottom; None where nothing is drawn."""
+def box_of(outline: Outline) -> Box | None:
+    """The box of what an outline draws; None where nothing is drawn."""
     points = [point for sub in outline if sub.segments for point in extremes(sub)]
     if not points:
         return None
@@ -322,3 +323,32 @@ def point_at(start: complex, curve: Segment, t: float) -> complex:
     if curve[0] == "Q":
         return u * u * start + 2 * u * t * curve[1] + t * t * curve[2]
     return u**3 * start + 3 * u * u * t * curve[1] + 3 * u * t * t * curve[2] + t**3 * curve[3]
+
+
+def box_around(sub: Subpath, reach: float = 0) -> Box:
+    """A box that holds a subpath and what its stroke covers."""
+    points = [sub.start]
+    for segment in sub.segments:
+        if segment[0] == "A":
+            corner = complex(max(segment[1].real, segment[1].imag, abs(segment[-1] - points[-1])) * 2) * (1 + 1j)
+            points += [segment[-1] - corner, segment[-1] + corner, segment[-1]]
+        else:
+            points += segment[1:]
+    xs, ys = [point.real for point in points], [point.imag for point in points]
+    return min(xs) - reach, min(ys) - reach, max(xs) + reach, max(ys) + reach
+
+
+def doubled_area(sub: Subpath) -> float:
+    """Twice the area in the polygon of a subpath's points, clockwise ones positive; of arcs a half circle on top."""
+    area, before = 0.0, sub.start
+    for segment in sub.segments:
+        if segment[0] == "A":
+            chord = abs(segment[-1] - before)
+            area += chord * chord if segment[4] else -chord * chord
+            points = segment[-1:]
+        else:
+            points = segment[1:]
+        for point in points:
+            area += before.real * point.imag - before.imag * point.real
+            before = point
+    return area + before.real * sub.start.imag - before.imag * sub.start.real

@@ -72,11 +72,10 @@ class PathWriter:
     def write(self, outline: Outline) -> str:
         """The data of an outline; empty where nothing is left of it."""
         for sub in outline:
-            if not sub.segments and not sub.closed:
-                continue
             self._emit_shorter("M", sub.start)
             self.point, self.curve = sub.start, ""
-            for segment in sub.segments:
+            implied = sub.closed and sub.segments[-1] == ("L", sub.start)
+            for segment in sub.segments[:-1] if implied else sub.segments:
                 self._write_segment(segment)
                 self.point = segment[-1]
             if sub.closed:

@@ -6,20 +6,21 @@ Neighbours of equal paint become one path, or share a group; what most shapes st
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from svg_outlines import Outline, Subpath
+from svg_basic_shapes import basic_shape
+from svg_normal import draws_no_area, normalise
+from svg_outlines import Box, Outline, box_around
 from svg_paths import PathWriter
 from svg_style import INHERITED, Attributes, short_decimal, write_attributes, written_opacity
 
 MAX_PAIRS = 10_000  # of subpaths that are compared before two paths become one
+FILL = {"fill", "fill-opacity", "fill-rule", "paint-order"}
 STROKE = ("stroke-width", "stroke-linecap", "stroke-linejoin", "stroke-miterlimit")
 # Seen through, or laid out along the whole: paths of such paint are joined only where they lie apart, or never.
 SEEN_THROUGH = {"opacity", "fill-opacity", "stroke-opacity", "stroke-dasharray"}
 LAID_OUT = {"clip-path", "transform"}
-
-Box = tuple[float, float, float, float]
 
 
 @dataclass
@@ -30,8 +31,39 @@ class Leaf:
     outline: Outline
     paint: Attributes
 
-    def has_geometry_of(self, other: Leaf) -> bool:
-        return self.shape == other.shape and self.outline == other.outline
+    def has_geometry_of(self, filled: Leaf) -> bool:
+        """Whether a fill of this shape is that of another."""
+        return (
+            self.shape == filled.shape
+            and len(self.outline) == len(filled.outline)
+            and normalise(self.outline, filled.paint) == filled.outline
+        )
+
+    def simplest(self, precision: int) -> Leaf:
+        """This shape as a basic one, where its outline is that of one."""
+        style = dict(self.paint)
+        shape = self.shape or basic_shape(self.outline, style, precision)
+        if not shape:
+            return self
+        style.pop("fill-rule", "")
+        return Leaf(shape, [], tuple(style.items()))
+
+    def renormalised(self) -> bool:
+        """Bring a simplified outline back to normal form, in place, and say whether it was in another."""
+        before = self.outline
+        self.outline = normalise(before, self.paint)
+        return self.outline != before
+
+    def settled(self, precision: int) -> Leaf | None:
+        """This shape with its simplified outline in its final form; None where nothing is left to draw."""
+        if self.shape:
+            return self
+        if not self.outline:
+            return None
+        paint = dict(self.paint)
+        if "stroke" in paint and draws_no_area(self.outline) and not paint.get("fill", "").startswith("url("):
+            paint = {"fill": "none"} | {k: v for k, v in paint.items() if k not in FILL}
+        return Leaf("", self.outline, tuple(paint.items())).simplest(precision)
 
 
 @dataclass
@@ -87,9 +119,9 @@ class PieceWriter:
             geometries = [self.geometry(leaf) for leaf in run]
             paint = write_attributes(self._stated(run[0].paint))
             alone = "".join(f"<{geometry}{paint}/>" for geometry in geometries)
-            grouped = f"<g{paint}>{''.join(f'<{geometry}/>' for geometry in geometries)}</g>"
-            # A group is faded as a whole, and not each of its members.
-            text += alone if "opacity" in dict(run[0].paint) else min(alone, grouped, key=len)
+            shared = write_attributes(self._stated(shared_by_group(run[0].paint)))
+            grouped = f"<g{shared}>{''.join(f'<{geometry}/>' for geometry in geometries)}</g>"
+            text += min(alone, grouped, key=len) if "opacity" not in dict(shared_by_group(run[0].paint)) else alone
         return text
 
     def geometry(self, leaf: Leaf) -> str:
@@ -113,7 +145,7 @@ class PieceWriter:
                     own.pop(name, None)
                 else:
                     own.setdefault(name, DEFAULTS[name])
-        return tuple((name, own[name]) for name in ORDER if name in own)
+        return in_order(own)
 
 
 # Defaults as they are written, and the order of attributes.
@@ -175,19 +207,28 @@ def join_leaves(leaves: list[Leaf], grid: float) -> list[Leaf]:
     return joined if len(joined) == len(leaves) else join_leaves(joined, grid)
 
 
+def settle_pieces(pieces: list[Piece], precision: int) -> list[Piece]:
+    """The pieces with their simplified outlines in normal form, without those that draw nothing."""
+    settled: list[Piece | None] = []
+    for piece in pieces:
+        if isinstance(piece, Leaf):
+            settled.append(piece.settled(precision))
+        else:
+            inner = settle_pieces(piece.pieces, precision)
+            settled.append(Block(piece.attributes, inner).unwrapped() if inner else None)
+    return [piece for piece in settled if piece]
+
+
 def join_fill_and_stroke(leaves: list[Leaf]) -> Iterator[Leaf]:
     """A filled shape and the stroke of the same geometry right after it become one.
 
     Exact, since a shape's own stroke is painted over its own fill.
     """
-    whole = {"opacity", *LAID_OUT}
     waiting: Leaf | None = None
     for leaf in leaves:
-        paint = dict(leaf.paint)
-        is_stroke = paint.pop("fill", "") == "none" and not paint.keys() & whole
-        below = dict(waiting.paint) if waiting else {}
-        if waiting and is_stroke and leaf.has_geometry_of(waiting) and not below.keys() & {"stroke", *whole}:
-            waiting = Leaf(leaf.shape, leaf.outline, (*waiting.paint, *paint.items()))
+        both = paint_of_both(waiting.paint, leaf.paint) if waiting else None
+        if waiting and both and leaf.has_geometry_of(waiting):
+            waiting = Leaf(leaf.shape, normalise(leaf.outline, both), both)
             continue
         if waiting:
             yield waiting
@@ -196,15 +237,41 @@ def join_fill_and_stroke(leaves: list[Leaf]) -> Iterator[Leaf]:
         yield waiting
 
 
+def paint_of_both(fill: Attributes, stroke: Attributes) -> Attributes | None:
+    """The paint of a shape that has one paint's fill and the other's stroke; None where they are not only that."""
+    below, above = dict(fill), dict(stroke)
+    if "stroke" in below or above.pop("fill", "") != "none" or (below.keys() | above.keys()) & LAID_OUT:
+        return None
+    for paint, name in ((below, "fill-opacity"), (above, "stroke-opacity")):
+        if "opacity" in paint:
+            paint[name] = paint.pop("opacity")
+    return in_order(below | above)
+
+
+def in_order(paint: dict[str, str]) -> Attributes:
+    return tuple((name, paint[name]) for name in ORDER if name in paint)
+
+
+def shared_by_group(paint: Attributes) -> Attributes:
+    """Paint as a group states it for its members: it would be faded as a whole, and not each of them."""
+    style = dict(paint)
+    if "opacity" in style and ("stroke" not in style or style.get("fill") == "none"):
+        style["stroke-opacity" if "stroke" in style else "fill-opacity"] = style.pop("opacity")
+    return in_order(style)
+
+
+def reach_of(style: Mapping[str, str]) -> float:
+    """How far a stroke may reach from its outline."""
+    return float(style.get("stroke-width", 1)) * float(style.get("stroke-miterlimit", 4)) if "stroke" in style else 0.0
+
+
 def join_paths(leaves: list[Leaf], grid: float) -> Iterator[Leaf]:
     """Neighbouring paths of equal paint become one where they lie apart, or where nobody sees which is above."""
     for run in runs_of_paint(leaves):
         paint = dict(run[0].paint)
         apart = bool(paint.keys() & SEEN_THROUGH) or paint.get("fill") != "none"
         fixed = paint.keys() & LAID_OUT or any(value.startswith("url(") for value in paint.values())
-        reach = (
-            float(paint.get("stroke-width", 1)) * float(paint.get("stroke-miterlimit", 4)) if "stroke" in paint else 0
-        )
+        reach = reach_of(paint)
         waiting: Leaf | None = None
         boxes: list[Box] = []
         for leaf in run:
@@ -218,19 +285,6 @@ def join_paths(leaves: list[Leaf], grid: float) -> Iterator[Leaf]:
             waiting, boxes = leaf, own
         if waiting:
             yield waiting
-
-
-def box_around(sub: Subpath, reach: float) -> Box:
-    """A box that holds a subpath and what its stroke covers."""
-    points = [sub.start]
-    for segment in sub.segments:
-        if segment[0] == "A":
-            corner = complex(max(segment[1].real, segment[1].imag, abs(segment[-1] - points[-1])) * 2) * (1 + 1j)
-            points += [segment[-1] - corner, segment[-1] + corner, segment[-1]]
-        else:
-            points += segment[1:]
-    xs, ys = [point.real for point in points], [point.imag for point in points]
-    return min(xs) - reach, min(ys) - reach, max(xs) + reach, max(ys) + reach
 
 
 def lie_apart(boxes: list[Box], others: list[Box]) -> bool:

@@ -5,16 +5,18 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from functools import lru_cache
 
 from lxml import etree
 from svgelements import Matrix
 
-from svg_outlines import NotFinite, Outline, Segment, Subpath, box_of, read_outline, transform_outline
+from svg_outlines import Box, NotFinite, Outline, Segment, Subpath, box_of, read_outline, transform_outline
 from svg_parse import XLINK_HREF, Unusable, local_name
-from svg_style import read_style, short_decimal
+from svg_style import read_style
 
 CONTAINERS = {"svg", "g", "a", "switch"}
+WINDOWS = {"svg", "symbol"}
 GEOMETRY = {
     "rect": ("x", "y", "width", "height", "rx", "ry"),
     "circle": ("cx", "cy", "r"),
@@ -25,6 +27,8 @@ GEOMETRY = {
 }
 SHAPES = {"path", *GEOMETRY}
 MAX_USE_DEPTH = 8
+DEFAULT_FONT_SIZE = "16"
+LETTER_WIDTH = 0.6  # of the font size, of a usual letter
 UNITS = {"px": 1, "pt": 4 / 3, "mm": 96 / 25.4, "cm": 96 / 2.54, "in": 96, "pc": 16, None: 1}
 
 _LENGTH = re.compile(r"\s*([+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?)\s*(px|pt|mm|cm|in|pc)?\s*", re.IGNORECASE)
@@ -73,11 +77,20 @@ def elements_by_id(root: etree._Element) -> dict[str, etree._Element]:
 
 def used_element(element: etree._Element, by_id: Mapping[str, etree._Element]) -> etree._Element | None:
     """What a `use` refers to, or None."""
-    return by_id.get((element.get("href") or element.get(XLINK_HREF) or "").removeprefix("#"))
+    return by_id.get(link_of(element).removeprefix("#"))
+
+
+def link_of(element: etree._Element) -> str:
+    return element.get("href") or element.get(XLINK_HREF) or ""
+
+
+def is_embedded(image: etree._Element) -> bool:
+    """Whether an image carries its pixels; any other is not drawn, here and by the renderers."""
+    return link_of(image).strip().startswith("data:")
 
 
 def use_offset(element: etree._Element) -> Matrix:
-    return Matrix.translate(parse_length(element.get("x")) or 0, parse_length(element.get("y")) or 0)
+    return Matrix.translate(read_length(element, "x"), read_length(element, "y"))
 
 
 def shape_outline(element: etree._Element) -> Outline:
@@ -108,13 +121,80 @@ def shape_outline(element: etree._Element) -> Outline:
     return [Subpath(right, [("A", radii, 0, False, True, left), ("A", radii, 0, False, True, right)], True)]
 
 
-def read_length(element: etree._Element, key: str) -> float:
-    """An attribute that is a length, 0 where it is missing. Raises BeyondCompact for one in other units."""
-    value = element.get(key)
+def read_length(element: etree._Element, key: str, default: str = "0") -> float:
+    """An attribute that is a length. Raises BeyondCompact for one in other units, or a share of an unknown view."""
+    value = element.get(key) or default
     length = parse_length(value)
-    if length is None and value and value.strip() != "auto":
-        raise BeyondCompact("percentages" if "%" in value else "lengths in other units")
+    if length is None and value.strip().endswith("%"):
+        share = parse_length(value.strip()[:-1])
+        return share / 100 * length_of_view(element, key) if share else 0.0
+    if length is None and value.strip() != "auto":
+        raise BeyondCompact("lengths in other units")
     return length or 0.0
+
+
+def length_of_view(element: etree._Element, key: str) -> float:
+    """What a percentage of an element's attribute is a share of: SVG 2, 8.9. Raises BeyondCompact."""
+    view = next((ancestor for ancestor in element.iterancestors() if local_name(ancestor) in WINDOWS), None)
+    box = stated_view_box(view) if view is not None else None
+    if box is None:
+        raise BeyondCompact("percentages of an unknown view")
+    width, height = box[2], box[3]
+    if key in ("r", "fr"):
+        return math.hypot(width, height) / math.sqrt(2)
+    return height if key in ("y", "height", "cy", "ry", "fy", "y1", "y2") else width
+
+
+def stated_view_box(element: etree._Element) -> Box | None:
+    """The view box of an element: x, y, width, height; of the root also by its size. None where it is not usable."""
+    stated = [parse_length(part) for part in re.split(r"[\s,]+", (element.get("viewBox") or "").strip())]
+    numbers = [number for number in stated if number is not None]
+    if len(stated) == len(numbers) == 4 and numbers[2] > 0 and numbers[3] > 0:
+        return numbers[0], numbers[1], numbers[2], numbers[3]
+    width, height = parse_length(element.get("width")), parse_length(element.get("height"))
+    is_root = element.getparent() is None
+    return (0.0, 0.0, width, height) if is_root and width and height and width > 0 and height > 0 else None
+
+
+@dataclass
+class Window:
+    """The viewport of a nested `svg` or of a `symbol` that is used.
+
+    `placed` is the matrix of its size, from (0, 0) on, and `inner` that of what is in it.
+    """
+
+    width: float
+    height: float
+    placed: Matrix
+    inner: Matrix
+
+
+def window_of(element: etree._Element, user: etree._Element | None, matrix: Matrix) -> Window | None:
+    """The viewport that an element opens under a matrix; None of one without size. Raises BeyondCompact.
+
+    `user` is the `use` element that shows it.
+    """
+    width, height = (
+        read_length(user if user is not None and user.get(key) else element, key, "100%") for key in ("width", "height")
+    )
+    if width <= 0 or height <= 0:
+        return None
+    placed = use_offset(element) * matrix
+    box = stated_view_box(element)
+    return Window(width, height, placed, fit_view(element, box, width, height) * placed if box else placed)
+
+
+def fit_view(element: etree._Element, box: Box, width: float, height: float) -> Matrix:
+    """The matrix that puts a view box into a viewport, by `preserveAspectRatio` (SVG 2, 8.6)."""
+    x, y, own_width, own_height = box
+    scale_x, scale_y = width / own_width, height / own_height
+    align, *how = (element.get("preserveAspectRatio") or "xMidYMid").split() or ["xMidYMid"]
+    if align != "none":
+        scale_x = scale_y = max(scale_x, scale_y) if how == ["slice"] else min(scale_x, scale_y)
+    shares = {"Min": 0.0, "Mid": 0.5, "Max": 1.0}
+    left = (width - scale_x * own_width) * shares.get(align[1:4], 0)
+    top = (height - scale_y * own_height) * shares.get(align[5:8], 0)
+    return Matrix(scale_x, 0, 0, scale_y, left - scale_x * x, top - scale_y * y)
 
 
 def corner_radii(element: etree._Element, get: Mapping[str, float]) -> tuple[float, float]:
@@ -145,63 +225,16 @@ def rectangle(corner: complex, width: float, height: float, rx: float, ry: float
     return [Subpath(corner + rx, segments, True)]
 
 
-def basic_shape(element: etree._Element, matrix: Matrix, precision: int) -> str:
-    """A circle, ellipse or rectangle as such under a matrix, where that keeps it so; else empty."""
-    name = local_name(element)
-    if name not in ("circle", "ellipse", "rect") or matrix.b or matrix.c or matrix.a <= 0 or matrix.d <= 0:
-        return ""
-    scale_x, scale_y = matrix.a, matrix.d
-    get = {key: parse_length(element.get(key)) or 0.0 for key in GEOMETRY[name]}
-
-    def on_grid(value: float) -> float:
-        return round(value, precision) + 0.0
-
-    if name == "rect":
-        rx, ry = corner_radii(element, get)
-        rx, ry = rx * scale_x, ry * scale_y
-        left, top = on_grid(get["x"] * scale_x + matrix.e), on_grid(get["y"] * scale_y + matrix.f)
-        right = on_grid((get["x"] + get["width"]) * scale_x + matrix.e)
-        bottom = on_grid((get["y"] + get["height"]) * scale_y + matrix.f)
-        if right <= left or bottom <= top:
-            return ""
-        values = {"x": left, "y": top, "width": right - left, "height": bottom - top, "rx": rx, "ry": ry}
-        if on_grid(rx) == on_grid(ry):
-            values.pop("ry")
-        elif not on_grid(rx) or not on_grid(ry):  # alone, the other one would stand for both
-            values |= {"rx": 0.0, "ry": 0.0}
-    else:
-        values = {"cx": get["cx"] * scale_x + matrix.e, "cy": get["cy"] * scale_y + matrix.f}
-        if name == "circle" and abs(scale_x - scale_y) < 1e-9:
-            values["r"] = get["r"] * scale_x
-        else:
-            name = "ellipse"
-            values["rx"] = (get.get("rx") or get.get("r", 0.0)) * scale_x
-            values["ry"] = (get.get("ry") or get.get("r", 0.0)) * scale_y
-            if element.get("rx") is None and element.get("r") is None:
-                return ""
-        smallest = min(values[key] for key in ("r", "rx", "ry") if key in values)
-        if on_grid(smallest) <= 0:
-            return ""
-    attributes = {key: short_decimal(value, precision) for key, value in values.items()}
-    return name + "".join(f' {key}="{value}"' for key, value in attributes.items() if value != "0")
-
-
-def find_view(root: etree._Element) -> tuple[tuple[float, float, float, float], bool]:
+def find_view(root: etree._Element) -> tuple[Box, bool]:
     """The view box of a drawing (x, y, width, height), and whether it had to be worked out from the geometry.
 
     Raises Unusable where nothing is drawn that a view could show.
     """
-    stated = [parse_length(part) for part in re.split(r"[\s,]+", (root.get("viewBox") or "").strip())]
-    numbers = [number for number in stated if number is not None]
-    if len(stated) == len(numbers) == 4 and numbers[2] > 0 and numbers[3] > 0:
-        return (numbers[0], numbers[1], numbers[2], numbers[3]), False
-    width, height = parse_length(root.get("width")), parse_length(root.get("height"))
-    if width and height and width > 0 and height > 0:
-        return (0.0, 0.0, width, height), False
-    return find_bounds(root), True
+    stated = stated_view_box(root)
+    return (stated, False) if stated else (find_bounds(root), True)
 
 
-def find_bounds(root: etree._Element) -> tuple[float, float, float, float]:
+def find_bounds(root: etree._Element) -> Box:
     """The box of the drawn geometry: x, y, width, height. Raises Unusable where there is none."""
     by_id = elements_by_id(root)
     line = line_of(root, ("none", 1.0))
@@ -232,7 +265,7 @@ def is_hidden(element: etree._Element) -> bool:
 
 def iterate_boxes(
     element: etree._Element, matrix: Matrix, by_id: Mapping[str, etree._Element], line: Line, use_depth: int
-) -> Iterator[tuple[float, float, float, float]]:
+) -> Iterator[Box]:
     """The box of each shape below an element, with the half of its line that is outside."""
     name = local_name(element)
     if not name or is_hidden(element):
@@ -241,16 +274,46 @@ def iterate_boxes(
     if name in CONTAINERS:
         for child in element:
             yield from iterate_boxes(child, matrix, by_id, line, use_depth)
-    elif name == "use" and use_depth < MAX_USE_DEPTH:
-        target = used_element(element, by_id)
-        if target is not None:
-            yield from iterate_boxes(target, use_offset(element) * matrix, by_id, line, use_depth + 1)
-    elif name in SHAPES:
-        try:
-            outline = shape_outline(element)
-        except BeyondCompact:
-            return
-        box = box_of(transform_outline(outline, matrix))
-        if box:
-            reach = 0.0 if line[0] == "none" else line[1] / 2 * abs(matrix.a * matrix.d - matrix.b * matrix.c) ** 0.5
-            yield box[0] - reach, box[1] - reach, box[2] + reach, box[3] + reach
+        return
+    try:
+        if name == "use":
+            target, matrix = used_element(element, by_id), use_offset(element) * matrix
+            if target is None or use_depth >= MAX_USE_DEPTH:
+                return
+            if local_name(target) != "symbol":
+                yield from iterate_boxes(target, matrix, by_id, line, use_depth + 1)
+                return
+            outline, line = outline_of_symbol(target, element), ("none", 0.0)
+        else:
+            outline = outline_of_box(element)
+    except BeyondCompact:
+        return
+    box = box_of(transform_outline(outline, matrix))
+    if box:
+        reach = 0.0 if line[0] == "none" else line[1] / 2 * abs(matrix.a * matrix.d - matrix.b * matrix.c) ** 0.5
+        yield box[0] - reach, box[1] - reach, box[2] + reach, box[3] + reach
+
+
+def outline_of_symbol(symbol: etree._Element, user: etree._Element) -> Outline:
+    """The viewport in which a `use` shows a symbol; where that hangs on a view nobody knows, the symbol's own."""
+    own = stated_view_box(symbol)
+    if own and not user.get("width") and not user.get("height"):
+        return rectangle(0j, own[2], own[3], 0, 0)
+    window = window_of(symbol, user, Matrix())
+    return rectangle(0j, window.width, window.height, 0, 0) if window else []
+
+
+def outline_of_box(element: etree._Element) -> Outline:
+    """The outline of a shape, or the box of an image or (estimated) of a text."""
+    name = local_name(element)
+    if name in SHAPES:
+        return shape_outline(element)
+    if name not in ("image", "text"):
+        return []
+    corner = complex(read_length(element, "x"), read_length(element, "y"))
+    if name == "image":
+        return rectangle(corner, read_length(element, "width"), read_length(element, "height"), 0, 0)
+    size = read_length(element, "font-size", DEFAULT_FONT_SIZE)
+    width = LETTER_WIDTH * size * len("".join(element.itertext()).strip())
+    left = {"middle": width / 2, "end": width}.get(element.get("text-anchor") or "", 0.0)
+    return rectangle(corner - left - 1j * size, width, 1.25 * size, 0, 0)

@@ -27,26 +27,28 @@ DEGREES = {"L": 1, "Q": 2, "C": 3, "A": 1}  # of an arc that of the line between
 Table = list[tuple[complex, Segment]]  # segments with their starts
 
 
-def simplify_outlines(outlines: list[Outline], tolerance: float) -> None:
-    """Simplify outlines on the grid (whose unit is 1) in place."""
-    chains = [Chain(sub) for outline in outlines for sub in outline if sub.segments]
-    active = chains
+def simplify_outlines(outlines: list[Outline], tolerance: float) -> list[bool]:
+    """Simplify outlines on the grid (whose unit is 1) in place; returns which of them have changed."""
+    chains = [[Chain(sub) for sub in outline if sub.segments] for outline in outlines]
+    active = [chain for own in chains for chain in own]
     for _ in range(MAX_ROUNDS):
         active = [chain for chain in active if True in chain.fresh]
         if not active:
             break
         replace_runs(active, tolerance**2)
         smooth_curves(active, tolerance**2)
+    return [any(chain.changed for chain in own) for own in chains]
 
 
 class Chain:
     """The segments of a subpath, and which of them nobody has tried to replace since they or those before changed."""
 
     def __init__(self, subpath: Subpath):
-        self.first = subpath.start
+        self.first, self.closed = subpath.start, subpath.closed
         self.segments = subpath.segments
         self.fresh = [True] * len(self.segments)
         self.smoothed = [False] * len(self.segments)
+        self.changed = False
 
     def start_of(self, position: int) -> complex:
         return self.segments[position - 1][-1] if position else self.first
@@ -72,9 +74,12 @@ class Chain:
                 cheap = segment[1] == (2 * start - before[-2] if before[0] == kind else start)
             costs.append((CHEAPER if cheap else COSTS)[kind])
             before = segment
+        if self.closed and before[0] == "L":
+            costs[-1] = CHEAPER["L"]  # written as `z`
         return costs
 
     def replace(self, position: int, length: int, segment: Segment) -> None:
+        self.changed = True
         stop = position + length
         self.segments[position:stop] = [segment]
         self.fresh[position:stop] = [True]
