@@ -26,22 +26,18 @@ def basic_shape(outline: Outline, style: Mapping[str, str], precision: int) -> s
 
     Where the stroke is dashed it must begin and run as the standard has it for that element.
     """
-    if len(outline) != 1 or len(outline[0].segments) > MAX_SEGMENTS:
+    if len(outline) != 1:
         return ""
     sub = outline[0]
-    if "stroke" in style and not sub.closed:
+    n, curved = len(sub.segments), len([segment for segment in sub.segments if segment[0] != "L"])
+    if n > MAX_SEGMENTS or curved not in (0, 4, n) or ("stroke" in style and not sub.closed):
         return ""
-    starts = [sub.start, *(segment[-1] for segment in sub.segments)]
-    drawn = [(start, segment) for start, segment in zip(starts, sub.segments, strict=False) if start != segment[-1]]
-    curves = [corner for corner in drawn if corner[1][0] != "L"]
-    if not curves:
-        found = rectangle_of([on_grid(point) for point in starts])
-    elif len(curves) == len(drawn):
-        found = ellipse_of_curves(sub, curves)
-    elif len(curves) == 4:
-        found = rounded_rectangle(sub, drawn, curves)
+    if not curved:
+        found = rectangle_of(sub) if n in (3, 4) else None
     else:
-        return ""
+        starts = [sub.start, *(segment[-1] for segment in sub.segments)]
+        drawn = [(start, segment) for start, segment in zip(starts, sub.segments, strict=False) if start != segment[-1]]
+        found = ellipse_of_curves(sub, drawn) if len(drawn) == curved else rounded_rectangle(sub, drawn)
     if found is None:
         return ""
     name, start, values = found
@@ -59,8 +55,9 @@ def whole(value: float) -> int:
     return round(round(value, 6))
 
 
-def rectangle_of(points: list[complex]) -> Found | None:
-    """The rectangle whose corners these are, in order; the first may come again at the end."""
+def rectangle_of(sub: Subpath) -> Found | None:
+    """The rectangle around which the lines of a subpath run on the grid."""
+    points = [on_grid(point) for point in (sub.start, *(segment[-1] for segment in sub.segments))]
     if len(points) == 5 and points[4] == points[0]:
         points = points[:4]
     if len(points) != 4:
@@ -165,9 +162,12 @@ def place_on(start: complex, curve: Segment, share: float) -> complex:
     return point_on(ellipse_of(start, curve), share) if curve[0] == "A" else point_at(start, curve, share)
 
 
-def rounded_rectangle(sub: Subpath, drawn: list[Corner], curves: list[Corner]) -> Found | None:
+def rounded_rectangle(sub: Subpath, drawn: list[Corner]) -> Found | None:
     """The rectangle whose corners are four equal quarters of an ellipse."""
     if not all(is_upright(start, segment[-1]) for start, segment in drawn if segment[0] == "L"):
+        return None
+    curves = [corner for corner in drawn if corner[1][0] != "L"]
+    if len(curves) != 4:
         return None
     left, top, right, bottom = box_of([sub]) or (0, 0, 0, 0)
     step = curves[0][1][-1] - curves[0][0]

@@ -16,6 +16,7 @@ from svgelements import Matrix
 from tinycss2.color3 import RGBA
 
 from path_records import CANVAS as RECORD_CANVAS
+from svg_basic_shapes import basic_shape
 from svg_defs import NEARLY_ONE, Definition, Definitions, Gradients, NeedsFrame, is_turned, scale_of, write_matrix
 from svg_normal import draws_no_area, normalise
 from svg_outlines import Box, Outline, box_of, round_outline, transform_outline
@@ -25,6 +26,7 @@ from svg_pieces import (
     Leaf,
     Piece,
     PieceWriter,
+    basic_leaf,
     common_attributes,
     join_pieces,
     leaves_of,
@@ -346,15 +348,15 @@ class Compactor:
     def _geometry(self, outline: Outline, matrix: Matrix, paint: Attributes) -> Leaf | None:
         """A shape on the grid, as a basic shape where it can be; None where it draws nothing."""
         to_grid = matrix * Matrix.scale(10**self.precision) if self.precision else matrix
-        exact = transform_outline(outline, to_grid)
-        if not self._is_seen(exact, dict(paint)):
+        exact, style = transform_outline(outline, to_grid), dict(paint)
+        if not self._is_seen(exact, style):
             return None
         if self.as_drawn:
             outline = [sub for sub in round_outline(exact) if sub.segments]
             return Leaf("", outline, paint) if outline else None
-        leaf = Leaf("", exact, paint).simplest(self.precision)
-        if leaf.shape:
-            return leaf
+        shape = basic_shape(exact, style, self.precision)
+        if shape:
+            return basic_leaf(shape, style)
         outline = normalise(round_outline(exact), paint)
         return Leaf("", outline, paint) if outline else None
 

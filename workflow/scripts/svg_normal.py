@@ -51,7 +51,7 @@ def ended(sub: Subpath, stroked: bool, dots: bool) -> Iterator[Subpath]:
     if closed and segments[-1][-1] != start:
         segments.append(("L", start))
     ending = Subpath(start, segments, closed)
-    if stroked or not draws_no_area([ending]):
+    if stroked or len(segments) > 2 or not draws_no_area([ending]):
         yield ending
 
 

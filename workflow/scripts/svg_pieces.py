@@ -39,15 +39,6 @@ class Leaf:
             and normalise(self.outline, filled.paint) == filled.outline
         )
 
-    def simplest(self, precision: int) -> Leaf:
-        """This shape as a basic one, where its outline is that of one."""
-        style = dict(self.paint)
-        shape = self.shape or basic_shape(self.outline, style, precision)
-        if not shape:
-            return self
-        style.pop("fill-rule", "")
-        return Leaf(shape, [], tuple(style.items()))
-
     def renormalised(self) -> bool:
         """Bring a simplified outline back to normal form, in place, and say whether it was in another."""
         before = self.outline
@@ -63,7 +54,13 @@ class Leaf:
         paint = dict(self.paint)
         if "stroke" in paint and draws_no_area(self.outline) and not paint.get("fill", "").startswith("url("):
             paint = {"fill": "none"} | {k: v for k, v in paint.items() if k not in FILL}
-        return Leaf("", self.outline, tuple(paint.items())).simplest(precision)
+        shape = basic_shape(self.outline, paint, precision)
+        return basic_leaf(shape, paint) if shape else Leaf("", self.outline, tuple(paint.items()))
+
+
+def basic_leaf(shape: str, style: dict[str, str]) -> Leaf:
+    """A basic shape, which is filled alike by any rule."""
+    return Leaf(shape, [], tuple((name, value) for name, value in style.items() if name != "fill-rule"))
 
 
 @dataclass
@@ -118,10 +115,13 @@ class PieceWriter:
         for run in runs_of_paint(leaves):
             geometries = [self.geometry(leaf) for leaf in run]
             paint = write_attributes(self._stated(run[0].paint))
-            alone = "".join(f"<{geometry}{paint}/>" for geometry in geometries)
-            shared = write_attributes(self._stated(shared_by_group(run[0].paint)))
-            grouped = f"<g{shared}>{''.join(f'<{geometry}/>' for geometry in geometries)}</g>"
-            text += min(alone, grouped, key=len) if "opacity" not in dict(shared_by_group(run[0].paint)) else alone
+            alone = "".join([f"<{geometry}{paint}/>" for geometry in geometries])
+            shared = shared_by_group(run[0].paint) if len(run) > 1 else None
+            if shared:
+                paint = write_attributes(self._stated(shared))
+                grouped = f"<g{paint}>{''.join([f'<{geometry}/>' for geometry in geometries])}</g>"
+                alone = min(alone, grouped, key=len)
+            text += alone
         return text
 
     def geometry(self, leaf: Leaf) -> str:
@@ -252,11 +252,14 @@ def in_order(paint: dict[str, str]) -> Attributes:
     return tuple((name, paint[name]) for name in ORDER if name in paint)
 
 
-def shared_by_group(paint: Attributes) -> Attributes:
-    """Paint as a group states it for its members: it would be faded as a whole, and not each of them."""
+def shared_by_group(paint: Attributes) -> Attributes | None:
+    """Paint as a group may state it for its members; None where it cannot, as it would be faded as a whole."""
     style = dict(paint)
-    if "opacity" in style and ("stroke" not in style or style.get("fill") == "none"):
-        style["stroke-opacity" if "stroke" in style else "fill-opacity"] = style.pop("opacity")
+    if "opacity" not in style:
+        return paint
+    if "stroke" in style and style.get("fill") != "none":
+        return None
+    style["stroke-opacity" if "stroke" in style else "fill-opacity"] = style.pop("opacity")
     return in_order(style)
 
 
