@@ -198,7 +198,7 @@ def test_other_files_and_folders_among_drawings_are_left_alone(tmp_path, capsys)
     (tmp_path / "colours.json").write_text(json.dumps([{"colour": "red"}]))
     assert facts(read(tmp_path)) == [("icons.svg/a", SVG, [])]
     assert "colours.json is no table of captions" in capsys.readouterr().err
-    (tmp_path / "captions.jsonl").write_text('{"filename": "a.svg", "caption": "x"}\n{"caption": "y"}\n')
+    (tmp_path / "captions.jsonl").write_text('{"filename": "a.svg", "caption": "x"}\n{"caption": "y"}\nz\n')
     with pytest.raises(InputError, match="a row names no file"):
         read(tmp_path)
 
@@ -354,6 +354,34 @@ def test_a_broken_entry_costs_its_record_alone(tmp_path):
         list(read_data_file(tmp_path / "train.jsonl"))
     (tmp_path / "array.json").unlink()
     assert [r.fault for r in read(tmp_path)] == faults
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "fault", "captions"),
+    [
+        ("a.json", '[{"file": "a.svg", "caption": "x"},\n{"file": }]', "a.json, line 2: not JSON", ["x"]),
+        ("a.json", '[{"file": "a.svg", "caption": "x"}', "a.json, line 1: not JSON", ["x"]),
+        ("a.json", '[{"file": "a.svg", "caption": "x"}] more', "a.json: not JSON (there is more", ["x"]),
+        ("a.json", "[rubbish]", "a.json, line 1: not JSON", []),
+        ("a.json", "", "a.json is empty", []),
+        ("a.jsonl", 'rubbish\n{"file": "a.svg", "caption": "x"}', "a.jsonl, line 1: not JSON", ["x"]),
+    ],
+)
+def test_broken_json_among_drawings_is_a_rejected_record(tmp_path, name, data, fault, captions):
+    (tmp_path / "a.svg").write_text(SVG)
+    (tmp_path / name).write_text(data)
+    drawing, rejected = read(tmp_path)
+    assert (drawing.id, drawing.captions, drawing.fault) == ("a", captions, "")
+    assert (rejected.position, rejected.drawing, rejected.captions) == (1, None, [])
+    assert rejected.fault.startswith(f"{tmp_path}/{fault}")
+    assert rejected.fault.endswith("; mend it, or take the file out of the folder")
+
+
+def test_a_table_among_drawings_that_cannot_be_read_is_one_message(tmp_path):
+    (tmp_path / "a.svg").write_text(SVG)
+    (tmp_path / "a.csv").write_bytes(b"file,caption\na.svg,caf\xe9\n")
+    with pytest.raises(InputError, match=r"a\.csv is not UTF-8"):
+        read(tmp_path)
 
 
 def test_a_missing_file_and_an_empty_folder_are_one_message(tmp_path):

@@ -3,7 +3,7 @@
 The captions of `.svg` and `.svgz` files come from the first of these that has some: the rows of data files in the
 folder that have the file's name and captions, a `.txt` file beside the drawing (a caption a line), the drawing's own
 title, description or RDF description. A data file that names no file at all, such as a package.json, is no table of
-captions.
+captions. What cannot be read of a JSON file is a rejected record; the rest of the folder stays.
 """
 
 from __future__ import annotations
@@ -74,7 +74,10 @@ def read_folder(folder: Path) -> Iterator[Entry]:
     drawings = [path for path in files if path.suffix.lower() in DRAWINGS]
     tables = [path for path in files if data_suffix(path) in READERS]
     if drawings:
-        yield from read_drawings(folder, drawings, read_sidecar(tables))
+        faults: list[str] = []
+        yield from read_drawings(folder, drawings, read_sidecar(tables, faults))
+        for fault in faults:
+            yield {"record_fault": f"{fault}; mend it, or take the file out of the folder"}
     elif tables:
         for table in tables:
             for entry in read_entries(table):
@@ -83,11 +86,14 @@ def read_folder(folder: Path) -> Iterator[Entry]:
         raise InputError(f"{folder} holds neither SVG files nor data files ({', '.join(sorted(READERS))})")
 
 
-def read_sidecar(tables: list[Path]) -> Sidecar:
-    """The rows of the tables of a folder by the path that they name: as it is written, and without its suffix."""
+def read_sidecar(tables: list[Path], faults: list[str]) -> Sidecar:
+    """The rows of the tables of a folder by the path that they name: as it is written, and without its suffix.
+
+    `faults` gets what cannot be read of them.
+    """
     written: Rows = defaultdict(dict)
     bare: Rows = defaultdict(dict)
-    named = (pair for table in tables for pair in read_named_rows(table))
+    named = (pair for table in tables for pair in read_named_rows(table, faults))
     for place, (path, row) in enumerate(named):
         written[path.as_posix()][place] = row
         if path.suffix[1:].isalpha():  # the 2 of v1.2 is no suffix
@@ -107,15 +113,29 @@ def find_rows(names: list[str], sidecar: Sidecar) -> list[Entry]:
     return []
 
 
-def read_named_rows(table: Path) -> list[tuple[PurePath, Entry]]:
+def read_named_rows(table: Path, faults: list[str]) -> list[tuple[PurePath, Entry]]:
     """The rows of a table with the paths that they name; none of a data file that names no files at all."""
-    rows = list(read_entries(table))
-    named = [(PurePath(name), row) for row in rows if (name := named_file(row))]
-    if named and len(named) < len(rows):
+    entries = list(read_readable(table, faults))
+    broken = [entry for entry in entries if isinstance(entry, BrokenLine)]
+    named = [(PurePath(name), row) for row in entries if (name := named_file(row))]
+    if named and len(named) + len(broken) < len(entries):
         raise InputError(f"{table}: a row names no file; give it one of the fields {', '.join(FILE_NAMES)}")
-    if not named:
+    if named:
+        faults += [f"{table}, line {line.number}: {line.fault}" for line in broken]
+    else:
         say("read_folder", f"{table} is no table of captions: no row has one of the fields {', '.join(FILE_NAMES)}")
     return named
+
+
+def read_readable(table: Path, faults: list[str]) -> Iterator[Any]:
+    """The entries of a data file beside drawings as far as it can be read; `faults` gets why no further."""
+    try:
+        yield from read_entries(table)
+    except InputError as fault:
+        # JSON of all kinds lies about in folders; a table of another format is there for its captions.
+        if READERS[data_suffix(table)] is not read_json:
+            raise
+        faults.append(str(fault))
 
 
 def named_file(row: Any) -> str:
