@@ -23,6 +23,32 @@ def test_a_record_without_outline_takes_none_of_the_next():
     assert '<path style="fill:1,2,3" d="M0,0 L300,0 L300,300 Z"/>' in svg
 
 
+@pytest.mark.parametrize("quote", ["'", '"'])
+@pytest.mark.parametrize("separator", ["\t", " ", ""])
+@pytest.mark.parametrize("end", ["\n", " "])
+def test_values_in_quotes_are_read_as_those_without(quote, separator, end):
+    paths = [("fill:1,2,3;stroke:None", "M0,0 L300,0 L300,300 Z"), ("fill:200,2,3", "M9,9 L300,9 L9,300 Z")]
+    plain = "\n".join(f"style={style}\td={d}" for style, d in paths)
+    quoted = end.join(f"style={quote}{style}{quote}{separator}d={quote} {d} {quote}" for style, d in paths)
+    assert convert_path_records(quoted) == convert_path_records(plain)
+    assert canonicalise(quoted, 512, 0, "compact") == canonicalise(plain, 512, 0, "compact")
+
+
+@pytest.mark.parametrize(
+    "cut",
+    [
+        'style="fill:1,2,3" d="M0,0 L300,0 L300,300 L7',
+        'style="fill:1,2,3" d="',
+        "style=fill:1,2,3 d=",
+        'style="fill:1,',
+    ],
+)
+def test_a_record_in_quotes_that_was_cut_off_is_named(cut):
+    drawing = canonicalise(f"{WHOLE}\n{cut}", 512, 0, "compact")
+    assert "repaired:cut_path" in drawing.flags
+    assert drawing.n_colours == 1
+
+
 def test_whole_records_need_no_repair():
     assert "repaired:cut_path" not in canonicalise(f"{WHOLE}\n{WHOLE}", 512, 0, "safe").flags
 

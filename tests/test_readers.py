@@ -148,6 +148,35 @@ def test_a_row_of_a_table_describes_no_other_drawing(tmp_path, row, files, capti
     assert [id_ for id_, texts in captions.items() if texts] == captioned
 
 
+@pytest.mark.parametrize("names", [["a.svg"] * 4, ["a.svg", "a", "./a.svg", "a"], ["a.png"] * 4])
+def test_rows_of_one_drawing_are_its_captions_in_order(tmp_path, names):
+    rows = zip(names, ["a cat", "", "a dog", "a cat"], strict=True)
+    table = "filename,caption\n" + "".join(f"{name},{caption}\n" for name, caption in rows)
+    assert captions_of_folder(tmp_path, table, ["a.svg", "b.svg"]) == {"a": ["a cat", "a dog"], "b": []}
+
+
+def test_rows_in_several_tables_and_lists_are_all_captions(tmp_path):
+    (tmp_path / "a.svg").write_text(SVG)
+    (tmp_path / "a.jsonl").write_text('{"file": "a.svg", "captions": ["1", "2"], "split": "val"}\n{"file": "a"}\n')
+    (tmp_path / "b.csv").write_text("file,caption,group\na.svg,3,g\na.svg,2,\n")
+    (record,) = read(tmp_path)
+    assert (record.captions, record.split, record.group) == (["1", "2", "3"], "validation", "g")
+
+
+def test_a_name_with_another_suffix_counts_where_no_row_has_the_drawings(tmp_path):
+    table = "filename,caption\nx.dark,dark\nx.svg,light\nx.dark,black\n"
+    expected = {"x": ["light"], "x.dark": ["dark", "black"]}
+    assert captions_of_folder(tmp_path, table, ["x.svg", "x.dark.svg"]) == expected
+
+
+@pytest.mark.parametrize("field", ["split", "group"])
+def test_rows_that_disagree_on_split_or_group_are_rejected(tmp_path, field):
+    (tmp_path / "a.svg").write_text(SVG)
+    (tmp_path / "a.csv").write_text(f"file,caption,{field}\na.svg,1,test\na.svg,2,dev\n")
+    (record,) = read(tmp_path)
+    assert record.fault.startswith("its rows disagree: test and")
+
+
 def test_a_row_without_caption_leaves_the_text_beside_the_drawing(tmp_path):
     (tmp_path / "a.txt").write_text("of the text\n")
     (tmp_path / "b.txt").write_text(" \n")
@@ -169,7 +198,7 @@ def test_other_files_and_folders_among_drawings_are_left_alone(tmp_path, capsys)
     (tmp_path / "colours.json").write_text(json.dumps([{"colour": "red"}]))
     assert facts(read(tmp_path)) == [("icons.svg/a", SVG, [])]
     assert "colours.json is no table of captions" in capsys.readouterr().err
-    (tmp_path / "captions.jsonl").write_text('{"filename": "a.svg", "caption": "x"}\n{"caption": "y"}\n')
+    (tmp_path / "captions.jsonl").write_text('{"filename": "a.svg", "caption": "x"}\n{"caption": "y"}\nz\n')
     with pytest.raises(InputError, match="a row names no file"):
         read(tmp_path)
 
@@ -325,6 +354,34 @@ def test_a_broken_entry_costs_its_record_alone(tmp_path):
         list(read_data_file(tmp_path / "train.jsonl"))
     (tmp_path / "array.json").unlink()
     assert [r.fault for r in read(tmp_path)] == faults
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "fault", "captions"),
+    [
+        ("a.json", '[{"file": "a.svg", "caption": "x"},\n{"file": }]', "a.json, line 2: not JSON", ["x"]),
+        ("a.json", '[{"file": "a.svg", "caption": "x"}', "a.json, line 1: not JSON", ["x"]),
+        ("a.json", '[{"file": "a.svg", "caption": "x"}] more', "a.json: not JSON (there is more", ["x"]),
+        ("a.json", "[rubbish]", "a.json, line 1: not JSON", []),
+        ("a.json", "", "a.json is empty", []),
+        ("a.jsonl", 'rubbish\n{"file": "a.svg", "caption": "x"}', "a.jsonl, line 1: not JSON", ["x"]),
+    ],
+)
+def test_broken_json_among_drawings_is_a_rejected_record(tmp_path, name, data, fault, captions):
+    (tmp_path / "a.svg").write_text(SVG)
+    (tmp_path / name).write_text(data)
+    drawing, rejected = read(tmp_path)
+    assert (drawing.id, drawing.captions, drawing.fault) == ("a", captions, "")
+    assert (rejected.position, rejected.drawing, rejected.captions) == (1, None, [])
+    assert rejected.fault.startswith(f"{tmp_path}/{fault}")
+    assert rejected.fault.endswith("; mend it, or take the file out of the folder")
+
+
+def test_a_table_among_drawings_that_cannot_be_read_is_one_message(tmp_path):
+    (tmp_path / "a.svg").write_text(SVG)
+    (tmp_path / "a.csv").write_bytes(b"file,caption\na.svg,caf\xe9\n")
+    with pytest.raises(InputError, match=r"a\.csv is not UTF-8"):
+        read(tmp_path)
 
 
 def test_a_missing_file_and_an_empty_folder_are_one_message(tmp_path):

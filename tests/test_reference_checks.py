@@ -21,6 +21,11 @@ CHECKS = ReferenceChecks(max_words=30)
         "stop sign: no entry",
         "Step on the scale.",
         "a page with the name cat.svg",
+        "document labelled report 2.pdf",
+        "A red button opens cat.svg",
+        "red folder, cat.svg and dog.png inside",
+        "two sheets of paper beside each other reading cat.svg",
+        "document icon .png",
         "A sign. It reads www.example.org in white.",
         "a clock (e.g. for the wall)",
         "Red dot. Red dot.",
@@ -49,6 +54,10 @@ def test_a_good_caption_has_no_flag(text):
         ("```python\nx\n```", "junk"),
         ("https://example.org/a-red-cat", "junk"),
         ("The image depicts cat.svg", "junk"),
+        ("my cat.svg", "junk"),
+        ("IMG 001.PNG", "junk"),
+        ("my cat (1).svg", "junk"),
+        ("Screen Shot 2024-01-31 at 10.00.00 AM.png", "junk"),
         ("Untitled-1", "junk"),
         ("I'm sorry, I can't help with that.", "junk"),
         ("A cat sits on a mat. A cat sits on a mat.", "junk"),
@@ -102,3 +111,43 @@ def test_words_of_the_caption_are_found_in_names_and_texts(text, words):
 @pytest.mark.parametrize("text", ["<text>кошка</text>", '<g id="чёрнаяКошка_1"/>', "<text>КОШКА</text>"])
 def test_words_of_other_alphabets_are_found(text):
     assert "кошка" in find_answers(text, ["кошка сидит"])
+
+
+@pytest.mark.parametrize(
+    ("drawn", "reference", "words"),
+    [
+        ("猫", "一只黑色的猫", {"猫"}),
+        ("黑猫图标", "一只猫坐在椅子上", {"猫"}),
+        ("机器人头像", "微笑的机器人", {"机器", "器人"}),
+        ("清洁机器人", "一个机器人", {"机器", "器人"}),
+        ("猫の絵", "黒い猫が座っている", {"猫"}),
+        ("ねこ", "くろいねこがいる", {"ねこ"}),
+        ("ネコ", "黒いネコが座っている", {"ネコ"}),
+        ("แมว", "แมวสีดำนั่งอยู่บนเก้าอี้", {"แมว"}),
+        ("เก้าอี้", "แมวสีดำนั่งอยู่บนเก้าอี้", {"เก้าอี้"}),
+        ("고양이", "검은 고양이가 앉아 있다", {"고양이"}),
+    ],
+)
+def test_words_of_scripts_without_spaces_are_found(drawn, reference, words):
+    assert find_answers(f'<text id="x">{drawn}</text>', [reference]) == words
+    assert find_answers(f'<g id="{drawn}_1"/>', ["no", reference]) == words
+
+
+@pytest.mark.parametrize(
+    ("drawn", "reference"),
+    [
+        ("猫", "一只狗"),
+        ("一、二、三。１２３", "三只猫，第二只是黑色的。有１２３个"),
+        ("2024年1月1日", "月亮和太阳，一年中的一日"),
+        ("图层1 黑色 圆形 路径", "黑色的圆形图标"),
+        ("走っている", "犬が座っている"),
+        ("レイヤー1 グループ", "レイヤーとグループのアイコン"),
+        ("๑๒๓ ๆ", "แมว ๑๒๓ ตัว ๆ"),
+        ("รูป", "รูปแมว"),
+        ("그림 1", "고양이 그림"),
+        ("。、！？「」ー", "「猫」がいる。、！？ー"),
+        ("12 34 fill path", "12 cats, 34 dogs"),
+    ],
+)
+def test_numbers_signs_and_frequent_words_of_any_script_are_no_answer(drawn, reference):
+    assert find_answers(f"<text>{drawn}</text>", [reference]) == set()

@@ -261,6 +261,45 @@ def test_pictures_that_look_the_same_are_twins_and_others_are_not():
     assert twins_of(draw(""), draw("")) == []
 
 
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("translate(0 0)", "translate(2 0)"),
+        ("translate(0 0)", "translate(-1 1)"),
+        ("translate(0 0)", "translate(1.3 1.3) scale(.995)"),
+        ('stroke-width="16"', 'stroke-width="17"'),
+        ("#fcea2b", "#f4e420"),
+    ],
+)
+def test_what_moved_by_a_pixel_or_has_nearly_the_same_colour_or_stroke_is_a_twin(old, new):
+    eyes = '<circle cx="200" cy="200" r="12"/><circle cx="312" cy="200" r="12"/>'
+    face = (
+        '<g transform="translate(0 0)" stroke="#000" stroke-width="16"><circle cx="256" cy="256" r="164" '
+        f'fill="#fcea2b"/><path d="M150 300q106 120 212 0" fill="#fff"/>{eyes}</g>'
+    )
+    assert twins_of(draw(face), draw(face.replace(old, new))) == [(0, 1)]
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ('<circle cx="352" cy="256" r="20" fill="brown"/>', '<path d="M332 236h40v40h-40z" fill="brown"/>'),
+        ('<circle cx="350" cy="256" r="20" fill="#d00"/>', '<circle cx="350" cy="256" r="20" fill="#060"/>'),
+        ('<circle cx="350" cy="256" r="90" fill="#d00"/>', '<circle cx="350" cy="256" r="90" fill="#060"/>'),
+    ],
+)
+def test_another_small_shape_or_colour_is_no_twin(one, other):
+    rest = '<circle cx="64" cy="256" r="20" fill="purple"/><path d="M32 256h448" stroke="#000" stroke-width="4"/>'
+    assert twins_of(draw(rest + one), draw(rest + other)) == []
+
+
+def test_hair_thin_outlines_are_no_twins_in_being_pale():
+    outlines = ("M60 60h200l90 80-30 200-160 40z", "M60 60h200l60 140 30 140-190 40z", "M60 60q300 0 260 280l-160 40z")
+    pictures = [draw(f'<path d="{d}" fill="none" stroke="#000" stroke-width=".8"/>') for d in outlines]
+    assert twins_of(*pictures) == []
+    assert twins_of(pictures[0], pictures[0]) == [(0, 1)]
+
+
 def test_scenes_that_differ_in_one_small_shape_are_no_twins():
     scenes = {tuple(scene["captions"]): scene["svg"] for scene in generate_scenes({"train": 60}, 7)}
     pictures = [draw_picture(svg) for svg in scenes.values()]
@@ -284,7 +323,8 @@ def test_all_twins_among_many_equal_and_near_hashes_are_found():
     for picture in pictures:
         x, y, width = generator.integers((4, 4, 3), (24, 24, 8))
         picture[y : y + width, x : x + width] = generator.integers(0, 255, 3)
-    twins = np.clip(pictures + generator.integers(-2, 3, pictures.shape), 0, 255).astype(np.uint8)
+    shades = np.where(pictures < 255, generator.integers(-2, 3, pictures.shape), 0)
+    twins = np.clip(pictures + shades, 0, 255).astype(np.uint8)
     hashes = generator.integers(0, 8, 1000, dtype=np.uint64)
     found = find_twins(
         np.concatenate([hashes, hashes ^ np.uint64(1)]), np.concatenate([pictures, twins]).reshape(-1, 3072)

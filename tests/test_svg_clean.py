@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from drawing_proof import draw_picture
+from hidden_answers import find_answers
 from svg_canonical import canonicalise
 
 HEAD = (
@@ -62,6 +63,47 @@ def test_safe_says_nothing_of_what_is_drawn(body):
 @pytest.mark.parametrize("level", ["none", "safe"])
 def test_neither_level_names_parts(body, level):
     assert "cat" not in clean(body, level)
+
+
+PARTS = (
+    '<rect id="cat" width="30" height="9"/><rect class="cat  x" y="9" width="30" height="9"/>'
+    '<rect class="{}" y="20" width="30" height="9"/>'
+)
+
+
+@pytest.mark.parametrize(
+    "selector",
+    [
+        "[id=cat]",
+        "rect[ id = 'cat' ]",
+        '[class~="cat"]',
+        "[class~=cat]",
+        "[class=cat]",
+        '[class="cat  x"]',
+        ".cat[id='b.cat']",
+    ],
+)
+@pytest.mark.parametrize("last", ["cat", "cat x", "cat  y", " cat", "x"])
+def test_selectors_of_ids_and_classes_as_attributes_name_nothing(selector, last):
+    body = f"<style>{selector}{{fill:red}} .x{{opacity:.5}}</style>{PARTS.format(last)}"
+    assert "cat" not in clean(body, "none")
+
+
+@pytest.mark.parametrize(
+    "selector", [".猫", "#猫", r".cat\:x", ".🐱", "[id^=cat]", "[class|=cat]", "[id=cat i]", "[data-name=cat]"]
+)
+def test_other_selectors_still_paint(selector):
+    named = "".join(
+        f'<rect id="{name}" class="{name}" data-name="{name}" y="{10 * y}" width="30" height="9"/>'
+        for y, name in enumerate(["猫", "cat:x", "🐱", "cat", "cat-x", "CAT"])
+    )
+    text = clean(f"<style>{selector}{{fill:red}}</style>{named}", "none")
+    assert ("cat" in text) == (selector not in (".猫", "#猫"))
+
+
+def test_answers_in_selectors_that_stay_are_found():
+    text = clean(f"<style>[id^=cat]{{fill:red}}</style>{PARTS}", "none")
+    assert find_answers(text, ["a black cat"]) == {"cat"}
 
 
 @pytest.mark.parametrize("first", ["<defs/>", '<linearGradient id="g"/>', '<image href="cat.png"/>'])

@@ -2,10 +2,14 @@
 
 Ids, class names, editor labels, titles and drawn text are words of a drawing; names of elements, attributes, keywords
 and colours are its language and no answer, though a caption may have them as well.
+
+Where a script has no spaces, or joins endings to its words, nobody can tell the words of a reference: there, a word of
+the drawing must stand somewhere in it. Of Chinese characters, which are words in one, two or three, any pair will do.
 """
 
 from __future__ import annotations
 
+import itertools
 import re
 import sys
 from collections.abc import Iterable
@@ -39,6 +43,25 @@ _UPPER = "".join(letter for letter in map(chr, range(sys.maxunicode + 1)) if let
 _WORD = re.compile(f"[{_UPPER}]+(?![^\\W\\d_{_UPPER}])|[{_UPPER}]?[^\\W\\d_{_UPPER}]+")
 
 
+_HAN, _HIRAGANA, _KATAKANA = "\u3005\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff", "\u3041-\u3096", "\u30a1-\u30fa\u30fc"
+_THAI_AND_LIKE, _HANGUL = "\u0e01-\u0e3a\u0e40-\u0e4e\u0e81-\u0ecd\u1000-\u103f\u1780-\u17d3", "\uac00-\ud7a3"
+# Characters as frequent as the words above, between which the others are words: numbers, sizes, places, colours.
+_FREQUENT_HAN = (
+    "一二三四五六七八九十百千万两个個只隻的地得和与與及或在是有了着这這那上下左右中大小前后後内外里第"
+    "白黑黒红紅赤蓝藍青绿緑綠黄黃紫灰橙粉棕茶色图圖画畫絵片像案标標层層组組形状狀圆圓円椭方矩角点點线線面路径"
+)
+_FREQUENT_UNSPACED = """
+いる ある する した ない です ます から まで それ これ レイヤー グループ パス アイコン イラスト シンプル
+레이어 그룹 그림 이미지 아이콘 배경 있는 있다 ภาพ รูป ไอคอน เลเยอร์
+"""
+FREQUENT_UNSPACED = frozenset(_FREQUENT_UNSPACED.split())
+# Hiragana beside other characters are endings; a character after a number is its unit.
+_UNSPACED_WORD = re.compile(
+    rf"(?<!\d)(?:(?![{_FREQUENT_HAN}])[{_HAN}])+|[{_KATAKANA}]{{2,}}|[{_HANGUL}]{{2,}}|[{_THAI_AND_LIKE}]{{3,}}"
+    rf"|(?<![{_HAN}{_HIRAGANA}{_KATAKANA}])[{_HIRAGANA}]{{2,}}+(?![{_HAN}{_KATAKANA}])"
+)
+
+
 def answer_words(references: Iterable[str]) -> set[str]:
     """The words of references that would give them away."""
     words = {word for reference in references for word in re.findall(r"[^\W\d_]+", reference.lower())}
@@ -52,4 +75,16 @@ def words_of_drawing(text: str) -> set[str]:
 
 def find_answers(text: str, references: Iterable[str]) -> set[str]:
     """Words of the references that the text of a drawing holds."""
-    return answer_words(references) & words_of_drawing(text)
+    references = list(references)
+    return (answer_words(references) & words_of_drawing(text)) | find_unspaced(text, " ".join(references))
+
+
+def find_unspaced(text: str, references: str) -> set[str]:
+    """Words of a drawing's text, in scripts without spaces, that stand in the references; else pairs of characters."""
+    found = set()
+    for word in set(_UNSPACED_WORD.findall(text)) - FREQUENT_UNSPACED:
+        if word in references:
+            found.add(word)
+        elif re.match(f"[{_HAN}]", word):
+            found |= {pair for pair in map("".join, itertools.pairwise(word)) if pair in references}
+    return found

@@ -4,8 +4,10 @@ Twins have hashes that differ in few of 64 bits, so that one of four parts of 16
 other: only hashes that are neighbours in the four orders are compared (the sorted-neighbourhood method). Very many
 pictures may have one hash; of these, and of those of a near hash, only pictures of nearly the same sum can be twins.
 
-Two drawings are twins where no cell of their small pictures differs visibly; the same shape in another colour, or a
-small one elsewhere, is none.
+Two drawings are twins where no cell of their small pictures differs by more than an edge that moved by a pixel, or by
+much where few cells differ: what moved differs along all its edges, another small shape in one place. All cells
+together differ by little of what there is to see: hair-thin outlines are alike in being nearly white. The same shape in
+another colour, or a small one elsewhere, is no twin.
 """
 
 from __future__ import annotations
@@ -23,8 +25,11 @@ from records import stream_rows
 PARTS = 4
 NEIGHBOURS = 12  # hashes that each hash is compared with in each order
 MAX_BITS = 8  # of 64, by which the hashes of twins may differ
-MAX_CELL = 28  # of 255, by which a channel of a cell may: an edge that moved by two of 512 units
-MAX_MEAN = 2.5  # of 255, over all cells
+MAX_CELL = 37  # of 255, by which a channel of a cell of 7 px may: an edge that moved by one
+MAX_CELL_ALONE = 20  # of 255, by which it may where all other cells are equal
+SPREAD = 40  # times the mean of all cells is what it may differ by between the two
+MAX_MEAN = 5.0  # of 255, over all cells
+MAX_SHARE = 0.15  # of the contrast of the paler one of two pictures, which their mean difference may be
 CELLS = fingerprints.SIDE * fingerprints.SIDE * 3
 MAX_SUM = int(MAX_MEAN * CELLS)  # by which the sums of all cells of twins may differ
 MAX_WINDOW = 500  # pictures of one hash and nearly one sum that a picture is compared with: a bound for the time
@@ -61,15 +66,31 @@ def find_twins(hashes: np.ndarray, pictures: np.ndarray) -> list[tuple[int, int]
         if original != place:
             twins.add((original, place))
     places = np.array(list(first.values()), dtype=np.int64)
+    most = np.minimum(MAX_MEAN, MAX_SHARE * contrasts(pictures, places))
     quarters = sum_quarters(pictures, places)
     for a, b in iterate_candidates(hashes[places], quarters.sum(axis=1)):
-        near = np.abs(quarters[a] - quarters[b]).sum(axis=1) <= MAX_SUM
-        for start in range(0, np.count_nonzero(near), BLOCK):
-            one, other = (places[side[near][start : start + BLOCK]] for side in (a, b))
-            differences = np.abs(pictures[one].astype(np.int16) - pictures[other])
-            alike = (differences.max(axis=1) <= MAX_CELL) & (differences.mean(axis=1) <= MAX_MEAN)
+        limits = np.minimum(most[a], most[b])
+        near = np.abs(quarters[a] - quarters[b]).sum(axis=1) <= limits * CELLS
+        a, b, limits = a[near], b[near], limits[near]
+        for start in range(0, len(a), BLOCK):
+            part = slice(start, start + BLOCK)
+            one, other = places[a[part]], places[b[part]]
+            alike = look_alike(pictures[one], pictures[other], limits[part])
             twins |= {(min(pair), max(pair)) for pair in zip(one[alike].tolist(), other[alike].tolist(), strict=True)}
     return sorted(twins)
+
+
+def look_alike(first: np.ndarray, second: np.ndarray, most: np.ndarray) -> np.ndarray:
+    """Which pairs of pictures look the same; their means may differ by `most`."""
+    differences = np.abs(first.astype(np.int16) - second)
+    means = differences.mean(axis=1)
+    return (differences.max(axis=1) <= np.clip(SPREAD * means, MAX_CELL_ALONE, MAX_CELL)) & (means <= most)
+
+
+def contrasts(pictures: np.ndarray, places: np.ndarray) -> np.ndarray:
+    """How far the cells of some pictures are from their picture's mean colour, on average."""
+    cells = (pictures[place].reshape(-1, 3).astype(np.float32) for place in places)
+    return np.array([np.abs(picture - picture.mean(axis=0)).mean() for picture in cells])
 
 
 def sum_quarters(pictures: np.ndarray, places: np.ndarray) -> np.ndarray:

@@ -2,8 +2,8 @@
 
     style=fill:3,84,76;stroke:None;stroke-width:1;opacity:1<TAB>d=M11,471 A14,28,0,1,0,40,471 ...
 
-One record a path on a canvas of 512 x 512. Separators may be tabs, newlines or only spaces; a record ends where the
-next `style=` begins. What is broken in a known way is repaired and named.
+One record a path on a canvas of 512 x 512. Separators may be tabs, newlines or only spaces, values may be in quotes; a
+record ends where the next `style=` begins. What is broken in a known way is repaired and named.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ CANVAS = 512
 _CUT_OFF = '<path fill="none" d="M"/>'
 
 _RECORD_START = re.compile(r"\bstyle=")
-_OUTLINE_START = re.compile(r"\sd=")
+_OUTLINE_START = re.compile(r"""(?:\s|(?<=["']))d=""")
 _COLOUR = re.compile(r"\b(fill|stroke):(\d+,\d+,\d+)")
 
 
@@ -35,9 +35,17 @@ def convert_path_records(text: str) -> str:
     return f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {CANVAS} {CANVAS}">{paths}</svg>'
 
 
-def write_path(style: str, d: str | None = None) -> str:
+def write_path(style: str, d: str = "") -> str:
     """The path of a record; one that is cut off where the record was, before its outline."""
-    return _CUT_OFF if d is None else f"<path style={quoteattr(style.strip())} d={quoteattr(d.strip())}/>"
+    outline = unquoted(d)
+    return f"<path style={quoteattr(unquoted(style))} d={quoteattr(outline)}/>" if outline else _CUT_OFF
+
+
+def unquoted(value: str) -> str:
+    """A value without the quotes around it; of one that was cut off, without the first."""
+    value = value.strip()
+    quote = value[:1] if value[:1] in ("'", '"') else ""
+    return value.removeprefix(quote).removesuffix(quote).strip()
 
 
 def displayed_drawing(text: str) -> str:

@@ -1,13 +1,14 @@
 """Entries of a folder: SVG files with their captions, or the data files of a dataset.
 
-The captions of `.svg` and `.svgz` files come from the first of these that has some: a data file in the folder with the
-file's name and captions, a `.txt` file beside the drawing (a caption a line), the drawing's own title, description or
-RDF description. A data file that names no file at all, such as a package.json, is no table of captions.
+The captions of `.svg` and `.svgz` files come from the first of these that has some: the rows of data files in the
+folder that have the file's name and captions, a `.txt` file beside the drawing (a caption a line), the drawing's own
+title, description or RDF description. A data file that names no file at all, such as a package.json, is no table of
+captions. What cannot be read of a JSON file is a rejected record; the rest of the folder stays.
 """
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from pathlib import Path, PurePath
 from typing import Any
@@ -42,6 +43,9 @@ CAPTION_TAGS = ("title", "desc", "description")
 # What RDF says below these is about people and terms, not about the drawing.
 ABOUT_OTHERS = {"Agent", "creator", "publisher", "rights", "contributor"}
 
+Rows = dict[str, dict[int, Entry]]  # of a path: the rows that name it, by their place in all tables
+Sidecar = tuple[Rows, Rows]
+
 
 def read_entries(path: Path) -> Iterator[Any]:
     """Entries of one data file by the reader of its suffix; JSON is assumed of a suffix that nobody knows."""
@@ -70,7 +74,10 @@ def read_folder(folder: Path) -> Iterator[Entry]:
     drawings = [path for path in files if path.suffix.lower() in DRAWINGS]
     tables = [path for path in files if data_suffix(path) in READERS]
     if drawings:
-        yield from read_drawings(folder, drawings, read_sidecar(tables))
+        faults: list[str] = []
+        yield from read_drawings(folder, drawings, read_sidecar(tables, faults))
+        for fault in faults:
+            yield {"record_fault": f"{fault}; mend it, or take the file out of the folder"}
     elif tables:
         for table in tables:
             for entry in read_entries(table):
@@ -79,26 +86,56 @@ def read_folder(folder: Path) -> Iterator[Entry]:
         raise InputError(f"{folder} holds neither SVG files nor data files ({', '.join(sorted(READERS))})")
 
 
-def read_sidecar(tables: list[Path]) -> dict[str, Entry]:
-    """The rows of the tables of a folder by the path that they name, as it is written and without its suffix."""
-    rows: dict[str, Entry] = {}
-    for table in tables:
-        for path, row in read_named_rows(table):
-            rows[path.as_posix()] = row
-            if path.suffix[1:].isalpha():  # the 2 of v1.2 is no suffix
-                rows.setdefault(path.with_suffix("").as_posix(), row)
-    return rows
+def read_sidecar(tables: list[Path], faults: list[str]) -> Sidecar:
+    """The rows of the tables of a folder by the path that they name: as it is written, and without its suffix.
+
+    `faults` gets what cannot be read of them.
+    """
+    written: Rows = defaultdict(dict)
+    bare: Rows = defaultdict(dict)
+    named = (pair for table in tables for pair in read_named_rows(table, faults))
+    for place, (path, row) in enumerate(named):
+        written[path.as_posix()][place] = row
+        if path.suffix[1:].isalpha():  # the 2 of v1.2 is no suffix
+            bare[path.with_suffix("").as_posix()][place] = row
+    return written, bare
 
 
-def read_named_rows(table: Path) -> list[tuple[PurePath, Entry]]:
+def find_rows(names: list[str], sidecar: Sidecar) -> list[Entry]:
+    """The rows that name a drawing by one of its names, in their order; by a name of another suffix if there are none.
+
+    A drawing with several captions often has a row for each.
+    """
+    for rows in sidecar:
+        found = {place: row for name in names for place, row in rows.get(name, {}).items()}
+        if found:
+            return [found[place] for place in sorted(found)]
+    return []
+
+
+def read_named_rows(table: Path, faults: list[str]) -> list[tuple[PurePath, Entry]]:
     """The rows of a table with the paths that they name; none of a data file that names no files at all."""
-    rows = list(read_entries(table))
-    named = [(PurePath(name), row) for row in rows if (name := named_file(row))]
-    if named and len(named) < len(rows):
+    entries = list(read_readable(table, faults))
+    broken = [entry for entry in entries if isinstance(entry, BrokenLine)]
+    named = [(PurePath(name), row) for row in entries if (name := named_file(row))]
+    if named and len(named) + len(broken) < len(entries):
         raise InputError(f"{table}: a row names no file; give it one of the fields {', '.join(FILE_NAMES)}")
-    if not named:
+    if named:
+        faults += [f"{table}, line {line.number}: {line.fault}" for line in broken]
+    else:
         say("read_folder", f"{table} is no table of captions: no row has one of the fields {', '.join(FILE_NAMES)}")
     return named
+
+
+def read_readable(table: Path, faults: list[str]) -> Iterator[Any]:
+    """The entries of a data file beside drawings as far as it can be read; `faults` gets why no further."""
+    try:
+        yield from read_entries(table)
+    except InputError as fault:
+        # JSON of all kinds lies about in folders; a table of another format is there for its captions.
+        if READERS[data_suffix(table)] is not read_json:
+            raise
+        faults.append(str(fault))
 
 
 def named_file(row: Any) -> str:
@@ -106,10 +143,10 @@ def named_file(row: Any) -> str:
     return next((str(row[key]) for key in FILE_NAMES if row.get(key)), "") if isinstance(row, dict) else ""
 
 
-def read_drawings(folder: Path, drawings: list[Path], sidecar: dict[str, Entry]) -> Iterator[Entry]:
+def read_drawings(folder: Path, drawings: list[Path], sidecar: Sidecar) -> Iterator[Entry]:
     """An entry for each drawing; its id is the path below the folder, without suffix where that stays unique.
 
-    Whose row has no caption under its field has those of `record_else`.
+    Captions are those of all `record_rows`; if these have none, those of `record_else` count.
     """
     names = [path.relative_to(folder) for path in drawings]
     stems = Counter(name.with_suffix("") for name in names)
@@ -122,11 +159,12 @@ def read_drawings(folder: Path, drawings: list[Path], sidecar: dict[str, Entry])
         keys = [name.as_posix()]
         keys += [stem.as_posix()] if stems[stem] == 1 else []
         keys += [name.name, name.stem] if bare_stems[name.stem] == 1 else []
-        row = next((sidecar[key] for key in keys if key in sidecar), {})
+        rows = find_rows(keys, sidecar)
         yield {
-            **{key: value for key, value in row.items() if key not in FILE_NAMES},
+            **{key: value for row in rows[:1] for key, value in row.items() if key not in FILE_NAMES},
             "id": (stem if unique else name).as_posix(),
             "svg": data,
+            "record_rows": rows,
             "record_else": captions_without_table(path, data),
         }
 

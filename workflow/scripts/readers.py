@@ -70,19 +70,23 @@ def faulty_entry(entry: Any) -> dict[str, Any]:
 def read_record(entry: dict[str, Any], fields: Fields, position: int, name: str) -> RawRecord:
     """The record of one entry."""
     drawing, flags, fault = read_drawing(find_field(entry, "drawing", fields))
-    captions = as_captions(find_field(entry, "captions", fields))
+    rows = entry.get("record_rows") or [entry]
+    captions = list(dict.fromkeys(text for row in rows for text in as_captions(find_field(row, "captions", fields))))
     if not captions and "record_else" in entry:
         captions = as_captions(entry["record_else"]["captions"])
         flags = [*entry["record_else"]["record_flags"], *flags]
-    split = as_text(find_field(entry, "split", fields) or "")
+    splits, groups = (list_values(rows, key, fields) for key in ("split", "group"))
+    for several in (splits, groups):
+        if len(several) > 1:
+            fault = f"its rows disagree: {' and '.join(several)}"
     id_ = find_field(entry, "id", fields)
     return RawRecord(
         position=entry.get("record_position", position),
         id=as_text(f"{Path(name).stem}-{position:06}" if id_ is None else id_),
         drawing=drawing,
         captions=captions,
-        split=SPLIT_NAMES.get(split.lower(), split),
-        group=as_text(find_field(entry, "group", fields) or ""),
+        split=splits[0],
+        group=groups[0],
         flags=[*entry.get("record_flags", []), *flags],
         fault=entry.get("record_fault", fault),
     )
@@ -98,6 +102,12 @@ def find_field(entry: dict[str, Any], key: str, fields: Fields) -> Any:
         return [entry[name] for name in configured if entry.get(name) not in (None, "")]
     names = (configured,) if configured else NAMES[key]
     return next((entry[name] for name in names if entry.get(name) not in (None, "", [])), None)
+
+
+def list_values(rows: list[dict[str, Any]], key: str, fields: Fields) -> list[str]:
+    """The different values of a field in the rows of a record; an empty text where no row has any."""
+    values = [as_text(value) for row in rows if (value := find_field(row, key, fields))]
+    return list(dict.fromkeys(SPLIT_NAMES.get(value.lower(), value) for value in values)) or [""]
 
 
 def read_drawing(value: Any) -> tuple[str | None, list[str], str]:

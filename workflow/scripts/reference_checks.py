@@ -33,13 +33,22 @@ LANGUAGE_WORDS = 5  # of fewer nobody can tell the language
 SENTENCE_WORDS = 8  # a caption as long as that is a sentence, not a name
 TWICE_WORDS = 3  # a sentence as long as that is not said twice in a row on purpose
 SHARE_OF_LETTERS = 0.4
+MAX_FILE_WORDS = 6  # of a file name, as of macOS' "Screen Shot 2024-01-31 at 10.00.00 AM.png"
+# Words of a caption that ends in the name of a file and is none itself ("a page with the name cat.svg").
+_TELLING = """
+a an the that this with of for to from named name called labelled labeled titled title file says saying reads reading
+text word words
+"""
+TELLING = frozenset(_TELLING.split())
 
 _MARKER = re.compile(r"\[[A-Z_ ]+\]|<[^<>]*>|n/?a|none|null|nan|todo|error|untitled(?:[ _-]?\d+)?", re.IGNORECASE)
 _CODE = re.compile(
     r"```|(?:^|\s)(?:import [\w.]+(?: as \w+)?\s*$|from \w+ import|def \w+\(|print\(|console\.log|#include"
     r"|function\s*\w*\(|for \w+ in \w+\([^)]*\):|[A-Za-z_]\w*(?:\.\w+)+\([^)]*\);?\s*$)"
 )
-_FILE_OR_ADDRESS = re.compile(r"(?:https?://|www\.)\S+|(?<!\S)\S+\.(?:svg|png|jpe?g|gif|webp|pdf)(?!\S)", re.IGNORECASE)
+_FILE = r"\S\.(?:svg|png|jpe?g|gif|webp|pdf)"
+_FILE_OR_ADDRESS = re.compile(r"(?:https?://|www\.)\S+|(?<!\S)\S*" + _FILE + r"(?!\S)", re.IGNORECASE)
+_FILE_NAME = re.compile(rf"(?:\S+ ){{0,{MAX_FILE_WORDS - 1}}}\S*{_FILE}", re.IGNORECASE)
 _REFUSAL = re.compile(
     r"\bI(?: can['’]t| cannot| can not|['’]m unable to| am unable to|['’]m not able to| am not able to)"
     r" (?:help with|assist|see|view|describe|identify|interpret|provide|generate|create|fulfil|comply|process)",
@@ -83,6 +92,7 @@ def is_junk(text: str) -> bool:
     return (
         not set(said) - FRAME
         or bool(_MARKER.fullmatch(text.strip()))
+        or (bool(_FILE_NAME.fullmatch(text.strip())) and not set(words) & TELLING)
         or any(pattern.search(text) for pattern in (_CODE, _STEP, _REFUSAL))
         or letters < SHARE_OF_LETTERS * len(text.replace(" ", ""))
         or echoes_svg(text)
