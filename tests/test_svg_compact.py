@@ -70,6 +70,12 @@ REWRITTEN = {
     "a gradient under next to no turn": f'<linearGradient id="g">{STOPS}</linearGradient>'
     f'<g transform="matrix(1.001 .0001 0 .999 3 4)">{SHAPE}</g>',
     "an image that is not there": '<image width="50" height="50" href="a.png"/><path d="M5 5h60v80z"/>',
+    "stops that inherit their gradient's colour, opacity": '<linearGradient id="g" stop-color="red" stop-opacity=".3">'
+    '<stop style="stop-color:inherit" stop-opacity="inherit"/><stop offset="1" stop-color="#00f"/></linearGradient>'
+    f"{SHAPE}",
+    "a stop in the colour of what is around its gradient": '<defs color="red"><linearGradient id="g">'
+    f'<stop stop-color="currentColor"/><stop offset="1" stop-color="#00f"/></linearGradient></defs>{SHAPE}',
+    "an opacity that is inherited": '<g opacity=".5"><path opacity="inherit" d="M5 5h60v80z" fill="red"/></g>',
     "shapes under a flat transform": '<rect width="10" height="10"/><circle r="20" transform="scale(1,0)"/>'
     '<path d="M0 0h9v9z" transform="matrix(1 2 2 4 0 0)"/>',
 }

@@ -194,11 +194,16 @@ class Compactor:
         elif style:
             own |= read_style(style)
         if "inherit" in own.values():
-            own = {name: value for name, value in own.items() if value != "inherit"}
+            of_parent = {**DEFAULTS, **inherited}
+            own = {name: of_parent[name] if value == "inherit" else value for name, value in own.items()}
         return {**inherited, **OWN, **own}
 
     def _style_of_stop(self, stop: etree._Element) -> Style:
-        return self._cascade(stop, dict(INHERITED))
+        """The style of a stop, which may inherit from its gradient and from all around that."""
+        style = dict(INHERITED)
+        for element in (*reversed(list(stop.iterancestors(etree.Element))), stop):
+            style = self._cascade(element, style)
+        return style
 
     def _pieces(
         self,
