@@ -69,6 +69,8 @@ REWRITTEN = {
     f'<linearGradient id="h" x1="1" x2="0">{STOPS}</linearGradient><path d="M5 5h.1v.1z" fill="url(#h)"/>{SHAPE}',
     "a gradient under next to no turn": f'<linearGradient id="g">{STOPS}</linearGradient>'
     f'<g transform="matrix(1.001 .0001 0 .999 3 4)">{SHAPE}</g>',
+    "segments of no length": '<path d="M5 5c0 0 0 0 0 0c0 0 0 0 0 0z"/>'
+    '<path d="M5 5c0 0 0 0 0 0L60 5c0 0 0 0 0 0c9 9 0 40-9 40L5 45c0 0 0 0 0 0c0 0 0 0 0 0z" fill="red"/>',
     "an image that is not there": '<image width="50" height="50" href="a.png"/><path d="M5 5h60v80z"/>',
     "stops that inherit their gradient's colour, opacity": '<linearGradient id="g" stop-color="red" stop-opacity=".3">'
     '<stop style="stop-color:inherit" stop-opacity="inherit"/><stop offset="1" stop-color="#00f"/></linearGradient>'

@@ -16,7 +16,7 @@ from svg_style import short_decimal
 TOLERANCE = 0.5  # in units of the grid
 MAX_SEGMENTS = 12
 FULL_TURN = 2 * math.pi
-ROUGH = 0.2  # tangent of the angle between two curves that are still no corner
+ROUGH = 0.5  # tangent of the angle between two curves that are still no corner
 
 Corner = tuple[complex, Segment]  # a curve with its start
 
@@ -26,18 +26,19 @@ def basic_shape(outline: Outline, style: Mapping[str, str], precision: int) -> s
 
     Where the stroke is dashed it must begin and run as the standard has it for that element.
     """
-    if len(outline) != 1:
+    if len(outline) != 1 or len(outline[0].segments) > MAX_SEGMENTS:
         return ""
     sub = outline[0]
     n, curved = len(sub.segments), len([segment for segment in sub.segments if segment[0] != "L"])
-    if n > MAX_SEGMENTS or curved not in (0, 4, n) or ("stroke" in style and not sub.closed):
+    if curved not in (0, 4, n) or ("stroke" in style and not sub.closed):
         return ""
     if not curved:
         found = rectangle_of(sub) if n in (3, 4) else None
     else:
         starts = [sub.start, *(segment[-1] for segment in sub.segments)]
         drawn = [(start, segment) for start, segment in zip(starts, sub.segments, strict=False) if start != segment[-1]]
-        found = ellipse_of_curves(sub, drawn) if len(drawn) == curved else rounded_rectangle(sub, drawn)
+        kinds = {segment[0] for _, segment in drawn}
+        found = rounded_rectangle(sub, drawn) if "L" in kinds else ellipse_of_curves(sub, drawn) if kinds else None
     if found is None:
         return ""
     name, start, values = found

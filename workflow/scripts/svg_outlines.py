@@ -160,6 +160,8 @@ def transform_outline(outline: Outline, matrix: Matrix) -> Outline:
     def transform(segment: Segment) -> Segment:
         if segment[0] == "A":
             return transform_arc(segment, matrix, move(segment[-1]))
+        if not mirrored:
+            return (segment[0], *[straight * point + offset for point in segment[1:]])
         return (segment[0], *map(move, segment[1:]))
 
     return [Subpath(move(sub.start), list(map(transform, sub.segments)), sub.closed) for sub in outline]
@@ -238,7 +240,7 @@ def round_outline(outline: Outline) -> Outline:
             parts = round_arc(exact, segment, point, on_grid(segment[-1])) if segment[0] == "A" else [segment]
             for part in parts:
                 if part[0] != "A":
-                    part = (part[0], *map(on_grid, part[1:]))
+                    part = (part[0], *[complex(round(one.real), round(one.imag)) for one in part[1:]])
                 draws = part.count(point) < len(part) - 1
                 # Right after a move a line to the same place is a dot that a round cap makes visible.
                 if draws or (part[0] == "L" and not before):
@@ -349,6 +351,6 @@ def doubled_area(sub: Subpath) -> float:
         else:
             points = segment[1:]
         for point in points:
-            area += before.real * point.imag - before.imag * point.real
+            area += (before.conjugate() * point).imag
             before = point
-    return area + before.real * sub.start.imag - before.imag * sub.start.real
+    return area + (before.conjugate() * sub.start).imag

@@ -117,7 +117,7 @@ class PieceWriter:
             paint = write_attributes(self._stated(run[0].paint))
             alone = "".join([f"<{geometry}{paint}/>" for geometry in geometries])
             shared = shared_by_group(run[0].paint) if len(run) > 1 else None
-            if shared:
+            if shared is not None:
                 paint = write_attributes(self._stated(shared))
                 grouped = f"<g{paint}>{''.join([f'<{geometry}/>' for geometry in geometries])}</g>"
                 alone = min(alone, grouped, key=len)
