@@ -7,19 +7,18 @@ own. What is beyond all that (masks, filters, patterns, text, images) raises Bey
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from lxml import etree
 from svgelements import Matrix
-from tinycss2.color3 import RGBA
 
 from path_records import CANVAS as RECORD_CANVAS
 from svg_basic_shapes import basic_shape
 from svg_defs import NEARLY_ONE, Definition, Definitions, Gradients, NeedsFrame, is_turned, scale_of, write_matrix
 from svg_normal import draws_no_area, normalise
 from svg_outlines import Box, Outline, box_of, round_outline, transform_outline
+from svg_paint import Painter
 from svg_parse import SVG_NAMESPACE, Unusable, local_name
 from svg_pieces import (
     Block,
@@ -54,6 +53,7 @@ from svg_shapes import (
 )
 from svg_simplify import simplify_outlines
 from svg_style import (
+    DEFAULTS,
     INHERITED,
     OWN,
     PROPERTIES,
@@ -61,15 +61,12 @@ from svg_style import (
     Stylesheet,
     parse_opacity,
     read_style,
-    resolve_paint,
     short_decimal,
-    shortest_colour,
     wrap_elements,
     write_attributes,
     written_opacity,
 )
 
-DEFAULTS = {**INHERITED, **OWN}
 Style = dict[str, str]
 # Drawn, but not by geometry that we rewrite.
 BEYOND = {"text", "image"}
@@ -79,7 +76,6 @@ BEYOND_PROPERTIES = (
 )  # fmt: skip
 # Of the root, what we do not write there.
 BEYOND_AT_ROOT = (*BEYOND_PROPERTIES, "clip-path")
-LINE_DECIMALS = 1  # of stroke widths and dashes, also on a grid of whole numbers
 MATRIX_DECIMALS = 3
 NEARLY_SQUARE = 1.001  # how much larger than its view a picture may be whose place in it nobody sees
 MAX_SIMPLIFIED = 8  # how often an outline is simplified whose normal form changes with it
@@ -121,14 +117,14 @@ class Compactor:
     def __init__(self, root: etree._Element, canvas: int, precision: int, as_drawn: bool = False):
         self.root, self.canvas, self.precision, self.as_drawn = root, canvas, precision, as_drawn
         self.flags: set[str] = set()
-        self.colours: set[str] = set()
         self.by_id = elements_by_id(root)
         texts = [element.text or "" for element in root.iter(f"{{{SVG_NAMESPACE}}}style")]
         self.stylesheet = Stylesheet(texts) if texts else None
         self.wrappers = wrap_elements(root) if texts else {}
         self.windows: list[InWindow] = []
         self.definitions = Definitions()
-        self.gradients = Gradients(self.by_id, self._style_of_stop, self.definitions, precision)
+        gradients = Gradients(self.by_id, self._style_of_stop, self.definitions, precision)
+        self.painter = Painter(gradients, precision)
 
     def _all_pieces(self) -> list[Piece]:
         style = self._cascade(self.root, dict(INHERITED))
@@ -153,7 +149,7 @@ class Compactor:
         records = [write_record(leaf.outline, leaf.paint, self.precision) for leaf in leaves]
         n_commands = sum(n for _, n in records)
         text = "\n".join(record for record, _ in records)
-        return Drawing(text, len(leaves), n_commands, len(self.colours), tuple(sorted(self.flags)))
+        return Drawing(text, len(leaves), n_commands, len(self.painter.colours), tuple(sorted(self.flags)))
 
     def compact(self) -> Drawing:
         """The shapes simplified, joined, and written short."""
@@ -170,7 +166,7 @@ class Compactor:
         view = f'viewBox="0 0 {self.canvas} {self.canvas}"{write_attributes(tuple(writer.common.items()))}'
         xml = f'<svg xmlns="{SVG_NAMESPACE}" {view}>{body}</svg>'
         counts = writer.counts
-        return Drawing(xml, counts.shapes, counts.commands, len(self.colours), tuple(sorted(self.flags)))
+        return Drawing(xml, counts.shapes, counts.commands, len(self.painter.colours), tuple(sorted(self.flags)))
 
     def _view_matrix(self) -> Matrix:
         """The matrix that puts the drawing's own view box, aspect kept, in the middle of the canvas."""
@@ -343,7 +339,7 @@ class Compactor:
         outline = shape_outline(element)
         if not outline:
             return []
-        paint = self._paint(style, matrix, not draws_no_area(outline))
+        paint = self.painter.paint(style, matrix, not draws_no_area(outline))
         clip = self._clip_path(style, matrix)
         if paint is None or clip is None:
             return []
@@ -383,80 +379,6 @@ class Compactor:
             inner = left - window.box[0], top - window.box[1], window.box[2] - right, window.box[3] - bottom
             window.is_left |= min(inner) < -TOLERANCE / unit
         return right >= 0 and bottom >= 0 and left <= self.canvas and top <= self.canvas
-
-    def _paint(self, style: Style, matrix: Matrix, has_area: bool) -> Attributes | None:
-        """The paint attributes of a shape in a fixed order, defaults left out; None where nothing is drawn.
-
-        Raises NeedsFrame for a paint that only fits the shape's own coordinates.
-        """
-        paint: dict[str, str] = {}
-        fill, fill_opacity = self._colour(style, "fill", matrix) if has_area else ("none", 1.0)
-        stroke, stroke_opacity = self._colour(style, "stroke", matrix)
-        width = parse_length(style["stroke-width"])
-        if width is None:
-            raise BeyondCompact("stroke width in other units")
-        opacity = written_opacity(style["opacity"])
-        seen = stroke != "none" and stroke_opacity and width > 0
-        line = self._stroke(style, stroke, stroke_opacity, width, matrix) if seen else {}
-        if line.get("stroke-width", "0") == "0":
-            stroke = "none"
-        if fill_opacity == 0:
-            fill = "none"
-        if fill == "none" or stroke == "none":  # one paint alone: how much is seen of it is said in one way
-            opacity = written_opacity(short_decimal(opacity), stroke_opacity if fill == "none" else fill_opacity)
-            fill_opacity = 1.0
-            line.pop("stroke-opacity", "")
-        if opacity == 0 or (fill == "none" and stroke == "none"):
-            return None
-        if fill != "black":
-            paint["fill"] = fill
-        if fill != "none":
-            paint["fill-opacity"] = short_decimal(fill_opacity)
-            paint["fill-rule"] = style["fill-rule"]
-        if stroke != "none":
-            paint |= line
-            if fill != "none":
-                paint["paint-order"] = style["paint-order"]
-        paint["opacity"] = short_decimal(opacity)
-        self.colours.update(colour for colour in (fill, stroke) if colour != "none")
-        return tuple((name, value) for name, value in paint.items() if value != DEFAULTS.get(name))
-
-    def _stroke(self, style: Style, stroke: str, opacity: float, width: float, matrix: Matrix) -> dict[str, str]:
-        scale, keeps_form = scale_of(matrix)
-        if not keeps_form:
-            raise NeedsFrame
-        decimals = max(self.precision, LINE_DECIMALS)
-        paint = {"stroke": stroke, "stroke-width": short_decimal(width * scale, decimals)}
-        for name in ("stroke-linecap", "stroke-linejoin"):
-            paint[name] = style[name]
-        if style["stroke-linejoin"] == "miter":
-            paint["stroke-miterlimit"] = style["stroke-miterlimit"]
-        paint["stroke-opacity"] = short_decimal(opacity)
-        if style["stroke-dasharray"] != "none":
-            dashes = [parse_length(part) for part in re.split(r"[\s,]+", style["stroke-dasharray"].strip())]
-            if None in dashes:
-                raise BeyondCompact("dashes in other units")
-            paint["stroke-dasharray"] = " ".join(
-                short_decimal(dash * scale, decimals) for dash in dashes if dash is not None
-            )
-            offset = parse_length(style["stroke-dashoffset"]) or 0.0
-            paint["stroke-dashoffset"] = short_decimal(offset * scale, decimals)
-        return paint
-
-    def _colour(self, style: Style, name: str, matrix: Matrix) -> tuple[str, float]:
-        """The shortest text of a paint and its opacity."""
-        paint = resolve_paint(style[name], style["color"])
-        opacity = written_opacity(style[f"{name}-opacity"])
-        if isinstance(paint, str) and paint.startswith("url("):
-            reference = self.gradients.paint(paint, matrix)
-            if reference.startswith("url("):
-                return reference, opacity
-            paint = resolve_paint(reference, style["color"])
-        if paint is None:
-            raise BeyondCompact("unknown colour")
-        if isinstance(paint, RGBA):
-            return shortest_colour(paint), written_opacity(style[f"{name}-opacity"], paint.alpha)
-        return "none", opacity
 
 
 def simplify_leaves(leaves: list[Leaf]) -> None:

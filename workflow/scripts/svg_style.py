@@ -48,6 +48,7 @@ OWN = {
     "stop-color": "#000",
     "stop-opacity": "1",
 }
+DEFAULTS = {**INHERITED, **OWN}
 PROPERTIES = {*INHERITED, *OWN}
 
 _OPACITY = re.compile(r"\s*([+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?)(%)?\s*", re.IGNORECASE)
