@@ -10,7 +10,7 @@ import cmath
 import math
 from collections.abc import Mapping
 
-from svg_outlines import Outline, Segment, Subpath, box_of, doubled_area, ellipse_of, on_grid, point_at, point_on
+from svg_outlines import Box, Outline, Segment, Subpath, box_of, doubled_area, ellipse_of, on_grid, point_at, point_on
 from svg_style import short_decimal
 
 TOLERANCE = 0.5  # in units of the grid
@@ -18,7 +18,8 @@ MAX_SEGMENTS = 12
 FULL_TURN = 2 * math.pi
 ROUGH = 0.5  # tangent of the angle between two curves that are still no corner
 
-Corner = tuple[complex, Segment]  # a curve with its start
+Drawn = list[tuple[complex, Segment]]  # segments with their starts
+Found = tuple[str, complex, dict[str, float]]  # a name, where its outline starts, its attributes
 
 
 def basic_shape(outline: Outline, style: Mapping[str, str], precision: int) -> str:
@@ -48,9 +49,6 @@ def basic_shape(outline: Outline, style: Mapping[str, str], precision: int) -> s
     return name + "".join(f' {key}="{value}"' for key, value in attributes.items() if value != "0")
 
 
-Found = tuple[str, complex, dict[str, float]]  # a name, where its outline starts, its attributes
-
-
 def whole(value: float) -> int:
     """A number on the grid; what lies between two but for the last digits of floating point goes to the even one."""
     return round(round(value, 6))
@@ -63,17 +61,14 @@ def rectangle_of(sub: Subpath) -> Found | None:
         points = points[:4]
     if len(points) != 4:
         return None
-    sides = [after - before for before, after in zip(points, points[1:] + points[:1], strict=True)]
-    flat = [not side.imag for side in sides]
-    if 0 in sides or flat != [flat[0], flat[1]] * 2 or flat[0] == flat[1]:
-        return None
-    if any(side.real and side.imag for side in sides):
-        return None
     xs, ys = [point.real for point in points], [point.imag for point in points]
-    return rectangle(min(xs), min(ys), max(xs), max(ys), 0, 0)
+    across = ys[0] == ys[1] and xs[1] == xs[2] and ys[2] == ys[3] and xs[3] == xs[0]
+    down = xs[0] == xs[1] and ys[1] == ys[2] and xs[2] == xs[3] and ys[3] == ys[0]
+    return rectangle(min(xs), min(ys), max(xs), max(ys), 0, 0) if across or down else None
 
 
 def rectangle(left: float, top: float, right: float, bottom: float, rx: float, ry: float) -> Found | None:
+    """A rectangle on the grid by its sides and the radii of its corners; None of one without area."""
     left, top, right, bottom = map(whole, (left, top, right, bottom))
     if right <= left or bottom <= top:
         return None
@@ -85,7 +80,7 @@ def rectangle(left: float, top: float, right: float, bottom: float, rx: float, r
     return "rect", complex(left + values.get("rx", 0), top), values
 
 
-def ellipse_of_curves(sub: Subpath, curves: list[Corner]) -> Found | None:
+def ellipse_of_curves(sub: Subpath, curves: Drawn) -> Found | None:
     """The upright ellipse that curves go around once."""
     if abs(sub.segments[-1][-1] - sub.start) > TOLERANCE:
         return None
@@ -102,7 +97,7 @@ def ellipse_of_curves(sub: Subpath, curves: list[Corner]) -> Found | None:
     return "ellipse", centre + radii.real, values | {"rx": rx, "ry": ry}
 
 
-def one_ellipse(curves: list[Corner]) -> tuple[complex, complex] | None:
+def one_ellipse(curves: Drawn) -> tuple[complex, complex] | None:
     """The centre and the radii of the ellipse of which these are the arcs, one after the other."""
     first: tuple[complex, complex] | None = None
     turned = 0.0
@@ -122,7 +117,7 @@ def one_ellipse(curves: list[Corner]) -> tuple[complex, complex] | None:
     return first if abs(abs(turned) - FULL_TURN) < 0.1 else None
 
 
-def ellipse_of_cubics(sub: Subpath, curves: list[Corner]) -> tuple[complex, complex] | None:
+def ellipse_of_cubics(sub: Subpath, curves: Drawn) -> tuple[complex, complex] | None:
     """The centre and the radii of the upright ellipse along which curves run once, always the same way."""
     if len(curves) < 2 or not are_smooth([curve for _, curve in curves]):
         return None
@@ -137,7 +132,7 @@ def ellipse_of_cubics(sub: Subpath, curves: list[Corner]) -> tuple[complex, comp
             point = in_unit_circle(place_on(start, curve, share), centre, radii)
             if abs(abs(point) - 1) * max(radii.real, radii.imag) > TOLERANCE:
                 return None
-            steps.append(cmath.phase(point / before))
+            steps.append(cmath.phase(point * before.conjugate()))
             before = point
     goes_around = abs(abs(sum(steps)) - FULL_TURN) < 0.1 and (min(steps) > 0 or max(steps) < 0)
     return (centre, radii) if goes_around else None
@@ -163,38 +158,39 @@ def place_on(start: complex, curve: Segment, share: float) -> complex:
     return point_on(ellipse_of(start, curve), share) if curve[0] == "A" else point_at(start, curve, share)
 
 
-def rounded_rectangle(sub: Subpath, drawn: list[Corner]) -> Found | None:
+def rounded_rectangle(sub: Subpath, drawn: Drawn) -> Found | None:
     """The rectangle whose corners are four equal quarters of an ellipse."""
-    if not all(is_upright(start, segment[-1]) for start, segment in drawn if segment[0] == "L"):
+    sides = [(start, segment[-1]) for start, segment in drawn if segment[0] == "L"]
+    curves = [(start, segment) for start, segment in drawn if segment[0] != "L"]
+    if len(curves) != 4 or not all(is_upright(*side) for side in sides):
         return None
-    curves = [corner for corner in drawn if corner[1][0] != "L"]
-    if len(curves) != 4:
-        return None
-    left, top, right, bottom = box_of([sub]) or (0, 0, 0, 0)
+    box = left, top, right, bottom = box_of([sub]) or (0, 0, 0, 0)
     step = curves[0][1][-1] - curves[0][0]
     radii = complex(abs(step.real), abs(step.imag))
     if not radii.real or not radii.imag:
         return None
-    sides = [(start, segment[-1]) for start, segment in drawn if segment[0] == "L"]
-    if not all(
-        is_side(start, end, left, right) or is_side(start * -1j, end * -1j, top, bottom) for start, end in sides
-    ):
+    if not all(is_side(*side, left, right) or is_side(side[0] * -1j, side[1] * -1j, top, bottom) for side in sides):
         return None
-    seen = set()
-    for start, curve in curves:
-        middle = place_on(start, curve, 0.5)
-        at_left, at_top = middle.real < (left + right) / 2, middle.imag < (top + bottom) / 2
-        centre = complex(
-            left + radii.real if at_left else right - radii.real, top + radii.imag if at_top else bottom - radii.imag
-        )
-        seen.add((at_left, at_top))
-        size = curve[-1] - start
-        off = [abs(abs(size.real) - radii.real), abs(abs(size.imag) - radii.imag)]
-        for point in (start, middle, curve[-1]):
-            off.append(abs(abs(in_unit_circle(point, centre, radii)) - 1) * max(radii.real, radii.imag))
-        if max(off) > TOLERANCE:
-            return None
-    return rectangle(left, top, right, bottom, radii.real, radii.imag) if len(seen) == 4 else None
+    corners = {corner_of(start, curve, box, radii) for start, curve in curves}
+    return (
+        rectangle(left, top, right, bottom, radii.real, radii.imag)
+        if len(corners) == 4 and None not in corners
+        else None
+    )
+
+
+def corner_of(start: complex, curve: Segment, box: Box, radii: complex) -> tuple[bool, bool] | None:
+    """Which corner of a box a curve rounds, as whether it is at the left and at the top; None where it does not."""
+    left, top, right, bottom = box
+    middle, end = place_on(start, curve, 0.5), curve[-1]
+    at_left, at_top = middle.real < (left + right) / 2, middle.imag < (top + bottom) / 2
+    centre = complex(
+        left + radii.real if at_left else right - radii.real, top + radii.imag if at_top else bottom - radii.imag
+    )
+    size = complex(abs((end - start).real), abs((end - start).imag))
+    off = [abs(abs(in_unit_circle(point, centre, radii)) - 1) for point in (start, middle, end)]
+    is_near = max(off) * max(radii.real, radii.imag) <= TOLERANCE and abs(size - radii) <= TOLERANCE
+    return (at_left, at_top) if is_near else None
 
 
 def is_upright(start: complex, end: complex) -> bool:
