@@ -36,7 +36,9 @@ _LENGTH = re.compile(rf"\s*\+?(\d*\.?\d+(?:e[+-]?\d+)?)\s*({'|'.join(PIXELS)})\s
 
 # Shares of the view box, stated or by default, beside offsets of stops.
 has_shares = etree.XPath(
-    "boolean(//@*[contains(., '%') and local-name() != 'offset'] | //svg:svg//svg:svg | //svg:symbol)",
+    "boolean(//@*[contains(., '%') and local-name() != 'offset'] | //svg:svg//svg:svg | //svg:symbol"
+    " | //svg:linearGradient[@gradientUnits = 'userSpaceOnUse' and not(@x2)]"
+    " | //svg:radialGradient[@gradientUnits = 'userSpaceOnUse' and not(@cx and @cy and @r)])",
     namespaces={"svg": SVG_NAMESPACE},
 )
 

@@ -75,6 +75,8 @@ def rectangle(left: float, top: float, right: float, bottom: float, rx: float, r
     values: dict[str, float] = {"x": left, "y": top, "width": right - left, "height": bottom - top}
     # On the grid also where a reader cuts them to half a side.
     rx, ry = min(whole(rx), (right - left) // 2), min(whole(ry), (bottom - top) // 2)
+    if (2 * rx, 2 * ry) == (right - left, bottom - top):
+        return upright_ellipse(complex(left + rx, top + ry), rx, ry)
     if rx and ry:  # alone, one would stand for both
         values |= {"rx": rx} if rx == ry else {"rx": rx, "ry": ry}
     return "rect", complex(left + values.get("rx", 0), top), values
@@ -89,12 +91,14 @@ def ellipse_of_curves(sub: Subpath, curves: Drawn) -> Found | None:
         return None
     centre, radii = found
     rx, ry = whole(radii.real), whole(radii.imag)
-    if not rx or not ry:
-        return None
+    return upright_ellipse(centre, rx, ry) if rx and ry else None
+
+
+def upright_ellipse(centre: complex, rx: float, ry: float) -> Found:
     values: dict[str, float] = {"cx": whole(centre.real), "cy": whole(centre.imag)}
     if rx == ry:
-        return "circle", centre + radii.real, values | {"r": rx}
-    return "ellipse", centre + radii.real, values | {"rx": rx, "ry": ry}
+        return "circle", centre + rx, values | {"r": rx}
+    return "ellipse", centre + rx, values | {"rx": rx, "ry": ry}
 
 
 def one_ellipse(curves: Drawn) -> tuple[complex, complex] | None:

@@ -66,6 +66,7 @@ from svg_style import (
     write_attributes,
     written_opacity,
 )
+from svg_windows import Windows
 
 Style = dict[str, str]
 # Drawn, but not by geometry that we rewrite.
@@ -77,6 +78,7 @@ BEYOND_PROPERTIES = (
 # Of the root, what we do not write there.
 BEYOND_AT_ROOT = (*BEYOND_PROPERTIES, "clip-path")
 MATRIX_DECIMALS = 3
+TOO_FINE = "shapes too fine for the grid"
 NEARLY_SQUARE = 1.001  # how much larger than its view a picture may be whose place in it nobody sees
 MAX_SIMPLIFIED = 8  # how often an outline is simplified whose normal form changes with it
 TOLERANCE = 0.5  # in units of the grid: how far a simplified outline may be from the one on the grid
@@ -103,12 +105,12 @@ def record_drawing(root: etree._Element, precision: int) -> Drawing:
     return Compactor(root, RECORD_CANVAS, precision, as_drawn=True).write_records()
 
 
-@dataclass
-class InWindow:
-    """The box of a window on the canvas, and whether something in it reaches beyond it."""
+@dataclass(frozen=True)
+class Clip:
+    """A clip path: its attribute, none where it hides nothing, and its box where it is an upright rectangle."""
 
-    box: Box
-    is_left: bool = False
+    attributes: Attributes = ()
+    box: Box | None = None
 
 
 class Compactor:
@@ -117,11 +119,12 @@ class Compactor:
     def __init__(self, root: etree._Element, canvas: int, precision: int, as_drawn: bool = False):
         self.root, self.canvas, self.precision, self.as_drawn = root, canvas, precision, as_drawn
         self.flags: set[str] = set()
+        self.is_too_fine = False  # for the grid: something of the drawing
+        self.windows = Windows(canvas, 10**precision)
         self.by_id = elements_by_id(root)
         texts = [element.text or "" for element in root.iter(f"{{{SVG_NAMESPACE}}}style")]
         self.stylesheet = Stylesheet(texts) if texts else None
         self.wrappers = wrap_elements(root) if texts else {}
-        self.windows: list[InWindow] = []
         self.definitions = Definitions()
         gradients = Gradients(self.by_id, self._style_of_stop, self.definitions, precision)
         self.painter = Painter(gradients, precision)
@@ -133,10 +136,14 @@ class Compactor:
             raise BeyondCompact(f"{beyond or 'transform or opacity'} of the root")
         if style["display"] == "none":
             raise Unusable("nothing is drawn")
+        frame = self._frame()
+        self.windows.open(box_of(frame) or (0, 0, 0, 0))
         matrix = self._view_matrix()
         pieces = [piece for child in self.root for piece in self._pieces(child, matrix, style, 0)]
+        if self.windows.close():
+            pieces = self._clipped(pieces, frame, Matrix())
         if not pieces:
-            raise Unusable("nothing is drawn")
+            raise BeyondCompact(TOO_FINE) if self.is_too_fine else Unusable("nothing is drawn")
         return pieces
 
     def write_records(self) -> Drawing:
@@ -157,7 +164,7 @@ class Compactor:
         simplify_leaves([leaf for leaf in leaves_of(pieces) if leaf.outline])
         pieces = join_pieces(settle_pieces(pieces, self.precision), 10.0**-self.precision)
         if not pieces:
-            raise Unusable("nothing is drawn")
+            raise BeyondCompact(TOO_FINE)
         writer = PieceWriter(self.precision, common_attributes(pieces))
         body = self.definitions.keep_used(writer.write(pieces))
         definitions = self.definitions.write()
@@ -180,6 +187,14 @@ class Compactor:
         scale = self.canvas / whole
         left, top = (self.canvas - scale * width) / 2, (self.canvas - scale * height) / 2
         return Matrix(scale, 0, 0, scale, left - scale * x, top - scale * y)
+
+    def _frame(self) -> Outline:
+        """The stated picture on the canvas: what is beyond it is not seen."""
+        (_, _, width, height), _ = find_view(self.root)
+        wide, high = parse_length(self.root.get("width")), parse_length(self.root.get("height"))
+        wide, high = (wide, high) if wide and high else (width, height)
+        half = self.canvas * complex(wide, high) / max(wide, high) / 2
+        return rectangle(self.canvas * (0.5 + 0.5j) - half, 2 * half.real, 2 * half.imag, 0, 0)
 
     def _cascade(self, element: etree._Element, inherited: Style) -> Style:
         """The style of an element: inherited, its attributes, CSS rules, style attribute, in this order."""
@@ -223,32 +238,25 @@ class Compactor:
             if style[beyond] != DEFAULTS[beyond]:
                 raise BeyondCompact(beyond)
         matrix = matrix_within(element, matrix)
-        if is_flat(matrix):
-            return []
-        if name in SHAPES:
-            return self._shape(element, style, matrix) if style["visibility"] == "visible" else []
         if name == "use":
+            matrix = use_offset(element) * matrix
+        clip = self._clip(style, matrix) if not is_flat(matrix) else None
+        if clip is None:
+            return []
+        if clip.box:
+            self.windows.open(clip.box)
+        if name in SHAPES:
+            pieces = self._shape(element, style, matrix) if style["visibility"] == "visible" else []
+        elif name == "use":
             pieces = self._used(element, matrix, style, use_depth)
         elif is_window:
             pieces = self._in_window(window_of(element, user, matrix), element, style, use_depth)
         else:
             children = drawn_branch(element) if name == "switch" else element
             pieces = [piece for child in children for piece in self._pieces(child, matrix, style, use_depth)]
-        return self._grouped(pieces, style, matrix)
-
-    def _grouped(self, pieces: list[Piece], style: Style, matrix: Matrix) -> list[Piece]:
-        """Pieces under the opacity and the clip path of their group."""
-        opacity = written_opacity(style["opacity"])
-        if not pieces:
-            return []
-        attributes = self._clip_path(style, matrix)
-        if attributes is None:
-            return []
-        if opacity == 1 and not attributes:
-            return pieces
-        faded: Attributes = (("opacity", short_decimal(opacity)),) if opacity != 1 else ()
-        piece = Block((*attributes, *faded), pieces).unwrapped()
-        return [piece] if piece else []
+        if clip.box and not self.windows.close():
+            clip = Clip()
+        return grouped(pieces, clip.attributes, "1" if name in SHAPES else style["opacity"])
 
     def _used(self, element: etree._Element, matrix: Matrix, style: Style, use_depth: int) -> list[Piece]:
         target = used_element(element, self.by_id)
@@ -257,44 +265,47 @@ class Compactor:
             return []
         if use_depth >= MAX_USE_DEPTH:
             raise Unusable("`use` elements nested too deep or in a circle")
-        return self._pieces(target, use_offset(element) * matrix, style, use_depth + 1, element)
+        return self._pieces(target, matrix, style, use_depth + 1, element)
 
     def _in_window(self, window: Window | None, element: etree._Element, style: Style, use_depth: int) -> list[Piece]:
         """What a nested `svg` or a `symbol` shows, under a clip path where that is less than what is in it."""
         if window is None:
             return []
         frame = rectangle(0j, window.width, window.height, 0, 0)
-        self.windows.append(InWindow(box_of(transform_outline(frame, window.placed)) or (0, 0, 0, 0)))
+        self.windows.open(box_of(transform_outline(frame, window.placed)) or (0, 0, 0, 0))
         pieces = [piece for child in element for piece in self._pieces(child, window.inner, style, use_depth)]
-        beyond = self.windows.pop().is_left or is_turned(window.placed)
-        if not pieces or not beyond or element.get("overflow") in ("visible", "auto"):
-            return pieces
-        shape = self._geometry(frame, window.placed, ())
-        if shape is None:
-            return []
-        body = f"<{PieceWriter(self.precision).geometry(shape)}/>"
-        clip = self.definitions.add(Definition("clipPath", (), body))
-        return [Block((("clip-path", f"url(#{clip})"),), pieces)]
+        is_left = self.windows.close() or is_turned(window.placed)
+        is_cut = is_left and style["overflow"] not in ("visible", "auto")
+        return self._clipped(pieces, frame, window.placed) if is_cut else pieces
 
-    def _clip_path(self, style: Style, matrix: Matrix) -> Attributes | None:
-        """The `clip-path` attribute of an element under a matrix; empty where it clips nothing, None if everything."""
+    def _clipped(self, pieces: list[Piece], outline: Outline, matrix: Matrix) -> list[Piece]:
+        """Pieces of which only what is within an outline is seen."""
+        clip = self._clip_of(list(self._clip_text(outline, matrix, "nonzero")))
+        return grouped(pieces, clip.attributes, "1") if clip else []
+
+    def _clip(self, style: Style, matrix: Matrix) -> Clip | None:
+        """The clip path of an element under a matrix; None where it hides everything."""
         reference = style["clip-path"]
         if reference == "none":
-            return ()
+            return Clip()
         element = self.by_id.get(reference.removeprefix("url(").rstrip(")").strip("'\" #"))
         if element is None or local_name(element) != "clipPath":
-            return ()
+            return Clip()
         own = self._cascade(element, dict(INHERITED))
         if own["clip-path"] != "none" or element.get("clipPathUnits") == "objectBoundingBox":
             raise BeyondCompact("clip path of the box or of another")
         matrix = matrix_within(element, matrix)
-        shapes = [text for child in element for text in self._clipping(child, matrix, own, 0)]
+        return self._clip_of([text for child in element for text in self._clipping(child, matrix, own, 0)])
+
+    def _clip_of(self, shapes: list[str]) -> Clip | None:
+        """The clip path of shapes; None where there is none that shows anything."""
         if not shapes:
             return None
-        if shapes == [f'rect width="{self.canvas}" height="{self.canvas}"']:
-            return ()
-        body = "".join(f"<{text}/>" for text in shapes)
-        return (("clip-path", f"url(#{self.definitions.add(Definition('clipPath', (), body))})"),)
+        box = box_of_rectangle(shapes[0]) if len(shapes) == 1 else None
+        if box and self.windows.is_wider(box):
+            return Clip()
+        name = self.definitions.add(Definition("clipPath", (), "".join(f"<{text}/>" for text in shapes)))
+        return Clip((("clip-path", f"url(#{name})"),), box)
 
     def _clipping(self, element: etree._Element, matrix: Matrix, inherited: Style, use_depth: int) -> Iterator[str]:
         """The geometry of the shapes of a clip path."""
@@ -314,15 +325,18 @@ class Compactor:
             if target is not None:
                 yield from self._clipping(target, use_offset(element) * matrix, style, use_depth + 1)
         elif name in SHAPES:
-            rule = style["clip-rule"]
-            paint = (("fill-rule", rule),) if rule == "evenodd" else ()
-            leaf = self._geometry(shape_outline(element), matrix, paint)
-            if leaf:
-                simplify_leaves([leaf])
-                leaf = leaf.settled(self.precision)
-            if leaf:
-                text = PieceWriter(self.precision).geometry(leaf)
-                yield text + write_attributes(tuple((f"clip-{name[5:]}", value) for name, value in leaf.paint))
+            yield from self._clip_text(shape_outline(element), matrix, style["clip-rule"])
+
+    def _clip_text(self, outline: Outline, matrix: Matrix, rule: str) -> Iterator[str]:
+        """The text of an outline in a clip path; none of one without area."""
+        paint = (("fill-rule", rule),) if rule != "nonzero" else ()
+        leaf = self._on_grid(self._exact(outline, matrix), paint)
+        if leaf and leaf.outline:
+            simplify_leaves([leaf])
+            leaf = leaf.settled(self.precision)
+        if leaf:
+            text = PieceWriter(self.precision).geometry(leaf)
+            yield text + write_attributes(tuple((f"clip-{name[5:]}", value) for name, value in leaf.paint))
 
     def _shape(self, element: etree._Element, style: Style, matrix: Matrix) -> list[Piece]:
         """A shape, flattened where that is exact, else in a frame of its own."""
@@ -340,45 +354,51 @@ class Compactor:
         if not outline:
             return []
         paint = self.painter.paint(style, matrix, not draws_no_area(outline))
-        clip = self._clip_path(style, matrix)
-        if paint is None or clip is None:
+        if paint is None:
             return []
-        leaf = self._geometry(outline, matrix, (*paint, *clip, *frame))
+        exact = self._exact(outline, matrix)
+        if frame:
+            self.windows.leave()
+        elif not self.windows.show(exact, reach_of(dict(paint))):
+            return []
+        leaf = self._on_grid(exact, (*paint, *frame))
+        self.is_too_fine |= leaf is None
         return [leaf] if leaf else []
 
-    def _geometry(self, outline: Outline, matrix: Matrix, paint: Attributes) -> Leaf | None:
-        """A shape on the grid, as a basic shape where it can be; None where it draws nothing."""
-        to_grid = matrix * Matrix.scale(10**self.precision) if self.precision else matrix
-        exact, style = transform_outline(outline, to_grid), dict(paint)
-        if not self._is_seen(exact, style):
-            return None
+    def _exact(self, outline: Outline, matrix: Matrix) -> Outline:
+        """An outline under a matrix, in units of the grid."""
+        return transform_outline(outline, matrix * Matrix.scale(10**self.precision) if self.precision else matrix)
+
+    def _on_grid(self, exact: Outline, paint: Attributes) -> Leaf | None:
+        """A shape on the grid, as a basic shape where it is one; None where it draws nothing."""
         if self.as_drawn:
             outline = [sub for sub in round_outline(exact) if sub.segments]
-            return Leaf("", outline, paint) if outline else None
-        shape = basic_shape(exact, style, self.precision)
-        if shape:
-            return basic_leaf(shape, style)
-        outline = normalise(round_outline(exact), paint)
+        else:
+            style = dict(paint)
+            shape = basic_shape(exact, style, self.precision)
+            if shape:
+                return basic_leaf(shape, style)
+            outline = normalise(round_outline(exact), paint)
         return Leaf("", outline, paint) if outline else None
 
-    def _is_seen(self, outline: Outline, style: Style) -> bool:
-        """Whether an outline and its stroke reach into the canvas; windows that they leave are told so."""
-        size = self.canvas * 10**self.precision
-        starts_inside = any(0 <= sub.start.real <= size and 0 <= sub.start.imag <= size for sub in outline)
-        if (starts_inside and not self.windows) or "transform" in style:
-            for window in self.windows:
-                window.is_left = True
-            return True
-        box = box_of(outline)
-        if box is None:
-            return True
-        reach, unit = reach_of(style), 10**self.precision
-        left, top = box[0] / unit - reach, box[1] / unit - reach
-        right, bottom = box[2] / unit + reach, box[3] / unit + reach
-        for window in self.windows:
-            inner = left - window.box[0], top - window.box[1], window.box[2] - right, window.box[3] - bottom
-            window.is_left |= min(inner) < -TOLERANCE / unit
-        return right >= 0 and bottom >= 0 and left <= self.canvas and top <= self.canvas
+
+def grouped(pieces: list[Piece], attributes: Attributes, opacity: str) -> list[Piece]:
+    """Pieces under the clip path and the opacity of their group."""
+    faded: Attributes = (("opacity", short_decimal(written_opacity(opacity))),) if written_opacity(opacity) != 1 else ()
+    if not pieces or not (attributes or faded):
+        return pieces
+    piece = Block((*attributes, *faded), pieces).unwrapped()
+    return [piece] if piece else []
+
+
+def box_of_rectangle(text: str) -> Box | None:
+    """The box of a rectangle's text; None of any other shape."""
+    name, *attributes = text.replace('"', "").split()
+    if name != "rect" or "rx" in text:
+        return None
+    values = dict(attribute.split("=") for attribute in attributes)
+    left, top = float(values.get("x", 0)), float(values.get("y", 0))
+    return left, top, left + float(values["width"]), top + float(values["height"])
 
 
 def simplify_leaves(leaves: list[Leaf]) -> None:

@@ -6,6 +6,7 @@ otherwise. One of the shape's own box stays as it is, since the box moves along.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -35,6 +36,7 @@ DIAGONAL = {"r", "fr"}
 ZERO_IN_USER_SPACE = ("x1", "y1", "y2", "fr")  # by default; the others are shares of the view
 # In units of the box, coordinates are shares of it: three decimals are half a unit of a canvas of 512.
 BOX_DECIMALS = 3
+MAX_DECIMALS = 8
 NEARLY_ONE = 0.01  # a scale so near to 1 is left in the transform, so that rewriting what we wrote changes nothing
 
 Cascade = Callable[[etree._Element], Mapping[str, str]]
@@ -65,8 +67,9 @@ class Definitions:
 
     def keep_used(self, body: str) -> str:
         """Drop what a body does not refer to, and name the others anew: returns the body with these names."""
-        used = [definition for definition, name in self.names.items() if f"url(#{name})" in body]
-        if len(used) < len(self.names):
+        places = {definition: body.find(f"url(#{name})") for definition, name in self.names.items()}
+        used = sorted((definition for definition, place in places.items() if place >= 0), key=places.__getitem__)
+        if used != list(self.names):
             old = {self.names[definition]: short_name(number) for number, definition in enumerate(used)}
             body = re.sub(r"url\(#(\w+)\)", lambda match: f"url(#{old[match[1]]})", body)
             self.names = {definition: short_name(number) for number, definition in enumerate(used)}
@@ -78,7 +81,7 @@ class Definitions:
         texts = []
         for definition, name in self.names.items():
             attributes, body = dict(definition.attributes), definition.body
-            inherited = {key: attributes.get(key, "") for key in ("gradientUnits", "gradientTransform", "spreadMethod")}
+            inherited = {key: attributes.get(key, "") for key in ("gradientUnits", "spreadMethod")}
             owner = owners.setdefault((body, definition.tag, *inherited.values()), name)
             if owner != name and body and is_shared(definition, self.named(owner)):
                 attributes = {"href": f"#{owner}", **{k: v for k, v in attributes.items() if k not in inherited}}
@@ -127,8 +130,11 @@ class Gradients:
             raise BeyondCompact("pattern" if tag == "pattern" else "paint that is no gradient")
         chain = list(self._chain(element))
         stops = next((stops for stops in map(self._stops, chain) if stops), [])
-        if len(stops) < 2:
-            return stops[0][1] if stops and stops[0][2] == 1 else "none"
+        if len({(colour, opacity) for _, colour, opacity in stops}) < 2:
+            if not stops or not stops[0][2]:
+                return "none"
+            _, colour, opacity = stops[0]
+            return colour if opacity == 1 else faded_colour(colour, opacity)
         body = "".join(write_stop(*stop) for stop in stops)
         attributes = self._attributes(tag, chain, matrix)
         return f"url(#{self.definitions.add(Definition(tag, attributes, body))})"
@@ -233,8 +239,9 @@ def is_turned(matrix: Matrix) -> bool:
 
 
 def write_matrix(matrix: Matrix, decimals: int, decimals_of_offset: int) -> str:
-    """A transform in the fewest characters; empty for one that changes nothing."""
-    linear = [short_decimal(value, decimals) for value in (matrix.a, matrix.b, matrix.c, matrix.d)]
+    """A transform in few characters; empty for one that changes nothing. Decimals are of a column of length 1."""
+    columns = (matrix.a, matrix.b), (matrix.c, matrix.d)
+    linear = [short_decimal(value, fitting_decimals(column, decimals)) for column in columns for value in column]
     offset = [short_decimal(value, decimals_of_offset) for value in (matrix.e, matrix.f)]
     if linear == ["1", "0", "0", "1"]:
         if offset == ["0", "0"]:
@@ -245,11 +252,24 @@ def write_matrix(matrix: Matrix, decimals: int, decimals_of_offset: int) -> str:
     return f"matrix({join_numbers([*linear, *offset])})"
 
 
+def fitting_decimals(column: tuple[float, float], decimals: int) -> int:
+    """How many decimals a column of a matrix needs: the shorter it is, the longer are the shapes that it is for."""
+    length = math.hypot(*column)
+    return min(max(decimals - round(math.log10(length)), 0), MAX_DECIMALS) if length else decimals
+
+
 def join_numbers(numbers: list[str]) -> str:
     """Numbers with a space where no sign separates them."""
     return "".join(
         number if position == 0 or number.startswith("-") else f" {number}" for position, number in enumerate(numbers)
     )
+
+
+def faded_colour(colour: str, opacity: float) -> str:
+    """A colour with its opacity as CSS writes it."""
+    rgba = resolve_paint(colour, "")
+    assert isinstance(rgba, RGBA)
+    return f"rgba({','.join(str(round(255 * channel)) for channel in rgba[:3])},{opacity})"
 
 
 def write_stop(offset: str, colour: str, opacity: float) -> str:

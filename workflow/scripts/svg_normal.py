@@ -2,8 +2,8 @@
 
 Editors write a shape from any of its points on, in either direction, and close it or not where nobody sees which.
 Here a closed subpath begins at its topmost point (of these the leftmost) and has the line back to its start among its
-segments; subpaths run clockwise; what is filled only is closed. What would show is left alone: the start of dashes,
-the ends of an open stroke, the directions of subpaths that cut holes into each other.
+segments; closed subpaths run clockwise, open ones downwards; what is filled only is closed. What would show is left
+alone: the start of dashes, the ends of an open stroke, the directions of subpaths that cut holes into each other.
 """
 
 from __future__ import annotations
@@ -21,7 +21,10 @@ def normalise(outline: Outline, paint: Attributes) -> Outline:
     style = dict(paint)
     stroked, filled = "stroke" in style, style.get("fill") != "none"
     dots = stroked and style.get("stroke-linecap", "butt") != "butt"
-    subpaths = [sub for given in outline for sub in ended(given, stroked, dots)]
+    subpaths = [sub for given in outline for sub in ended(given, stroked, dots, False)]
+    if subpaths and any(style.get(name, "").startswith("url(") for name in ("fill", "stroke")):
+        # A gradient may be laid out in the box of all subpaths, also of those that draw nothing.
+        subpaths = [sub for given in outline for sub in ended(given, stroked, dots, True)]
     if "stroke-dasharray" in style:
         return subpaths
     free = not filled or style.get("fill-rule") == "evenodd"
@@ -35,8 +38,8 @@ def normalise(outline: Outline, paint: Attributes) -> Outline:
     return subpaths
 
 
-def ended(sub: Subpath, stroked: bool, dots: bool) -> Iterator[Subpath]:
-    """A copy of a subpath with the line that closes it; none of one that draws nothing."""
+def ended(sub: Subpath, stroked: bool, dots: bool, boxed: bool) -> Iterator[Subpath]:
+    """A copy of a subpath with the line that closes it; none of one that draws nothing, unless its box counts."""
     start = before = sub.start
     segments = []
     for segment in sub.segments:
@@ -44,14 +47,14 @@ def ended(sub: Subpath, stroked: bool, dots: bool) -> Iterator[Subpath]:
             segments.append(segment)
             before = segment[-1]
     if not segments:
-        if dots:  # a place that a round or square cap makes visible
+        if dots or boxed:  # a place that a round or square cap makes visible
             yield Subpath(start, [("L", start)])
         return
     closed = sub.closed or not stroked
     if closed and segments[-1][-1] != start:
         segments.append(("L", start))
     ending = Subpath(start, segments, closed)
-    if stroked or len(segments) > 2 or not draws_no_area([ending]):
+    if stroked or boxed or len(segments) > 2 or not draws_no_area([ending]):
         yield ending
 
 
@@ -65,7 +68,7 @@ def draws_no_area(outline: Outline) -> bool:
 
 
 def touching(subpaths: Outline) -> list[Outline]:
-    """The subpaths in groups of which none touches the box of another; only single ones where these are too many."""
+    """The subpaths in groups of which none touches the box of another; none where they are too many to look."""
     if len(subpaths) == 1:
         return [subpaths]
     if len(subpaths) > MAX_SUBPATHS:

@@ -332,8 +332,7 @@ def box_around(sub: Subpath, reach: float = 0) -> Box:
     points = [sub.start]
     for segment in sub.segments:
         if segment[0] == "A":
-            corner = complex(max(segment[1].real, segment[1].imag, abs(segment[-1] - points[-1])) * 2) * (1 + 1j)
-            points += [segment[-1] - corner, segment[-1] + corner, segment[-1]]
+            points += [point for part in arc_as_cubics(points[-1], segment) for point in part[1:]]
         else:
             points += segment[1:]
     xs, ys = [point.real for point in points], [point.imag for point in points]

@@ -12,7 +12,8 @@ from svg_defs import Gradients, NeedsFrame, scale_of
 from svg_shapes import BeyondCompact, parse_length
 from svg_style import DEFAULTS, Attributes, resolve_paint, short_decimal, shortest_colour, written_opacity
 
-LINE_DECIMALS = 1  # of stroke widths and dashes, also on a grid of whole numbers
+LINE_DECIMALS = 1  # of stroke widths, also on a grid of whole numbers; dashes have one more, since they add up
+NOTHING = "none", 1.0
 Style = Mapping[str, str]
 
 
@@ -20,7 +21,7 @@ class Painter:
     """Writes the paints of a drawing, and collects their colours."""
 
     def __init__(self, gradients: Gradients, precision: int):
-        self.gradients, self.precision = gradients, precision
+        self.gradients, self.decimals = gradients, max(precision, LINE_DECIMALS)
         self.colours: set[str] = set()
 
     def paint(self, style: Style, matrix: Matrix, has_area: bool) -> Attributes | None:
@@ -28,64 +29,58 @@ class Painter:
 
         Raises NeedsFrame for a paint that only fits the shape's own coordinates.
         """
-        paint: dict[str, str] = {}
-        fill, fill_opacity = self._colour(style, "fill", matrix) if has_area else ("none", 1.0)
-        stroke, stroke_opacity = self._colour(style, "stroke", matrix)
-        width = parse_length(style["stroke-width"])
-        if width is None:
-            raise BeyondCompact("stroke width in other units")
+        fill, fill_opacity = self._colour(style, "fill", matrix) if has_area else NOTHING
+        line = self._line(style, matrix)
+        stroke = line.get("stroke", "none")
         opacity = written_opacity(style["opacity"])
-        seen = stroke != "none" and stroke_opacity and width > 0
-        line = self._stroke(style, stroke, stroke_opacity, width, matrix) if seen else {}
-        if line.get("stroke-width", "0") == "0":
-            stroke = "none"
-        if fill_opacity == 0:
-            fill = "none"
         if fill == "none" or stroke == "none":  # one paint alone: how much is seen of it is said in one way
-            opacity = written_opacity(short_decimal(opacity), stroke_opacity if fill == "none" else fill_opacity)
-            fill_opacity = 1.0
-            line.pop("stroke-opacity", "")
-        if opacity == 0 or (fill == "none" and stroke == "none"):
+            own = line.pop("stroke-opacity", "1") if fill == "none" else short_decimal(fill_opacity)
+            opacity, fill_opacity = written_opacity(own, opacity), 1.0
+        if opacity == 0 or fill == stroke == "none":
             return None
+        paint: dict[str, str] = {}
         if fill != "black":
             paint["fill"] = fill
         if fill != "none":
             paint["fill-opacity"] = short_decimal(fill_opacity)
             paint["fill-rule"] = style["fill-rule"]
-        if stroke != "none":
-            paint |= line
-            if fill != "none":
-                paint["paint-order"] = style["paint-order"]
+        paint |= line
+        if fill != "none" and line:
+            paint["paint-order"] = order_of_paints(style["paint-order"])
         paint["opacity"] = short_decimal(opacity)
         self.colours.update(colour for colour in (fill, stroke) if colour != "none")
         return tuple((name, value) for name, value in paint.items() if value != DEFAULTS.get(name))
 
-    def _stroke(self, style: Style, stroke: str, opacity: float, width: float, matrix: Matrix) -> dict[str, str]:
+    def _line(self, style: Style, matrix: Matrix) -> dict[str, str]:
+        """The attributes of a stroke; none where it is not seen."""
+        if style["stroke"] == "none":
+            return {}
+        width = parse_length(style["stroke-width"])
+        if width is None:
+            raise BeyondCompact("stroke width in other units")
         scale, keeps_form = scale_of(matrix)
+        written = short_decimal(width * scale, self.decimals)
+        stroke, opacity = self._colour(style, "stroke", matrix) if width > 0 and written != "0" else NOTHING
+        if stroke == "none":
+            return {}
         if not keeps_form:
             raise NeedsFrame
-        decimals = max(self.precision, LINE_DECIMALS)
-        paint = {"stroke": stroke, "stroke-width": short_decimal(width * scale, decimals)}
+        line = {"stroke": stroke, "stroke-width": written}
         for name in ("stroke-linecap", "stroke-linejoin"):
-            paint[name] = style[name]
+            line[name] = style[name]
         if style["stroke-linejoin"] == "miter":
-            paint["stroke-miterlimit"] = style["stroke-miterlimit"]
-        paint["stroke-opacity"] = short_decimal(opacity)
+            line["stroke-miterlimit"] = short_decimal(parse_length(style["stroke-miterlimit"]) or 4)
+        line["stroke-opacity"] = short_decimal(opacity)
         if style["stroke-dasharray"] != "none":
-            dashes = [parse_length(part) for part in re.split(r"[\s,]+", style["stroke-dasharray"].strip())]
-            if None in dashes:
-                raise BeyondCompact("dashes in other units")
-            paint["stroke-dasharray"] = " ".join(
-                short_decimal(dash * scale, decimals) for dash in dashes if dash is not None
-            )
-            offset = parse_length(style["stroke-dashoffset"]) or 0.0
-            paint["stroke-dashoffset"] = short_decimal(offset * scale, decimals)
-        return paint
+            line |= write_dashes(style, scale, self.decimals + 1)
+        return line
 
     def _colour(self, style: Style, name: str, matrix: Matrix) -> tuple[str, float]:
-        """The shortest text of a paint and its opacity."""
+        """The shortest text of a paint and its opacity, which is none of a paint that nobody sees."""
         paint = resolve_paint(style[name], style["color"])
         opacity = written_opacity(style[f"{name}-opacity"])
+        if not opacity:
+            return NOTHING
         if isinstance(paint, str) and paint.startswith("url("):
             reference = self.gradients.paint(paint, matrix)
             if reference.startswith("url("):
@@ -93,6 +88,29 @@ class Painter:
             paint = resolve_paint(reference, style["color"])
         if paint is None:
             raise BeyondCompact("unknown colour")
-        if isinstance(paint, RGBA):
-            return shortest_colour(paint), written_opacity(style[f"{name}-opacity"], paint.alpha)
-        return "none", opacity
+        if not isinstance(paint, RGBA):
+            return NOTHING
+        opacity = written_opacity(style[f"{name}-opacity"], paint.alpha)
+        return (shortest_colour(paint), opacity) if opacity else NOTHING
+
+
+def order_of_paints(text: str) -> str:
+    """A `paint-order` as one that says no more than whether the stroke is below the fill."""
+    order = [word for word in text.split() if word in ("fill", "stroke")]
+    return "stroke" if order[:1] == ["stroke"] else "normal"
+
+
+def write_dashes(style: Style, scale: float, decimals: int) -> dict[str, str]:
+    """The dashes of a line, in the shortest list that repeats so; none where all have no length."""
+    lengths = [parse_length(part) for part in re.split(r"[\s,]+", style["stroke-dasharray"].strip(" \t\r\n,"))]
+    dashes = [length for length in lengths if length is not None]
+    if len(dashes) < len(lengths) or min(dashes) < 0:
+        raise BeyondCompact("dashes in other units")
+    while len(dashes) % 2 == 0 and dashes[: len(dashes) // 2] == dashes[len(dashes) // 2 :]:
+        dashes = dashes[: len(dashes) // 2]
+    texts = [short_decimal(dash * scale, decimals) for dash in dashes]
+    if not any(text != "0" for text in texts):
+        return {}
+    whole = sum(dashes) * (1 + len(dashes) % 2)  # an odd number of them is repeated to be even
+    offset = (parse_length(style["stroke-dashoffset"]) or 0.0) % whole
+    return {"stroke-dasharray": " ".join(texts), "stroke-dashoffset": short_decimal(offset * scale, decimals)}

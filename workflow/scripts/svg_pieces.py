@@ -52,8 +52,13 @@ class Leaf:
         if not self.outline:
             return None
         paint = dict(self.paint)
-        if "stroke" in paint and draws_no_area(self.outline) and not paint.get("fill", "").startswith("url("):
+        if "stroke" in paint and draws_no_area(self.outline):
             paint = {"fill": "none"} | {k: v for k, v in paint.items() if k not in FILL}
+            opacity = written_opacity(paint.pop("opacity", "1"), float(paint.pop("stroke-opacity", "1")))
+            if not opacity:
+                return None
+            if opacity != 1:
+                paint = dict(in_order(paint | {"opacity": short_decimal(opacity)}))
         shape = basic_shape(self.outline, paint, precision)
         return basic_leaf(shape, paint) if shape else Leaf("", self.outline, tuple(paint.items()))
 
@@ -71,14 +76,17 @@ class Block:
     pieces: list[Piece]
 
     def unwrapped(self) -> Piece | None:
-        """The group, or its only shape with the opacity where it states nothing else; None where nothing is seen."""
-        only = self.pieces[0]
-        if len(self.pieces) > 1 or not isinstance(only, Leaf) or [name for name, _ in self.attributes] != ["opacity"]:
+        """The group, or its only shape with what it states; None where nothing is seen."""
+        only, own = self.pieces[0], dict(self.attributes)
+        if len(self.pieces) > 1 or not isinstance(only, Leaf):
             return self
-        own = dict(only.paint)
-        opacity = written_opacity(own.get("opacity", "1"), float(self.attributes[0][1]))
-        own["opacity"] = short_decimal(opacity)
-        return Leaf(only.shape, only.outline, tuple(own.items())) if opacity else None
+        paint = dict(only.paint)
+        if "clip-path" in own and paint.keys() & LAID_OUT:
+            return self
+        opacity = written_opacity(paint.pop("opacity", "1"), float(own.pop("opacity", "1")))
+        if opacity != 1:
+            own["opacity"] = short_decimal(opacity)
+        return Leaf(only.shape, only.outline, in_order(paint | own)) if opacity else None
 
 
 Piece = Leaf | Block
@@ -255,6 +263,8 @@ def in_order(paint: dict[str, str]) -> Attributes:
 def shared_by_group(paint: Attributes) -> Attributes | None:
     """Paint as a group may state it for its members; None where it cannot, as it would be faded as a whole."""
     style = dict(paint)
+    if "clip-path" in style:
+        return None
     if "opacity" not in style:
         return paint
     if "stroke" in style and style.get("fill") != "none":
@@ -264,8 +274,11 @@ def shared_by_group(paint: Attributes) -> Attributes | None:
 
 
 def reach_of(style: Mapping[str, str]) -> float:
-    """How far a stroke may reach from its outline."""
-    return float(style.get("stroke-width", 1)) * float(style.get("stroke-miterlimit", 4)) if "stroke" in style else 0.0
+    """How far a stroke may reach from its outline: in the corners of a square cap, or to the tip of a mitre."""
+    if "stroke" not in style:
+        return 0.0
+    mitre = float(style.get("stroke-miterlimit", 4)) if style.get("stroke-linejoin", "miter") == "miter" else 1.0
+    return float(style.get("stroke-width", 1)) / 2 * max(mitre, 2**0.5)
 
 
 def join_paths(leaves: list[Leaf], grid: float) -> Iterator[Leaf]:
@@ -274,7 +287,7 @@ def join_paths(leaves: list[Leaf], grid: float) -> Iterator[Leaf]:
         paint = dict(run[0].paint)
         apart = bool(paint.keys() & SEEN_THROUGH) or paint.get("fill") != "none"
         fixed = paint.keys() & LAID_OUT or any(value.startswith("url(") for value in paint.values())
-        reach = reach_of(paint)
+        reach = reach_of(paint) / grid
         waiting: Leaf | None = None
         boxes: list[Box] = []
         for leaf in run:

@@ -47,6 +47,7 @@ OWN = {
     "vector-effect": "none",
     "stop-color": "#000",
     "stop-opacity": "1",
+    "overflow": "hidden",
 }
 DEFAULTS = {**INHERITED, **OWN}
 PROPERTIES = {*INHERITED, *OWN}
