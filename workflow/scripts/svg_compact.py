@@ -16,7 +16,7 @@ from svgelements import Matrix
 from path_records import CANVAS as RECORD_CANVAS
 from svg_basic_shapes import basic_shape
 from svg_defs import NEARLY_ONE, Definition, Definitions, Gradients, NeedsFrame, is_turned, scale_of, write_matrix
-from svg_normal import draws_no_area, normalise
+from svg_normal import draws_no_area
 from svg_outlines import Box, Outline, box_of, round_outline, transform_outline
 from svg_paint import Painter
 from svg_parse import SVG_NAMESPACE, Unusable, local_name
@@ -29,6 +29,7 @@ from svg_pieces import (
     common_attributes,
     join_pieces,
     leaves_of,
+    normal_form,
     reach_of,
     settle_pieces,
 )
@@ -120,7 +121,7 @@ class Compactor:
         self.root, self.canvas, self.precision, self.as_drawn = root, canvas, precision, as_drawn
         self.flags: set[str] = set()
         self.is_too_fine = False  # for the grid: something of the drawing
-        self.windows = Windows(canvas, 10**precision)
+        self.windows = Windows(canvas * 10**precision)
         self.by_id = elements_by_id(root)
         texts = [element.text or "" for element in root.iter(f"{{{SVG_NAMESPACE}}}style")]
         self.stylesheet = Stylesheet(texts) if texts else None
@@ -137,7 +138,7 @@ class Compactor:
         if style["display"] == "none":
             raise Unusable("nothing is drawn")
         frame = self._frame()
-        self.windows.open(box_of(frame) or (0, 0, 0, 0))
+        self.windows.open(self._box_of(frame, Matrix()))
         matrix = self._view_matrix()
         pieces = [piece for child in self.root for piece in self._pieces(child, matrix, style, 0)]
         if self.windows.close():
@@ -272,7 +273,7 @@ class Compactor:
         if window is None:
             return []
         frame = rectangle(0j, window.width, window.height, 0, 0)
-        self.windows.open(box_of(transform_outline(frame, window.placed)) or (0, 0, 0, 0))
+        self.windows.open(self._box_of(frame, window.placed))
         pieces = [piece for child in element for piece in self._pieces(child, window.inner, style, use_depth)]
         is_left = self.windows.close() or is_turned(window.placed)
         is_cut = is_left and style["overflow"] not in ("visible", "auto")
@@ -301,7 +302,7 @@ class Compactor:
         """The clip path of shapes; None where there is none that shows anything."""
         if not shapes:
             return None
-        box = box_of_rectangle(shapes[0]) if len(shapes) == 1 else None
+        box = box_of_rectangle(shapes[0], 10**self.precision) if len(shapes) == 1 else None
         if box and self.windows.is_wider(box):
             return Clip()
         name = self.definitions.add(Definition("clipPath", (), "".join(f"<{text}/>" for text in shapes)))
@@ -359,7 +360,7 @@ class Compactor:
         exact = self._exact(outline, matrix)
         if frame:
             self.windows.leave()
-        elif not self.windows.show(exact, reach_of(dict(paint))):
+        elif not self.windows.show(exact, reach_of(dict(paint)) * 10**self.precision):
             return []
         leaf = self._on_grid(exact, (*paint, *frame))
         self.is_too_fine |= leaf is None
@@ -368,6 +369,9 @@ class Compactor:
     def _exact(self, outline: Outline, matrix: Matrix) -> Outline:
         """An outline under a matrix, in units of the grid."""
         return transform_outline(outline, matrix * Matrix.scale(10**self.precision) if self.precision else matrix)
+
+    def _box_of(self, outline: Outline, matrix: Matrix) -> Box:
+        return box_of(self._exact(outline, matrix)) or (0, 0, 0, 0)
 
     def _on_grid(self, exact: Outline, paint: Attributes) -> Leaf | None:
         """A shape on the grid, as a basic shape where it is one; None where it draws nothing."""
@@ -378,7 +382,7 @@ class Compactor:
             shape = basic_shape(exact, style, self.precision)
             if shape:
                 return basic_leaf(shape, style)
-            outline = normalise(round_outline(exact), paint)
+            outline, paint = normal_form(round_outline(exact), paint)
         return Leaf("", outline, paint) if outline else None
 
 
@@ -391,14 +395,14 @@ def grouped(pieces: list[Piece], attributes: Attributes, opacity: str) -> list[P
     return [piece] if piece else []
 
 
-def box_of_rectangle(text: str) -> Box | None:
-    """The box of a rectangle's text; None of any other shape."""
+def box_of_rectangle(text: str, unit: int) -> Box | None:
+    """The box of a rectangle's text in units of the grid, of which one of the text has `unit`; None of other shapes."""
     name, *attributes = text.replace('"', "").split()
     if name != "rect" or "rx" in text:
         return None
     values = dict(attribute.split("=") for attribute in attributes)
-    left, top = float(values.get("x", 0)), float(values.get("y", 0))
-    return left, top, left + float(values["width"]), top + float(values["height"])
+    left, top, width, height = (unit * float(values.get(key, 0)) for key in ("x", "y", "width", "height"))
+    return left, top, left + width, top + height
 
 
 def simplify_leaves(leaves: list[Leaf]) -> None:

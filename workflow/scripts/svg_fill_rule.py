@@ -14,8 +14,7 @@ from itertools import groupby, islice
 
 import numpy as np
 
-from svg_normal import reverse
-from svg_outlines import Outline, Segment, Subpath, ellipse_of, on_grid, point_at, point_on
+from svg_outlines import Outline, Segment, Subpath, ellipse_of, on_grid, point_at, point_on, reverse
 
 MAX_EDGES = 400  # of all polygons, whose edges are compared with each other
 MAX_GAP = 0.25  # in units of the grid: how far a curve may lie from its polygon

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from svg_outlines import Box, Outline, Segment, Subpath, box_around, doubled_area
+from svg_outlines import Box, Outline, Segment, Subpath, box_around, doubled_area, reverse
 from svg_style import Attributes
 
 MAX_SUBPATHS = 100  # of an outline whose subpaths are compared with each other
@@ -112,19 +112,6 @@ def is_later_than_reversed(sub: Subpath) -> bool:
 
 def points_in_order(segments: Iterable[Segment]) -> list[tuple[float, float]]:
     return [(point.imag, point.real) for segment in segments for point in segment[1:] if isinstance(point, complex)]
-
-
-def reverse(sub: Subpath) -> None:
-    """Let a subpath run the other way, in place."""
-    ends = [sub.start, *(segment[-1] for segment in sub.segments)]
-    turned: list[Segment] = []
-    for end, segment in zip(ends, sub.segments, strict=False):
-        if segment[0] == "A":
-            _, radii, turn, large, sweep, _ = segment
-            turned.append(("A", radii, turn, large, not sweep, end))
-        else:
-            turned.append((segment[0], *segment[-2:0:-1], end))
-    sub.start, sub.segments[:] = ends[-1], turned[::-1]
 
 
 def begin_at_the_top(sub: Subpath) -> None:

@@ -353,3 +353,16 @@ def doubled_area(sub: Subpath) -> float:
             area += (before.conjugate() * point).imag
             before = point
     return area + (before.conjugate() * sub.start).imag
+
+
+def reverse(sub: Subpath) -> None:
+    """Let a subpath run the other way, in place."""
+    ends = [sub.start, *(segment[-1] for segment in sub.segments)]
+    turned: list[Segment] = []
+    for end, segment in zip(ends, sub.segments, strict=False):
+        if segment[0] == "A":
+            _, radii, turn, large, sweep, _ = segment
+            turned.append(("A", radii, turn, large, not sweep, end))
+        else:
+            turned.append((segment[0], *segment[-2:0:-1], end))
+    sub.start, sub.segments[:] = ends[-1], turned[::-1]

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from svg_basic_shapes import basic_shape
+from svg_fill_rule import as_nonzero
 from svg_normal import draws_no_area, normalise
 from svg_outlines import Box, Outline, box_around
 from svg_paths import PathWriter
@@ -31,18 +32,10 @@ class Leaf:
     outline: Outline
     paint: Attributes
 
-    def has_geometry_of(self, filled: Leaf) -> bool:
-        """Whether a fill of this shape is that of another."""
-        return (
-            self.shape == filled.shape
-            and len(self.outline) == len(filled.outline)
-            and normalise(self.outline, filled.paint) == filled.outline
-        )
-
     def renormalised(self) -> bool:
         """Bring a simplified outline back to normal form, in place, and say whether it was in another."""
         before = self.outline
-        self.outline = normalise(before, self.paint)
+        self.outline, self.paint = normal_form(before, self.paint)
         return self.outline != before
 
     def settled(self, precision: int) -> Leaf | None:
@@ -61,6 +54,18 @@ class Leaf:
                 paint = dict(in_order(paint | {"opacity": short_decimal(opacity)}))
         shape = basic_shape(self.outline, paint, precision)
         return basic_leaf(shape, paint) if shape else Leaf("", self.outline, tuple(paint.items()))
+
+
+def normal_form(outline: Outline, paint: Attributes) -> tuple[Outline, Attributes]:
+    """The normal form of an outline on the grid and its paint, which is filled by `nonzero` where that can be."""
+    outline, style = normalise(outline, paint), dict(paint)
+    if style.pop("fill-rule", "") != "evenodd" or "stroke-dasharray" in style:
+        return outline, paint
+    nonzero = as_nonzero(outline)
+    if nonzero is None:
+        return outline, paint
+    paint = tuple(style.items())
+    return normalise(nonzero, paint), paint
 
 
 def basic_leaf(shape: str, style: dict[str, str]) -> Leaf:
@@ -235,14 +240,24 @@ def join_fill_and_stroke(leaves: list[Leaf]) -> Iterator[Leaf]:
     waiting: Leaf | None = None
     for leaf in leaves:
         both = paint_of_both(waiting.paint, leaf.paint) if waiting else None
-        if waiting and both and leaf.has_geometry_of(waiting):
-            waiting = Leaf(leaf.shape, normalise(leaf.outline, both), both)
+        outline = common_outline(waiting, leaf) if waiting and both else None
+        if both and outline is not None:
+            waiting = Leaf(leaf.shape, normalise(outline, both), both)
             continue
         if waiting:
             yield waiting
         waiting = leaf
     if waiting:
         yield waiting
+
+
+def common_outline(fill: Leaf, stroke: Leaf) -> Outline | None:
+    """The outline of a filled shape and of a stroked one that goes along it; None where it is not the same."""
+    if fill.shape != stroke.shape or len(fill.outline) != len(stroke.outline):
+        return None
+    if normalise(fill.outline, stroke.paint) == stroke.outline:
+        return fill.outline
+    return stroke.outline if normalise(stroke.outline, fill.paint) == fill.outline else None
 
 
 def paint_of_both(fill: Attributes, stroke: Attributes) -> Attributes | None:
