@@ -39,7 +39,7 @@ def basic_shape(outline: Outline, style: Mapping[str, str], precision: int) -> s
         starts = [sub.start, *(segment[-1] for segment in sub.segments)]
         drawn = [(start, segment) for start, segment in zip(starts, sub.segments, strict=False) if start != segment[-1]]
         kinds = {segment[0] for _, segment in drawn}
-        found = rounded_rectangle(sub, drawn) if "L" in kinds else ellipse_of_curves(sub, drawn) if kinds else None
+        found = rounded_rectangle(drawn) if "L" in kinds else ellipse_of_curves(sub, drawn) if kinds else None
     if found is None:
         return ""
     name, start, values = found
@@ -162,13 +162,14 @@ def place_on(start: complex, curve: Segment, share: float) -> complex:
     return point_on(ellipse_of(start, curve), share) if curve[0] == "A" else point_at(start, curve, share)
 
 
-def rounded_rectangle(sub: Subpath, drawn: Drawn) -> Found | None:
+def rounded_rectangle(drawn: Drawn) -> Found | None:
     """The rectangle whose corners are four equal quarters of an ellipse."""
     sides = [(start, segment[-1]) for start, segment in drawn if segment[0] == "L"]
     curves = [(start, segment) for start, segment in drawn if segment[0] != "L"]
     if len(curves) != 4 or not all(is_upright(*side) for side in sides):
         return None
-    box = left, top, right, bottom = box_of([sub]) or (0, 0, 0, 0)
+    xs, ys = [start.real for start, _ in drawn], [start.imag for start, _ in drawn]
+    box = left, top, right, bottom = min(xs), min(ys), max(xs), max(ys)
     step = curves[0][1][-1] - curves[0][0]
     radii = complex(abs(step.real), abs(step.imag))
     if not radii.real or not radii.imag:

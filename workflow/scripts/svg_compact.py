@@ -114,6 +114,9 @@ class Clip:
     box: Box | None = None
 
 
+NO_CLIP = Clip()
+
+
 class Compactor:
     """Rewrites a parsed drawing on a square canvas, with `as_drawn` each outline as it was drawn."""
 
@@ -241,7 +244,9 @@ class Compactor:
         matrix = matrix_within(element, matrix)
         if name == "use":
             matrix = use_offset(element) * matrix
-        clip = self._clip(style, matrix) if not is_flat(matrix) else None
+        if is_flat(matrix):
+            return []
+        clip = self._clip(style, matrix) if style["clip-path"] != "none" else NO_CLIP
         if clip is None:
             return []
         if clip.box:
@@ -256,7 +261,7 @@ class Compactor:
             children = drawn_branch(element) if name == "switch" else element
             pieces = [piece for child in children for piece in self._pieces(child, matrix, style, use_depth)]
         if clip.box and not self.windows.close():
-            clip = Clip()
+            clip = NO_CLIP
         return grouped(pieces, clip.attributes, "1" if name in SHAPES else style["opacity"])
 
     def _used(self, element: etree._Element, matrix: Matrix, style: Style, use_depth: int) -> list[Piece]:
@@ -273,11 +278,12 @@ class Compactor:
         if window is None:
             return []
         frame = rectangle(0j, window.width, window.height, 0, 0)
-        self.windows.open(self._box_of(frame, window.placed))
+        cuts = style["overflow"] not in ("visible", "auto")
+        if cuts:
+            self.windows.open(self._box_of(frame, window.placed))
         pieces = [piece for child in element for piece in self._pieces(child, window.inner, style, use_depth)]
-        is_left = self.windows.close() or is_turned(window.placed)
-        is_cut = is_left and style["overflow"] not in ("visible", "auto")
-        return self._clipped(pieces, frame, window.placed) if is_cut else pieces
+        is_left = cuts and (self.windows.close() or is_turned(window.placed))
+        return self._clipped(pieces, frame, window.placed) if is_left else pieces
 
     def _clipped(self, pieces: list[Piece], outline: Outline, matrix: Matrix) -> list[Piece]:
         """Pieces of which only what is within an outline is seen."""
@@ -286,12 +292,9 @@ class Compactor:
 
     def _clip(self, style: Style, matrix: Matrix) -> Clip | None:
         """The clip path of an element under a matrix; None where it hides everything."""
-        reference = style["clip-path"]
-        if reference == "none":
-            return Clip()
-        element = self.by_id.get(reference.removeprefix("url(").rstrip(")").strip("'\" #"))
+        element = self.by_id.get(style["clip-path"].removeprefix("url(").rstrip(")").strip("'\" #"))
         if element is None or local_name(element) != "clipPath":
-            return Clip()
+            return NO_CLIP
         own = self._cascade(element, dict(INHERITED))
         if own["clip-path"] != "none" or element.get("clipPathUnits") == "objectBoundingBox":
             raise BeyondCompact("clip path of the box or of another")
@@ -304,7 +307,7 @@ class Compactor:
             return None
         box = box_of_rectangle(shapes[0], 10**self.precision) if len(shapes) == 1 else None
         if box and self.windows.is_wider(box):
-            return Clip()
+            return NO_CLIP
         name = self.definitions.add(Definition("clipPath", (), "".join(f"<{text}/>" for text in shapes)))
         return Clip((("clip-path", f"url(#{name})"),), box)
 

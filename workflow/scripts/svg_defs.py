@@ -37,6 +37,7 @@ ZERO_IN_USER_SPACE = ("x1", "y1", "y2", "fr")  # by default; the others are shar
 # In units of the box, coordinates are shares of it: three decimals are half a unit of a canvas of 512.
 BOX_DECIMALS = 3
 MAX_DECIMALS = 8
+NEARLY_FLAT = 0.1  # sine of the angle between the axes of a transform
 NEARLY_ONE = 0.01  # a scale so near to 1 is left in the transform, so that rewriting what we wrote changes nothing
 
 Cascade = Callable[[etree._Element], Mapping[str, str]]
@@ -239,7 +240,13 @@ def is_turned(matrix: Matrix) -> bool:
 
 
 def write_matrix(matrix: Matrix, decimals: int, decimals_of_offset: int) -> str:
-    """A transform in few characters; empty for one that changes nothing. Decimals are of a column of length 1."""
+    """A transform in few characters; empty for one that changes nothing. Decimals are of a column of length 1.
+
+    Raises BeyondCompact for one that is nearly flat, whose last digits count.
+    """
+    area = abs(matrix.a * matrix.d - matrix.b * matrix.c)
+    if area < NEARLY_FLAT * math.hypot(matrix.a, matrix.b) * math.hypot(matrix.c, matrix.d):
+        raise BeyondCompact("a nearly flat transform")
     columns = (matrix.a, matrix.b), (matrix.c, matrix.d)
     linear = [short_decimal(value, fitting_decimals(column, decimals)) for column in columns for value in column]
     offset = [short_decimal(value, decimals_of_offset) for value in (matrix.e, matrix.f)]

@@ -40,7 +40,8 @@ class Windows:
         """Whether an outline is seen of which the stroke reaches so far."""
         if self.boxes[-1] == self.boxes[0]:  # the frame of most drawings: to begin in it is to be seen
             size = self.boxes[0][2]
-            if any(0 <= sub.start.real <= size and 0 <= sub.start.imag <= size for sub in outline):
+            first = outline[0].start
+            if 0 <= first.real <= size and 0 <= first.imag <= size and outline[0].segments:
                 return True
         drawn = box_of(outline)
         if drawn is None:
