@@ -69,6 +69,40 @@ REWRITTEN = {
     f'<linearGradient id="h" x1="1" x2="0">{STOPS}</linearGradient><path d="M5 5h.1v.1z" fill="url(#h)"/>{SHAPE}',
     "a gradient under next to no turn": f'<linearGradient id="g">{STOPS}</linearGradient>'
     f'<g transform="matrix(1.001 .0001 0 .999 3 4)">{SHAPE}</g>',
+    "gradients with the same stops and the same transform": "".join(
+        f'<linearGradient id="{name}" gradientUnits="userSpaceOnUse" x1="{x}" x2="{x + 30}" '
+        f'gradientTransform="matrix(1 .5 0 .5 3 9)">{STOPS}</linearGradient>'
+        f'<path d="M{x} 5h40v80z" fill="url(#{name})"/>'
+        for name, x in (("g", 5), ("h", 50))
+    ),
+    "a clip path moves with its use": '<clipPath id="c"><rect width="20" height="20"/></clipPath>'
+    '<defs><path id="p" d="M0 0h30v10z" fill="red"/></defs><use href="#p" x="30" y="30" clip-path="url(#c)"/>',
+    "a symbol whose style lets it overflow": SYMBOL.replace("4", "8").replace(
+        "<symbol", '<symbol style="overflow:visible"'
+    )
+    + '<use href="#s" width="40" height="40" x="25" y="22"/>',
+    "a nested drawing that overflows": '<svg x="5" y="5" width="20" height="20" overflow="visible">'
+    '<rect x="40" y="40" width="30" height="30" fill="red"/></svg>',
+    "a gradient of one stop that is seen through": '<linearGradient id="g">'
+    f'<stop stop-color="red" stop-opacity=".6"/></linearGradient>{SHAPE}',
+    "a gradient in the box of a line as well": f'<linearGradient id="g">{STOPS}</linearGradient>'
+    '<path d="M0 0h100M20 20h60v60h-60z" fill="url(#g)"/>',
+    "a gradient of a shape that is only a line": f'<linearGradient id="g">{STOPS}</linearGradient>'
+    '<path d="M10 10h80l-.05.04z" fill="url(#g)" stroke="red" stroke-width="2" stroke-linejoin="bevel"/>',
+    "a line all of whose paints are seen through": '<path d="M10 10h80l-.05.04z" fill="red" fill-opacity=".5" '
+    'stroke="blue" stroke-width="4" stroke-opacity=".5" opacity=".5" stroke-linejoin="bevel"/>',
+    "an uneven transform": '<path d="M300 50l900 100v50z" stroke="red" stroke-width="20" '
+    'transform="matrix(.05 0 0 .1 0 9)"/>',
+    "a corner that is all of a side": '<rect x="39" width="3.9" height="22.3" rx="16"/>',
+    "neighbours under one clip path": '<clipPath id="c"><circle cx="40" cy="40" r="30"/></clipPath>'
+    '<rect width="40" height="40" fill="red" clip-path="url(#c)"/>'
+    '<circle cx="50" cy="50" r="20" fill="red" clip-path="url(#c)"/>',
+    "a gradient of a stroke that nobody sees": f'<linearGradient id="g">{STOPS}</linearGradient>'
+    '<path d="M5 5h60v80z" stroke="url(#g)" stroke-opacity="0" transform="rotate(180 50 50)"/>',
+    "an arc below a line, either way": '<path d="M70-21L70 59M190 19A48 55 90 1 0 157 24" stroke="black" '
+    'transform="scale(.5)"/>',
+    "definitions used in another order": f'<clipPath id="c"><circle cx="40" cy="40" r="30"/></clipPath>'
+    f'<linearGradient id="g">{STOPS}</linearGradient><g clip-path="url(#c)">{SHAPE}{SQUARE}</g>',
     "segments of no length": '<path d="M5 5c0 0 0 0 0 0c0 0 0 0 0 0z"/>'
     '<path d="M5 5c0 0 0 0 0 0L60 5c0 0 0 0 0 0c9 9 0 40-9 40L5 45c0 0 0 0 0 0c0 0 0 0 0 0z" fill="red"/>',
     "an image that is not there": '<image width="50" height="50" href="a.png"/><path d="M5 5h60v80z"/>',
@@ -90,6 +124,50 @@ def test_it_draws_the_same_and_is_rewritten_to_itself(name):
     assert not [flag for flag in drawing.flags if flag.startswith("kept_safe")]
     assert compact(drawing.xml).xml == drawing.xml
     assert compare_pictures(draw_picture(raw), draw_picture(drawing.xml)).worst_cell < 8
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        '<circle cx="46" cy="46" r="30"/>',
+        f'<linearGradient id="g" gradientUnits="userSpaceOnUse">{STOPS}</linearGradient>{SHAPE}',
+        f'<radialGradient id="g" gradientUnits="userSpaceOnUse">{STOPS}</radialGradient>{SHAPE}',
+        '<path d="M5 5h90v50h-90z" stroke="red" stroke-width="30"/>',
+    ],
+)
+@pytest.mark.parametrize("view", ['viewBox="0 0 100 60"', 'viewBox="0 0 60 100"', 'width="100" height="60"'])
+def test_what_is_beyond_a_wide_or_high_view_is_not_drawn(body, view):
+    drawing = compact(wrap(body, view))
+    assert not [flag for flag in drawing.flags if flag.startswith("kept_safe")]
+    assert compact(drawing.xml).xml == drawing.xml
+    assert compare_pictures(draw_picture(wrap(body, view)), draw_picture(drawing.xml)).worst_cell < 12
+
+
+def test_a_shape_beside_a_wide_view_leaves_no_trace():
+    drawing = compact(
+        wrap('<rect width="50" height="50"/><rect x="5" y="70" width="9" height="9"/>', 'viewBox="0 0 99 60"')
+    )
+    assert drawing.xml.count("<rect") == 1
+    assert "clip" not in drawing.xml
+
+
+def test_lines_seen_through_that_overlap_stay_two_at_any_precision():
+    line = '<path d="M{} 20l10 50" fill="none" stroke="red" stroke-width="20" opacity=".5"/>'
+    raw = wrap(line.format(20) + line.format(32))
+    for precision in (0, 1, 2):
+        text = canonicalise(raw, 512, precision, "compact").xml
+        assert compare_pictures(draw_picture(raw), draw_picture(text)).worst_cell < 8
+
+
+@pytest.mark.parametrize("matrix", [".02 0 0 300 0 0", ".5 .5 -.51 -.5 50 50"])
+def test_shapes_under_a_transform_that_a_grid_cannot_hold_are_kept_as_they_are(matrix):
+    drawing = compact(wrap(f'<path d="M50 .1L3000 .2V.25z" stroke="red" transform="matrix({matrix})"/>'))
+    assert drawing.flags == ("kept_safe:a very uneven transform",)
+
+
+def test_shapes_too_fine_for_the_grid_are_kept_as_they_are():
+    drawing = canonicalise(wrap('<ellipse cx="88" cy="97" rx="18.872" ry="1.602"/>'), 24, 0, "compact")
+    assert drawing.flags == ("kept_safe:shapes too fine for the grid",)
 
 
 @pytest.mark.parametrize(

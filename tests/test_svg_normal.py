@@ -12,6 +12,7 @@ RED = 'fill="red"'
 LINE = 'stroke="red" stroke-width="4"'
 KAPPA = 20 * 0.5522847
 SYMBOL = '<symbol id="s" viewBox="0 0 10 10"><circle cx="5" cy="5" r="4" fill="red"/></symbol>'
+CLIPPED = ' clip-path="url(#c)"/>'
 GROUND = '<rect width="90" height="20" fill="blue"/>'
 
 
@@ -96,6 +97,44 @@ SAME = {
     "a line seen through": [
         f'<path d="M10 10L80 20L30 70" fill="none" {LINE} opacity=".5"/>',
         f'<path d="M30 70L80 20L10 10" fill="none" {LINE} stroke-opacity=".5"/>',
+    ],
+    "an outline that does not cross itself": [
+        f'<path d="M10 10h60l-20 30 20 30h-60z" {RED}/>',
+        f'<path d="M10 10h60l-20 30 20 30h-60z" {RED} fill-rule="evenodd"/>',
+    ],
+    "a ring": [
+        f'<path d="M10 10h80v80h-80zM30 30v40h40v-40z" {RED}/>',
+        f'<path d="M10 10h80v80h-80zM30 30h40v40h-40z" {RED} fill-rule="evenodd"/>',
+        f'<path d="M10 10v80h80v-80zM30 30h40v40h-40z" {RED} style="fill-rule:evenodd"/>',
+    ],
+    "a ring with lines": [
+        f'<path d="M10 10h80v80h-80zM30 30v40h40v-40z" fill="blue" {LINE}/>',
+        f'<path d="M10 10h80v80h-80zM30 30h40v40h-40z" fill="blue" fill-rule="evenodd"/>'
+        f'<path d="M10 10h80v80h-80zM30 30h40v40h-40z" fill="none" {LINE}/>',
+    ],
+    "what a line states of itself": [
+        f'<path d="M10 10L80 20L30 70" fill="blue" {LINE}/>',
+        f'<path d="M10 10L80 20L30 70" fill="blue" {LINE} stroke-miterlimit="4.0" paint-order="fill stroke markers"/>',
+        f'<path d="M10 10L80 20L30 70" fill="blue" {LINE} stroke-dasharray="0 0" stroke-dashoffset="3"/>',
+    ],
+    "dashes": [
+        f'<path d="M10 10L80 20L30 70" fill="none" {LINE} stroke-dasharray="5" stroke-dashoffset="2"/>',
+        f'<path d="M10 10L80 20L30 70" fill="none" {LINE} stroke-dasharray="5,5," stroke-dashoffset="12"/>',
+        f'<path d="M10 10L80 20L30 70" fill="none" {LINE} stroke-dasharray="5 5 5 5" stroke-dashoffset="-8"/>',
+    ],
+    "a clip path": [
+        f'<clipPath id="c"><circle cx="40" cy="40" r="30"/></clipPath><g clip-path="url(#c)">{GROUND}</g>',
+        f'<clipPath id="c"><circle cx="40" cy="40" r="30"/></clipPath>{GROUND.replace("/>", CLIPPED)}',
+    ],
+    "a clip path that cuts nothing": [
+        GROUND,
+        f'<clipPath id="c"><rect x="-9" y="-9" width="300" height="200"/></clipPath>{GROUND.replace("/>", CLIPPED)}',
+        f'<clipPath id="c"><path d="M0 0h95v40H0z"/></clipPath><g clip-path="url(#c)">{GROUND}</g>',
+    ],
+    "a gradient of one colour": [
+        GROUND,
+        '<linearGradient id="g"><stop stop-color="blue"/><stop offset="1" stop-color="#00f"/></linearGradient>'
+        + GROUND.replace('"blue"', '"url(#g)"'),
     ],
     "what nobody sees": [
         GROUND,

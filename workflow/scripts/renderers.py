@@ -153,11 +153,12 @@ def fit_drawing(root: etree._Element, size: int, fonts: tuple[str, ...]) -> Fram
     box = view_box(root)
     wide, high = stated_size(root) or (box and box[2:]) or drawn_size(root, fonts)
     aspect = " ".join((root.get("preserveAspectRatio") or "xMidYMid").split())
-    if box and (aspect not in ("xMidYMid", "xMidYMid meet") or (box[2] != box[3] and has_shares(root))):
+    x, y, width, height = box or (0.0, 0.0, wide, high)
+    if (box and aspect not in ("xMidYMid", "xMidYMid meet")) or (width != height and has_shares(root)):
+        root.set("viewBox", f"{x:.9g} {y:.9g} {width:.9g} {height:.9g}")
         root.set("width", str(max(1, round(size * wide / max(wide, high)))))
         root.set("height", str(max(1, round(size * high / max(wide, high)))))
         return None
-    x, y, width, height = box or (0.0, 0.0, wide, high)
     scale = min(wide / width, high / height)  # pixels a unit in the stated picture, which may be wider than the box
     whole = max(wide, high) / scale
     root.set("viewBox", f"{x - (whole - width) / 2:.9g} {y - (whole - height) / 2:.9g} {whole:.9g} {whole:.9g}")

@@ -79,6 +79,7 @@ BEYOND_PROPERTIES = (
 # Of the root, what we do not write there.
 BEYOND_AT_ROOT = (*BEYOND_PROPERTIES, "clip-path")
 MATRIX_DECIMALS = 3
+MAX_UNEVEN = 10  # of the scales of a transform along its axes, the one over the other and their reciprocal together
 TOO_FINE = "shapes too fine for the grid"
 NEARLY_SQUARE = 1.001  # how much larger than its view a picture may be whose place in it nobody sees
 MAX_SIMPLIFIED = 8  # how often an outline is simplified whose normal form changes with it
@@ -348,6 +349,9 @@ class Compactor:
             return self._leaf(element, style, matrix, ())
         except NeedsFrame:
             scale, _ = scale_of(matrix)
+            squares = matrix.a**2 + matrix.b**2 + matrix.c**2 + matrix.d**2
+            if squares > MAX_UNEVEN * scale**2:
+                raise BeyondCompact("a very uneven transform") from None
             if abs(scale - 1) < NEARLY_ONE:
                 scale = 1.0
             frame = write_matrix(Matrix.scale(1 / scale) * matrix, MATRIX_DECIMALS, self.precision)
