@@ -42,6 +42,7 @@ from svg_shapes import (
     Window,
     elements_by_id,
     find_view,
+    fit_view,
     is_embedded,
     is_flat,
     matrix_within,
@@ -81,7 +82,6 @@ BEYOND_AT_ROOT = (*BEYOND_PROPERTIES, "clip-path")
 MATRIX_DECIMALS = 3
 MAX_UNEVEN = 10  # of the scales of a transform along its axes, the one over the other and their reciprocal together
 TOO_FINE = "shapes too fine for the grid"
-NEARLY_SQUARE = 1.001  # how much larger than its view a picture may be whose place in it nobody sees
 MAX_SIMPLIFIED = 8  # how often an outline is simplified whose normal form changes with it
 TOLERANCE = 0.5  # in units of the grid: how far a simplified outline may be from the one on the grid
 
@@ -141,9 +141,8 @@ class Compactor:
             raise BeyondCompact(f"{beyond or 'transform or opacity'} of the root")
         if style["display"] == "none":
             raise Unusable("nothing is drawn")
-        frame = self._frame()
+        frame, matrix = self._view()
         self.windows.open(self._box_of(frame, Matrix()))
-        matrix = self._view_matrix()
         pieces = [piece for child in self.root for piece in self._pieces(child, matrix, style, 0)]
         if self.windows.close():
             pieces = self._clipped(pieces, frame, Matrix())
@@ -180,26 +179,15 @@ class Compactor:
         counts = writer.counts
         return Drawing(xml, counts.shapes, counts.commands, len(self.painter.colours), tuple(sorted(self.flags)))
 
-    def _view_matrix(self) -> Matrix:
-        """The matrix that puts the drawing's own view box, aspect kept, in the middle of the canvas."""
-        (x, y, width, height), _ = find_view(self.root)
-        # The stated picture may be wider or higher than the view that is fitted into it.
-        wide, high = parse_length(self.root.get("width")), parse_length(self.root.get("height"))
-        whole = max(wide, high) / min(wide / width, high / height) if wide and high else max(width, height)
-        aspect = " ".join((self.root.get("preserveAspectRatio") or "xMidYMid").split())
-        if aspect not in ("xMidYMid", "xMidYMid meet") and whole > NEARLY_SQUARE * max(width, height):
-            raise BeyondCompact("preserveAspectRatio")
-        scale = self.canvas / whole
-        left, top = (self.canvas - scale * width) / 2, (self.canvas - scale * height) / 2
-        return Matrix(scale, 0, 0, scale, left - scale * x, top - scale * y)
-
-    def _frame(self) -> Outline:
-        """The stated picture on the canvas: what is beyond it is not seen."""
-        (_, _, width, height), _ = find_view(self.root)
-        wide, high = parse_length(self.root.get("width")), parse_length(self.root.get("height"))
-        wide, high = (wide, high) if wide and high else (width, height)
-        half = self.canvas * complex(wide, high) / max(wide, high) / 2
-        return rectangle(self.canvas * (0.5 + 0.5j) - half, 2 * half.real, 2 * half.imag, 0, 0)
+    def _view(self) -> tuple[Outline, Matrix]:
+        """The frame of the stated picture in the middle of the canvas, and the matrix of what is seen in it."""
+        box, _ = find_view(self.root)
+        wide, high = parse_length(self.root.get("width")) or 0, parse_length(self.root.get("height")) or 0
+        wide, high = (wide, high) if wide > 0 and high > 0 else box[2:]
+        width, height = (self.canvas * side / max(wide, high) for side in (wide, high))
+        left, top = (self.canvas - width) / 2, (self.canvas - height) / 2
+        frame = rectangle(complex(left, top), width, height, 0, 0)
+        return frame, fit_view(self.root, box, width, height) * Matrix.translate(left, top)
 
     def _cascade(self, element: etree._Element, inherited: Style) -> Style:
         """The style of an element: inherited, its attributes, CSS rules, style attribute, in this order."""
