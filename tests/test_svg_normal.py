@@ -221,3 +221,10 @@ def test_subpaths_that_touch_keep_their_holes():
         rule = pick.choice(("nonzero", "evenodd"))
         body = f'<path d="{d}" {RED} fill-rule="{rule}"/>'
         assert compare_pictures(draw_picture(wrap(body)), draw_picture(compact(body))).worst_cell < 40, body
+
+
+def test_a_line_says_nothing_of_a_fill_that_nobody_sees():
+    line = compact(f'<rect width="50" height="50" {RED}/><path d="M10 20L80 60" fill="none" stroke="blue"/>')
+    assert 'fill="none"' not in line
+    lines = compact(f'<path d="M10 20L80 60" fill="none" {LINE}/><path d="M10 80L80 90L9 9" fill="none" {LINE}/>')
+    assert lines.count('fill="none"') == 1

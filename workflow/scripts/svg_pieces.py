@@ -32,6 +32,10 @@ class Leaf:
     outline: Outline
     paint: Attributes
 
+    def has_area(self) -> bool:
+        """Whether a fill of it would show."""
+        return bool(self.shape) or not draws_no_area(self.outline)
+
     def renormalised(self) -> bool:
         """Bring a simplified outline back to normal form, in place, and say whether it was in another."""
         before = self.outline
@@ -127,11 +131,12 @@ class PieceWriter:
         text = ""
         for run in runs_of_paint(leaves):
             geometries = [self.geometry(leaf) for leaf in run]
-            paint = write_attributes(self._stated(run[0].paint))
+            has_area = any(leaf.has_area() for leaf in run)
+            paint = write_attributes(self._stated(run[0].paint, has_area))
             alone = "".join([f"<{geometry}{paint}/>" for geometry in geometries])
             shared = shared_by_group(run[0].paint) if len(run) > 1 else None
             if shared is not None:
-                paint = write_attributes(self._stated(shared))
+                paint = write_attributes(self._stated(shared, has_area))
                 grouped = f"<g{paint}>{''.join([f'<{geometry}/>' for geometry in geometries])}</g>"
                 alone = min(alone, grouped, key=len)
             text += alone
@@ -148,8 +153,8 @@ class PieceWriter:
         self.counts.commands += writer.n_commands
         return f'path d="{text}"'
 
-    def _stated(self, paint: Attributes) -> Attributes:
-        """What a shape states beside what the root does."""
+    def _stated(self, paint: Attributes, has_area: bool) -> Attributes:
+        """What a shape states beside what the root does; nothing of the fill of what has no area."""
         own = dict(paint)
         has_stroke = "stroke" in own
         for name, value in self.common.items():
@@ -158,6 +163,8 @@ class PieceWriter:
                     own.pop(name, None)
                 else:
                     own.setdefault(name, DEFAULTS[name])
+        if not has_area:
+            own.pop("fill", "")
         return in_order(own)
 
 
@@ -327,11 +334,14 @@ def lie_apart(boxes: list[Box], others: list[Box]) -> bool:
 
 def common_attributes(pieces: list[Piece]) -> dict[str, str]:
     """What the root should state for all shapes, so that the text gets shorter."""
-    paints = [dict(run[0].paint) for part in runs_in_order(pieces) for run in runs_of_paint(part)]
+    runs = [run for part in runs_in_order(pieces) for run in runs_of_paint(part)]
+    paints = [dict(run[0].paint) for run in runs]
+    filled = [dict(run[0].paint) for run in runs if any(leaf.has_area() for leaf in run)]
     common = {}
     for name in ("fill", "stroke", *STROKE):
         default = DEFAULTS[name]
-        values = Counter(paint.get(name, default) for paint in paints if name not in STROKE or "stroke" in paint)
+        stating = filled if name == "fill" else [paint for paint in paints if name not in STROKE or "stroke" in paint]
+        values = Counter(paint.get(name, default) for paint in stating)
 
         def length(root: str, name: str = name, default: str = default, values: Counter[str] = values) -> int:
             stated = 0 if root == default else written(name, root)
