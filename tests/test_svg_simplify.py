@@ -179,7 +179,7 @@ def test_paths_are_joined_where_nobody_sees_it(first, second, paint, joined):
 
 def test_the_root_states_what_most_shapes_do():
     thin = {"fill": "none", "stroke": "black", "stroke_linecap": "round"}
-    leaves = [leaf("M0 0h9", **thin, stroke_width=str(width)) for width in range(2, 7)]
+    leaves = [leaf("M0 0h9v9", **thin, stroke_width=str(width)) for width in range(2, 7)]
     assert common_attributes(leaves) == {"fill": "none", "stroke": "black", "stroke-linecap": "round"}
     assert common_attributes(leaves[:1]) == {}
 
