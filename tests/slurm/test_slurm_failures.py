@@ -306,7 +306,8 @@ def test_a_job_over_its_memory_runs_again_with_more(runs):
 def test_an_interrupted_snakemake_cancels_its_jobs(runs):
     run = runs("interrupted")
     assert run.process.returncode != 0
-    assert states(run) == ["CANCELLED"]
+    assert states(run)[0] in {"CANCELLED", "COMPLETING"}  # its processes may still be ending
+    assert len(states(run)) == 1
     assert not (run.project / ADAPTER).exists()
 
 

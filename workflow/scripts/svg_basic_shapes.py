@@ -30,8 +30,11 @@ def basic_shape(outline: Outline, style: Mapping[str, str], precision: int) -> s
     if len(outline) != 1 or len(outline[0].segments) > MAX_SEGMENTS:
         return ""
     sub = outline[0]
-    n, curved = len(sub.segments), len([segment for segment in sub.segments if segment[0] != "L"])
-    if curved not in (0, 4, n) or ("stroke" in style and not sub.closed):
+    n = len(sub.segments)
+    if n < 2 or ("stroke" in style and not sub.closed):
+        return ""
+    curved = len([segment for segment in sub.segments if segment[0] != "L"])
+    if curved not in (0, 4, n):
         return ""
     if not curved:
         found = rectangle_of(sub) if n in (3, 4) else None

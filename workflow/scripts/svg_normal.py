@@ -60,11 +60,11 @@ def ended(sub: Subpath, stroked: bool, dots: bool, boxed: bool) -> Iterator[Subp
 
 def draws_no_area(outline: Outline) -> bool:
     """Whether an outline is of single lines, there or there and back, which a fill does not show."""
-    return all(
-        all(segment[0] == "L" for segment in sub.segments)
-        and (len(sub.segments) < 2 or (len(sub.segments) == 2 and sub.segments[1][1] == sub.start))
-        for sub in outline
-    )
+    for sub in outline:
+        n = len(sub.segments)
+        if n > 2 or any(segment[0] != "L" for segment in sub.segments) or (n == 2 and sub.segments[1][1] != sub.start):
+            return False
+    return True
 
 
 def touching(subpaths: Outline) -> list[Outline]:
