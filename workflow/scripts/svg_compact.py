@@ -355,7 +355,7 @@ class Compactor:
         exact = self._exact(outline, matrix)
         if frame:
             self.windows.leave()
-        elif not self.windows.show(exact, reach_of(dict(paint)) * 10**self.precision):
+        elif not self.windows.show(exact, lambda: reach_of(dict(paint)) * 10**self.precision):
             return []
         leaf = self._on_grid(exact, (*paint, *frame))
         self.is_too_fine |= leaf is None

@@ -350,9 +350,9 @@ def doubled_area(sub: Subpath) -> float:
         else:
             points = segment[1:]
         for point in points:
-            area += (before.conjugate() * point).imag
+            area += before.real * point.imag - before.imag * point.real
             before = point
-    return area + (before.conjugate() * sub.start).imag
+    return area + before.real * sub.start.imag - before.imag * sub.start.real
 
 
 def reverse(sub: Subpath) -> None:

@@ -6,6 +6,8 @@ need not be written.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from svg_outlines import Box, Outline, box_of
 
 TOLERANCE = 0.5  # how far a shape may reach beyond a window that is left out
@@ -36,8 +38,8 @@ class Windows:
         """Take it that something reaches beyond all windows."""
         self.left = [True] * len(self.left)
 
-    def show(self, outline: Outline, reach: float) -> bool:
-        """Whether an outline is seen of which the stroke reaches so far."""
+    def show(self, outline: Outline, find_reach: Callable[[], float]) -> bool:
+        """Whether an outline is seen; how far its stroke reaches is asked for where that matters."""
         if self.boxes[-1] == self.boxes[0]:  # the frame of most drawings: to begin in it is to be seen
             size = self.boxes[0][2]
             first = outline[0].start
@@ -47,6 +49,7 @@ class Windows:
         if drawn is None:
             return True
         left, top, right, bottom = rounded(drawn)
+        reach = find_reach()
         box = left - reach, top - reach, right + reach, bottom + reach
         if not all(overlap(box, window) for window in self.boxes):
             return False
