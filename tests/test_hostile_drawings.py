@@ -1,5 +1,6 @@
 """Hostile drawings go the whole way, preprocessing and rendering: each costs itself at most, and reaches nothing."""
 
+import contextlib
 import csv
 import http.server
 import io
@@ -7,6 +8,8 @@ import subprocess
 import sys
 import threading
 import time
+import urllib.error
+import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -64,8 +67,19 @@ def requests():
             pass
 
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield paths, f"http://127.0.0.1:{server.server_address[1]}"
+    url, ended = f"http://127.0.0.1:{server.server_address[1]}", threading.Event()
+
+    def serve():
+        while not ended.is_set():
+            with contextlib.suppress(OSError):  # drawing in this process forbids it to open or poll files for a while
+                server.serve_forever()
+
+    threading.Thread(target=serve, daemon=True).start()
+    yield paths, url
+    with pytest.raises(urllib.error.HTTPError):
+        urllib.request.urlopen(f"{url}/alive", timeout=10)
+    assert paths[-1] == "/alive"  # nobody asked, and not: nobody listened
+    ended.set()
     server.shutdown()
     server.server_close()
 

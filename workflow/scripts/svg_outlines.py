@@ -24,7 +24,6 @@ Segment = tuple[Any, ...]
 Ellipse = tuple[complex, complex, complex, float, float]
 # The lexer looks for what parts numbers, then for a number. Atomic, so that no number is taken for two.
 _NEXT_NUMBER = re.compile(rf"[\s,]*({PATTERN_FLOAT})")
-_NEXT_IS_NUMBER = re.compile(r"[\s,]*[+-]?\.?\d")
 _NEXT_POINT = re.compile(rf"[\s,]*((?>{PATTERN_FLOAT}))[\s,]*({PATTERN_FLOAT})")
 QUARTER = math.pi / 2
 MAX_BULGE = 1.5  # in units of the grid: how far the middle of an arc may move when its radii are rounded
