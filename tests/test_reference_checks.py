@@ -102,6 +102,7 @@ def test_what_is_dropped_is_a_setting():
         ('<svg><title>A tractor</title><path class="farm-machine"/></svg>', {"tractor", "farm"}),
         ('<svg><circle fill="red"/><path stroke-linejoin="round" d="M0 0h9"/></svg>', set()),
         ("<svg><!-- TRACTOR --></svg>", {"tractor"}),
+        ('<svg><g id="farmer"/><g class="subtractors"/></svg>', set()),
     ],
 )
 def test_words_of_the_caption_are_found_in_names_and_texts(text, words):

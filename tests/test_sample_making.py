@@ -7,7 +7,7 @@ import sample_making
 from drawing_proof import compare_pictures, draw_picture
 from readers import RawRecord
 from reference_checks import ReferenceChecks
-from sample_making import Settings, make_sample, write_proven
+from sample_making import Settings, make_sample, process_record, write_proven
 from svg_canonical import read_drawing
 from svg_parse import Unusable
 
@@ -88,3 +88,19 @@ def test_a_record_without_any_usable_caption_says_why():
         make_sample(record, "mine", Settings(), ReferenceChecks(), None)
     kept = make_sample(record, "mine", Settings(), ReferenceChecks(drop=[]), None).sample
     assert "caption:junk" in kept.flags
+
+
+@pytest.mark.parametrize(
+    ("matrix", "d"),
+    [
+        ("1e100 0 0 1e100 0 0", "M0 0L1e250 5L3 4z"),
+        ("1e100 1e100 1e100 2e100 0 0", "M0 0C1e250 5 3 4 5 6L1 1L9 3z"),
+        ("1 0 0 1 0 0", "M0 0Q1e308 1e308 -1e308 9L1 50C9 9 9 9 9 9e307z"),
+        ("1 0 0 1 0 0", "M1 1A1e308 1e308 0 0 1 50 50L9 9z"),
+        ("1e100 0 0 1e100 0 0", "M1e250 0h9v9z"),
+    ],
+)
+def test_coordinates_that_overflow_are_a_reason(matrix, d):
+    xml = SQUARE.replace("<path", f'<g transform="matrix({matrix})"><path d="{d}"/></g><path')
+    rejection = process_record(RawRecord(0, "a", xml, ["a square"], "", ""), "x", Settings(), ReferenceChecks(), None)
+    assert rejection.reason == "cannot be computed (OverflowError: coordinates out of all bounds)"

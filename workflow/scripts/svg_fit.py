@@ -182,5 +182,6 @@ def newton_step(u: Array, away: Array, slope: Array, bend: Array) -> Array:
     step = away * slope
     rate = slope * slope + away * bend
     rate = rate[0] + rate[1]
-    moved = u - (step[0] + step[1]) / np.where(rate > TINY, rate, np.inf)
+    rate[rate <= TINY] = np.inf
+    moved = u - (step[0] + step[1]) / rate
     return np.minimum(np.maximum(moved, 0, out=moved), 1, out=moved)

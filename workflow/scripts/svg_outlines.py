@@ -26,6 +26,7 @@ Ellipse = tuple[complex, complex, complex, float, float]
 _NEXT_NUMBER = re.compile(rf"[\s,]*({PATTERN_FLOAT})")
 _NEXT_POINT = re.compile(rf"[\s,]*((?>{PATTERN_FLOAT}))[\s,]*({PATTERN_FLOAT})")
 QUARTER = math.pi / 2
+ONES = complex(3 << 51, 3 << 51)  # among such numbers floating point has whole ones only: adding it rounds
 MAX_BULGE = 1.5  # in units of the grid: how far the middle of an arc may move when its radii are rounded
 
 
@@ -148,7 +149,7 @@ def read_outline(d: str) -> Outline:
 
 
 def transform_outline(outline: Outline, matrix: Matrix) -> Outline:
-    """The outline under a matrix."""
+    """The outline under a matrix. Raises OverflowError where a number gets out of all bounds."""
     straight = complex(matrix.a + matrix.d, matrix.b - matrix.c) / 2
     mirrored = complex(matrix.a - matrix.d, matrix.b + matrix.c) / 2
     offset = complex(matrix.e, matrix.f)
@@ -158,12 +159,22 @@ def transform_outline(outline: Outline, matrix: Matrix) -> Outline:
 
     def transform(segment: Segment) -> Segment:
         if segment[0] == "A":
-            return transform_arc(segment, matrix, move(segment[-1]))
-        if not mirrored:
-            return (segment[0], *[straight * point + offset for point in segment[1:]])
-        return (segment[0], *map(move, segment[1:]))
+            moved = transform_arc(segment, matrix, move(segment[-1]))
+        elif mirrored:
+            moved = (segment[0], *map(move, segment[1:]))
+        else:
+            moved = (segment[0], *[straight * point + offset for point in segment[1:]])
+        check_finite(sum(moved[1:]))
+        return moved
 
+    for sub in outline:
+        check_finite(move(sub.start))
     return [Subpath(move(sub.start), list(map(transform, sub.segments)), sub.closed) for sub in outline]
+
+
+def check_finite(point: complex) -> None:
+    if not cmath.isfinite(point):
+        raise OverflowError("coordinates out of all bounds")
 
 
 def transform_arc(arc: Segment, matrix: Matrix, end: complex) -> Segment:
@@ -239,7 +250,7 @@ def round_outline(outline: Outline) -> Outline:
             parts = round_arc(exact, segment, point, on_grid(segment[-1])) if segment[0] == "A" else [segment]
             for part in parts:
                 if part[0] != "A":
-                    part = (part[0], *[complex(round(one.real), round(one.imag)) for one in part[1:]])
+                    part = (part[0], *[one + ONES - ONES for one in part[1:]])
                 draws = part.count(point) < len(part) - 1
                 # Right after a move a line to the same place is a dot that a round cap makes visible.
                 if draws or (part[0] == "L" and not before):
@@ -252,7 +263,7 @@ def round_outline(outline: Outline) -> Outline:
 
 
 def on_grid(point: complex) -> complex:
-    return complex(round(point.real), round(point.imag))
+    return point + ONES - ONES
 
 
 def round_arc(exact: complex, arc: Segment, start: complex, end: complex) -> list[Segment]:

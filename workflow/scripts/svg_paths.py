@@ -123,26 +123,28 @@ class PathWriter:
             self._emit_shorter("L", end)
 
     def _emit_shorter(self, command: str, *points: complex, head: str = "") -> None:
-        point = self.point
-        absolute = self.numbers([value for one in points for value in (one.real, one.imag)])
-        steps = [one - point for one in points]
-        relative = self.numbers([value for step in steps for value in (step.real, step.imag)])
-        self._emit_shortest(command, head + absolute, head + relative)
+        x, y = self.point.real, self.point.imag
+        absolute: list[float] = []
+        relative: list[float] = []
+        for one in points:
+            absolute += (one.real, one.imag)
+            relative += (one.real - x, one.imag - y)
+        self._emit_shortest(command, head + self.numbers(absolute), head + self.numbers(relative))
 
     def _emit_shortest(self, command: str, absolute: str, relative: str) -> None:
-        long, short = self._text(command, absolute), self._text(command.lower(), relative)
+        small = command.lower()
+        long, short = self._text(command, absolute), self._text(small, relative)
         if not self.text or len(long) < len(short):
             self._append(command, long)
         else:
-            self._append(command.lower(), short)
+            self._append(small, short)
 
     def _text(self, command: str, numbers: str) -> str:
-        # After a move, bare pairs are lines: the letter may go only where the command repeats.
-        implied = command == self.command and command not in "MmZz"
         text = numbers.replace(" -", "-")
-        if not implied:
+        # After a move, bare pairs are lines: the letter may go only where the command repeats.
+        if command != self.command or command in "MmZz":
             return command + text
-        return text if text.startswith("-") else f" {text}"
+        return text if text[0] == "-" else f" {text}"
 
     def _append(self, command: str, text: str) -> None:
         self.text += text

@@ -25,19 +25,17 @@ _BROKEN_COLOUR = re.compile(
 def repair_drawing(root: etree._Element, repairs: set[str]) -> None:
     """Mend a drawing in place; `repairs` gets the names. Raises Unusable where no view can be found."""
     for element in root.iter(etree.Element):
-        for name in COLOURS:
-            value = element.get(name)
-            if value is not None and (colour := mended_colour(value, repairs)) != value:
-                element.set(name, colour)
-        style = element.get("style")
-        if style:
-            element.set("style", mended_style(style, repairs))
-        d = element.get("d")
-        if d:
-            mended, names = repair_path_data(d)
-            repairs.update(f"repaired:{name}" for name in names)
-            if mended != d:
-                element.set("d", mended)
+        for name, value in element.items():
+            if name in COLOURS:
+                mended = mended_colour(value, repairs)
+            elif name == "style":
+                mended = mended_style(value, repairs)
+            elif name == "d":
+                mended = mended_path_data(value, repairs)
+            else:
+                continue
+            if mended != value:
+                element.set(name, mended)
         if element.tag == f"{{{SVG_NAMESPACE}}}style" and element.text:
             element.text = mended_style(element.text, repairs)
     repair_view(root, repairs)
@@ -49,6 +47,12 @@ def mended_colour(value: str, repairs: set[str]) -> str:
         repairs.add(f"repaired:{repair}")
         return mended
     return value
+
+
+def mended_path_data(d: str, repairs: set[str]) -> str:
+    mended, names = repair_path_data(d)
+    repairs.update(f"repaired:{name}" for name in names)
+    return mended
 
 
 def mended_style(text: str, repairs: set[str]) -> str:
