@@ -1,4 +1,4 @@
-"""Caption without a model, to keep everybody honest.
+r"""Caption without a model, to keep everybody honest.
 
 `constant`: one caption for every drawing, the most frequent reference of the train split (of equally frequent ones the
 first of the alphabet). `clip_nearest`: the first reference of the train drawing whose image is nearest in CLIP space.

@@ -1,4 +1,4 @@
-"""Let a captioner, a model that reads the image, caption the image of each drawing.
+r"""Let a captioner, a model that reads the image, caption the image of each drawing.
 
 Input: a model folder, samples, their rendered images, settings as JSON. Output: captions, one record a sample, in the
 samples' order; a sample without a usable image (not rendered, blank) gets a failed record with that reason. The next

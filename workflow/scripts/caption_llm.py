@@ -1,4 +1,4 @@
-"""Let LLM systems that share a base caption the xml of each drawing: the base alone, with examples, with an adapter.
+r"""Let LLM systems that share a base caption the xml of each drawing: the base alone, with examples, with an adapter.
 
 Input: a base model folder, the systems, samples (all or a shard of them), prompt and decoding settings as JSON. Output:
 <output-dir>/<system>.jsonl, one caption a sample, in the samples' order. Prompts are sorted by length and batched by a

@@ -1,4 +1,4 @@
-"""The README of a results folder: every file that an experiment leaves, in a sentence each, and its table of scores.
+r"""The README of a results folder: every file that an experiment leaves, in a sentence each, and its table of scores.
 
 Input   the folder, with comparison.json and comparison.txt in it
 Output  README.md in that folder; what the folder does not have is left out

@@ -1,4 +1,4 @@
-"""Compute the CLIP features of the references of a split, once for all systems.
+r"""Compute the CLIP features of the references of a split, once for all systems.
 
 Input: a CLIP folder and samples. Output: one row a sample: id, features (a unit vector for each reference, in order).
 

@@ -1,4 +1,4 @@
-"""Bring a model to a folder of its own as safetensors, and write the manifest that says that it is complete.
+r"""Bring a model to a folder of its own as safetensors, and write the manifest that says that it is complete.
 
 Input: where the model comes from, as JSON, one of
 
@@ -16,7 +16,7 @@ tokenizer are taken; with "allow_code" also the repository's Python files, with 
 repository without safetensors, read without unpickling code and converted. The code of a package is never imported.
 A hub download that was cut short goes on where it was.
 
-    python workflow/scripts/fetch_model.py --source '{"hub": "google/gemma-2-9b-it", "revision": "11c9b309…"}' \\
+    python workflow/scripts/fetch_model.py --source '{"hub": "google/gemma-2-9b-it", "revision": "11c9b309…"}' \
         --output-dir results/models/gemma-2-9b-it --manifest results/models/gemma-2-9b-it/manifest.json
 """
 

@@ -1,4 +1,4 @@
-"""Put a system's captions together that several jobs have written, in the samples' order.
+r"""Put a system's captions together that several jobs have written, in the samples' order.
 
 Input: the caption files of all shards. Output: captions, one record a sample, as one job would have written them.
 

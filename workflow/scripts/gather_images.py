@@ -1,4 +1,4 @@
-"""Put the images together that several jobs have rendered, in the samples' order.
+r"""Put the images together that several jobs have rendered, in the samples' order.
 
 Input: the image files of all shards, in their order. Output: one image file, as one job would have written it. Images
 stream: a few of each shard are in memory.

@@ -1,4 +1,4 @@
-"""The report of an experiment: one HTML file that opens from disk without network.
+r"""The report of an experiment: one HTML file that opens from disk without network.
 
 Input   comparison.json, samples and images of the test split, captions and scores of all systems, counts and
         lists of what was left out, trainings, charts, provenance, Snakemake's benchmark files

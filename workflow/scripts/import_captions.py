@@ -1,4 +1,4 @@
-"""Import captions that were made elsewhere: match them with the samples by id, and list what does not match.
+r"""Import captions that were made elsewhere: match them with the samples by id, and list what does not match.
 
 Input   a file of predictions (predictions.py says which formats and fields) and samples
 Output  captions/<system>.jsonl, one record a sample: a sample that the file lacks has a failed caption

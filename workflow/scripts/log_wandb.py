@@ -1,4 +1,4 @@
-"""Give the comparison to Weights & Biases: the table of scores, the radar chart, each score as a summary.
+r"""Give the comparison to Weights & Biases: the table of scores, the radar chart, each score as a summary.
 
 Input   comparison.csv and .json, figures/radar.png
 Output  wandb.json: mode, project and id of the run; the run itself lies in wandb/ beside it, for `wandb sync` where it

@@ -1,4 +1,4 @@
-"""Make a CLIP folder of a bare weights file and the name of one of open_clip's architectures.
+r"""Make a CLIP folder of a bare weights file and the name of one of open_clip's architectures.
 
 Input: weights as safetensors. Output: a folder in open_clip's format, to be named under `clip.source.path`.
 

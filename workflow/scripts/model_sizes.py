@@ -1,4 +1,4 @@
-"""Say how large the models are that are not in the store yet, before anything is fetched.
+r"""Say how large the models are that are not in the store yet, before anything is fetched.
 
 Input: the sources of the missing models as JSON and the folder of the store. Output: a table on the terminal, one line
 a model with its size, where it comes from and, for a gated one, whose licence has to be accepted; their sum, and the

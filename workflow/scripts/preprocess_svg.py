@@ -1,4 +1,4 @@
-"""Rewrite every drawing of a dataset file as canonical xml; list what had to be rejected.
+r"""Rewrite every drawing of a dataset file as canonical xml; list what had to be rejected.
 
     python workflow/scripts/preprocess_svg.py drawing.svg      prints the canonical text of one file
 

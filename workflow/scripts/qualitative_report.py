@@ -1,4 +1,4 @@
-"""Chosen samples with the captions of all systems: a page to print, for a paper's appendix.
+r"""Chosen samples with the captions of all systems: a page to print, for a paper's appendix.
 
 Four kinds, `--n` of each, no sample twice: the best and the worst of one system by one value, those on which the
 systems disagree most (largest range of the value over them), and random ones by a seed. Ties go to the earlier sample.

@@ -1,4 +1,4 @@
-"""Radar charts of the systems, and the forest plots beside them.
+r"""Radar charts of the systems, and the forest plots beside them.
 
 Radars give the shape of a comparison at a glance and mislead in the detail (areas, order of axes), so
 each comes with a forest plot: every score with its interval, and which systems tie with the best.

@@ -1,4 +1,4 @@
-"""Save the configuration as it was run, with versions and the state of the code: what a reader needs to repeat it.
+r"""Save the configuration as it was run, with versions and the state of the code: what a reader needs to repeat it.
 
 Input: the resolved configuration as JSON, the data. Output: provenance.json.
 

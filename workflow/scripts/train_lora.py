@@ -1,4 +1,4 @@
-"""Train the LoRA adapter of a model: a base LLM learns captions from the drawings' xml.
+r"""Train the LoRA adapter of a model: a base LLM learns captions from the drawings' xml.
 
 Input: a base model folder, train and validation samples, prompt and training settings as JSON. Output in --output-dir:
 adapter_model.safetensors, adapter_config.json, README.md (model card), settings.json (resolved), history.jsonl (loss by
