@@ -103,6 +103,10 @@ REWRITTEN = {
     'transform="scale(.5)"/>',
     "definitions used in another order": f'<clipPath id="c"><circle cx="40" cy="40" r="30"/></clipPath>'
     f'<linearGradient id="g">{STOPS}</linearGradient><g clip-path="url(#c)">{SHAPE}{SQUARE}</g>',
+    "a symbol with a clip path of its own": '<clipPath id="c"><rect x="2" y="2" width="5" height="4"/></clipPath>'
+    + SYMBOL.replace("<symbol", '<symbol clip-path="url(#c)"')
+    + '<use href="#s" width="40" height="40" x="25" y="22"/>',
+    "an arc back to where it began": '<path d="M50 50A9 9 0 1 1 50 50L80 80V20z" fill="red"/>',
     "segments of no length": '<path d="M5 5c0 0 0 0 0 0c0 0 0 0 0 0z"/>'
     '<path d="M5 5c0 0 0 0 0 0L60 5c0 0 0 0 0 0c9 9 0 40-9 40L5 45c0 0 0 0 0 0c0 0 0 0 0 0z" fill="red"/>',
     "an image that is not there": '<image width="50" height="50" href="a.png"/><path d="M5 5h60v80z"/>',
@@ -124,6 +128,18 @@ def test_it_draws_the_same_and_is_rewritten_to_itself(name):
     assert not [flag for flag in drawing.flags if flag.startswith("kept_safe")]
     assert compact(drawing.xml).xml == drawing.xml
     assert compare_pictures(draw_picture(raw), draw_picture(drawing.xml)).worst_cell < 8
+
+
+def test_a_wide_stroke_around_an_ellipse_without_width_stays():
+    raw = wrap(
+        '<ellipse cx="26" cy="60" rx=".07" ry="20" stroke="orange" stroke-width="3"/>'
+        '<path d="M50 50A.05 20 0 0 1 50 10" stroke="red" stroke-width="4"/>'
+    )
+    text = compact(raw).xml
+    assert "orange" in text
+    assert "red" in text
+    assert compact(text).xml == text
+    assert compare_pictures(draw_picture(raw), draw_picture(text)).worst_cell < 32  # it has no round ends
 
 
 @pytest.mark.parametrize(

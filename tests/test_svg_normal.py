@@ -13,6 +13,7 @@ LINE = 'stroke="red" stroke-width="4"'
 KAPPA = 20 * 0.5522847
 SYMBOL = '<symbol id="s" viewBox="0 0 10 10"><circle cx="5" cy="5" r="4" fill="red"/></symbol>'
 CLIPPED = ' clip-path="url(#c)"/>'
+CORNER = '<clipPath id="c"><rect x="2" y="2" width="9" height="9"/></clipPath>'
 GROUND = '<rect width="90" height="20" fill="blue"/>'
 
 
@@ -45,6 +46,11 @@ SAME = {
         f'<path d="M70 60H10V20h60z" fill="blue" {LINE}/>',
         f'<path d="M70 60H10V20h60v40z" fill="blue" {LINE}/>',
         f'<path d="M70 60H10V20h60z" fill="blue"/><path d="M10 60V20h60v40z" fill="none" {LINE}/>',
+    ],
+    "a clip path of a symbol": [
+        f'{CORNER}<g transform="translate(30 30)scale(2)" clip-path="url(#c)">{GROUND}</g>',
+        f'{CORNER}<symbol id="s" viewBox="0 0 20 20" clip-path="url(#c)">{GROUND}</symbol>'
+        '<use href="#s" x="30" y="30" width="40" height="40"/>',
     ],
     "a rectangle with round corners": [
         f'<rect x="10" y="20" width="60" height="40" rx="8" {RED}/>',
@@ -228,3 +234,10 @@ def test_a_line_says_nothing_of_a_fill_that_nobody_sees():
     assert 'fill="none"' not in line
     lines = compact(f'<path d="M10 20L80 60" fill="none" {LINE}/><path d="M10 80L80 90L9 9" fill="none" {LINE}/>')
     assert lines.count('fill="none"') == 1
+
+
+def test_a_clip_path_of_a_nested_drawing_is_in_its_coordinates():
+    """As in browsers; resvg has it in others."""
+    group = f'{CORNER}<g transform="translate(30 30)scale(2)" clip-path="url(#c)">{GROUND}</g>'
+    nested = f'{CORNER}<svg x="30" y="30" width="40" height="40" viewBox="0 0 20 20" clip-path="url(#c)">{GROUND}</svg>'
+    assert compact(nested) == compact(group)

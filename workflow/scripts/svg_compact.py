@@ -235,7 +235,11 @@ class Compactor:
             matrix = use_offset(element) * matrix
         if is_flat(matrix):
             return []
-        clip = self._clip(style, matrix) if style["clip-path"] != "none" else NO_CLIP
+        window = window_of(element, user, matrix) if is_window else None
+        if is_window and window is None:
+            return []
+        # A viewport's own clip path is in the coordinates of what is in it, as browsers have it.
+        clip = self._clip(style, window.inner if window else matrix) if style["clip-path"] != "none" else NO_CLIP
         if clip is None:
             return []
         if clip.box:
@@ -244,8 +248,8 @@ class Compactor:
             pieces = self._shape(element, style, matrix) if style["visibility"] == "visible" else []
         elif name == "use":
             pieces = self._used(element, matrix, style, use_depth)
-        elif is_window:
-            pieces = self._in_window(window_of(element, user, matrix), element, style, use_depth)
+        elif window:
+            pieces = self._in_window(window, element, style, use_depth)
         else:
             children = drawn_branch(element) if name == "switch" else element
             pieces = [piece for child in children for piece in self._pieces(child, matrix, style, use_depth)]
@@ -262,10 +266,8 @@ class Compactor:
             raise Unusable("`use` elements nested too deep or in a circle")
         return self._pieces(target, matrix, style, use_depth + 1, element)
 
-    def _in_window(self, window: Window | None, element: etree._Element, style: Style, use_depth: int) -> list[Piece]:
+    def _in_window(self, window: Window, element: etree._Element, style: Style, use_depth: int) -> list[Piece]:
         """What a nested `svg` or a `symbol` shows, under a clip path where that is less than what is in it."""
-        if window is None:
-            return []
         frame = rectangle(0j, window.width, window.height, 0, 0)
         cuts = style["overflow"] not in ("visible", "auto")
         if cuts:

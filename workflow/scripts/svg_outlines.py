@@ -269,11 +269,13 @@ def on_grid(point: complex) -> complex:
 def round_arc(exact: complex, arc: Segment, start: complex, end: complex) -> list[Segment]:
     """An arc with radii on the grid that bulges as the exact one does; as cubics where none does."""
     _, radii, turn, large, sweep, _ = arc
-    if start == end:  # next to nothing of an ellipse, or next to all of it
-        return arc_as_cubics(exact, arc) if large else []
+    if exact == arc[-1]:
+        return []
     wanted = point_on(ellipse_of(exact, arc), 0.5)
-    if min(radii.real, radii.imag) < 0.5:
-        return [("L", end)]
+    if start == end or min(radii.real, radii.imag) < 0.5:  # as good as flat, or next to nothing or to all of it
+        if abs(wanted - (start + end) / 2) > MAX_BULGE:
+            return arc_as_cubics(exact, arc)
+        return [("L", end)] if start != end else []
     half_chord = abs(end - start) / 2
     candidates = []
     for rounding in (round, math.floor, math.ceil):
