@@ -106,6 +106,9 @@ REWRITTEN = {
     "a symbol with a clip path of its own": '<clipPath id="c"><rect x="2" y="2" width="5" height="4"/></clipPath>'
     + SYMBOL.replace("<symbol", '<symbol clip-path="url(#c)"')
     + '<use href="#s" width="40" height="40" x="25" y="22"/>',
+    "a symbol under a quarter turn": f'{SYMBOL}<use href="#s" width="40" height="20" transform="rotate(-90 40 40)"/>',
+    "a gradient under next to no skew": '<linearGradient id="g" gradientUnits="userSpaceOnUse" x2="90" '
+    f'gradientTransform="skewX(-.06)">{STOPS}</linearGradient>{SHAPE}',
     "an arc back to where it began": '<path d="M50 50A9 9 0 1 1 50 50L80 80V20z" fill="red"/>',
     "segments of no length": '<path d="M5 5c0 0 0 0 0 0c0 0 0 0 0 0z"/>'
     '<path d="M5 5c0 0 0 0 0 0L60 5c0 0 0 0 0 0c9 9 0 40-9 40L5 45c0 0 0 0 0 0c0 0 0 0 0 0z" fill="red"/>',

@@ -15,7 +15,7 @@ from svgelements import Matrix
 
 from path_records import CANVAS as RECORD_CANVAS
 from svg_basic_shapes import basic_shape
-from svg_defs import NEARLY_ONE, Definition, Definitions, Gradients, NeedsFrame, is_turned, scale_of, write_matrix
+from svg_defs import NEARLY_ONE, Definition, Definitions, Gradients, NeedsFrame, is_oblique, scale_of, write_matrix
 from svg_normal import draws_no_area
 from svg_outlines import Box, Outline, box_of, round_outline, transform_outline
 from svg_paint import Painter
@@ -273,7 +273,7 @@ class Compactor:
         if cuts:
             self.windows.open(self._box_of(frame, window.placed))
         pieces = [piece for child in element for piece in self._pieces(child, window.inner, style, use_depth)]
-        is_left = cuts and (self.windows.close() or is_turned(window.placed))
+        is_left = cuts and (self.windows.close() or is_oblique(window.placed))
         return self._clipped(pieces, frame, window.placed) if is_left else pieces
 
     def _clipped(self, pieces: list[Piece], outline: Outline, matrix: Matrix) -> list[Piece]:

@@ -229,7 +229,8 @@ def scale_of(matrix: Matrix) -> tuple[float, bool]:
     if scale < 1e-9:
         raise BeyondCompact("a flat transform")
     even = abs(matrix.a**2 + matrix.b**2 - area) <= 1e-3 * area
-    square = abs(matrix.a * matrix.c + matrix.b * matrix.d) <= 1e-3 * area
+    # Between what is written as .001 and as .002, so that what we wrote is taken alike.
+    square = abs(matrix.a * matrix.c + matrix.b * matrix.d) <= 1.5e-3 * area
     return scale, even and square
 
 
@@ -237,6 +238,11 @@ def is_turned(matrix: Matrix) -> bool:
     """Whether a matrix turns or skews by as much as is written of it."""
     most = max(abs(matrix.a), abs(matrix.d))
     return max(abs(matrix.b), abs(matrix.c)) > 10**-BOX_DECIMALS / 2 * most
+
+
+def is_oblique(matrix: Matrix) -> bool:
+    """Whether an upright rectangle is one no more under a matrix: it is turned, and not by quarters."""
+    return is_turned(matrix) and is_turned(Matrix(matrix.b, matrix.a, matrix.d, matrix.c, 0, 0))
 
 
 def write_matrix(matrix: Matrix, decimals: int, decimals_of_offset: int) -> str:
