@@ -283,7 +283,7 @@ def test_counts_add_up_and_rejections_have_reasons(tmp_path):
         ('[{"id": 1,]', "line 1: not JSON"),
         ('{"id": "a", "svg": "<svg/>"}\nrubbish', "1 x not JSON"),
         ('[{"id": "a"}]', "none of 1 records"),
-        ('[{"id": "a"}, {"id": "b"}, {"id": "a"}]', "records 0 and 2 have one id 'a'"),
+        ('[{"id": "a"}, {"id": "b"}, {"id": "a", "caption": "x"}]', "records 0 and 2 have one id 'a'"),
         ("[1]", "1 x not an object"),
     ],
 )
@@ -301,7 +301,10 @@ def test_a_bad_file_is_one_clear_message_and_no_output(tmp_path, text, message):
         ('[{"id": "a",]', "in.json, line 1: not JSON"),
         (json.dumps([{"id": "a", "svg": RECT}]), "none of 1 records became a sample: 1 x no caption"),
         (json.dumps([{"id": "a", "caption": "x"}]), "none of 1 records became a sample: 1 x no drawing"),
-        (json.dumps([{"id": "a", "svg": RECT, "caption": "x"}] * 2), "in.json: records 0 and 1 have one id 'a'"),
+        (
+            json.dumps([{"id": "a", "svg": RECT, "caption": text} for text in "xy"]),
+            "in.json: records 0 and 1 have one id 'a'",
+        ),
     ],
     ids=["missing", "empty", "not JSON", "no caption", "no drawing", "one id twice"],
 )
@@ -317,6 +320,15 @@ def test_the_command_ends_with_one_clear_line_and_leaves_nothing(tmp_path, text,
     assert message in done.stderr.splitlines()[-1]
     assert "Traceback" not in done.stderr
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == before
+
+
+def test_a_copy_of_a_record_is_rejected_as_one(tmp_path):
+    record = {"id": "a", "svg": RECT, "caption": "a red square"}
+    outputs = run(tmp_path, [record, {**record, "id": "b"}, record])
+    assert [sample.id for sample in read_samples(outputs["output"])] == ["a", "b"]
+    assert outputs["rejected"].read_text().splitlines()[1:] == ["drawings,a,2,a copy of record 0"]
+    counts = read_json(outputs["counts"])
+    assert (counts["in"], counts["kept"], counts["rejected"]) == (3, 2, 1)
 
 
 def test_the_outputs_tell_of_answers_captions_and_pictures(tmp_path):

@@ -47,7 +47,7 @@ def test_every_record_is_in_the_shard_of_its_id(tmp_path):
     assert sum(map(len, dealt)) == len(set.union(*dealt)) == 52
     assert all(shard_of(id, 3) == number for number, ids in enumerate(dealt) for id in ids)
     with pytest.raises(InputError, match="records 0 and 1 have one id 'a'"):
-        deal(tmp_path, [{"id": "a", "svg": "x"}] * 2)
+        deal(tmp_path, [{"id": "a", "svg": text} for text in "xy"])
 
 
 def test_a_record_is_the_same_after_dealing(tmp_path):
@@ -60,7 +60,7 @@ def test_a_record_is_the_same_after_dealing(tmp_path):
 
 
 def test_gathered_shards_are_what_one_job_makes(tmp_path):
-    paths = deal(tmp_path, records_of(40))
+    paths = deal(tmp_path, [*records_of(40), records_of(40)[3]])
     preprocess_shards(paths)
     gather(shards=[path.with_suffix(".counts.json") for path in paths], output=tmp_path / "mine.counts.json")
     preprocess(tmp_path / "all.json")
@@ -69,6 +69,7 @@ def test_gathered_shards_are_what_one_job_makes(tmp_path):
     assert together == alone
     rejected = [sorted((tmp_path / f"{name}.rejected.csv").read_text().splitlines()) for name in ("mine", "all")]
     assert rejected[0] == rejected[1]
+    assert any(row.endswith(",a copy of record 3") for row in rejected[0])
 
 
 def test_a_shard_that_has_not_changed_is_not_made_again(tmp_path, monkeypatch):

@@ -186,13 +186,20 @@ def write_record(record: RawRecord) -> str:
 
 
 def iterate_unique(records: Iterable[RawRecord], name: str) -> Iterator[RawRecord]:
-    """The records of a dataset. Raises InputError at the second one of an id."""
-    positions: dict[str, int] = {}
+    """The records of a dataset; a copy of an earlier one has that as its fault.
+
+    Raises InputError for two different records of one id.
+    """
+    known: dict[str, tuple[int, int]] = {}
     for record in records:
-        if record.id in positions:
+        content = hash((record.drawing or "", *record.captions, record.split, record.group))
+        if record.id not in known:
+            known[record.id] = record.position, content
+        elif known[record.id][1] == content:
+            record.fault = f"a copy of record {known[record.id][0]}"
+        else:
             raise InputError(
-                f"{name}: records {positions[record.id]} and {record.position} have one id {record.id!r}; "
+                f"{name}: records {known[record.id][0]} and {record.position} have one id {record.id!r}; "
                 "give each its own, or name the field that is unique under dataset.sources.<source>.fields.id"
             )
-        positions[record.id] = record.position
         yield record

@@ -33,7 +33,7 @@ def open_source(input: Path | None, hub: str | None, revision: str, subset: str 
 
 
 def deal_records(entries: Iterator[Any], name: str, fields: dict[str, Any], outputs: list[Path]) -> list[int]:
-    """Write each record to its shard; returns how many each has. Raises InputError for an id that is there twice."""
+    """Write each record to its shard; returns how many each has. Raises InputError for two records of one id."""
     counts = [0] * len(outputs)
     with contextlib.ExitStack() as stack:
         partials = [stack.enter_context(write_whole(path)) for path in outputs]
