@@ -47,6 +47,12 @@ SAME = {
         f'<path d="M70 60H10V20h60v40z" fill="blue" {LINE}/>',
         f'<path d="M70 60H10V20h60z" fill="blue"/><path d="M10 60V20h60v40z" fill="none" {LINE}/>',
     ],
+    "an arc back to where it began": [
+        f'<path d="M50 50L80 80V20z" {RED}/>',
+        f'<path d="M50 50A9 9 0 1 1 50 50L80 80V20z" {RED}/>',
+        f'<path d="M50 50A9 9 0 0 1 50 50L80 80V20z" {RED}/>',
+        f'<path d="M50 50L80 80V20zM30 30A9 9 0 1 1 30 30z" {RED}/>',
+    ],
     "a clip path of a symbol": [
         f'{CORNER}<g transform="translate(30 30)scale(2)" clip-path="url(#c)">{GROUND}</g>',
         f'{CORNER}<symbol id="s" viewBox="0 0 20 20" clip-path="url(#c)">{GROUND}</symbol>'

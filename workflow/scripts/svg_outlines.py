@@ -164,17 +164,17 @@ def transform_outline(outline: Outline, matrix: Matrix) -> Outline:
             moved = (segment[0], *map(move, segment[1:]))
         else:
             moved = (segment[0], *[straight * point + offset for point in segment[1:]])
-        check_finite(sum(moved[1:]))
+        finite(sum(moved[1:]))
         return moved
 
-    for sub in outline:
-        check_finite(move(sub.start))
-    return [Subpath(move(sub.start), list(map(transform, sub.segments)), sub.closed) for sub in outline]
+    return [Subpath(finite(move(sub.start)), list(map(transform, sub.segments)), sub.closed) for sub in outline]
 
 
-def check_finite(point: complex) -> None:
+def finite(point: complex) -> complex:
+    """The point itself. Raises OverflowError where a number of it is infinite or none."""
     if not cmath.isfinite(point):
         raise OverflowError("coordinates out of all bounds")
+    return point
 
 
 def transform_arc(arc: Segment, matrix: Matrix, end: complex) -> Segment:
