@@ -30,6 +30,7 @@ lint: install
 	@$(BIN)/ruff format --check .
 	@$(BIN)/snakefmt --check Snakefile rules
 	@$(BIN)/mypy workflow/scripts
+	@cd workflow/scripts && ../../$(BIN)/lint-imports --no-cache ../../.importlinter
 	@$(BIN)/python docs/build_docs.py --check
 
 bench: install

@@ -30,7 +30,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "workflow" / "scripts"))
 
-import quiet_libraries  # noqa: E402, F401  (before the libraries, which speak while they are imported)
+from core import quiet_libraries  # noqa: E402, F401  (before the libraries, which speak while they are imported)
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
@@ -38,12 +38,12 @@ import torch  # noqa: E402
 import yaml  # noqa: E402
 from transformers import AutoTokenizer, pipeline  # noqa: E402
 
-from command import InputError, run_command, say  # noqa: E402
-from configuration import model_folder_name  # noqa: E402
-from llm_engines import DecodingSettings, EngineJob, Prompt, written_before_end  # noqa: E402
-from llm_engines.torch_engine import TorchEngine, load_engine  # noqa: E402
-from prompts import PromptSettings, end_of_turn_ids, prompt_tokens  # noqa: E402
-from records import read_samples, write_json  # noqa: E402
+from captions.prompts import PromptSettings, end_of_turn_ids, prompt_tokens  # noqa: E402
+from core.command import InputError, run_command, say  # noqa: E402
+from core.records import read_samples, write_json  # noqa: E402
+from generation.llm_engines import DecodingSettings, EngineJob, Prompt, written_before_end  # noqa: E402
+from generation.llm_engines.torch_engine import TorchEngine, load_engine  # noqa: E402
+from plan.configuration import model_folder_name  # noqa: E402
 
 # Parts of the prompts on which the sides take turns; more would make our batches smaller than they are in earnest.
 N_SLICES = 2

@@ -33,9 +33,9 @@ import torch  # noqa: E402
 import yaml  # noqa: E402
 from train import SHAPES, write_random_llama  # noqa: E402
 
-from clip_model import CONFIG, WEIGHTS, load_clip  # noqa: E402
-from command import InputError, run_command, say  # noqa: E402
-from records import read_json, read_json_lines, write_json  # noqa: E402
+from core.command import InputError, run_command, say  # noqa: E402
+from core.records import read_json, read_json_lines, write_json  # noqa: E402
+from models.clip_model import CONFIG, WEIGHTS, load_clip  # noqa: E402
 
 PROMPT = {"instruction": "Write a caption for this SVG drawing.", "max_tokens": 4096}
 

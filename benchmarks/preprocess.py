@@ -45,17 +45,17 @@ SCRIPTS = Path(__file__).resolve().parents[1] / "workflow" / "scripts"
 sys.path.insert(0, str(SCRIPTS))
 
 from build_openmoji import find_drawings, join_samples, read_captions  # noqa: E402
-from command import InputError, run_command, say  # noqa: E402
-from drawing_proof import draw_picture  # noqa: E402
-from readers import RawRecord  # noqa: E402
-from records import write_json  # noqa: E402
-from reference_checks import ReferenceChecks  # noqa: E402
-from sample_making import Settings, process_record  # noqa: E402
-from split_statistics import count_tokens  # noqa: E402
-from svg_bytes import decode_drawing  # noqa: E402
-from svg_canonical import canonicalise  # noqa: E402
-from svg_parse import SVG_NAMESPACE  # noqa: E402
-from svg_shapes import find_view  # noqa: E402
+from core.command import InputError, run_command, say  # noqa: E402
+from core.records import write_json  # noqa: E402
+from readers.entries import RawRecord  # noqa: E402
+from samples.making import Settings, process_record  # noqa: E402
+from samples.reference_checks import ReferenceChecks  # noqa: E402
+from samples.render_check import draw_picture  # noqa: E402
+from samples.split_statistics import count_tokens  # noqa: E402
+from svg.bytes import decode_drawing  # noqa: E402
+from svg.canonical import canonicalise  # noqa: E402
+from svg.parse import SVG_NAMESPACE  # noqa: E402
+from svg.shapes import find_view  # noqa: E402
 
 SVGO = "svgo@4.1.0"
 SCOUR_OPTIONS = """

@@ -38,13 +38,13 @@ SCRIPTS = Path(__file__).resolve().parents[1] / "workflow" / "scripts"
 sys.path.insert(0, str(SCRIPTS))
 
 from build_openmoji import find_drawings  # noqa: E402
-from command import InputError, run_command, say  # noqa: E402
-from fonts import declared_fonts, find_fonts  # noqa: E402
-from records import Sample, write_json  # noqa: E402
+from core.command import InputError, run_command, say  # noqa: E402
+from core.records import Sample, write_json  # noqa: E402
 from render_png import render_samples  # noqa: E402
-from renderers import PictureStyle  # noqa: E402
-from svg_bytes import Undecodable, decode_drawing  # noqa: E402
-from worker_pool import Limits, map_killable  # noqa: E402
+from rendering.fonts import declared_fonts, find_fonts  # noqa: E402
+from rendering.renderers import PictureStyle  # noqa: E402
+from rendering.worker_pool import Limits, map_killable  # noqa: E402
+from svg.bytes import Undecodable, decode_drawing  # noqa: E402
 
 BAD = 5.0  # of 255
 # Letters as their fonts describe them, not fitted to the pixels of one screen.

@@ -31,8 +31,8 @@ import psutil
 SCRIPTS = Path(__file__).resolve().parents[1] / "workflow" / "scripts"
 sys.path.insert(0, str(SCRIPTS))
 
-from command import run_command, say  # noqa: E402
-from records import write_json  # noqa: E402
+from core.command import run_command, say  # noqa: E402
+from core.records import write_json  # noqa: E402
 
 COLOURS = ("red", "green", "blue", "teal", "purple", "#123456", "#fa8072", "black")
 SHAPES = ("square", "circle", "triangle")

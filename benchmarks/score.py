@@ -40,12 +40,8 @@ import pyarrow.parquet as pq
 SCRIPTS = Path(__file__).resolve().parents[1] / "workflow" / "scripts"
 sys.path.insert(0, str(SCRIPTS))
 
-from command import run_command, say  # noqa: E402
-from java_tools import find_java  # noqa: E402
-from make_clip_folder import main as make_clip_folder  # noqa: E402
-from metrics import load_metric  # noqa: E402
-from metrics.clip_score import HESSEL_PREFIX, ClipSimilarities  # noqa: E402
-from records import (  # noqa: E402
+from core.command import run_command, say  # noqa: E402
+from core.records import (  # noqa: E402
     Caption,
     Image,
     Sample,
@@ -58,7 +54,11 @@ from records import (  # noqa: E402
     write_json,
     write_samples,
 )
-from scores import collect_scores, write_scores  # noqa: E402
+from make_clip_folder import main as make_clip_folder  # noqa: E402
+from scoring.java_tools import find_java  # noqa: E402
+from scoring.metrics import load_metric  # noqa: E402
+from scoring.metrics.clip_score import HESSEL_PREFIX, ClipSimilarities  # noqa: E402
+from scoring.scores import collect_scores, write_scores  # noqa: E402
 
 PARTS = ["text", "clip"]
 CLIP_ARCHITECTURE = "ViT-B-32-quickgelu"

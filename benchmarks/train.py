@@ -37,13 +37,13 @@ sys.path.insert(0, str(ROOT / "workflow" / "scripts"))
 import torch  # noqa: E402
 from transformers import AutoTokenizer, Trainer, TrainerCallback, TrainingArguments, set_seed  # noqa: E402
 
-from caption_trainer import build_trainer  # noqa: E402
-from command import InputError, run_command, say  # noqa: E402
-from prompts import PromptSettings  # noqa: E402
-from records import read_json, read_samples, write_json  # noqa: E402
-from training_data import Encoded, EncodedSplit, encode_samples  # noqa: E402
-from training_model import load_model  # noqa: E402
-from training_settings import TrainingSettings  # noqa: E402
+from captions.prompts import PromptSettings  # noqa: E402
+from core.command import InputError, run_command, say  # noqa: E402
+from core.records import read_json, read_samples, write_json  # noqa: E402
+from training.data import Encoded, EncodedSplit, encode_samples  # noqa: E402
+from training.model import load_model  # noqa: E402
+from training.settings import TrainingSettings  # noqa: E402
+from training.trainer import build_trainer  # noqa: E402
 
 SIDES = ("ours", "padded", "trl", "trl_plain")
 DEMO_TRAIN = "results/demo/data/train.parquet"

@@ -18,8 +18,8 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "workflow" / "scripts"))
 
-from configuration import load_schema  # noqa: E402  (the path comes first)
-from rule_graph import draw_rule_graph, reduce_edges  # noqa: E402
+from plan.configuration import load_schema  # noqa: E402  (the path comes first)
+from report.rule_graph import draw_rule_graph, reduce_edges  # noqa: E402
 
 
 def describe_configuration() -> str:

@@ -39,7 +39,7 @@ rule caption_llm:
         prompt=json_param(config["prompt"]),
         decoding=json_param({key: config["decoding"][key] for key in config["decoding"] if key not in JOB_KEYS}),
         seed=seed_of("caption_llm"),
-        code=code_digest("caption_llm", f"llm_engines/{ENGINES[config['decoding']['engine']]}"),
+        code=code_digest("caption_llm", f"generation/llm_engines/{ENGINES[config['decoding']['engine']]}"),
     shell:
         "python {params.sample} {log}.gpu.jsonl {params.python} {params.script} --systems {params.systems:q} --base {params.base}"
         " --samples {input.samples} {params.train} {params.part}"
@@ -104,7 +104,7 @@ rule caption_image:
         part="",
         seed=seed_of("caption_image"),
         code=lambda wildcards: code_digest(
-            "caption_image", f"captioners/{config['captioners'][wildcards.system]['family']}"
+            "caption_image", f"generation/captioners/{config['captioners'][wildcards.system]['family']}"
         ),
     shell:
         "python {params.sample} {log}.gpu.jsonl {params.python} {params.script} --captioner {wildcards.system}"

@@ -2,7 +2,7 @@
 
 Nothing runs before the configuration is checked. Scripts are commands, `python <rule>.py --arguments`.
 Their output goes to the rule's log; descriptor 3 stays the terminal, where they print a few progress lines
-(`3>&2 &> {log}` in each rule, and `say` in command.py).
+(`3>&2 &> {log}` in each rule, and `say` in core/command.py).
 """
 
 import os
@@ -18,8 +18,8 @@ SCRIPTS = Path(workflow.basedir) / "workflow" / "scripts"
 TEMPLATES = Path(workflow.basedir) / "workflow" / "templates"
 sys.path.insert(0, str(SCRIPTS))
 
-from code_digest import code_digest, folder_digest
-from configuration import (
+from core.code_digest import code_digest, folder_digest
+from plan.configuration import (
     as_json,
     fetched_sources,
     find_faults,
@@ -30,9 +30,9 @@ from configuration import (
     stage_seed,
     systems,
 )
-from llm_engines import ENGINES
-from records import SPLITS, write_json
-from slurm_jobs import comment_of, live_jobs, second_copies, second_copy_message
+from generation.llm_engines import ENGINES
+from core.records import SPLITS, write_json
+from plan.slurm_jobs import comment_of, live_jobs, second_copies, second_copy_message
 
 faults = find_faults(config, load_schema())
 if faults:

@@ -118,7 +118,7 @@ rule score_text:
     params:
         script=script("score_text"),
         options=metric_options,
-        code=lambda wildcards: code_digest("score_text", f"metrics/{wildcards.metric}"),
+        code=lambda wildcards: code_digest("score_text", f"scoring/metrics/{wildcards.metric}"),
     shell:
         "python {params.script} --metric {wildcards.metric} --system {wildcards.system}"
         " --captions {input.captions} --samples {input.samples} --tokens {input.tokens}"
@@ -151,7 +151,7 @@ rule score_clip:
         script=script("score_clip"),
         sample=script("sample_gpu"),
         clip=clip_folder,
-        code=code_digest("score_clip", "metrics/clip_score"),
+        code=code_digest("score_clip", "scoring/metrics/clip_score"),
     shell:
         "python {params.sample} {log}.gpu.jsonl python {params.script} --system {wildcards.system} --clip {params.clip} --captions {input.captions}"
         " --samples {input.samples} --features {input.features} --reference-features {input.reference_features}"
@@ -179,7 +179,7 @@ rule score_human:
     params:
         script=script("score_human"),
         options=metric_options,
-        code=lambda wildcards: code_digest("score_human", f"metrics/{wildcards.metric}"),
+        code=lambda wildcards: code_digest("score_human", f"scoring/metrics/{wildcards.metric}"),
     shell:
         "python {params.script} --metric {wildcards.metric} --samples {input.samples}"
         " --reference-tokens {input.reference_tokens} {params.options}"
@@ -256,7 +256,7 @@ rule compare:
         token_counts=lambda wildcards, input: f"--token-counts {input.token_counts}" if input.token_counts else "",
         settings=config["comparison"],
         seed=seed_of("compare"),
-        code=code_digest("compare", *(f"metrics/{metric}" for metric in config["metrics"])),
+        code=code_digest("compare", *(f"scoring/metrics/{metric}" for metric in config["metrics"])),
     shell:
         "python {params.script} --experiment {params.experiment} --samples {input.samples}"
         " --systems {params.systems:q} --metrics {params.metrics} --scores-dir {params.scores}"

@@ -18,10 +18,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "workflow" / "scrip
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from drawing_guard import Refused, guard_drawing
-from svg_bytes import Undecodable, decode_drawing
-from svg_canonical import canonicalise
-from svg_parse import Unusable
+from svg.bytes import Undecodable, decode_drawing
+from svg.canonical import canonicalise
+from svg.guard import Refused, guard_drawing
+from svg.parse import Unusable
 
 SLOWEST_SECONDS = 10
 _NAMES = """svg g path rect circle ellipse line polyline polygon use text tspan style defs symbol linearGradient

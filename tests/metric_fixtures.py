@@ -6,8 +6,8 @@ import random
 import zipfile
 from pathlib import Path
 
-from metrics import Texts
-from records import Caption, Sample
+from core.records import Caption, Sample
+from scoring.metrics import Texts
 
 HARD_PAIRS = [
     ("a red circle left of a blue square", ["a red circle to the left of a blue square", "a circle and a square"]),

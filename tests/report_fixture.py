@@ -22,10 +22,8 @@ import pyarrow.parquet as pq
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "workflow" / "scripts"))
 
-from caption_health import write_table
-from health import FLAGS, Diagnosis
-from preprocess_svg import write_answers
-from records import (
+from captions.health import FLAGS, Diagnosis
+from core.records import (
     Caption,
     Image,
     Rejection,
@@ -36,7 +34,9 @@ from records import (
     write_rejections,
     write_samples,
 )
-from split_statistics import Statistics
+from preprocess_svg import write_answers
+from samples.split_statistics import Statistics
+from scoring.health import write_table
 
 COLOURS = {"red": "#d62828", "blue": "#1d4ed8", "green": "#15803d", "yellow": "#facc15", "purple": "#7e22ce"}
 SHAPES = ("circle", "square", "triangle")

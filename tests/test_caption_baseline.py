@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from caption_baseline import caption_clip_nearest, main, most_frequent_reference
-from clip_features import read_features, write_features
-from command import InputError
-from records import Sample, read_captions, write_samples
-from text_neighbours import find_nearest
+from captions.text_neighbours import find_nearest
+from core.command import InputError
+from core.records import Sample, read_captions, write_samples
+from models.clip_features import read_features, write_features
 
 
 def sample(id, *references):

@@ -13,9 +13,10 @@ from test_health import SENTENCES, samples_of
 
 import audit_captions
 import caption_health
-from command import InputError
-from configuration import default_settings
-from records import Caption, read_json, write_captions, write_samples
+from core.command import InputError
+from core.records import Caption, read_json, write_captions, write_samples
+from plan.configuration import default_settings
+from scoring.health import read_health
 
 ITALIAN = "L'immagine rappresenta una figura composta da linee curve e rettilinee su sfondo"
 
@@ -85,7 +86,7 @@ def test_every_sample_has_a_row(folder):
     }
     assert rows[0]["language"] == "it"
     assert rows[0]["language_probability"] > 0.7
-    assert caption_health.read_health(folder / "health", "mine")[1]["s0"] == ["cut_at_end", "wrong_language"]
+    assert read_health(folder / "health", "mine")[1]["s0"] == ["cut_at_end", "wrong_language"]
 
 
 def test_thresholds_are_settings_and_a_baseline_raises_no_alarm(folder):

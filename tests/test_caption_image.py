@@ -22,10 +22,10 @@ from workflow_runs import copy_project, planned_jobs, snakemake, write_small_dem
 import caption_image
 import gather_captions
 from caption_image import main, prepared_batches
-from captioners import FAMILIES, Answer
-from captioners.generation import read_answers
-from command import InputError
-from records import Image, Sample, read_captions, read_samples, write_images, write_samples
+from core.command import InputError
+from core.records import Image, Sample, read_captions, read_samples, write_images, write_samples
+from generation.captioners import FAMILIES, Answer
+from generation.captioners.generation import read_answers
 
 ROOT = Path(__file__).parent.parent
 SCRIPT = ROOT / "workflow" / "scripts" / "caption_image.py"
@@ -230,7 +230,7 @@ def test_an_empty_answer_is_a_failure_and_white_space_is_folded():
 
 
 def test_a_job_that_failed_goes_on_where_it_was(folders, tmp_path, monkeypatch):
-    from captioners.vision_encoder_decoder import VisionEncoderDecoder
+    from generation.captioners.vision_encoder_decoder import VisionEncoderDecoder
 
     write_data(tmp_path, {"s1": None})
     whole = caption(tmp_path, folders("vit_gpt2"), "vit_gpt2", "whole.jsonl", batch_size=2)
@@ -252,7 +252,7 @@ def test_a_job_that_failed_goes_on_where_it_was(folders, tmp_path, monkeypatch):
 
 
 def test_out_of_memory_halves_the_batch(folders, tmp_path, monkeypatch):
-    from captioners.vision_encoder_decoder import VisionEncoderDecoder
+    from generation.captioners.vision_encoder_decoder import VisionEncoderDecoder
 
     write_data(tmp_path)
     whole = caption(tmp_path, folders("vit_gpt2"), "vit_gpt2")

@@ -14,13 +14,13 @@ from tiny_models import build_tiny_model
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from caption_llm import main
-from command import InputError
-from llm_engines import Prompt, Written, torch_engine
-from llm_engines.torch_engine import TorchEngine, common_prefix_length, plan_batches
-from model_files import model_digest
-from prompts import PromptSettings, end_of_turn_ids, prompt_tokens
-from records import Sample, read_captions, read_samples, write_samples
-from shards import Shard
+from captions.prompts import PromptSettings, end_of_turn_ids, prompt_tokens
+from core.command import InputError
+from core.records import Sample, read_captions, read_samples, write_samples
+from generation.llm_engines import Prompt, Written, torch_engine
+from generation.llm_engines.torch_engine import TorchEngine, common_prefix_length, plan_batches
+from models.files import model_digest
+from plan.shards import Shard
 
 SCRIPT = Path(__file__).parent.parent / "workflow" / "scripts" / "caption_llm.py"
 DECODING = {"max_new_tokens": 12, "dtype": "fp32"}

@@ -2,8 +2,8 @@
 
 import pytest
 
-from caption_parts import CaptionParts
-from records import Caption, read_captions
+from core.records import Caption, read_captions
+from generation.partial_captions import CaptionParts
 
 IDENTITY = {"system": "s", "seed": 1}
 

@@ -11,14 +11,14 @@ import torch
 from PIL import Image as Picture
 from tiny_models import TINY_CLIP, build_tiny_clip
 
-from clip_features import read_features
-from clip_model import CONFIG, WEIGHTS, load_clip
-from command import InputError
+from core.command import InputError
+from core.records import Caption, Image, Sample, write_captions, write_images, write_samples
 from extract_clip_features import main as extract
 from extract_reference_features import main as extract_references
 from fetch_model import main as fetch
 from make_clip_folder import main as make_clip_folder
-from records import Caption, Image, Sample, write_captions, write_images, write_samples
+from models.clip_features import read_features
+from models.clip_model import CONFIG, WEIGHTS, load_clip
 from score_clip import main as score
 from train_clip_heads import main as train
 

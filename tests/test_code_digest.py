@@ -2,8 +2,8 @@
 
 import pytest
 
-import code_digest as module
-from code_digest import code_digest, folder_digest
+from core import code_digest as module
+from core.code_digest import code_digest, folder_digest
 
 
 @pytest.fixture

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-import command
-from command import write_whole
+from core import command
+from core.command import write_whole
 
-SCRIPTS = Path(command.__file__).parent
+SCRIPTS = Path(command.__file__).parents[1]
 
 
 def run(script, *arguments):

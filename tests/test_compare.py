@@ -13,14 +13,14 @@ import pytest
 from metric_fixtures import WORDS, make_sample, make_texts
 
 import compare
-from caption_health import write_table
-from command import InputError
-from comparison_text import render_comparison
-from health import Diagnosis
-from metrics import load_metric
-from records import Caption, read_json, write_captions, write_json, write_samples
-from scores import collect_scores, write_scores
-from slices import is_monochrome, make_slices
+from captions.health import Diagnosis
+from comparison.slices import is_monochrome, make_slices
+from comparison.text import render_comparison
+from core.command import InputError
+from core.records import Caption, read_json, write_captions, write_json, write_samples
+from scoring.health import write_table
+from scoring.metrics import load_metric
+from scoring.scores import collect_scores, write_scores
 
 METRICS = ["bleu", "rouge_l", "cider"]
 SYSTEMS = {

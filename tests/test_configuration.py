@@ -7,7 +7,7 @@ import pytest
 import yaml
 from snakemake.utils import validate
 
-from configuration import (
+from plan.configuration import (
     as_json,
     default_settings,
     fetched_sources,

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from report_fixture import make_experiment
 
-from command import InputError
+from core.command import InputError
 from describe_results import main
 
 

@@ -23,14 +23,14 @@ from tiny_models import build_tiny_model
 from workflow_runs import ROOT, copy_project, planned_jobs, snakemake, write_small_demo
 
 import show_terms
-from command import InputError
+from core.command import InputError
 from fetch_model import fetch_model
-from hub_models import check_room, choose_files
-from model_files import file_digest
 from model_sizes import ModelSize, describe_sizes
-from model_sources import readable_size
-from package_models import join_parts
-from weight_formats import read_state
+from models.files import file_digest
+from models.hub import check_room, choose_files
+from models.packages import join_parts
+from models.sources import readable_size
+from models.weight_formats import read_state
 
 SCRIPT = ROOT / "workflow" / "scripts" / "fetch_model.py"
 

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from gpu_use import read_gpu_use
+from report.gpu_use import read_gpu_use
 
 
 def gpu(memory, utilisation):

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from configuration import default_settings
-from health import FLAGS, HealthSettings, diagnose, loops
-from json_settings import settings_from_json
-from languages import common_language, detect_language
-from records import Caption, Sample
+from captions.health import FLAGS, HealthSettings, diagnose, loops
+from captions.languages import common_language, detect_language
+from core.json_settings import settings_from_json
+from core.records import Caption, Sample
+from plan.configuration import default_settings
 
 SENTENCES = [
     "The image depicts a red circle on a white background. It has a thick black border.",

@@ -20,9 +20,9 @@ from PIL import Image as Picture
 
 import preprocess_svg
 import render_png
-from records import Sample, read_images, read_samples, write_samples
-from renderers import RENDERERS
-from svg_bytes import Undecodable, decode_drawing
+from core.records import Sample, read_images, read_samples, write_samples
+from rendering.renderers import RENDERERS
+from svg.bytes import Undecodable, decode_drawing
 
 LEVELS = ("compact", "none")
 SECONDS_LIMIT = 4

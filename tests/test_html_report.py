@@ -9,15 +9,15 @@ from pathlib import Path
 import pytest
 from report_fixture import Experiment, make_experiment
 
-from command import InputError
+from core.command import InputError
+from core.records import read_captions, read_json, write_captions, write_json
 from html_report import main
-from records import read_captions, read_json, write_captions, write_json
-from report_comparison import Cell, Value
-from report_effort import effort_by_rule
-from report_findings import Leader, headline
-from report_inputs import Benchmark, ReportInputs, read_benchmarks, read_inputs
-from report_page import format_duration, safe_url
-from report_payload import displayable_svg, embed_json, pack_drawings
+from report.comparison import Cell, Value
+from report.findings import Leader, headline
+from report.inputs import Benchmark, ReportInputs, read_benchmarks, read_inputs
+from report.page import format_duration, safe_url
+from report.payload import displayable_svg, embed_json, pack_drawings
+from report.resource_usage import effort_by_rule
 
 
 @pytest.fixture(scope="module")

@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 from report_fixture import Experiment, make_experiment
 
+from core.records import read_captions, read_json, read_samples
 from html_report import main
-from records import read_captions, read_json, read_samples
 
 HOSTILE = (
     " \"><img src=x onerror=\"document.title='owned'\"></script><script>document.title='owned'</script>"
@@ -141,8 +141,8 @@ def test_the_page_renders_without_errors_or_network(browser: Any, experiment: Ex
 
 
 def scores_of(experiment: Experiment, system: str, value: str) -> np.ndarray:
-    from report_comparison import read_comparison
-    from report_inputs import read_values
+    from report.comparison import read_comparison
+    from report.inputs import read_values
 
     arguments = experiment.arguments
     comparison = read_comparison(arguments["comparison"])

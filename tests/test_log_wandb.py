@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from report_fixture import make_experiment
 
+from core.records import read_json
 from log_wandb import main
-from records import read_json
 
 
 def test_an_offline_run_holds_table_and_chart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,7 +9,7 @@ from safetensors import safe_open
 from training_runs import train, write_base_and_data
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from command import InputError
+from core.command import InputError
 from merge_adapter import main
 
 TEXT = '<svg><rect width="5" fill="red"/></svg>'

@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 from metric_fixtures import split_words
 
-import metrics
-from command import InputError
-from metrics import MeanMetric, ValueInfo, load_metric, metric_names
+from core.command import InputError
+from scoring import metrics
+from scoring.metrics import MeanMetric, ValueInfo, load_metric, metric_names
 
-SCRIPTS = Path(metrics.__file__).parents[1]
+SCRIPTS = Path(metrics.__file__).parents[2]
 
 
 class Halves(MeanMetric):
@@ -75,7 +75,7 @@ def test_file_without_metric_is_refused(tmp_path, monkeypatch):
 
 def test_scoring_a_text_metric_loads_no_heavy_library():
     code = (
-        "import sys; import compare, score_text; from metrics import load_metric\n"
+        "import sys; import compare, score_text; from scoring.metrics import load_metric\n"
         "for name in ('bleu', 'meteor', 'rouge_l', 'cider', 'clip_score'): load_metric(name)\n"
         "print([name for name in ('torch', 'pandas', 'scipy', 'pycocoevalcap', 'matplotlib') if name in sys.modules])"
     )

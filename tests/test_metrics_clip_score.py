@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from metrics import load_metric
-from metrics.clip_score import ClipSimilarities
+from scoring.metrics import load_metric
+from scoring.metrics.clip_score import ClipSimilarities
 
 METRIC = load_metric("clip_score")
 

@@ -10,8 +10,8 @@ import torch
 from metric_fixtures import split_words
 from transformers import BertConfig, BertModel, BertTokenizerFast
 
-from command import InputError
-from metrics import load_metric
+from core.command import InputError
+from scoring.metrics import load_metric
 
 WORDS = ["a", "the", "red", "blue", "circle", "square", "star", "left", "of", "and", "big"]
 PAIRS = [

@@ -15,13 +15,12 @@ import pytest
 from metric_fixtures import SPICE_JARS as JARS
 from metric_fixtures import make_sample, make_texts, write_spice_jars
 
-import java_tools
 import score_text
-import spice_program
 import tokenize_captions
-from command import InputError
-from metrics import Texts, load_metric
-from records import Caption, read_json, write_captions, write_samples
+from core.command import InputError
+from core.records import Caption, read_json, write_captions, write_samples
+from scoring import java_tools, spice_program
+from scoring.metrics import Texts, load_metric
 
 # Reads SPICE's input; F is the share of the caption's words that a reference has. Categories without a tuple have null.
 STAND_IN = """

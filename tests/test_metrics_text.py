@@ -12,10 +12,9 @@ import numpy as np
 import pytest
 from metric_fixtures import PREDICTIONS, make_pairs, make_texts, split_words
 
-import java_tools
-import paraphrases
-from command import InputError
-from metrics import Metric, Texts, load_metric
+from core.command import InputError
+from scoring import java_tools, paraphrases
+from scoring.metrics import Metric, Texts, load_metric
 
 TOLERANCE = 1e-9
 

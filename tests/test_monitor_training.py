@@ -9,9 +9,9 @@ import pytest
 from rich.console import Console
 from training_runs import train, write_base_and_data
 
-from command import InputError
+from core.command import InputError
 from monitor_training import main, make_table, sparkline
-from training_status import describe, read_status, read_statuses
+from training.status import describe, read_status, read_statuses
 
 SCRIPT = Path(__file__).parent.parent / "workflow" / "scripts" / "monitor_training.py"
 START = 1_000_000.0

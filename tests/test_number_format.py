@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from number_format import choose_dtype
+from models.number_format import choose_dtype
 
 
 def machine(monkeypatch, *, gpu, bf16):

@@ -22,13 +22,13 @@ from PIL import Image as Picture
 from tiny_models import build_tiny_clip, build_tiny_model
 from training_runs import adapter, history, start, train, write_base_and_data, write_data
 
-from clip_model import load_clip
-from command import InputError
-from llm_engines import DecodingSettings, EngineJob, Prompt
-from llm_engines.torch_engine import TorchEngine, load_engine
-from training_data import LeftPadding, caption_loss
-from training_model import load_model
-from training_settings import TrainingSettings
+from core.command import InputError
+from generation.llm_engines import DecodingSettings, EngineJob, Prompt
+from generation.llm_engines.torch_engine import TorchEngine, load_engine
+from models.clip_model import load_clip
+from training.data import LeftPadding, caption_loss
+from training.model import load_model
+from training.settings import TrainingSettings
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA GPU")
 

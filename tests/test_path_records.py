@@ -2,8 +2,8 @@
 
 import pytest
 
-from path_records import convert_path_records
-from svg_canonical import LEVELS, canonicalise
+from svg.canonical import LEVELS, canonicalise
+from svg.path_records import convert_path_records
 
 WHOLE = "style=fill:1,2,3\td=M0,0 L300,0 L300,300 Z"
 CUT = "style=fill:200,2,3;stroke:No"

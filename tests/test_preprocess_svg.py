@@ -15,13 +15,13 @@ from PIL import Image
 
 import preprocess_svg
 from build_openmoji import find_drawings
-from command import InputError
-from path_records import displayed_drawing
+from core.command import InputError
+from core.records import read_json, read_samples
 from preprocess_svg import build_parser, main
-from records import read_json, read_samples
-from svg_canonical import LEVELS, canonicalise
-from svg_parse import Unusable
-from svg_paths import drop_cut_end
+from svg.canonical import LEVELS, canonicalise
+from svg.parse import Unusable
+from svg.path_records import displayed_drawing
+from svg.paths import drop_cut_end
 
 NAMESPACE = 'xmlns="http://www.w3.org/2000/svg"'
 DRAWINGS = list(find_drawings().values())[::40]

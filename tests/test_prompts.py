@@ -4,8 +4,7 @@ import pytest
 from lxml import etree
 from tiny_models import TOKENIZERS, tiny_tokenizer
 
-from command import InputError
-from prompts import (
+from captions.prompts import (
     IGNORED,
     Example,
     PromptSettings,
@@ -16,6 +15,7 @@ from prompts import (
     prompt_tokens,
     shorten_svg,
 )
+from core.command import InputError
 
 SETTINGS = PromptSettings(instruction="Describe this drawing.", max_tokens=512)
 XML = '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 128 128"><circle cx="40" cy="64" r="20" fill="#f00"/></svg>'

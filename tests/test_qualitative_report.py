@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from report_fixture import make_experiment
 
-from command import InputError
+from core.command import InputError
+from core.records import Caption, Sample
 from qualitative_report import choose_samples, main, mark_words
-from records import Caption, Sample
 
 SCORES = np.array([0.5, 0.9, 0.1, np.nan, 0.9, 0.3])
 OTHERS = np.stack([SCORES, np.array([0.5, 0.9, 0.8, 0.2, 0.0, np.nan])])

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from tiny_models import build_tiny_model
 
-from records import Sample, write_samples
+from core.records import Sample, write_samples
 
 SCRIPTS = Path(__file__).parent.parent / "workflow" / "scripts"
 TRAINING = {"max_steps": 2, "eval_steps": 2, "save_steps": 2, "accumulation": 2, "gradient_checkpointing": True}

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from report_fixture import make_experiment
 
-from command import InputError
+from core.command import InputError
 from radar_chart import draw_forest, draw_radar, line_style, main, radar_notes
-from report_comparison import Comparison, read_comparison
-from report_style import OKABE_ITO, Axis, Style, make_axes, parse_style, round_up
+from report.comparison import Comparison, read_comparison
+from report.style import OKABE_ITO, Axis, Style, make_axes, parse_style, round_up
 
 VALUES = ["bleu_4", "meteor", "rouge_l", "cider", "clip_score"]
 

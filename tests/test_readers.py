@@ -8,10 +8,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-import reader_formats
-from command import InputError
-from reader_folder import read_data_file
-from readers import as_captions, open_entries, read_records
+from core.command import InputError
+from readers import formats as reader_formats
+from readers.entries import as_captions, open_entries, read_records
+from readers.folder import read_data_file
 
 SVG = '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 9 9"><path d="M0 0h9v9z"/></svg>'
 PATH_RECORDS = "style=fill:3,84,76;stroke:None\td=M0,0 L9,9 L0,9 \nstyle=fill:null d=M1,1 L2,2"

@@ -2,8 +2,8 @@
 
 import pytest
 
-from hidden_answers import find_answers
-from reference_checks import ReferenceChecks, check_reference, keep_references
+from samples.reference_checks import ReferenceChecks, check_reference, keep_references
+from svg.label_leakage import find_answers
 
 CHECKS = ReferenceChecks(max_words=30)
 

@@ -13,13 +13,13 @@ import gather_images
 import render_png
 import write_png_files
 from build_openmoji import find_drawings
-from command import InputError
-from drawing_guard import GuardedDrawing, guard_drawing
-from fonts import bundled_fonts, find_fonts, flag_fonts, resolve_families
-from records import Image, Sample, read_images, write_images, write_samples
+from core.command import InputError
+from core.records import Image, Sample, read_images, write_images, write_samples
+from plan.shards import shard_of
 from render_png import main
-from renderers import PictureStyle, render_drawing, render_xml
-from shards import shard_of
+from rendering.fonts import bundled_fonts, find_fonts, flag_fonts, resolve_families
+from rendering.renderers import PictureStyle, render_drawing, render_xml
+from svg.guard import GuardedDrawing, guard_drawing
 
 NAMESPACE = 'xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink"'
 

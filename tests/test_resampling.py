@@ -12,9 +12,8 @@ from metric_fixtures import make_pairs, split_words
 from sacrebleu.metrics import BLEU
 from sacrebleu.significance import PairedTest
 
-import resampling
-from metrics import load_metric
-from resampling import (
+from comparison import resampling
+from comparison.resampling import (
     bootstrap_p,
     bootstrap_sums,
     draw_counts,
@@ -23,6 +22,7 @@ from resampling import (
     randomisation_p,
     swapped_sums,
 )
+from scoring.metrics import load_metric
 
 
 def test_interval_of_a_mean_is_that_of_scipy():

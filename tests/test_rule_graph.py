@@ -6,7 +6,7 @@ import re
 
 from lxml import etree
 
-from rule_graph import draw_rule_graph, find_depths, make_ways, reduce_edges
+from report.rule_graph import draw_rule_graph, find_depths, make_ways, reduce_edges
 
 EDGES = [("a", "b"), ("b", "c"), ("a", "c"), ("d", "c"), ("a", "e")]
 

@@ -3,13 +3,13 @@
 import numpy as np
 import pytest
 
-import sample_making
-from drawing_proof import compare_pictures, draw_picture
-from readers import RawRecord
-from reference_checks import ReferenceChecks
-from sample_making import Settings, make_sample, process_record, write_proven
-from svg_canonical import read_drawing
-from svg_parse import Unusable
+from readers.entries import RawRecord
+from samples import making as sample_making
+from samples.making import Settings, make_sample, process_record, write_proven
+from samples.reference_checks import ReferenceChecks
+from samples.render_check import compare_pictures, draw_picture
+from svg.canonical import read_drawing
+from svg.parse import Unusable
 
 SQUARE = '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 90 90"><path id="x" d="M9 9h50v50h-50z"/></svg>'
 

@@ -7,8 +7,8 @@ import math
 import pytest
 
 from generate_scenes import generate_scenes, main
-from metrics.scenes import score_caption
-from scenes import Facts, Thing, parse_caption, write_captions
+from samples.scenes import Facts, Thing, parse_caption, write_captions
+from scoring.metrics.scenes import score_caption
 
 SIZES = {"train": 200, "validation": 20, "test": 40}
 RECORDS = list(generate_scenes(SIZES, seed=7))

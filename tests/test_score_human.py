@@ -10,10 +10,10 @@ from metric_fixtures import make_sample, make_texts
 
 import score_human
 import tokenize_captions
-from command import InputError
-from metrics import load_metric
-from records import read_json, write_samples
-from scores import read_scores
+from core.command import InputError
+from core.records import read_json, write_samples
+from scoring.metrics import load_metric
+from scoring.scores import read_scores
 
 REFERENCES = [
     ["a red circle", "one red round circle", "a circle"],

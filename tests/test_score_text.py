@@ -14,10 +14,10 @@ from metric_fixtures import HARD_PAIRS, make_sample
 
 import score_text
 import tokenize_captions
-from command import InputError
-from metrics import load_metric
-from records import Caption, read_json, write_captions, write_samples
-from scores import read_scores
+from core.command import InputError
+from core.records import Caption, read_json, write_captions, write_samples
+from scoring.metrics import load_metric
+from scoring.scores import read_scores
 
 SCRIPTS = Path(score_text.__file__).parent
 
@@ -97,10 +97,10 @@ def test_value_without_samples_is_null_in_both_files(tmp_path):
 
 
 def test_value_that_does_not_apply_is_null_in_the_table(folder, tmp_path, monkeypatch):
-    import metrics
+    from scoring import metrics
 
     (tmp_path / "first_only.py").write_text(
-        "import numpy as np\nfrom metrics import MeanMetric, ValueInfo\n"
+        "import numpy as np\nfrom scoring.metrics import MeanMetric, ValueInfo\n"
         "class FirstOnly(MeanMetric):\n"
         "    name = 'first_only'\n"
         "    values = {'first_only': ValueInfo('first', 0, 1)}\n"
@@ -151,7 +151,7 @@ def test_broken_line_of_tokens_is_named(folder):
 
 
 def test_failed_scoring_leaves_no_file(folder, monkeypatch):
-    monkeypatch.setattr("java_tools.METEOR_JAR", "none.jar")
+    monkeypatch.setattr("scoring.java_tools.METEOR_JAR", "none.jar")
     with pytest.raises(InputError):
         score(folder, "meteor")
     assert not (folder / "scores").exists()

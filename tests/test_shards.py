@@ -6,13 +6,13 @@ import pytest
 
 import preprocess_svg
 import shard_source
-from command import InputError
+from core.command import InputError
+from core.records import read_json, read_samples
 from gather_samples import main as gather
+from plan.shards import shard_of
 from preprocess_svg import build_parser, main
-from readers import open_entries, read_records
-from records import read_json, read_samples
+from readers.entries import open_entries, read_records
 from shard_source import deal_records
-from shards import shard_of
 
 SVG = '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 9 9"><path d="M0 0h{}v9z"/></svg>'
 

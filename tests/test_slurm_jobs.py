@@ -3,7 +3,7 @@
 import os
 import stat
 
-from slurm_jobs import LiveJob, comment_of, live_jobs, second_copies, second_copy_message
+from plan.slurm_jobs import LiveJob, comment_of, live_jobs, second_copies, second_copy_message
 
 SQUEUE = """\
 #!/bin/sh

@@ -8,15 +8,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from command import InputError
-from drawing_proof import draw_picture
-from fingerprints import SCHEMA, fingerprint_row, take_fingerprint
+from core.command import InputError
+from core.records import Sample, open_rows, read_samples, write_samples
 from generate_scenes import generate_scenes
-from groups import unite_by_keys
-from near_duplicates import find_twins
-from records import Sample, open_rows, read_samples, write_samples
+from samples.fingerprints import SCHEMA, fingerprint_row, take_fingerprint
+from samples.groups import unite_by_keys
+from samples.near_duplicates import find_twins
+from samples.render_check import draw_picture
+from samples.split_statistics import BINS, whole_edges
 from split_samples import MAX_DRAWINGS_OF_A_CAPTION, assign_splits, find_duplicates, main, unite_groups
-from split_statistics import BINS, whole_edges
 
 
 def sample(number, **changes):

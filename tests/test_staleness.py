@@ -81,9 +81,9 @@ def test_nothing_is_stale_at_first(made):
             "caption_image",
             {"caption_image", "caption_large_image", "tokenize_captions", "caption_health", *SCORES, *PAGES},
         ),
-        ("metrics/cider", {"score_text", "score_human", *PAGES}),
-        ("metrics/clip_score", {"extract_reference_features", "score_clip", *PAGES}),
-        ("resampling", PAGES),
+        ("scoring/metrics/cider", {"score_text", "score_human", *PAGES}),
+        ("scoring/metrics/clip_score", {"extract_reference_features", "score_clip", *PAGES}),
+        ("comparison/resampling", PAGES),
         ("radar_chart", CHARTS),
         ("html_report", {"html_report"}),
     ],
@@ -93,7 +93,7 @@ def test_code_makes_stale_what_it_makes_and_what_follows(edit, script, rules):
 
 
 def test_code_of_a_metric_counts_for_that_metric_alone(edit):
-    assert edit("workflow/scripts/metrics/cider.py", code)["score_text"] == 10  # one for each system
+    assert edit("workflow/scripts/scoring/metrics/cider.py", code)["score_text"] == 10  # one for each system
 
 
 def test_a_template_makes_the_pages_stale(edit):
@@ -140,7 +140,10 @@ def test_comments_formatting_and_file_times_make_nothing_stale(made, edit):
     ]:
         path.touch()
     (made / "data" / "drawings.json").touch()
-    assert edit("workflow/scripts/metrics/cider.py", lambda text: f"# a remark\n{text}".replace(" = ", "  =  ")) == {}
+    assert (
+        edit("workflow/scripts/scoring/metrics/cider.py", lambda text: f"# a remark\n{text}".replace(" = ", "  =  "))
+        == {}
+    )
 
 
 def test_a_moved_folder_and_a_fresh_clone_of_the_code_make_nothing_stale(made, tmp_path):

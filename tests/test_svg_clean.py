@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from drawing_proof import draw_picture
-from hidden_answers import find_answers
-from svg_canonical import canonicalise
+from samples.render_check import draw_picture
+from svg.canonical import canonicalise
+from svg.label_leakage import find_answers
 
 HEAD = (
     '<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" '

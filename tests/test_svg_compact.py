@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 
 from build_openmoji import find_drawings
-from drawing_proof import compare_pictures, draw_picture
-from sample_making import Settings, write_proven
-from svg_bytes import decode_drawing
-from svg_canonical import canonicalise, read_drawing
-from svg_parse import parse_svg
+from samples.making import Settings, write_proven
+from samples.render_check import compare_pictures, draw_picture
+from svg.bytes import decode_drawing
+from svg.canonical import canonicalise, read_drawing
+from svg.parse import parse_svg
 
 STOPS = '<stop stop-color="red"/><stop offset="1" stop-color="#00f"/>'
 SQUARE = '<path d="M0 0h90v90H0z"/>'

@@ -7,11 +7,11 @@ import random
 
 import pytest
 
-from drawing_proof import compare_pictures, draw_picture
-from svg_fill_rule import MAX_EDGES, as_nonzero
-from svg_normal import reverse
-from svg_outlines import Subpath, doubled_area, on_grid, read_outline
-from svg_paths import PathWriter
+from samples.render_check import compare_pictures, draw_picture
+from svg.fill_rule import MAX_EDGES, as_nonzero
+from svg.normal import reverse
+from svg.outlines import Subpath, doubled_area, on_grid, read_outline
+from svg.paths import PathWriter
 
 SQUARE = "M100 100H400V400H100Z"
 SQUARE_BACK = "M100 100V400H400V100Z"

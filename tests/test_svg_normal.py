@@ -4,8 +4,8 @@ import random
 
 import pytest
 
-from drawing_proof import compare_pictures, draw_picture
-from svg_canonical import canonicalise
+from samples.render_check import compare_pictures, draw_picture
+from svg.canonical import canonicalise
 
 VIEW = 'viewBox="0 0 100 100"'
 RED = 'fill="red"'

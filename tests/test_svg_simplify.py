@@ -9,7 +9,7 @@ import pytest
 from scipy.spatial import KDTree
 from svgelements import Matrix, Path
 
-from svg_outlines import (
+from svg.outlines import (
     arc_as_cubics,
     box_of,
     ellipse_of,
@@ -19,9 +19,9 @@ from svg_outlines import (
     round_outline,
     transform_outline,
 )
-from svg_paths import PathWriter
-from svg_pieces import Leaf, common_attributes, join_paths
-from svg_simplify import simplify_outlines
+from svg.paths import PathWriter
+from svg.pieces import Leaf, common_attributes, join_paths
+from svg.simplify import simplify_outlines
 
 TOLERANCE = 0.5
 

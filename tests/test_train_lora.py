@@ -9,16 +9,16 @@ from peft import set_peft_model_state_dict
 from training_runs import SETTINGS, adapter, climb_after, history, make_samples, start, train, write_base_and_data
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-import caption_trainer
-import training_preparation
-from command import InputError
-from configuration import load_schema
-from prompts import IGNORED, PromptSettings, example_tokens
-from records import write_samples
-from training_data import LeftPadding, caption_loss, encode_samples
-from training_history import best_evaluation, history_lines, last_improvement, patience_left
-from training_model import load_model
-from training_settings import TrainingSettings
+from captions.prompts import IGNORED, PromptSettings, example_tokens
+from core.command import InputError
+from core.records import write_samples
+from plan.configuration import load_schema
+from training import preparation as training_preparation
+from training import trainer as caption_trainer
+from training.data import LeftPadding, caption_loss, encode_samples
+from training.history import best_evaluation, history_lines, last_improvement, patience_left
+from training.model import load_model
+from training.settings import TrainingSettings
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -5,11 +5,11 @@ from tiny_models import build_tiny_model
 from training_runs import make_samples, train, write_base_and_data
 from transformers import AutoTokenizer
 
-import training_preparation
-from command import InputError
-from prompts import IGNORED, PromptSettings, example_tokens, prompt_tokens
-from records import Sample
-from training_data import (
+from captions.prompts import IGNORED, PromptSettings, example_tokens, prompt_tokens
+from core.command import InputError
+from core.records import Sample
+from training import preparation as training_preparation
+from training.data import (
     ExampleDataset,
     LeftPadding,
     Overlong,
@@ -18,7 +18,7 @@ from training_data import (
     read_encoded,
     write_encoded,
 )
-from training_preparation import read_prepared
+from training.preparation import read_prepared
 
 LONG = Sample(
     "long", "a", "train", "g", "<svg>" + '<rect width="5" height="7"/>' * 100 + "</svg>", ["a wall of bricks"]

@@ -9,13 +9,14 @@ from tiny_models import build_tiny_model
 from training_runs import make_samples
 from transformers import AutoConfig, AutoTokenizer
 
-import training_model
-from command import InputError
-from count_parameters import count_parameters, main
-from prompts import PromptSettings
-from training_data import LeftPadding, caption_loss, encode_samples
-from training_model import build_skeleton, choose_attention, load_model, load_options
-from training_settings import TrainingSettings
+from captions.prompts import PromptSettings
+from core.command import InputError
+from count_parameters import main
+from training import model as training_model
+from training.data import LeftPadding, caption_loss, encode_samples
+from training.model import build_skeleton, choose_attention, load_model, load_options
+from training.parameters import count_parameters
+from training.settings import TrainingSettings
 
 FP32 = {"r": 4, "dropout": 0.0, "dtype": "fp32"}
 NF4 = TrainingSettings(**FP32, quantisation="nf4", targets=["q_proj", "o_proj", "down_proj"])
@@ -115,7 +116,7 @@ def test_the_predicted_memory_is_that_of_the_loaded_model(bases):
 
 def test_the_predicted_memory_of_4_bit_weights_is_what_they_take(tmp_path):
     """On a layer large enough for whole blocks; the constants are those of bitsandbytes itself."""
-    from count_parameters import NF4_BYTES
+    from training.parameters import NF4_BYTES
 
     weights = torch.randn(1024, 1024)
     for double in (False, True):

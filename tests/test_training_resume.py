@@ -10,8 +10,8 @@ import torch
 from training_runs import adapter, climb_after, history, same_adapters, start, train, write_base_and_data
 
 import train_lora
-from training_callbacks import KeepBest, KeepCheckpoints, StopOnSignal
-from training_checkpoints import (
+from training.callbacks import KeepBest, KeepCheckpoints, StopOnSignal
+from training.checkpoints import (
     agree_with,
     find_checkpoints,
     is_whole,

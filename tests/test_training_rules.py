@@ -6,8 +6,8 @@ import pytest
 import yaml
 from workflow_runs import ROOT, copy_project, snakemake
 
-from configuration import find_faults, load_schema
-from training_settings import TrainingSettings
+from plan.configuration import find_faults, load_schema
+from training.settings import TrainingSettings
 
 CONFIG = yaml.safe_load((ROOT / "config.yaml").read_text())
 TEST1 = {"r": 4, "alpha": 8, "targets": ["q_proj", "v_proj"], "dropout": 0.05, "bias": "none", "batch_size": 1}

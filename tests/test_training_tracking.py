@@ -6,10 +6,10 @@ import pytest
 import torch
 from training_runs import train, write_base_and_data
 
-import training_tracking
-from training_callbacks import StopOnSignal
-from training_tracking import run_id
-from wandb_runs import wandb_mode
+from training import tracking as training_tracking
+from training.callbacks import StopOnSignal
+from training.tracking import run_id
+from training.wandb_runs import wandb_mode
 
 KEY = "0123456789abcdef0123456789abcdef01234567"
 

@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from worker_pool import WINDOW, Limits, map_killable
+from rendering.worker_pool import WINDOW, Limits, map_killable
 
 
 def misbehave(item):

@@ -10,8 +10,8 @@ import yaml
 from metric_fixtures import write_spice_jars
 from workflow_runs import ROOT, copy_project, planned_jobs, snakemake, write_small_demo
 
+from core.records import read_captions, read_samples
 from describe_results import as_pattern
-from records import read_captions, read_samples
 
 FIELD_RECORDS = [
     {
@@ -82,8 +82,8 @@ def test_a_file_of_captions_is_imported_scored_and_looked_at(full_project):
 
 def test_metrics_of_a_user_with_a_model_and_with_files_are_planned_for_every_system(full_project):
     """One file in metrics/ and its name in the configuration, nothing else."""
-    (full_project / "workflow/scripts/metrics/n_words.py").write_text(
-        "import numpy as np\nfrom metrics import MeanMetric, ValueInfo\n\n\n"
+    (full_project / "workflow/scripts/scoring/metrics/n_words.py").write_text(
+        "import numpy as np\nfrom scoring.metrics import MeanMetric, ValueInfo\n\n\n"
         "class WordCount(MeanMetric):\n"
         "    name = 'n_words'\n"
         "    values = {'n_words': ValueInfo('words', 0, 50)}\n\n"
@@ -271,12 +271,12 @@ def test_a_second_run_does_nothing(small):
 def test_comments_and_file_times_change_nothing(small, edited):
     for path in [*small.glob("workflow/scripts/*.py"), *(small / "results").rglob("*.parquet")]:
         path.touch()
-    assert edited("workflow/scripts/metrics/cider.py", lambda text: text + "\n# a remark\n") == {}
+    assert edited("workflow/scripts/scoring/metrics/cider.py", lambda text: text + "\n# a remark\n") == {}
 
 
 @pytest.mark.slow
 def test_editing_a_metric_reruns_its_scores_and_what_follows(edited):
-    jobs = edited("workflow/scripts/metrics/cider.py", lambda text: text + "\nEDITED = 1\n")
+    jobs = edited("workflow/scripts/scoring/metrics/cider.py", lambda text: text + "\nEDITED = 1\n")
     assert jobs == {
         "score_text": 6,
         "score_human": 1,
@@ -298,7 +298,7 @@ def test_editing_the_report_template_reruns_the_report(edited):
 
 @pytest.mark.slow
 def test_editing_the_training_code_retrains_nothing_but_says_so(small, edited):
-    jobs = edited("workflow/scripts/training_data.py", lambda text: text + "\nEDITED = 1\n")
+    jobs = edited("workflow/scripts/training/data.py", lambda text: text + "\nEDITED = 1\n")
     assert "train_lora" not in jobs
 
 

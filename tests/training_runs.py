@@ -12,9 +12,9 @@ import torch
 from safetensors.torch import load_file
 from tiny_models import build_tiny_model
 
-import caption_trainer
-from records import Sample, write_samples
+from core.records import Sample, write_samples
 from train_lora import main
+from training import trainer as caption_trainer
 
 SCRIPT = Path(__file__).parent.parent / "workflow" / "scripts" / "train_lora.py"
 COLOURS = ["red", "green", "blue", "yellow", "pink", "black"]

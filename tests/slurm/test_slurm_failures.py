@@ -23,7 +23,7 @@ from slurm_runs import Run, copy_for_site, wait_for
 from tiny_models import build_tiny_model
 from workflow_runs import snakemake
 
-from records import Sample
+from core.records import Sample
 
 COLOURS = ["red", "green", "blue", "yellow", "pink", "black"]
 SETTINGS = {"r": 4, "alpha": 8, "targets": ["q_proj", "v_proj"], "dropout": 0.0, "batch_size": 2, "accumulation": 1}

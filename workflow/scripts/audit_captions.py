@@ -5,7 +5,7 @@ Output  a table of what is wrong with the captions, and the first ids of each ki
 
     python workflow/scripts/audit_captions.py predictions.json
 
-The flags and what is tolerated are those of the workflow (health.py, and `health` in docs/configuration.md).
+The flags and what is tolerated are those of the workflow (captions/health.py, and `health` in docs/configuration.md).
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ import json
 from pathlib import Path
 from typing import Any
 
-from caption_health import summarise
-from command import InputError, run_command
-from configuration import default_settings
-from health import HealthSettings, diagnose
-from json_settings import settings_from_json
-from predictions import Prediction, read_predictions
-from records import Sample, write_json
+from captions.health import HealthSettings, diagnose
+from captions.predictions import Prediction, read_predictions
+from core.command import InputError, run_command
+from core.json_settings import settings_from_json
+from core.records import Sample, write_json
+from plan.configuration import default_settings
+from scoring.health import summarise
 
 SHOWN_IDS = 5
 

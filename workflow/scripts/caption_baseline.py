@@ -2,7 +2,7 @@ r"""Caption without a model, to keep everybody honest.
 
 `constant`: one caption for every drawing, the most frequent reference of the train split (of equally frequent ones the
 first of the alphabet). `clip_nearest`: the first reference of the train drawing whose image is nearest in CLIP space.
-`text_nearest`: that of the train drawing whose xml is nearest as text (text_neighbours.py).
+`text_nearest`: that of the train drawing whose xml is nearest as text (captions/text_neighbours.py).
 
     python workflow/scripts/caption_baseline.py --kind constant --train data/train.parquet \
         --samples data/test.parquet --output captions/constant.jsonl
@@ -16,10 +16,10 @@ from pathlib import Path
 
 import numpy as np
 
-from clip_features import read_features
-from command import InputError, run_command, say
-from records import Caption, Sample, read_samples, write_captions
-from text_neighbours import find_nearest
+from captions.text_neighbours import find_nearest
+from core.command import InputError, run_command, say
+from core.records import Caption, Sample, read_samples, write_captions
+from models.clip_features import read_features
 
 
 def most_frequent_reference(train: list[Sample]) -> str:

@@ -25,22 +25,22 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import quiet_libraries  # noqa: F401  (before the libraries, which speak while they are imported)
+from core import quiet_libraries  # noqa: F401  (before the libraries, which speak while they are imported)
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
 import PIL.Image
 import torch
 
-from attention_kernels import avoid_cudnn_attention
-from caption_parts import CaptionParts
-from captioners import FAMILIES, Answer, Captioner, CaptionerSettings
-from command import InputError, Progress, run_command, say
-from given_gpus import check_given_gpus
-from json_settings import settings_from_json
-from model_files import check_model_folder, describe_files, file_digest, model_digest
-from records import Caption, Image, Sample, read_images, read_samples
-from shards import Shard
+from core.command import InputError, Progress, run_command, say
+from core.json_settings import settings_from_json
+from core.records import Caption, Image, Sample, read_images, read_samples
+from generation.captioners import FAMILIES, Answer, Captioner, CaptionerSettings
+from generation.partial_captions import CaptionParts
+from models.attention_kernels import avoid_cudnn_attention
+from models.files import check_model_folder, describe_files, file_digest, model_digest
+from models.gpus import check_given_gpus
+from plan.shards import Shard
 
 # Files of a model folder, beside its weights, that determine captions.
 MEANINGFUL_SUFFIXES = (".json", ".txt", ".model", ".jinja", ".py")
@@ -158,7 +158,7 @@ def load_captioner(
     """The captioner of a family. Raises InputError where it needs packages that are not here, or the user's trust."""
     avoid_cudnn_attention()
     try:
-        module = importlib.import_module(f"captioners.{family}")
+        module = importlib.import_module(f"generation.captioners.{family}")
         return module.load_captioner(model, tokenizer, settings, trust_remote_code)
     except ImportError as error:
         raise InputError(

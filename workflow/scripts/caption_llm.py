@@ -27,23 +27,23 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import quiet_libraries  # noqa: F401  (before the libraries, which speak while they are imported)
+from core import quiet_libraries  # noqa: F401  (before the libraries, which speak while they are imported)
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
 from transformers import AutoConfig, AutoTokenizer, GenerationConfig
 
-from caption_parts import CaptionParts
-from caption_shards import write_manifest
-from command import InputError, Progress, run_command, say
-from examples import FewShotSettings, choose_examples
-from given_gpus import check_given_gpus
-from json_settings import settings_from_json
-from llm_engines import ENGINES, DecodingSettings, Engine, EngineJob, Prompt, Written
-from model_files import check_adapter, check_model_folder, file_digest, model_digest, tokenizer_files
-from prompts import Example, PromptSettings, end_of_turn_ids, prompt_form, prompt_tokens
-from records import Caption, Sample, read_samples
-from shards import Shard
+from captions.examples import FewShotSettings, choose_examples
+from captions.prompts import Example, PromptSettings, end_of_turn_ids, prompt_form, prompt_tokens
+from core.command import InputError, Progress, run_command, say
+from core.json_settings import settings_from_json
+from core.records import Caption, Sample, read_samples
+from generation.llm_engines import ENGINES, DecodingSettings, Engine, EngineJob, Prompt, Written
+from generation.partial_captions import CaptionParts
+from generation.passes import write_manifest
+from models.files import check_adapter, check_model_folder, file_digest, model_digest, tokenizer_files
+from models.gpus import check_given_gpus
+from plan.shards import Shard
 
 
 @dataclass(frozen=True)
@@ -111,7 +111,7 @@ def plan_work(
 
 def load_engine(job: EngineJob) -> Engine:
     """The engine that the settings name. Raises InputError where it can't be imported."""
-    return importlib.import_module(f"llm_engines.{ENGINES[job.settings.engine]}").load_engine(job)
+    return importlib.import_module(f"generation.llm_engines.{ENGINES[job.settings.engine]}").load_engine(job)
 
 
 def write_captions_of(work: Work, engine: Engine, tokenizer: Any) -> None:

@@ -29,16 +29,16 @@ from typing import Any
 
 import numpy as np
 
-from caption_health import read_health
-from command import InputError, run_command, say, write_whole
-from comparison_text import render_comparison
-from competition import Competition, read_competition
-from metrics import Metric, ValueInfo, load_metric
-from records import Sample, read_captions, read_samples, write_json
-from resampling import bootstrap_p, bootstrap_sums, holm, percentile_interval, randomisation_p, swapped_sums
-from score_text import check_same_ids
-from scores import null_for_nan, read_scores
-from slices import SLICINGS, TOKENS, Slice, make_slices
+from comparison.competition import Competition, read_competition
+from comparison.resampling import bootstrap_p, bootstrap_sums, holm, percentile_interval, randomisation_p, swapped_sums
+from comparison.slices import SLICINGS, TOKENS, Slice, make_slices
+from comparison.text import render_comparison
+from core.command import InputError, run_command, say, write_whole
+from core.records import Sample, read_captions, read_samples, write_json
+from scoring.health import read_health
+from scoring.metrics import Metric, ValueInfo, load_metric
+from scoring.scores import null_for_nan, read_scores
+from scoring.texts import check_same_ids
 
 CELL_FIELDS = ["system", "value", "slice", "score", "low", "high", "n", "n_failed", "n_truncated"]
 # How the rows of human agreement are called in comparison.csv.

@@ -13,8 +13,8 @@ import argparse
 import re
 from pathlib import Path
 
-from command import InputError, run_command, say, write_whole
-from report_comparison import read_comparison
+from core.command import InputError, run_command, say, write_whole
+from report.comparison import read_comparison
 
 # Path, with names in <angles>, and what it is; in the order in which a person looks at them.
 OUTPUTS = [

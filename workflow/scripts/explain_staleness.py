@@ -19,7 +19,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from command import InputError
+from core.command import InputError
 
 SHOWN = 3  # outputs named of jobs with one cause
 

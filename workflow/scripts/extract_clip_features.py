@@ -12,10 +12,10 @@ from pathlib import Path
 
 import numpy as np
 
-from clip_features import write_features
-from clip_model import load_clip
-from command import Progress, run_command, say
-from records import read_images
+from core.command import Progress, run_command, say
+from core.records import read_images
+from models.clip_features import write_features
+from models.clip_model import load_clip
 
 
 def main(*, clip: Path, images: Path, batch_size: int, output: Path) -> None:

@@ -13,11 +13,11 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from clip_features import write_reference_features
-from clip_model import load_clip
-from command import run_command, say
-from metrics.clip_score import HESSEL_PREFIX
-from records import read_samples
+from core.command import run_command, say
+from core.records import read_samples
+from models.clip_features import write_reference_features
+from models.clip_model import load_clip
+from scoring.metrics.clip_score import HESSEL_PREFIX
 
 
 def main(*, clip: Path, samples: Path, output: Path) -> None:

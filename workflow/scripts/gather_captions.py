@@ -11,8 +11,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from command import InputError, run_command
-from records import read_captions, read_samples, write_captions
+from core.command import InputError, run_command
+from core.records import read_captions, read_samples, write_captions
 
 
 def main(*, shards: list[Path], samples: Path, output: Path) -> None:

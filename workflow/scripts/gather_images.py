@@ -12,9 +12,9 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from command import InputError, run_command
-from records import open_images, stream_images, stream_samples
-from shards import shard_of
+from core.command import InputError, run_command
+from core.records import open_images, stream_images, stream_samples
+from plan.shards import shard_of
 
 
 def main(*, shards: list[Path], samples: Path, output: Path) -> None:

@@ -14,9 +14,9 @@ from pathlib import Path
 
 import pyarrow as pa
 
-import fingerprints
-from command import InputError, run_command, say, write_whole
-from records import SAMPLE_SCHEMA, open_rows, read_json, stream_rows, write_json
+from core.command import InputError, run_command, say, write_whole
+from core.records import SAMPLE_SCHEMA, open_rows, read_json, stream_rows, write_json
+from samples import fingerprints
 
 COUNTS = ".counts.json"
 

@@ -15,8 +15,8 @@ import random
 from collections.abc import Iterator
 from pathlib import Path
 
-from command import run_command, say, write_whole
-from scenes import COLOURS, SHAPES, Facts, Thing, write_captions
+from core.command import run_command, say, write_whole
+from samples.scenes import COLOURS, SHAPES, Facts, Thing, write_captions
 
 CANVAS = 128
 MIDDLE = 64  # the level wire's y, the upright wire's x

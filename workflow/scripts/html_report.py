@@ -29,15 +29,14 @@ from typing import Any
 
 from markupsafe import Markup
 
-from command import run_command, say, write_whole
-from records import SPLITS
-from report_comparison import FAMILY_LABELS, Value
-from report_data import MEASURES, count_answers, describe_leakage, tabulate_flags
-from report_effort import effort_by_rule, effort_of_training
-from report_findings import LEFT_OUT, check_counts, find_alerts, find_leaders, headline
-from report_inputs import Absence, ReportInputs, Training, read_inputs
-from report_page import as_yaml, content_security_policy, format_number, make_environment, read_template
-from report_payload import (
+from core.command import run_command, say, write_whole
+from core.records import SPLITS
+from report.comparison import FAMILY_LABELS, Value
+from report.data import MEASURES, count_answers, describe_leakage, tabulate_flags
+from report.findings import LEFT_OUT, check_counts, find_alerts, find_leaders, headline
+from report.inputs import Absence, ReportInputs, Training, read_inputs
+from report.page import as_yaml, content_security_policy, format_number, make_environment, read_template
+from report.payload import (
     MOST_DRAWING_BYTES,
     MOST_PAGE_BYTES,
     digest_of,
@@ -48,8 +47,9 @@ from report_payload import (
     slice_label,
     summary_payload,
 )
-from report_style import Style, parse_style
-from rule_graph import draw_rule_graph
+from report.resource_usage import effort_by_rule, effort_of_training
+from report.rule_graph import draw_rule_graph
+from report.style import Style, parse_style
 
 # In the order in which they use each other.
 SCRIPTS = (

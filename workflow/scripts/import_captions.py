@@ -1,6 +1,6 @@
 r"""Import captions that were made elsewhere: match them with the samples by id, and list what does not match.
 
-Input   a file of predictions (predictions.py says which formats and fields) and samples
+Input   a file of predictions (captions/predictions.py says which formats and fields) and samples
 Output  captions/<system>.jsonl, one record a sample: a sample that the file lacks has a failed caption
         imports/<system>.json: how many records matched, the ids that are missing, and those of no sample
 
@@ -14,9 +14,9 @@ import argparse
 import json
 from pathlib import Path
 
-from command import InputError, run_command, say
-from predictions import Prediction, read_predictions
-from records import Caption, Sample, read_samples, write_captions, write_json
+from captions.predictions import Prediction, read_predictions
+from core.command import InputError, run_command, say
+from core.records import Caption, Sample, read_samples, write_captions, write_json
 
 
 def match_captions(predictions: list[Prediction], samples: list[Sample]) -> tuple[list[Caption], list[str], list[str]]:

@@ -14,10 +14,10 @@ import argparse
 import hashlib
 from pathlib import Path
 
-from command import run_command, say
-from records import write_json
-from report_comparison import read_comparison
-from wandb_runs import QUIET, wandb_mode, wandb_project
+from core.command import run_command, say
+from core.records import write_json
+from report.comparison import read_comparison
+from training.wandb_runs import QUIET, wandb_mode, wandb_project
 
 
 def main(*, comparison: Path, table: Path, radar: Path, mode: str, output: Path) -> None:

@@ -14,9 +14,9 @@ import argparse
 import shutil
 from pathlib import Path
 
-from clip_model import CONFIG, WEIGHTS
-from command import InputError, run_command
-from records import write_json
+from core.command import InputError, run_command
+from core.records import write_json
+from models.clip_model import CONFIG, WEIGHTS
 
 
 def main(*, architecture: str, weights: Path, output_dir: Path) -> None:

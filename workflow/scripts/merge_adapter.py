@@ -17,16 +17,16 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-import quiet_libraries  # noqa: F401  (before the libraries, which speak while they are imported)
+from core import quiet_libraries  # noqa: F401  (before the libraries, which speak while they are imported)
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
 from peft import PeftModel
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from command import run_command, say
-from model_files import check_adapter, check_model_folder, describe_files, file_digest, model_digest, weights_digest
-from records import write_json
+from core.command import run_command, say
+from core.records import write_json
+from models.files import check_adapter, check_model_folder, describe_files, file_digest, model_digest, weights_digest
 
 
 def main(*, base: Path, adapter: Path, output_dir: Path) -> None:

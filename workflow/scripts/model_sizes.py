@@ -17,10 +17,10 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from command import InputError, run_command
-from hub_models import choose_files, hub_errors
-from model_sources import Source, readable_size, source_name
-from package_models import files_of_package
+from core.command import InputError, run_command
+from models.hub import choose_files, hub_errors
+from models.packages import files_of_package
+from models.sources import Source, readable_size, source_name
 
 
 @dataclass(frozen=True)

@@ -22,8 +22,8 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from command import run_command, write_whole
-from training_status import Point, Status, read_statuses, readable_seconds
+from core.command import run_command, write_whole
+from training.status import Point, Status, read_statuses, readable_seconds
 
 TEMPLATES = Path(__file__).resolve().parent.parent / "templates"
 BARS = "▁▂▃▄▅▆▇█"

@@ -2,8 +2,9 @@ r"""Rewrite every drawing of a dataset file as canonical xml; list what had to b
 
     python workflow/scripts/preprocess_svg.py drawing.svg      prints the canonical text of one file
 
-Input: a file or folder of drawings (SVG or path records) with captions, in any format of readers.py. Output: samples as
-Parquet, fingerprints of their pictures as Parquet, rejected records as CSV with position and reason, samples whose text
+Input: a file or folder of drawings (SVG or path records) with captions, in any format of readers/entries.py.
+Output: samples as Parquet, fingerprints of their pictures as Parquet, rejected records as CSV with position
+and reason, samples whose text
 still holds words of a reference as CSV, counts as JSON (in = kept + rejected).
 
     python workflow/scripts/preprocess_svg.py --input drawings.json --source drawings \
@@ -24,20 +25,20 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import fingerprints
-from code_digest import code_digest
-from command import InputError, Progress, run_command, say, write_whole
-from json_settings import settings_from_json
-from path_records import CANVAS as RECORD_CANVAS
-from readers import RawRecord, iterate_unique, open_entries, read_records
-from records import SAMPLE_SCHEMA, Rejection, open_rows, write_json, write_rejections
-from reference_checks import ReferenceChecks
-from result_store import file_parts, keep_results, restore_results, result_key
-from sample_making import Made, Settings, process_record, write_proven
-from split_statistics import count_tokens
-from svg_bytes import decode_drawing
-from svg_canonical import LEVELS, read_drawing
-from worker_pool import Limits, map_killable
+from core.code_digest import code_digest
+from core.command import InputError, Progress, run_command, say, write_whole
+from core.json_settings import settings_from_json
+from core.records import SAMPLE_SCHEMA, Rejection, open_rows, write_json, write_rejections
+from plan.result_store import file_parts, keep_results, restore_results, result_key
+from readers.entries import RawRecord, iterate_unique, open_entries, read_records
+from rendering.worker_pool import Limits, map_killable
+from samples import fingerprints
+from samples.making import Made, Settings, process_record, write_proven
+from samples.reference_checks import ReferenceChecks
+from samples.split_statistics import count_tokens
+from svg.bytes import decode_drawing
+from svg.canonical import LEVELS, read_drawing
+from svg.path_records import CANVAS as RECORD_CANVAS
 
 SECONDS_LIMIT = 10  # for one drawing; an icon takes milliseconds
 MEMORY_LIMIT_MB = 768
@@ -240,7 +241,7 @@ def main(
 def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("file", type=Path, nargs="?", help="one SVG file, whose canonical text is printed")
-    parser.add_argument("--input", type=Path, help="dataset: a file or folder in any format of readers.py")
+    parser.add_argument("--input", type=Path, help="dataset: a file or folder in any format of readers/entries.py")
     parser.add_argument("--source", default="drawings", help="name of the source")
     parser.add_argument("--fields", default="{}", help="JSON: names of the fields id, drawing, captions, split, group")
     parser.add_argument("--canvas", type=int, default=512, help="side of the canvas in user units")

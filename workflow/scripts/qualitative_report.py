@@ -23,13 +23,13 @@ from pathlib import Path
 import numpy as np
 from markupsafe import Markup
 
-from command import InputError, run_command, say, write_whole
-from health import words_of
-from records import Caption, Sample, read_captions, read_samples
-from report_comparison import Comparison, System, Value, read_comparison
-from report_inputs import check_ids, read_values
-from report_page import content_security_policy, make_environment, read_template
-from report_payload import displayable_svg
+from captions.health import words_of
+from core.command import InputError, run_command, say, write_whole
+from core.records import Caption, Sample, read_captions, read_samples
+from report.comparison import Comparison, System, Value, read_comparison
+from report.inputs import check_ids, read_values
+from report.page import content_security_policy, make_environment, read_template
+from report.payload import displayable_svg
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ Output  <output-dir>/radar.{png,svg,pdf}            all systems
     python workflow/scripts/radar_chart.py --comparison results/demo/comparison.json \
         --values bleu_4 meteor rouge_l cider clip_score --slice all --output-dir results/demo/figures
 
-`--style` is a JSON object of the fields of `Style` in report_style.py, where the scalings of the axes are
+`--style` is a JSON object of the fields of `Style` in report/style.py, where the scalings of the axes are
 explained too: '{"width_mm": 120, "scaling": "min_max"}'. The figure states its scaling.
 """
 
@@ -31,9 +31,9 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from command import InputError, run_command, say, write_whole
-from report_comparison import FAMILY_LABELS, Comparison, System, Value, read_comparison
-from report_style import Axis, Style, make_axes, parse_style
+from core.command import InputError, run_command, say, write_whole
+from report.comparison import FAMILY_LABELS, Comparison, System, Value, read_comparison
+from report.style import Axis, Style, make_axes, parse_style
 
 DASHES: list[Any] = ["-", (0, (5, 1.5)), (0, (1.2, 1.2)), (0, (6, 1.5, 1.2, 1.5)), (0, (3, 1)), (0, (8, 2))]
 MARKERS = ["o", "s", "^", "D", "v", "P", "X", "*"]

@@ -18,8 +18,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from command import run_command
-from records import read_samples, write_json
+from core.command import run_command
+from core.records import read_samples, write_json
 
 # What decides numbers; the lock file has the rest.
 PACKAGES = (

@@ -17,14 +17,14 @@ from collections.abc import Iterable, Iterator
 from functools import partial
 from pathlib import Path
 
-from code_digest import code_digest
-from command import InputError, Progress, run_command, say
-from fonts import declared_fonts, find_fonts, known_fonts
-from records import Image, Sample, open_images, stream_samples
-from renderers import RENDERERS, PictureStyle, render_xml
-from result_store import keep_results, restore_results, result_key
-from shards import Shard
-from worker_pool import Limits, Outcome, map_killable
+from core.code_digest import code_digest
+from core.command import InputError, Progress, run_command, say
+from core.records import Image, Sample, open_images, stream_samples
+from plan.result_store import keep_results, restore_results, result_key
+from plan.shards import Shard
+from rendering.fonts import declared_fonts, find_fonts, known_fonts
+from rendering.renderers import RENDERERS, PictureStyle, render_xml
+from rendering.worker_pool import Limits, Outcome, map_killable
 
 # A drawing of everything that a back end loads late.
 WARM_UP = (

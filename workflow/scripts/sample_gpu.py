@@ -5,9 +5,9 @@
 Input: any command. Output: JSON lines, one a sample: `attempt` (when the command started), `time` (both in seconds
 since 1970), and for each visible GPU its `name`, `memory_mb` in use, `memory_total_mb`, and `utilisation` in percent
 (null where the GPU does not tell, as MIG slices), all by nvidia-smi; `error` instead of `gpus` where that fails. The
-last line of an attempt has its exit code as `end`; a killed one has none. gpu_use.py reads these files. Attempts of one
-job stand in one file. Without GPU the command runs alone and no file is written. The exit code is the command's own,
-and SIGTERM and SIGINT are passed on to it.
+last line of an attempt has its exit code as `end`; a killed one has none. report/gpu_use.py reads these files.
+Attempts of one job stand in one file. Without GPU the command runs alone and no file is written.
+The exit code is the command's own, and SIGTERM and SIGINT are passed on to it.
 """
 
 from __future__ import annotations

@@ -16,13 +16,13 @@ from pathlib import Path
 
 import numpy as np
 
-from clip_features import read_features, read_reference_features
-from clip_model import Clip, load_clip
-from command import InputError, run_command, say
-from metrics.clip_score import HESSEL_PREFIX, METRIC, ClipSimilarities
-from records import Caption, Sample, read_captions, read_samples
-from score_text import check_same_ids, describe_counts
-from scores import collect_scores, write_scores
+from core.command import InputError, run_command, say
+from core.records import Caption, Sample, read_captions, read_samples
+from models.clip_features import read_features, read_reference_features
+from models.clip_model import Clip, load_clip
+from scoring.metrics.clip_score import HESSEL_PREFIX, METRIC, ClipSimilarities
+from scoring.scores import collect_scores, write_scores
+from scoring.texts import check_same_ids, describe_counts
 
 
 def measure_similarities(

@@ -20,12 +20,12 @@ from pathlib import Path
 
 import numpy as np
 
-from command import InputError, run_command, say
-from metrics import Texts, load_metric
-from records import Caption, Sample, read_samples
-from score_text import add_model_options, check_same_ids, describe_counts, sign
-from scores import collect_scores, write_scores
-from tokenize_captions import read_tokens
+from core.command import InputError, run_command, say
+from core.records import Caption, Sample, read_samples
+from scoring.metrics import Texts, load_metric
+from scoring.scores import collect_scores, write_scores
+from scoring.texts import add_model_options, check_same_ids, describe_counts, sign
+from scoring.tokens import read_tokens
 
 
 def leave_one_out(samples: list[Sample], reference_tokens: list[list[str]]) -> tuple[Texts, list[int]]:

@@ -1,8 +1,8 @@
 """Deal the records of a dataset into shards, so that a change of some records leaves the other shards as they are.
 
-Input: a dataset in any format of readers.py: a file, a folder, or a dataset of the Hugging Face hub (streamed, needs
-network). Output: JSON lines, a file a shard; a record's shard depends on its id alone. One output file is all of it in
-JSON lines. Few records are in memory at a time, and the ids.
+Input: a dataset in any format of readers/entries.py: a file, a folder, or a dataset of the Hugging Face hub (streamed,
+needs network). Output: JSON lines, a file a shard; a record's shard depends on its id alone.
+One output file is all of it in JSON lines. Few records are in memory at a time, and the ids.
 
     python workflow/scripts/shard_source.py --input drawings.parquet --output 1-of-2.jsonl 2-of-2.jsonl
     python workflow/scripts/shard_source.py --hub someone/icons --revision 0123… --output icons.jsonl
@@ -17,10 +17,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from command import InputError, Progress, run_command, say, write_whole
-from reader_formats import read_hub_dataset
-from readers import iterate_unique, open_entries, read_records, write_record
-from shards import shard_of
+from core.command import InputError, Progress, run_command, say, write_whole
+from plan.shards import shard_of
+from readers.entries import iterate_unique, open_entries, read_records, write_record
+from readers.formats import read_hub_dataset
 
 
 def open_source(input: Path | None, hub: str | None, revision: str, subset: str | None, split: str | None):
@@ -67,7 +67,7 @@ def main(
 
 def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--input", type=Path, help="dataset: a file or folder in any format of readers.py")
+    parser.add_argument("--input", type=Path, help="dataset: a file or folder in any format of readers/entries.py")
     parser.add_argument("--hub", help="dataset of the Hugging Face hub, owner/name")
     parser.add_argument("--revision", default="main", help="commit of the hub's dataset")
     parser.add_argument("--subset", help="configuration of the hub's dataset")

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import lxml.html
 
-from command import InputError, run_command
+from core.command import InputError, run_command
 
 BLOCKS = {"p", "li", "h1", "h2", "h3", "h4", "div", "br", "tr", "td"}
 LEFT_OUT = ("script", "style", "noscript", "head", "nav", "header", "footer", "devsite-footer-utility")

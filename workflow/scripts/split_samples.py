@@ -22,13 +22,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from command import InputError, run_command, say, write_whole
-from groups import unite_by_keys
-from json_settings import settings_from_json
-from near_duplicates import find_twins, read_fingerprints
-from records import SAMPLE_SCHEMA, SPLITS, Sample, open_rows, stream_samples, write_json
-from reference_checks import ReferenceChecks
-from split_statistics import Statistics
+from core.command import InputError, run_command, say, write_whole
+from core.json_settings import settings_from_json
+from core.records import SAMPLE_SCHEMA, SPLITS, Sample, open_rows, stream_samples, write_json
+from samples.groups import unite_by_keys
+from samples.near_duplicates import find_twins, read_fingerprints
+from samples.reference_checks import ReferenceChecks
+from samples.split_statistics import Statistics
 
 # A caption of more drawings than this ("icon") says nothing of their kinship and unites nobody.
 MAX_DRAWINGS_OF_A_CAPTION = ReferenceChecks().max_drawings

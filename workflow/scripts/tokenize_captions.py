@@ -15,14 +15,12 @@ Output  JSON lines {"id": ..., "tokens": [...]}, one a record, in the input's or
 from __future__ import annotations
 
 import argparse
-import json
-from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from command import InputError, run_command, say, write_whole
-from java_tools import tokenize
-from paraphrases import restrict_to_references
-from records import Caption, Sample, open_text, read_captions, read_samples
+from core.command import InputError, run_command, say
+from core.records import read_captions, read_samples
+from scoring.paraphrases import restrict_to_references
+from scoring.tokens import texts_of, tokenize_groups, write_tokens
 
 
 def main(
@@ -37,39 +35,6 @@ def main(
         restrict_to_references(tokens, paraphrases)
     write_tokens(output, [record.id for record in records], tokens)
     say("tokenize_captions", f"{sum(map(len, tokens))} texts of {len(records)} samples tokenised")
-
-
-def texts_of(record: Caption | Sample) -> list[str]:
-    """The texts of a record that are tokenised."""
-    if isinstance(record, Sample):
-        return record.references
-    return ["" if record.status == "failed" else record.caption]
-
-
-def tokenize_groups(groups: Sequence[Sequence[str]]) -> list[list[str]]:
-    """Tokenise the texts of all groups by one process."""
-    tokens = iter(tokenize([text for group in groups for text in group]))
-    return [[next(tokens) for _ in group] for group in groups]
-
-
-def write_tokens(path: Path, ids: Sequence[str], tokens: Sequence[Sequence[str]]) -> None:
-    """Write the tokenised texts of each record."""
-    with write_whole(path) as partial, open(partial, "w", encoding="utf-8") as file:
-        for record_id, texts in zip(ids, tokens, strict=True):
-            file.write(json.dumps({"id": record_id, "tokens": texts}, ensure_ascii=False) + "\n")
-
-
-def read_tokens(path: Path) -> Iterator[tuple[str, list[str]]]:
-    """Ids and tokenised texts. Raises InputError that names the line of a broken record."""
-    with open_text(path) as file:
-        for number, line in enumerate(file, start=1):
-            try:
-                record = json.loads(line)
-                yield record["id"], record["tokens"]
-            except (json.JSONDecodeError, TypeError, KeyError) as error:
-                raise InputError(
-                    f"{path}, line {number}: not a record of tokens ({error}); remake this file"
-                ) from error
 
 
 def build_parser() -> argparse.ArgumentParser:

@@ -33,10 +33,10 @@ import numpy as np
 import torch
 from safetensors.torch import load_file, save_file
 
-from clip_model import CONFIG, WEIGHTS
-from command import InputError, run_command, say, write_whole
-from json_settings import settings_from_json
-from records import read_images, read_samples, write_json
+from core.command import InputError, run_command, say, write_whole
+from core.json_settings import settings_from_json
+from core.records import read_images, read_samples, write_json
+from models.clip_model import CONFIG, WEIGHTS
 
 VISION_MODEL = "tf_efficientnet_lite0"
 TEXT_FILES = ("config.json", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "vocab.txt")
@@ -150,7 +150,7 @@ def compute_pairs(model: Any, folder: Path, samples: Path, images: Path) -> Pair
     """Tower features of the samples that have an image."""
     import open_clip
 
-    from clip_model import Clip
+    from models.clip_model import Clip
 
     transform = open_clip.image_transform(224, is_train=False, mean=(0.5,) * 3, std=(0.5,) * 3)
     references = {sample.id: sample.references for sample in read_samples(samples)}

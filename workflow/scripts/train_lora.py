@@ -24,27 +24,27 @@ import sys
 import time
 from pathlib import Path
 
-import quiet_libraries  # noqa: F401  (before the libraries, which speak while they are imported)
+from core import quiet_libraries  # noqa: F401  (before the libraries, which speak while they are imported)
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
 import torch
 from transformers import AutoTokenizer, TrainerState, set_seed
 
-from caption_trainer import CaptionTrainer, build_trainer, out_of_memory
-from command import InputError, run_command, say
-from given_gpus import check_given_gpus, device_name
-from prompts import PromptSettings
-from records import write_json
-from training_callbacks import KeepBest
-from training_checkpoints import newest_whole, step_of
-from training_effort import CountEffort
-from training_history import best_evaluation
-from training_model import load_model
-from training_preparation import Prepared, devices_here, prepare_training, read_prepared
-from training_results import check_trained, summarise, write_results
-from training_settings import TrainingSettings
-from training_tracking import tracking_callbacks
+from captions.prompts import PromptSettings
+from core.command import InputError, run_command, say
+from core.records import write_json
+from models.gpus import check_given_gpus, device_name
+from training.callbacks import KeepBest
+from training.checkpoints import newest_whole, step_of
+from training.history import best_evaluation
+from training.model import load_model
+from training.preparation import Prepared, devices_here, prepare_training, read_prepared
+from training.resource_usage import CountEffort
+from training.results import check_trained, summarise, write_results
+from training.settings import TrainingSettings
+from training.tracking import tracking_callbacks
+from training.trainer import CaptionTrainer, build_trainer, out_of_memory
 
 EXIT_TRY_AGAIN = 75
 

@@ -13,8 +13,8 @@ import csv
 import re
 from pathlib import Path
 
-from command import run_command, say, write_whole
-from records import Image, stream_images
+from core.command import run_command, say, write_whole
+from core.records import Image, stream_images
 
 LONGEST_NAME = 100  # file systems end at 255 bytes
 

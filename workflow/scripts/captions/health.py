@@ -1,0 +1,237 @@
+"""What is wrong with a system's captions: flags on each, by rules that need no model but the language detector.
+
+| flag | it means that the caption … |
+|---|---|
+| empty | has no text |
+| failure_marker | is a remark in brackets or a word that stands for a failure (`[GENERATION_FAILED]`, `n/a`) |
+| cut_at_front | begins in the middle of a sentence |
+| cut_at_end | ended at the longest length allowed, or ends in the middle of a sentence |
+| prompt_echo | repeats the instruction, or holds markers of a chat template |
+| svg_echo | holds SVG code or path data, or nothing but numbers |
+| wrong_language | is surely in another language than the references |
+| repetition | says the same words three times in a row, or the same sentence three times |
+| identical | is also that of many other samples, and none of this sample's references |
+| too_short, too_long | is far from the lengths of its references |
+
+Where a system tells how a caption ended (`finish_reason`), that decides what is cut at its end. Otherwise, and for the
+front, a system is held to its references' habits: where these begin with capitals (or end with a stop), and the system
+uses capitals (or stops) itself, a caption without one is cut. A captioner that writes in lower case is not.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from captions.languages import Language, common_language, detect_language
+from core.records import Caption, Sample
+
+FLAGS = {
+    "empty": "empty",
+    "failure_marker": "failure marker",
+    "cut_at_front": "cut at the front",
+    "cut_at_end": "cut at the end",
+    "prompt_echo": "prompt echoed",
+    "svg_echo": "SVG echoed",
+    "wrong_language": "wrong language",
+    "repetition": "repetition loop",
+    "identical": "identical for many samples",
+    "too_short": "far shorter than the references",
+    "too_long": "far longer than the references",
+}
+
+# A habit of the references is what this share of them does; one of a system, what this share of its captions does.
+REFERENCES_SHARE, SYSTEM_SHARE = 0.8, 0.5
+# A loop has at least so many rounds and words; its longest unit in words.
+LOOP_ROUNDS, LOOP_WORDS, LOOP_UNIT = 3, 6, 30
+SENTENCE_WORDS = 4  # shorter sentences may well be repeated
+IDENTICAL_SAMPLES = 3  # fewer never count as many
+PROMPT_WORDS = 3  # a shorter instruction may well be part of a caption
+
+_REMARK = re.compile(r"\[[^\]]*\]|<[^<>]*>|\{[^}]*\}")
+_BRACKETS = " .[]<>{}()"
+_CHAT_MARKER = re.compile(
+    r"<\|\w+\|>|\[/?INST\]|<</?SYS>>|<(?:start|end)_of_turn>|^\s*(?:assistant|user|system)\s*(?:[:\n]|$)"
+    r"|###\s*(?:instruction|response)",
+    re.IGNORECASE,
+)
+_SVG_CODE = re.compile(
+    r"</?(?:svg|path|g|rect|circle|ellipse|line|polyline|polygon|defs|use|text|style)\b[^<>]*>"
+    r"|\b(?:style|fill|stroke|points|viewBox)\s*=\s*[\"'\w#]|\b(?:fill|stroke)\s*:\s*(?:#|\d|rgb|none\b)"
+    r"|\bd\s*=\s*[\"']?[Mm][\s\d-]"
+)
+_PATH_DATA = re.compile(r"[MLHVCSQTA]-?[\d.]+,-?[\d.]+|(?:[MLHVCSQTAmlhvcsqta][\s,]?-?\d[\d\s.,-]*[Zz]?){3,}")
+_SENTENCE_END = re.compile(r"[.!?。！？]")
+_CLOSED = tuple(".!?。！？…\"'”’)]:;*")
+
+
+@dataclass(frozen=True)
+class HealthSettings:
+    """The configuration's `health`, which describes each."""
+
+    language: str | None = None
+    min_language_probability: float = 0.7
+    failure_markers: list[str] = field(default_factory=list)
+    identical_share: float = 0.05
+    shortest: float = 0.2
+    longest: float = 5.0
+    max_rates: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """What was found on one caption. No language where there is no text."""
+
+    flags: list[str]
+    language: Language | None
+    n_words: int
+    length_ratio: float | None  # words over the mean number of words of the references
+
+
+@dataclass(frozen=True)
+class Habits:
+    """What a caption of this system is held to."""
+
+    capital_first: bool
+    stop_last: bool
+    language: str | None
+    frequent: frozenset[str]  # captions, as words, of many samples
+
+
+def diagnose(
+    captions: Sequence[Caption], samples: Sequence[Sample], instruction: str, settings: HealthSettings
+) -> tuple[list[Diagnosis], str | None]:
+    """A diagnosis of each caption, in order, and the language that is expected, None where the references tell none."""
+    habits = find_habits(captions, samples, settings)
+    instruction_words = words_of(instruction)
+    return [
+        diagnose_caption(caption, sample, habits, instruction_words, settings)
+        for caption, sample in zip(captions, samples, strict=True)
+    ], habits.language
+
+
+def find_habits(captions: Sequence[Caption], samples: Sequence[Sample], settings: HealthSettings) -> Habits:
+    """The habits that references and captions share, the expected language, and the frequent captions."""
+    references = [text for sample in samples for text in sample.references]
+    texts = [caption.caption.strip() for caption in captions if caption.caption.strip()]
+    capitals = share_of(any(letter.isupper() for letter in text) for text in texts)
+    stops = share_of(bool(_SENTENCE_END.search(text)) for text in texts)
+    return Habits(
+        capital_first=share_of(text[0].isupper() for text in references) >= REFERENCES_SHARE
+        and capitals >= SYSTEM_SHARE,
+        stop_last=share_of(text.endswith(_CLOSED) for text in references) >= REFERENCES_SHARE and stops >= SYSTEM_SHARE,
+        language=settings.language or common_language(references, settings.min_language_probability),
+        frequent=find_frequent(captions, samples, settings.identical_share),
+    )
+
+
+def share_of(answers: Iterable[bool]) -> float:
+    """The share of true answers; 0 where there are none."""
+    listed = list(answers)
+    return sum(listed) / len(listed) if listed else 0.0
+
+
+def find_frequent(captions: Sequence[Caption], samples: Sequence[Sample], identical_share: float) -> frozenset[str]:
+    """Captions of more than that share of the samples, not counted where they are a reference."""
+    counts = Counter(
+        " ".join(words_of(caption.caption))
+        for caption, sample in zip(captions, samples, strict=True)
+        if caption.caption.strip() and not is_reference(caption.caption, sample)
+    )
+    fewest = max(IDENTICAL_SAMPLES, identical_share * len(samples))
+    return frozenset(text for text, n in counts.items() if n >= fewest)
+
+
+def is_reference(text: str, sample: Sample) -> bool:
+    """Whether a caption has the words of one of the sample's references."""
+    words = words_of(text)
+    return any(words == words_of(reference) for reference in sample.references)
+
+
+def diagnose_caption(
+    caption: Caption, sample: Sample, habits: Habits, instruction: list[str], settings: HealthSettings
+) -> Diagnosis:
+    """All flags of one caption. An empty one has no other."""
+    text = caption.caption.strip()
+    if not text:
+        return Diagnosis(["empty"], None, 0, None)
+    words = words_of(text)
+    lengths = [len(reference.split()) for reference in sample.references]
+    n_words = len(text.split())
+    language = detect_language(text)
+    found = {
+        "failure_marker": is_failure_marker(text, settings.failure_markers),
+        "cut_at_front": habits.capital_first and is_cut_at_front(text),
+        "cut_at_end": is_cut_at_end(caption.finish_reason, text, habits.stop_last),
+        "prompt_echo": echoes_prompt(text, words, instruction),
+        "svg_echo": echoes_svg(text),
+        "wrong_language": bool(habits.language)
+        and language.code != habits.language
+        and language.probability >= settings.min_language_probability,
+        "repetition": loops(words) or repeats_sentence(text),
+        "identical": " ".join(words) in habits.frequent and not is_reference(text, sample),
+        "too_short": n_words < settings.shortest * min(lengths),
+        "too_long": n_words > settings.longest * max(lengths),
+    }
+    return Diagnosis(
+        [name for name in FLAGS if found.get(name)], language, n_words, n_words / (sum(lengths) / len(lengths))
+    )
+
+
+def words_of(text: str) -> list[str]:
+    """The words of a text in lower case, without punctuation."""
+    return re.findall(r"\w+", text.casefold())
+
+
+def is_failure_marker(text: str, markers: Sequence[str]) -> bool:
+    """Whether a text is nothing but a remark in brackets or a marker, or holds a marker in square brackets."""
+    bare = text.strip().casefold()
+    known = [marker.casefold().strip(_BRACKETS) for marker in markers]
+    return (
+        bool(_REMARK.fullmatch(bare))
+        or bare.strip(_BRACKETS) in known
+        or any(f"[{marker}]" in bare for marker in known)
+    )
+
+
+def is_cut_at_front(text: str) -> bool:
+    """Whether a text begins with a small letter or with what can only follow something."""
+    return text[0].islower() or text[0] in ".,;:!?)]}"
+
+
+def is_cut_at_end(finish_reason: str, text: str, stop_last: bool) -> bool:
+    """Whether a caption ended at its limit; where that is not known, whether it lacks the stop that others have."""
+    return finish_reason == "length" if finish_reason else stop_last and not text.endswith(_CLOSED)
+
+
+def echoes_prompt(text: str, words: Sequence[str], instruction: Sequence[str]) -> bool:
+    """Whether a text holds the instruction word by word, or a marker of a chat template."""
+    whole = len(instruction) >= PROMPT_WORDS and f" {' '.join(instruction)} " in f" {' '.join(words)} "
+    return whole or bool(_CHAT_MARKER.search(text))
+
+
+def echoes_svg(text: str) -> bool:
+    """Whether a text holds SVG code or path data, or has numbers and no letter at all."""
+    numbers_only = not any(map(str.isalpha, text)) and any(map(str.isdigit, text))
+    return numbers_only or bool(_SVG_CODE.search(text) or _PATH_DATA.search(text))
+
+
+def loops(words: Sequence[str]) -> bool:
+    """Whether some words stand LOOP_ROUNDS times in a row, LOOP_WORDS words or more together."""
+    for unit in range(1, min(LOOP_UNIT, len(words) // LOOP_ROUNDS) + 1):
+        needed = max(LOOP_WORDS, LOOP_ROUNDS * unit) - unit
+        run = 0
+        for place in range(unit, len(words)):
+            run = run + 1 if words[place] == words[place - unit] else 0
+            if run >= needed:
+                return True
+    return False
+
+
+def repeats_sentence(text: str) -> bool:
+    """Whether a sentence of SENTENCE_WORDS words or more stands LOOP_ROUNDS times in a text."""
+    sentences = [tuple(words_of(sentence)) for sentence in re.split(r"[.!?]\s|\n", text)]
+    counts = Counter(sentence for sentence in sentences if len(sentence) >= SENTENCE_WORDS)
+    return max(counts.values(), default=0) >= LOOP_ROUNDS

@@ -1,0 +1,1 @@
+"""Statistics over scores: intervals, tests of differences, slices, and the printed table."""

@@ -1,0 +1,33 @@
+"""Groups of settings: one JSON argument of a command line becomes a dataclass, and mistakes become sentences."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import json
+from typing import Any, TypeVar
+
+from core.command import InputError
+
+Settings = TypeVar("Settings")
+
+
+def settings_from_json(kind: type[Settings], text: str, name: str) -> Settings:
+    """The dataclass `kind` from a JSON object; what the object lacks has the dataclass's default.
+
+    `name` is what the configuration calls the group. Raises InputError for a text that is no JSON object, and for an
+    unknown key, with the nearest known one.
+    """
+    try:
+        values: Any = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise InputError(f"the {name} settings are not JSON ({error})") from error
+    if not isinstance(values, dict):
+        raise InputError(f"the {name} settings must be a JSON object, not {text}")
+    known = [field.name for field in dataclasses.fields(kind)]  # type: ignore[arg-type]
+    for key in values:
+        if key not in known:
+            near = difflib.get_close_matches(key, known, n=1)
+            hint = f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(known)}"
+            raise InputError(f"{name}.{key}: unknown key; {hint}")
+    return kind(**values)

@@ -1,0 +1,292 @@
+"""The records that pass between stages, and the only code that reads and writes them.
+
+| record  | file                             | format                                   |
+|---------|----------------------------------|------------------------------------------|
+| sample  | data/<split>.parquet             | Parquet, one row a drawing               |
+| image   | images/<split>.parquet           | Parquet, `png` is an Image for `datasets` |
+| caption | captions/<system>.jsonl          | JSON lines, one a sample, in the samples' order |
+| scores  | scores/<system>/<metric>.json    | corpus values, n, signature              |
+|         | scores/<system>/<metric>.parquet | one row a sample: id, values, statistics |
+
+Every file is written beside and renamed, and opens in pandas by hand.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import dataclasses
+import json
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from core.command import InputError, write_whole
+
+SPLITS = ("train", "validation", "test")
+ROWS_IN_MEMORY = 500  # of a Parquet file that is read or written as a stream
+
+
+@dataclass
+class Sample:
+    """One drawing with its reference captions. `xml` is the canonical text that a model reads."""
+
+    id: str
+    source: str
+    split: str  # train, validation or test; "" before split_samples has run and none was given
+    group: str  # samples of one group never straddle splits (the twins of one drawing)
+    xml: str
+    references: list[str]
+    flags: list[str] = field(default_factory=list)
+    n_chars: int = 0  # characters of `xml`
+    n_shapes: int = 0  # drawn elements
+    n_commands: int = 0  # path commands; a basic shape counts as one
+    n_colours: int = 0  # distinct paints
+
+
+@dataclass
+class Image:
+    """The rendered PNG of a sample, or the reason why there is none."""
+
+    id: str
+    png: bytes | None
+    width: int
+    height: int
+    status: str  # ok or failed
+    reason: str = ""
+    flags: list[str] = field(default_factory=list)  # blank, single_colour, missing_font, … (render_png.py)
+
+
+@dataclass
+class Caption:
+    """What a system wrote for a sample, or the reason why it wrote nothing."""
+
+    id: str
+    caption: str
+    status: str = "ok"  # ok or failed; an empty caption is a failure with a reason
+    reason: str = ""
+    finish_reason: str = ""  # eos, length, or "" where the system has no such thing
+    n_prompt_tokens: int | None = None
+    n_new_tokens: int | None = None
+    seconds: float | None = None  # share of the batch's wall-clock time
+
+
+@dataclass
+class Rejection:
+    """A raw record that did not become a sample."""
+
+    source: str
+    id: str
+    position: int  # 0-based place in the source
+    reason: str
+
+
+SAMPLE_SCHEMA = pa.schema(
+    [
+        ("id", pa.string()),
+        ("source", pa.string()),
+        ("split", pa.string()),
+        ("group", pa.string()),
+        ("xml", pa.string()),
+        ("references", pa.list_(pa.string())),
+        ("flags", pa.list_(pa.string())),
+        ("n_chars", pa.int32()),
+        ("n_shapes", pa.int32()),
+        ("n_commands", pa.int32()),
+        ("n_colours", pa.int32()),
+    ]
+)
+
+# The metadata makes `datasets.load_dataset("parquet", ...)` decode `png` as an image.
+_IMAGE_FEATURES = {
+    "id": {"dtype": "string", "_type": "Value"},
+    "png": {"_type": "Image"},
+    "width": {"dtype": "int32", "_type": "Value"},
+    "height": {"dtype": "int32", "_type": "Value"},
+    "status": {"dtype": "string", "_type": "Value"},
+    "reason": {"dtype": "string", "_type": "Value"},
+    "flags": {"feature": {"dtype": "string", "_type": "Value"}, "_type": "List"},
+}
+IMAGE_SCHEMA = pa.schema(
+    [
+        ("id", pa.string()),
+        ("png", pa.struct([("bytes", pa.binary()), ("path", pa.string())])),
+        ("width", pa.int32()),
+        ("height", pa.int32()),
+        ("status", pa.string()),
+        ("reason", pa.string()),
+        ("flags", pa.list_(pa.string())),
+    ],
+    metadata={"huggingface": json.dumps({"info": {"features": _IMAGE_FEATURES}})},
+)
+
+
+def write_samples(path: Path | str, samples: Iterable[Sample]) -> None:
+    """Write samples as Parquet, whole or not at all; of a stream, a few are in memory."""
+    with open_rows(path, SAMPLE_SCHEMA) as write:
+        for sample in samples:
+            write(dataclasses.asdict(sample))
+
+
+def read_samples(path: Path | str) -> list[Sample]:
+    """Read samples in the order of the file. Raises InputError for a missing or foreign file."""
+    return [Sample(**row) for row in _read_table(path, SAMPLE_SCHEMA).to_pylist()]
+
+
+def stream_samples(path: Path | str) -> Iterator[Sample]:
+    """Yield samples in the order of the file, a few in memory. Raises InputError for a missing or foreign file."""
+    return (Sample(**row) for row in stream_rows(path, SAMPLE_SCHEMA))
+
+
+def write_images(path: Path | str, images: Iterable[Image]) -> None:
+    """Write images as Parquet whose `png` column `datasets` loads as images."""
+    with open_images(path) as write:
+        for image in images:
+            write(image)
+
+
+@contextlib.contextmanager
+def open_images(path: Path | str) -> Iterator[Callable[[Image], None]]:
+    """A function that appends an image to a Parquet file, which is there whole when the block ends, or not at all."""
+    with open_rows(path, IMAGE_SCHEMA) as write_row:
+
+        def write(image: Image) -> None:
+            row = {f.name: getattr(image, f.name) for f in dataclasses.fields(image)}
+            row["png"] = None if image.png is None else {"bytes": image.png, "path": f"{image.id}.png"}
+            write_row(row)
+
+        yield write
+
+
+@contextlib.contextmanager
+def open_rows(path: Path | str, schema: pa.Schema) -> Iterator[Callable[[dict[str, Any]], None]]:
+    """A function that appends a row to a Parquet file, which is there whole when the block ends, or not at all."""
+    rows: list[dict[str, Any]] = []
+    with write_whole(path) as partial, pq.ParquetWriter(partial, schema, compression="zstd") as writer:
+
+        def write(row: dict[str, Any]) -> None:
+            rows.append(row)
+            if len(rows) == ROWS_IN_MEMORY:
+                flush()
+
+        def flush() -> None:
+            writer.write_table(pa.Table.from_pylist(rows, schema=schema))
+            rows.clear()
+
+        yield write
+        if rows:
+            flush()
+
+
+def read_images(path: Path | str) -> list[Image]:
+    """Read images in the order of the file. Raises InputError for a missing or foreign file."""
+    return list(stream_images(path))
+
+
+def stream_images(path: Path | str) -> Iterator[Image]:
+    """Yield images in the order of the file, a few in memory. Raises InputError for a missing or foreign file."""
+    rows = stream_rows(path, IMAGE_SCHEMA)
+    return (Image(**{**row, "png": row["png"] and row["png"]["bytes"]}) for row in rows)
+
+
+def count_rows(path: Path | str) -> int:
+    """Number of records in a Parquet file. Raises InputError for a missing or foreign file."""
+    return _open_table(path, []).metadata.num_rows
+
+
+def write_captions(path: Path | str, captions: Iterable[Caption]) -> None:
+    """Write captions as JSON lines, whole or not at all."""
+    with write_whole(path) as partial, open(partial, "w", encoding="utf-8") as file:
+        for caption in captions:
+            file.write(caption_line(caption))
+
+
+def caption_line(caption: Caption) -> str:
+    """One caption as a line of JSON; what resumable jobs append to their part files."""
+    return json.dumps(dataclasses.asdict(caption), ensure_ascii=False) + "\n"
+
+
+def read_captions(path: Path | str) -> list[Caption]:
+    """Read captions. Raises InputError that names the line of a broken record."""
+    captions = []
+    with open_text(path) as file:
+        for number, line in enumerate(file, start=1):
+            try:
+                captions.append(Caption(**json.loads(line)))
+            except (json.JSONDecodeError, TypeError) as error:
+                raise InputError(f"{path}, line {number}: not a caption record ({error}); remake this file") from error
+    return captions
+
+
+def write_rejections(path: Path | str, rejections: Iterable[Rejection]) -> None:
+    """Write rejected records as CSV with a header, also when there are none."""
+    with write_whole(path) as partial, open(partial, "w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, [f.name for f in dataclasses.fields(Rejection)])
+        writer.writeheader()
+        writer.writerows(dataclasses.asdict(rejection) for rejection in rejections)
+
+
+def write_json(path: Path | str, value: Any) -> None:
+    """Write a JSON file, indented and with NaN refused: a missing number is null or absent."""
+    with write_whole(path) as partial:
+        partial.write_text(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")
+
+
+def read_json(path: Path | str) -> Any:
+    """Read a JSON file. Raises InputError where it is missing or no JSON."""
+    with open_text(path) as file:
+        try:
+            return json.load(file)
+        except json.JSONDecodeError as error:
+            raise InputError(f"{path} is not JSON ({error})") from error
+
+
+def read_json_lines(path: Path) -> list[dict[str, Any]]:
+    """Read JSON lines. Raises InputError that names the line of a broken one."""
+    with open_text(path) as file:
+        records = []
+        for number, line in enumerate(file, start=1):
+            try:
+                records.append(json.loads(line))
+            except json.JSONDecodeError as error:
+                raise InputError(f"{path}, line {number}: not JSON ({error})") from error
+    return records
+
+
+def open_text(path: Path | str):
+    """Open a UTF-8 text file for reading; a missing one is an InputError."""
+    try:
+        return open(path, encoding="utf-8")
+    except FileNotFoundError as error:
+        raise InputError(f"{path} does not exist") from error
+
+
+def _read_table(path: Path | str, schema: pa.Schema) -> pa.Table:
+    return _open_table(path, schema.names).read(columns=schema.names)
+
+
+def stream_rows(path: Path | str, schema: pa.Schema) -> Iterator[dict[str, Any]]:
+    """Yield the rows of a Parquet file, a few in memory. Raises InputError for a missing or foreign file."""
+    file = _open_table(path, schema.names)
+    return (
+        row
+        for batch in file.iter_batches(ROWS_IN_MEMORY, columns=schema.names)
+        for row in batch.select(schema.names).to_pylist()
+    )
+
+
+def _open_table(path: Path | str, columns: list[str]) -> pq.ParquetFile:
+    if not Path(path).is_file():
+        raise InputError(f"{path} does not exist")
+    try:
+        file = pq.ParquetFile(path)
+    except pa.ArrowInvalid as error:
+        raise InputError(f"{path} is not a Parquet file ({error})") from error
+    missing = [name for name in columns if name not in file.schema_arrow.names]
+    if missing:
+        raise InputError(f"{path} lacks the columns {', '.join(missing)}; remake it with this version")
+    return file

@@ -1,0 +1,1 @@
+"""The configuration and what follows from it before anything runs: faults, systems, jobs, shards."""

@@ -1,0 +1,1 @@
+"""Raw datasets of any supported format as a stream of entries."""

@@ -1,0 +1,1 @@
+"""Drawings as pictures, made in worker processes that can be killed."""

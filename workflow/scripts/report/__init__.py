@@ -1,0 +1,1 @@
+"""What the pages show: data of the report, findings, tables, styles."""

@@ -1,0 +1,177 @@
+"""`comparison.json` as figures and report read it: systems, values, slices, cells, best."""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from core.command import InputError
+from core.records import read_json
+
+FAMILY_LABELS = {
+    "zero_shot": "zero-shot",
+    "few_shot": "few-shot",
+    "lora": "LoRA",
+    "captioner": "captioner",
+    "baseline": "baseline",
+    "file": "file",
+}
+
+
+@dataclass(frozen=True)
+class System:
+    """A row of the comparison."""
+
+    name: str
+    label: str
+    family: str
+    base: str | None
+
+
+@dataclass(frozen=True)
+class Value:
+    """A column of the comparison: one value of a metric and how it is shown."""
+
+    name: str
+    metric: str
+    label: str
+    range: tuple[float, float]
+    radar: bool
+    higher_is_better: bool
+    signature: str
+    note: str
+
+
+@dataclass(frozen=True)
+class Cell:
+    """The score of a system on a slice with its interval; all three null where n is 0."""
+
+    system: str
+    value: str
+    slice: str
+    score: float | None
+    low: float | None
+    high: float | None
+    n: int
+    n_failed: int
+    n_truncated: int  # captions of which the metric read only the beginning
+
+
+@dataclass(frozen=True)
+class Human:
+    """How well a reference agrees with the others of its sample, by one value; `n` samples have two or more."""
+
+    value: str
+    score: float | None
+    low: float | None
+    high: float | None
+    n: int
+
+
+@dataclass(frozen=True)
+class Best:
+    """The best system by one value on all samples, and those that don't differ from it significantly."""
+
+    system: str
+    ties: list[str]
+
+
+@dataclass(frozen=True)
+class Pair:
+    """The lead of system `a` over system `b` by one value on all samples; `p_holm` is its corrected p-value."""
+
+    value: str
+    a: str
+    b: str
+    difference: float
+    low: float
+    high: float
+    p_holm: float
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """All of `comparison.json`. `slices` maps a slice's name to its number of samples."""
+
+    experiment: str
+    n_samples: int
+    confidence: float
+    n_resamples: int
+    systems: list[System]
+    values: list[Value]
+    slices: dict[str, int]
+    cells: dict[tuple[str, str, str], Cell]  # by system, value, slice
+    pairs: list[Pair]
+    best: dict[str, Best]  # by value; a value without any score has none
+    human: dict[str, Human]  # by value; those of images, and all where no sample has two references, have none
+
+    def value(self, name: str) -> Value:
+        """The value called `name`. Raises InputError that names the nearest one."""
+        for value in self.values:
+            if value.name == name:
+                return value
+        raise InputError(_unknown("value", name, [value.name for value in self.values]))
+
+    def label(self, system: str) -> str:
+        """How a system is called in figures and report."""
+        return next(entry.label for entry in self.systems if entry.name == system)
+
+    def check_slice(self, name: str) -> None:
+        """Raise InputError where there is no such slice."""
+        if name not in self.slices:
+            raise InputError(_unknown("slice", name, list(self.slices)))
+
+
+def read_comparison(path: Path) -> Comparison:
+    """Read `comparison.json`. Raises InputError for a missing or foreign file, or one that lacks a cell."""
+    raw = read_json(path)
+    try:
+        comparison = _parse_comparison(raw)
+    except (KeyError, TypeError, ValueError) as error:
+        raise InputError(f"{path} is not a comparison of this version ({error!r}); run compare again") from error
+    for system in comparison.systems:
+        for value in comparison.values:
+            for name in comparison.slices:
+                if (system.name, value.name, name) not in comparison.cells:
+                    raise InputError(f"{path} has no cell for {system.name}, {value.name}, {name}; run compare again")
+    return comparison
+
+
+def _parse_comparison(raw: dict[str, Any]) -> Comparison:
+    cells = [Cell(**{field: cell[field] for field in Cell.__dataclass_fields__}) for cell in raw["cells"]]
+    return Comparison(
+        experiment=raw["experiment"],
+        n_samples=raw["n_samples"],
+        confidence=raw["confidence"],
+        n_resamples=raw["n_resamples"],
+        systems=[System(s["name"], s.get("label") or s["name"], s["family"], s.get("base")) for s in raw["systems"]],
+        values=[
+            Value(
+                name=v["name"],
+                metric=v["metric"],
+                label=v["label"],
+                range=(float(v["range"][0]), float(v["range"][1])),
+                radar=v["radar"],
+                higher_is_better=v["higher_is_better"],
+                signature=v["signature"],
+                note=v.get("note") or "",
+            )
+            for v in raw["values"]
+        ],
+        slices={s["name"]: s["n"] for s in raw["slices"]},
+        cells={(cell.system, cell.value, cell.slice): cell for cell in cells},
+        pairs=[Pair(**{field: pair[field] for field in Pair.__dataclass_fields__}) for pair in raw["pairs"]],
+        human={
+            record["value"]: Human(**{field: record[field] for field in Human.__dataclass_fields__})
+            for record in raw["human"]
+        },
+        best={name: Best(b["system"], list(b["ties"])) for name, b in raw["best"].items() if b["system"] is not None},
+    )
+
+
+def _unknown(kind: str, name: str, known: list[str]) -> str:
+    near = difflib.get_close_matches(name, known, n=1)
+    hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(known)}"
+    return f"the comparison has no {kind} {name!r}: {hint}"

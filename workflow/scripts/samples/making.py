@@ -1,0 +1,160 @@
+"""From a raw record to a sample: read its drawing, check its captions, write the canonical text, prove it.
+
+`process_record` is what a worker does with one record. Whatever is wrong with it becomes a `Rejection` with the reason,
+or a flag of the sample:
+
+| flag | meaning |
+|---|---|
+| path_records | the drawing was a list of path records |
+| repaired:<what> | something was mended (svg/repair.py, svg/parse.py, svg/bytes.py) |
+| kept_safe:<what> | the compact level cannot write it: its text is of level safe |
+| fell_back:<level> | the picture of that level's text differed too much: a milder level was taken |
+| unproven | it could not be drawn, so that nothing was compared, or no level's text draws the same |
+| blank | nothing is seen of it on white |
+| has_text | it holds drawn text |
+| answer_removed | the drawing held words of a reference, its text does not (svg/label_leakage.py) |
+| answer_left | its text still does |
+| caption:<kind> | something is wrong with a reference (samples/reference_checks.py) |
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from lxml import etree
+
+from core.records import SPLITS, Rejection, Sample
+from readers.entries import RawRecord
+from samples.fingerprints import Fingerprint, take_fingerprint
+from samples.reference_checks import ReferenceChecks, keep_references
+from samples.render_check import Difference, compare_pictures, draw_picture
+from svg.canonical import LEVELS, Drawing, Mended, read_drawing, write_level
+from svg.guard import Refused
+from svg.label_leakage import find_answers
+from svg.parse import Unusable
+
+REWRITING = ("compact", "path_records")
+HARDLY = 2.0  # of 255, in a cell of the picture: what the same drawing written differently may differ
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How drawings are rewritten and proven; the keys of `preprocess` in the configuration."""
+
+    canvas: int = 512
+    precision: int = 0
+    level: str = "compact"
+    use: str = "flatten"
+    proof: bool = True
+    max_difference: float = 4.0
+    max_cell_difference: float = 32.0
+    min_similarity: float = 0.92
+
+    def allows(self, difference: Difference, level: str) -> bool:
+        """Whether a text of a level may differ so much from its drawing; levels that rewrite nothing hardly may."""
+        if level in REWRITING:
+            return (
+                difference.mean_absolute <= self.max_difference
+                and difference.worst_cell <= self.max_cell_difference
+                and difference.similarity >= self.min_similarity
+            )
+        return difference.worst_cell <= HARDLY
+
+
+@dataclass(frozen=True)
+class Made:
+    """A sample, the fingerprint of its picture where it was drawn, and the answers that its text still holds."""
+
+    sample: Sample
+    fingerprint: Fingerprint | None
+    answers: tuple[str, ...] = ()
+
+
+@dataclass
+class Proven:
+    """The text of a drawing that was compared with it, its picture, and flags of the comparison."""
+
+    drawing: Drawing
+    picture: np.ndarray | None = None
+    flags: set[str] = field(default_factory=set)
+
+
+def process_record(
+    record: RawRecord, source: str, settings: Settings, checks: ReferenceChecks, max_chars: int | None
+) -> Made | Rejection:
+    """The sample of a raw record, or why there is none."""
+    try:
+        return make_sample(record, source, settings, checks, max_chars)
+    except Unusable as reason:
+        return Rejection(source, record.id, record.position, str(reason))
+    except (ArithmeticError, RecursionError, MemoryError) as error:
+        # Numbers out of all bounds in hostile drawings; the record is listed with the reason.
+        return Rejection(source, record.id, record.position, f"cannot be computed ({type(error).__name__}: {error})")
+
+
+def make_sample(
+    record: RawRecord, source: str, settings: Settings, checks: ReferenceChecks, max_chars: int | None
+) -> Made:
+    """The sample of a raw record. Raises Unusable with the reason."""
+    if record.fault or not (record.drawing or "").strip():
+        raise Unusable(record.fault or "no drawing")
+    if not record.captions:
+        raise Unusable("no caption")
+    if record.split and record.split not in SPLITS:
+        raise Unusable(f"unknown split {record.split!r}; it is one of {', '.join(SPLITS)}")
+    references, kinds = keep_references(record.captions, checks)
+    if not references:
+        raise Unusable(f"no usable caption ({', '.join(sorted(kinds & set(checks.drop)))})")
+    mended = read_drawing(record.drawing or "")
+    proven = write_proven(mended, settings, max_chars)
+    drawing = proven.drawing
+    answers = find_answers(drawing.xml, references)
+    flags = {*record.flags, *drawing.flags, *proven.flags, *(f"caption:{kind}" for kind in kinds)}
+    if answers:
+        flags.add("answer_left")
+    elif find_answers(record.drawing or "", references):
+        flags.add("answer_removed")
+    sample = Sample(
+        id=record.id,
+        source=source,
+        split=record.split,
+        group=record.group or record.id,
+        xml=drawing.xml,
+        references=references,
+        flags=sorted(flags),
+        n_chars=len(drawing.xml),
+        n_shapes=drawing.n_shapes,
+        n_commands=drawing.n_commands,
+        n_colours=drawing.n_colours,
+    )
+    fingerprint = None if proven.picture is None else take_fingerprint(proven.picture)
+    return Made(sample, fingerprint, tuple(sorted(answers)))
+
+
+def write_proven(mended: Mended, settings: Settings, max_chars: int | None = None) -> Proven:
+    """The text of a drawing at the level of the settings, or at the next milder one that draws the same picture.
+
+    What is longer than `max_chars` takes no part later on, and is not drawn. Raises Unusable.
+    """
+    drawing = write_level(mended, settings.canvas, settings.precision, settings.level, settings.use)
+    if not settings.proof or (max_chars is not None and len(drawing.xml) > max_chars):
+        return Proven(drawing)
+    try:
+        expected = draw_picture(etree.tostring(mended.root, encoding="unicode"))
+    except (Refused, ValueError) as reason:
+        return Proven(drawing, flags={"unproven", f"not_drawn:{str(reason)[:60]}"})
+    flags: set[str] = set()
+    for level in LEVELS[settings.level]:
+        if flags:  # the one before drew another picture
+            drawing = write_level(mended, settings.canvas, settings.precision, level, settings.use)
+        picture = draw_picture(drawing.xml)
+        difference = compare_pictures(expected, picture)
+        if settings.allows(difference, level):
+            break
+        flags.add(f"fell_back:{level}")
+    else:
+        flags.add("unproven")
+    if picture.min() == 255:
+        flags.add("blank")
+    return Proven(drawing, picture, flags)

@@ -1,0 +1,1 @@
+"""Metrics over captions and references, their tools, and the files of scores."""

@@ -1,0 +1,184 @@
+"""What a metric is, and how one is found by its name.
+
+A metric is one file of this folder, `metrics/<name>.py`, whose `METRIC` is an instance of a subclass
+of `Metric`. To add one, put a file here and name it under `metrics` in the configuration; tables,
+intervals, slices, radar chart and report pick it up from there. For example `metrics/n_words.py`:
+
+    from typing import ClassVar
+
+    import numpy as np
+
+    from scoring.metrics import MeanMetric, Texts, ValueInfo
+
+
+    class WordCount(MeanMetric):
+        name = "n_words"
+        values: ClassVar = {"n_words": ValueInfo("words", low=0, high=50, radar=False)}
+
+        def values_of_samples(self, texts: Texts) -> dict[str, np.ndarray]:
+            return {"n_words": np.array([len(caption.split()) for caption in texts.tokens], dtype=float)}
+
+
+    METRIC = WordCount()
+
+A metric turns each sample into columns: its per-sample values (nan where it does not apply) and
+statistics, `stat_<name>`, whose **sums** over any set of samples determine the corpus values of that
+set. So a slice or a bootstrap resample is scored by adding up rows, thousands at a time.
+
+A failed caption is scored as the empty text and stays in n: a metric gives the empty text its worst value.
+A metric file is imported often and by light scripts: numpy at its top, anything heavier inside functions.
+Metrics of images (`clip_score`) are scored by `score_clip.py`, all others by `score_text.py`; both write
+through `scoring/scores.py`.
+"""
+
+from __future__ import annotations
+
+import abc
+import difflib
+import importlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+
+from core.command import InputError
+from core.records import Caption, Sample
+
+STATISTIC_PREFIX = "stat_"
+# Whose values BLEU, METEOR, ROUGE-L and CIDEr have, to 1e-9 (tests/test_metrics_text.py).
+FORMULA = "pycocoevalcap 1.2"
+# Column of a metric that reads only so many tokens of a caption: 1 where the caption is longer.
+TRUNCATED = "truncated"
+
+
+@dataclass(frozen=True)
+class ValueInfo:
+    """How one value of a metric is shown: its label, range, direction, place on the radar chart, remark."""
+
+    label: str
+    low: float
+    high: float
+    higher_is_better: bool = True
+    radar: bool = True
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Texts:
+    """What a text metric sees of one system. The lists run parallel, one entry a sample.
+
+    The caption of a failed record is "" in `tokens`.
+    """
+
+    samples: list[Sample]
+    captions: list[Caption]
+    tokens: list[str]  # the caption, PTB-tokenised: lower case, no punctuation, words joined by one space
+    reference_tokens: list[list[str]]  # the references likewise, at least one a sample
+    paraphrases: Path | None = None  # METEOR's table for these references, where it was made beforehand
+    model: Path | None = None  # folder of the model of a metric that needs one
+    folder: Path | None = None  # folder with the files of a metric that needs other ones than a model
+    settings: Mapping[str, Any] = field(default_factory=dict)  # the configuration's metric_options.<metric>.settings
+
+    @property
+    def model_folder(self) -> Path:
+        """The folder of the metric's model. Raises InputError where none was given."""
+        if self.model is None:
+            raise InputError("this metric needs a model: name its folder by --model, metric_options.<metric>.source")
+        return self.model
+
+    @property
+    def files(self) -> Path:
+        """The folder with the metric's files. Raises InputError where none was given."""
+        if self.folder is None:
+            raise InputError("this metric needs files: name their folder by --folder, metric_options.<metric>.folder")
+        return self.folder
+
+
+class Metric(abc.ABC):
+    """A function of captions and references (or images): per-sample values, corpus values, a signature."""
+
+    name: ClassVar[str]  # the module's name
+    values: ClassVar[dict[str, ValueInfo]]  # value name → how it is shown
+    needs_model: ClassVar[bool] = False  # whether metric_options.<name>.source must name a model
+    needed_files: ClassVar[str] = ""  # files that metric_options.<name>.folder must hold, and where they come from
+    facts: ClassVar[dict[str, str]] = {}  # what else the signature says of the implementation
+
+    @abc.abstractmethod
+    def score_samples(self, inputs: Any) -> dict[str, np.ndarray]:
+        """Columns of floats, one row a sample: each value by its name, then the `stat_…` columns.
+
+        Text metrics take `Texts`. Where the metric does not apply to a sample the values are nan
+        and the statistics 0. A metric that truncates long captions adds the column `truncated` (0 or 1).
+        """
+
+    @abc.abstractmethod
+    def corpus(self, sums: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """Corpus values from summed statistics, by value name.
+
+        `sums` maps each `stat_…` column to an array of any one shape (a scalar, or one entry for
+        each resample); the values have that shape, nan where they rest on no sample.
+        """
+
+    def check_folder(self, folder: Path) -> None:  # noqa: B027  (most metrics need no files)
+        """Raise InputError, in words for the user, where the folder lacks a file that the metric needs."""
+
+    def facts_of_folder(self, folder: Path) -> dict[str, str]:
+        """What the signature says of those files: their digest."""
+        return {}
+
+    def signature(self, **facts: object) -> str:
+        """One line that says how the numbers came about: `bleu|tokens:ptb|n_references:1-3`.
+
+        `facts` are those that only the scoring script knows: models, digests, numbers of references.
+        """
+        return "|".join([self.name, *(f"{key}:{value}" for key, value in {**self.facts, **facts}.items())])
+
+
+class MeanMetric(Metric):
+    """A metric whose corpus value is the mean over the samples to which it applies.
+
+    The statistics of a value are itself and 1, or 0 and 0 where it is nan.
+    """
+
+    @abc.abstractmethod
+    def values_of_samples(self, inputs: Any) -> dict[str, np.ndarray]:
+        """Each value by its name, one float a sample, nan where it does not apply; and `truncated`, if it has that."""
+
+    def score_samples(self, inputs: Any) -> dict[str, np.ndarray]:
+        columns = dict(self.values_of_samples(inputs))
+        for name in self.values:
+            applies = ~np.isnan(columns[name])
+            columns[f"{STATISTIC_PREFIX}{name}"] = np.where(applies, columns[name], 0.0)
+            columns[f"{STATISTIC_PREFIX}{name}_n"] = applies.astype(float)
+        return columns
+
+    def corpus(self, sums: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        return {
+            name: divide_or_nan(sums[f"{STATISTIC_PREFIX}{name}"], sums[f"{STATISTIC_PREFIX}{name}_n"])
+            for name in self.values
+        }
+
+
+def divide_or_nan(numerator: np.ndarray, denominator: np.ndarray) -> np.ndarray:
+    """Elementwise quotient, nan where the denominator is 0."""
+    numerator, denominator = np.asarray(numerator, dtype=float), np.asarray(denominator, dtype=float)
+    return np.divide(numerator, denominator, out=np.full(denominator.shape, np.nan), where=denominator != 0)
+
+
+def metric_names() -> list[str]:
+    """The metrics that this folder holds, in alphabetical order."""
+    return sorted(path.stem for folder in __path__ for path in Path(folder).glob("[!_]*.py"))
+
+
+def load_metric(name: str) -> Metric:
+    """The metric of `metrics/<name>.py`. Raises InputError for an unknown name or a file without METRIC."""
+    if name not in metric_names():
+        near = difflib.get_close_matches(name, metric_names(), n=1)
+        hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(metric_names())}"
+        raise InputError(f"unknown metric {name!r}: {hint}")
+    metric = getattr(importlib.import_module(f"scoring.metrics.{name}"), "METRIC", None)
+    if not isinstance(metric, Metric) or metric.name != name:
+        raise InputError(f"metrics/{name}.py must end with METRIC = an instance of a Metric whose name is {name!r}")
+    return metric

@@ -1,0 +1,114 @@
+"""The files of a system's scores by one metric; the only code that reads and writes them.
+
+    scores/<system>/<metric>.json     system, metric, n, n_failed, n_truncated, corpus values, signature
+    scores/<system>/<metric>.parquet  one row a sample: id, failed, the values, the statistics
+
+A value that rests on no sample is null in both.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from core.command import InputError, write_whole
+from core.records import Caption, read_json, write_json
+from scoring.metrics import STATISTIC_PREFIX, TRUNCATED, Metric
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Scores of one system by one metric. `columns` holds one float a sample: values and statistics."""
+
+    system: str
+    metric: str
+    signature: str
+    ids: list[str]
+    failed: np.ndarray  # bool, whether the caption is a failed record
+    columns: dict[str, np.ndarray]
+
+    @property
+    def statistics(self) -> dict[str, np.ndarray]:
+        """The columns whose sums determine the corpus values."""
+        return {name: column for name, column in self.columns.items() if name.startswith(STATISTIC_PREFIX)}
+
+    @property
+    def truncated(self) -> np.ndarray:
+        """Whether the metric read only the beginning of a caption; bool."""
+        return self.columns.get(TRUNCATED, np.zeros(len(self.ids))) > 0
+
+
+def collect_scores(
+    metric: Metric, system: str, captions: list[Caption], columns: dict[str, np.ndarray], signature: str
+) -> Scores:
+    """Scores of `system` from the columns that `metric.score_samples` gave for its captions."""
+    return Scores(
+        system=system,
+        metric=metric.name,
+        signature=signature,
+        ids=[caption.id for caption in captions],
+        failed=np.array([caption.status == "failed" for caption in captions], dtype=bool),
+        columns=columns,
+    )
+
+
+def write_scores(output: Path, table: Path, metric: Metric, scores: Scores) -> dict[str, float | None]:
+    """Write the JSON file `output` and the Parquet file `table`; returns the corpus values."""
+    corpus = metric.corpus({name: column.sum() for name, column in scores.statistics.items()})
+    values = {name: null_for_nan(value) for name, value in corpus.items()}
+    arrays: dict[str, pa.Array] = {"id": pa.array(scores.ids, pa.string()), "failed": pa.array(scores.failed)}
+    for name, column in scores.columns.items():
+        arrays[name] = pa.array(column, pa.float64(), from_pandas=True)  # from_pandas: nan becomes null
+    with write_whole(table) as partial:
+        pq.write_table(pa.table(arrays), partial, compression="zstd")
+    write_json(
+        output,
+        {
+            "system": scores.system,
+            "metric": scores.metric,
+            "n": len(scores.ids),
+            "n_failed": int(scores.failed.sum()),
+            "n_truncated": int(scores.truncated.sum()),
+            "values": values,
+            "signature": scores.signature,
+        },
+    )
+    return values
+
+
+def read_scores(folder: Path, system: str, metric: Metric) -> Scores:
+    """Read `folder/<system>/<metric>.json` and its table. Raises InputError for a missing or foreign file."""
+    summary_path, table_path = folder / system / f"{metric.name}.json", folder / system / f"{metric.name}.parquet"
+    summary = read_json(summary_path)
+    if not table_path.is_file():
+        raise InputError(f"{table_path} does not exist; score {metric.name} of {system} again")
+    try:
+        table = pq.ParquetFile(table_path).read()
+    except pa.ArrowInvalid as error:
+        raise InputError(f"{table_path} is not a Parquet file ({error})") from error
+    names = set(table.column_names)
+    if not {"id", "failed", *metric.values} <= names or "signature" not in summary:
+        raise InputError(f"{table_path} was not written by this version; score {metric.name} of {system} again")
+    return Scores(
+        system=system,
+        metric=metric.name,
+        signature=summary["signature"],
+        ids=table["id"].to_pylist(),
+        failed=table["failed"].to_numpy(zero_copy_only=False),
+        columns={
+            name: table[name].to_numpy(zero_copy_only=False).astype(float)
+            for name in table.column_names
+            if name not in ("id", "failed")
+        },
+    )
+
+
+def null_for_nan(value: float | np.ndarray) -> float | None:
+    """A float for JSON: None where the number is missing."""
+    number = float(value)
+    return None if math.isnan(number) else number

@@ -1,0 +1,91 @@
+"""One text for one drawing: parse a drawing from strangers, mend it, and write it at a level.
+
+| level   | the text                                                                                        |
+|---------|-------------------------------------------------------------------------------------------------|
+| none    | as it was written, mended, without descriptions, editor data and comments; ids and classes are short |
+| safe    | also without unknown attributes, stylesheets, and whatever is not drawn; pixel-identical         |
+| compact | rewritten short on a square canvas; visually identical. What it cannot rewrite is kept at `safe` |
+| path_records | as the records that models of this field were trained on (svg/path_records.py), on a canvas of 512 |
+
+`read_drawing` and `write_level` are the two steps; `canonicalise` is both. A drawing that compact cannot rewrite is
+flagged `kept_safe:<what>`.
+"""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+import re
+from dataclasses import dataclass
+
+from lxml import etree
+
+from svg.clean import clean_names, drop_descriptions
+from svg.compact import BEYOND, Drawing, compact_drawing, record_drawing
+from svg.parse import SVG_NAMESPACE, Unusable, local_name, parse_svg
+from svg.repair import repair_drawing
+from svg.shapes import SHAPES, BeyondCompact
+
+# Each level with those that take its place, in this order, where its text draws another picture.
+LEVELS = {
+    "none": ("none",),
+    "safe": ("safe", "none"),
+    "compact": ("compact", "safe", "none"),
+    "path_records": ("path_records", "safe", "none"),
+}
+
+
+@dataclass(frozen=True)
+class Mended:
+    """A drawing as read: its mended tree, and the names of what was mended."""
+
+    root: etree._Element
+    repairs: frozenset[str]
+
+
+def canonicalise(text: str, canvas: int, precision: int, level: str, use: str = "flatten") -> Drawing:
+    """Canonical xml of an SVG or of path records. Raises Unusable with the reason."""
+    return write_level(read_drawing(text), canvas, precision, level, use)
+
+
+def read_drawing(text: str) -> Mended:
+    """Parse and mend a drawing. Raises Unusable with the reason."""
+    repairs: set[str] = set()
+    root = parse_svg(text, repairs)
+    repair_drawing(root, repairs)
+    return Mended(root, frozenset(repairs))
+
+
+def write_level(mended: Mended, canvas: int, precision: int, level: str, use: str = "flatten") -> Drawing:
+    """The text of a drawing at a level, with the names of the repairs among its flags."""
+    flags = set(mended.repairs)
+    if level in ("compact", "path_records"):
+        try:
+            if use == "keep" and next(mended.root.iter(f"{{{SVG_NAMESPACE}}}use"), None) is not None:
+                raise BeyondCompact("use")
+            if level == "compact":
+                drawing = compact_drawing(mended.root, canvas, precision)
+            else:
+                drawing = record_drawing(mended.root, precision)
+            return dataclasses.replace(drawing, flags=tuple(sorted({*drawing.flags, *flags})))
+        except BeyondCompact as reason:
+            flags.add(f"kept_safe:{reason}")
+    root = copy.deepcopy(mended.root)
+    (drop_descriptions if level == "none" else clean_names)(root)
+    return describe(root, flags)
+
+
+def describe(root: etree._Element, flags: set[str]) -> Drawing:
+    """The text and the measures of a drawing that was not rewritten. Raises Unusable where nothing is drawn."""
+    shapes = [element for element in root.iter(etree.Element) if local_name(element) in {*SHAPES, *BEYOND, "use"}]
+    if not shapes:
+        raise Unusable("nothing is drawn")
+    if any(local_name(element) == "text" for element in shapes):
+        flags.add("has_text")
+    n_commands = sum(
+        len(re.findall(r"[A-Za-z]", element.get("d") or "")) if local_name(element) == "path" else 1
+        for element in shapes
+    )
+    xml = etree.tostring(root, encoding="unicode")
+    colours = set(re.findall(r"(?:fill|stroke)\s*[:=]\s*\"?\s*(#\w+|[a-z]+|rgb\([^)]*\))", xml)) - {"none"}
+    return Drawing(xml, len(shapes), n_commands, len(colours), tuple(sorted(flags)))

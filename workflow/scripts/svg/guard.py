@@ -1,0 +1,248 @@
+"""What a renderer gets of a stranger's drawing: nothing that points outside it, nothing without bounds.
+
+`guard_drawing(xml)` gives the text to draw. What reaches outside the drawing or is not drawing at all (links to files
+and hosts, imported stylesheets, scripts, HTML) is taken out and flagged, so that the rest is drawn; what a renderer
+cannot be trusted with (see docs/rendering.md) is refused with the reason.
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+import math
+import re
+from dataclasses import dataclass, field
+from functools import lru_cache
+
+from lxml import etree
+from PIL import Image as Picture
+
+from svg.path_records import displayed_drawing
+
+MAX_CHARS = 5_000_000
+MAX_DEPTH = 100  # the deepest of five real sets has 13; resvg overflows its stack at 255
+MAX_ELEMENTS = 20_000
+MAX_PATH_PARTS = 300_000  # commands, and what parts their numbers
+MAX_EMBEDDED_PIXELS = 4_000_000  # of all embedded images together
+MAX_FILTER_NUMBER = 500  # or the larger side of the view box
+MAX_OCTAVES = 10  # each octave has half the strength of the one before: the eleventh is below one step of colour
+
+PATH_PARTS = "MmLlHhVvCcSsQqTtAaZz ,\t\n"
+FILTER_ATTRIBUTES = {"stdDeviation", "radius", "order"}
+IMAGES = {"image", "feImage"}
+NOT_DRAWING = {"script", "foreignObject", "iframe", "object", "embed", "audio", "video", "handler", "listener"}
+
+_NUMBER = re.compile(r"-?\d*\.?\d+(?:e[+-]?\d+)?", re.IGNORECASE)
+_URL = re.compile(r"url\(\s*(['\"]?)\s*([^)'\"]*)\1\s*\)?", re.IGNORECASE)
+_IMPORT = re.compile(r"@import[^;]*;?", re.IGNORECASE)
+_COMMENT = re.compile(r"/\*.*?\*/", re.DOTALL)
+_DOCTYPE = re.compile(r"<!DOCTYPE[^>\[]*>")
+_DECLARATION = re.compile(r"\A[\s\ufeff]*<\?xml[^>]*\?>")
+
+
+class Refused(Exception):
+    """A drawing that no renderer gets; the message is the reason."""
+
+
+@dataclass
+class GuardedDrawing:
+    """A drawing that is safe to hand to a renderer in a killable worker."""
+
+    root: etree._Element
+    flags: set[str] = field(default_factory=set)
+
+
+def guard_drawing(xml: str) -> GuardedDrawing:
+    """The drawing without what reaches outside it. Raises Refused for one that exceeds a cap."""
+    if len(xml) > MAX_CHARS:
+        raise Refused(f"larger than {MAX_CHARS} characters")
+    drawing = GuardedDrawing(parse_drawing(xml))
+    elements = check_size(drawing.root)
+    largest = max([MAX_FILTER_NUMBER, *(view_box(drawing.root) or ())[2:]])
+    n_pixels = 0
+    for element in elements:
+        name = plain_name(element.tag)
+        if name in NOT_DRAWING:
+            remove_element(element)
+            drawing.flags.add(f"removed:{name}")
+            continue
+        guard_references(element, drawing.flags)
+        if name.startswith("fe"):
+            bound_filter(element, largest)
+        if name in IMAGES:
+            n_pixels += count_embedded_pixels(element, drawing.flags)
+            if n_pixels > MAX_EMBEDDED_PIXELS:
+                raise Refused(f"embeds images of more than {MAX_EMBEDDED_PIXELS} pixels")
+    check_uses(drawing.root)
+    return drawing
+
+
+@lru_cache(maxsize=4096)
+def plain_name(name: str) -> str:
+    """The name of an element or attribute without its namespace."""
+    return name.rpartition("}")[2]
+
+
+def parse_drawing(xml: str) -> etree._Element:
+    """The root of a drawing, parsed without DTD, entities, comments, network. Raises Refused."""
+    # The declaration may name an encoding that the text no longer has.
+    text = _DECLARATION.sub("", displayed_drawing(xml), count=1)
+    text = _DOCTYPE.sub("", text, count=1)  # a document type without declarations of its own is harmless
+    if "<!DOCTYPE" in text or "<!ENTITY" in text:
+        raise Refused("has a document type with declarations of its own")
+    root = parse_xml(text.strip().encode("utf-8", "replace"))
+    if plain_name(root.tag) != "svg":
+        raise Refused(f"the root element is {plain_name(root.tag)}, not svg")
+    return root
+
+
+def parse_xml(data: bytes) -> etree._Element:
+    """The root of a document in UTF-8, parsed without DTD, entities, comments, network. Raises Refused."""
+    parser = etree.XMLParser(
+        resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False, remove_comments=True, remove_pis=True
+    )
+    try:
+        root = etree.fromstring(data, parser)
+    except (etree.XMLSyntaxError, UnicodeDecodeError) as error:
+        raise Refused(f"not XML ({error})") from error
+    # lxml lets an undeclared prefix pass when a mere warning follows it: such an element has a name that is none.
+    for mistake in parser.error_log.filter_from_errors():
+        raise Refused(f"not XML ({mistake.message})")
+    return root
+
+
+def check_size(root: etree._Element) -> list[etree._Element]:
+    """All elements of a drawing. Raises Refused for too many levels, elements or parts of paths."""
+    elements: list[etree._Element] = []
+    level, depth = [root], 0
+    while level:
+        depth += 1
+        if depth > MAX_DEPTH:
+            raise Refused(f"elements nested deeper than {MAX_DEPTH}")
+        elements += level
+        if len(elements) > MAX_ELEMENTS:
+            raise Refused(f"more than {MAX_ELEMENTS} elements")
+        level = [child for element in level for child in element if isinstance(child.tag, str)]
+    paths = [path for element in elements if (path := element.get("d") or element.get("points"))]
+    # No text has more parts than characters: few drawings need to be counted.
+    if (
+        sum(map(len, paths)) > MAX_PATH_PARTS
+        and sum(path.count(part) for path in paths for part in PATH_PARTS) > MAX_PATH_PARTS
+    ):
+        raise Refused(f"more than {MAX_PATH_PARTS} commands and numbers in paths")
+    return elements
+
+
+def view_box(root: etree._Element) -> tuple[float, float, float, float] | None:
+    """Left, top, width and height of the view box; None where there is none, or none that can be used."""
+    numbers = [float(number) for number in _NUMBER.findall(root.get("viewBox") or "")]
+    if len(numbers) != 4 or not all(map(math.isfinite, numbers)) or min(numbers[2:]) <= 0:
+        return None
+    return numbers[0], numbers[1], numbers[2], numbers[3]
+
+
+def guard_references(element: etree._Element, flags: set[str]) -> None:
+    """Take out of an element what points outside the drawing."""
+    name = plain_name(element.tag)
+    if name == "style" and element.text:
+        element.text = guard_css(element.text, flags)
+    for key, value in element.items():
+        plain = plain_name(key)
+        if plain in ("href", "src"):
+            target = value.strip().lower()
+            embedded = name in IMAGES and target.startswith("data:")
+            if target and not embedded and not target.startswith("#"):
+                del element.attrib[key]  # what remains of an image without a source draws nothing
+                if name != "a":
+                    flags.add("removed:external_reference")
+        elif plain == "base" or plain.startswith("on"):
+            del element.attrib[key]
+        elif "(" in value or "\\" in value:
+            guarded = guard_css(value, flags)
+            if guarded != value:
+                element.set(key, guarded)
+
+
+def guard_css(text: str, flags: set[str]) -> str:
+    """CSS, or an attribute's value, without imports and without links to anything but parts of the drawing."""
+    plain = _COMMENT.sub("", text)
+    if "\\" in plain:
+        # An escape can spell any of the names below; none of them is needed to draw.
+        plain = plain.replace("\\", "")
+    without = _IMPORT.sub("", plain)
+    without = _URL.sub(lambda link: link[0] if link[2].strip().startswith("#") else "none", without)
+    if without != plain:
+        flags.add("removed:external_reference")
+    return without
+
+
+def bound_filter(element: etree._Element, largest: float) -> None:
+    """Refuse a part of a filter whose work grows without bounds; leave octaves of noise out that nobody would see."""
+    for name in FILTER_ATTRIBUTES:
+        if any(abs(float(number)) > largest for number in _NUMBER.findall(element.get(name) or "")):
+            raise Refused(f"{name} over {largest:g}")
+    octaves = _NUMBER.findall(element.get("numOctaves") or "")
+    if octaves and float(octaves[0]) > MAX_OCTAVES:
+        element.set("numOctaves", str(MAX_OCTAVES))
+
+
+def count_embedded_pixels(element: etree._Element, flags: set[str]) -> int:
+    """The pixels of what an image element embeds, 0 for nothing. What is no picture is taken out and flagged."""
+    n_pixels = 0
+    for key in ("href", "{http://www.w3.org/1999/xlink}href"):
+        head, _, body = (element.get(key) or "").strip().partition(",")
+        if not head.lower().startswith("data:"):
+            continue
+        try:
+            with Picture.open(io.BytesIO(base64.b64decode("".join(body.split())))) as picture:
+                n_pixels += picture.width * picture.height
+        except Picture.DecompressionBombError as error:
+            raise Refused(f"embeds an image that is too large ({error})") from error
+        except (ValueError, OSError, SyntaxError):
+            # Another SVG, which would need a guard of its own, or nothing that can be read.
+            del element.attrib[key]
+            flags.add("removed:embedded_file" if "svg" not in head else "removed:embedded_svg")
+    return n_pixels
+
+
+def remove_element(element: etree._Element) -> None:
+    """Remove an element; the text behind it stays."""
+    parent = element.getparent()
+    if parent is None:
+        raise Refused("nothing is left to draw")
+    if element.tail:
+        before = element.getprevious()
+        if before is None:
+            parent.text = (parent.text or "") + element.tail
+        else:
+            before.tail = (before.tail or "") + element.tail
+    parent.remove(element)
+
+
+def check_uses(root: etree._Element) -> None:
+    """Refuse `use` elements in a circle, in too long a chain, or that multiply to more than MAX_ELEMENTS."""
+    if next(root.iter("{*}use"), None) is None:
+        return
+    by_id = {element.get("id"): element for element in root.iter(etree.Element) if element.get("id")}
+    sizes: dict[etree._Element, int] = {}
+
+    def size(element: etree._Element, above: frozenset) -> int:
+        if element in sizes:
+            return sizes[element]
+        if element in above:
+            raise Refused("`use` elements in a circle")
+        if len(above) > MAX_DEPTH:
+            raise Refused(f"`use` elements nested deeper than {MAX_DEPTH}")
+        total = 1
+        below = above | {element}
+        if plain_name(element.tag) == "use":
+            href = element.get("href") or element.get("{http://www.w3.org/1999/xlink}href") or ""
+            target = by_id.get(href.removeprefix("#"))
+            total += size(target, below) if target is not None else 0
+        total += sum(size(child, below) for child in element)
+        if total > MAX_ELEMENTS:
+            raise Refused(f"`use` elements that multiply to more than {MAX_ELEMENTS} shapes")
+        sizes[element] = total
+        return total
+
+    size(root, frozenset())

@@ -1,0 +1,1 @@
+"""LoRA training of a base model: settings, data, trainer, checkpoints, tracking, results."""

@@ -1,0 +1,127 @@
+"""What happens while a training runs: the best adapter kept apart, early stopping by steps, a clean stop, progress.
+
+transformers counts early stopping in evaluations; here patience is optimizer steps since the best evaluation.
+"""
+
+from __future__ import annotations
+
+import math
+import signal
+import time
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import TrainerCallback
+
+from core.command import InputError, Progress, say, write_whole
+from training.checkpoints import rotate_bests, rotate_checkpoints, seal_checkpoint
+from training.history import best_evaluation, history_lines, patience_left
+from training.settings import TrainingSettings
+
+
+class KeepBest(TrainerCallback):
+    """Saves the adapter of each best evaluation as `best-<step>` and stops when patience runs out.
+
+    The number of checkpoints kept has no say here, so the best is never rotated away.
+    """
+
+    def __init__(self, folder: Path, settings: TrainingSettings):
+        self.folder, self.settings = folder, settings
+
+    def path_of(self, step: int) -> Path:
+        return self.folder / f"best-{step}"
+
+    def on_step_end(self, args, state, control, **kwargs) -> None:
+        """The last step is evaluated in any case: it may be the best."""
+        if state.global_step == state.max_steps:
+            control.should_evaluate = True
+
+    def on_evaluate(self, args, state, control, model=None, **kwargs) -> None:
+        best = best_evaluation(state.log_history)
+        if best and best[0] == state.global_step and state.is_world_process_zero:
+            model.save_pretrained(self.path_of(state.global_step))
+        if self.is_out_of_patience(state.log_history):
+            control.should_training_stop = True
+
+    def is_out_of_patience(self, log_history: list[dict[str, Any]]) -> bool:
+        """Whether early stopping fires at the end of this history."""
+        patience = self.settings.patience_steps
+        return patience is not None and patience_left(log_history, patience, self.settings.min_delta) <= 0
+
+
+class KeepCheckpoints(TrainerCallback):
+    """Seals each checkpoint when all processes have written their part, and only then removes older ones."""
+
+    def __init__(self, folder: Path, n_kept: int):
+        self.folder, self.n_kept = folder, n_kept
+
+    def on_save(self, args, state, control, **kwargs) -> None:
+        if torch.distributed.is_initialized():
+            torch.distributed.barrier()
+        if state.is_world_process_zero:
+            seal_checkpoint(self.folder / f"checkpoint-{state.global_step}")
+            rotate_checkpoints(self.folder, self.n_kept)
+            rotate_bests(self.folder, state.log_history)
+
+
+class StopOnSignal(TrainerCallback):
+    """SIGTERM (SLURM's warning before the time limit) saves a checkpoint and ends the training."""
+
+    def __init__(self) -> None:
+        self.received = False
+        signal.signal(signal.SIGTERM, self._remember)
+
+    def _remember(self, number: int, frame: object) -> None:
+        self.received = True
+
+    def on_step_end(self, args, state, control, **kwargs) -> None:
+        if torch.distributed.is_initialized():
+            # The signal reaches processes at different steps; all must save the same one.
+            received = torch.tensor(float(self.received), device=args.device)
+            torch.distributed.all_reduce(received, torch.distributed.ReduceOp.MAX)
+            self.received = bool(received)
+        if self.received:
+            control.should_save = True
+            control.should_training_stop = True
+
+
+class StopWhenLost(TrainerCallback):
+    """Ends a training whose loss is not a number: it never comes back, and every hour after it is for nothing."""
+
+    def on_log(self, args, state, control, logs=None, **kwargs) -> None:
+        for key in ("loss", "eval_loss"):
+            if not math.isfinite(logs.get(key, 0.0)):
+                raise InputError(
+                    f"the {key} is {logs[key]} at step {state.global_step}: the training is lost. Lower learning_rate, "
+                    f"or set dtype: fp32, and remove {args.output_dir}, where all but best-* may be lost"
+                )
+
+
+class ShowProgress(TrainerCallback):
+    """Progress lines, and the history as it grows in `history.jsonl` beside the checkpoints."""
+
+    def __init__(self, name: str, n_steps: int, history: Path):
+        self.name, self.n_steps, self.history = name, n_steps, history
+        self.losses: dict[str, float] = {}
+
+    def on_train_begin(self, args, state, control, **kwargs) -> None:
+        self.progress = Progress(f"train_lora {self.name}", self.n_steps - state.global_step, "step")
+        self.start = time.monotonic()
+
+    def on_step_end(self, args, state, control, **kwargs) -> None:
+        if state.is_world_process_zero:
+            self.progress.advance(1, **self.losses)
+
+    def on_log(self, args, state, control, logs=None, **kwargs) -> None:
+        if not state.is_world_process_zero:
+            return
+        for key in ("loss", "eval_loss"):
+            if key in logs:
+                self.losses[key] = float(logs[key])
+        with write_whole(self.history) as partial:
+            partial.write_text(history_lines(state.log_history), encoding="utf-8")
+
+    def on_train_end(self, args, state, control, **kwargs) -> None:
+        if state.is_world_process_zero:
+            say(f"train_lora {self.name}", f"{state.global_step} steps, {time.monotonic() - self.start:.0f} s")

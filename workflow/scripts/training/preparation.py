@@ -1,0 +1,145 @@
+"""What is checked and made before a model is loaded: faults in one line, the identity of the run, tokens made once.
+
+`prepare_training` does it in the process that was started; `read_prepared` gives the result to that process, or to the
+ranks that it launches. So tokenising happens once, before any process waits for another.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import AutoConfig, AutoTokenizer
+
+from captions.prompts import PromptSettings, prompt_form
+from core.command import InputError, say
+from core.records import Sample, read_json, read_samples
+from models.files import check_model_folder, file_digest, model_digest, tokenizer_files
+from training.checkpoints import agree_with
+from training.data import EncodedSplit, encode_samples, read_encoded, write_encoded
+from training.parameters import count_parameters, describe_counts
+from training.settings import TrainingSettings
+
+SPLITS = ("train", "validation")
+# What changes nothing in the adapter: an interrupted training goes on where these differ.
+WITHOUT_EFFECT = ("keep_checkpoints", "wandb", "tensorboard")
+# Adapter, and AdamW's two numbers for each of its parameters.
+CHECKPOINT_SIZE_IN_ADAPTERS = 3
+
+
+@dataclass
+class Prepared:
+    """What a training needs besides the model."""
+
+    identity: dict[str, Any]  # settings, prompt, seed, digests: what a resumed run must agree in
+    splits: dict[str, EncodedSplit]
+
+
+def prepare_training(
+    name: str,
+    base: Path,
+    files: dict[str, Path],
+    prompt: PromptSettings,
+    settings: TrainingSettings,
+    seed: int,
+    n_devices: int,
+    checkpoints: Path,
+) -> None:
+    """Check everything, then put identity and tokens beside the checkpoints.
+
+    `files` are the samples by split. Raises InputError for what a person can mend.
+    """
+    check_model_folder(base)
+    check_devices(n_devices)
+    counts = count_parameters(base, settings)
+    check_disk(checkpoints, counts["adapter_bytes"], settings)
+    samples = {split: read_split(files[split]) for split in SPLITS}
+    identity = {
+        "settings": {key: value for key, value in dataclasses.asdict(settings).items() if key not in WITHOUT_EFFECT},
+        "prompt": dataclasses.asdict(prompt),
+        "seed": seed,
+        "devices": n_devices,
+        "base": model_digest(base),
+        "tokenizer": [dict(file) for file in tokenizer_files(base)],
+        "data": {split: file_digest(files[split]) for split in SPLITS},
+        "parameters": counts,
+    }
+    agree_with(checkpoints, identity)
+    encode_splits(base, samples, prompt, settings, checkpoints)
+    say(f"train_lora {name}", describe_counts(counts))
+
+
+def read_prepared(checkpoints: Path) -> Prepared:
+    """What prepare_training has made. Raises InputError where it has not run, or for other than these processes."""
+    record = checkpoints / "identity.json"
+    identity = read_json(record) if record.is_file() else {"devices": 0}
+    if identity["devices"] != devices_here():
+        raise InputError(
+            f"{devices_here()} processes train together and {identity['devices']} were prepared: the effective batch "
+            "would be another; start train_lora.py itself with --devices, it launches its processes"
+        )
+    return Prepared(identity, {split: read_encoded(tokens_file(checkpoints, split)) for split in SPLITS})
+
+
+def check_devices(n_devices: int) -> None:
+    """Raise InputError where more devices are asked for than there are GPUs, on a machine with GPUs."""
+    visible = torch.cuda.device_count()
+    if visible and n_devices > visible:
+        raise InputError(f"{n_devices} GPUs are asked for and {visible} visible: lower models.<name>.gpus")
+
+
+def check_disk(folder: Path, adapter_bytes: int, settings: TrainingSettings) -> None:
+    """Raise InputError where the checkpoints of a training would not fit on the disk."""
+    existing = next(parent for parent in (folder, *folder.absolute().parents) if parent.is_dir())
+    free = shutil.disk_usage(existing).free
+    # One checkpoint more than are kept, since the oldest goes when the new one is whole; as many best adapters.
+    needed = (settings.keep_checkpoints + 1) * (CHECKPOINT_SIZE_IN_ADAPTERS + 1) * adapter_bytes
+    if free < needed:
+        raise InputError(
+            f"{existing} has {free / 1e9:.2f} GB free and the checkpoints need {needed / 1e9:.2f} GB: free some space, "
+            "or lower keep_checkpoints or r"
+        )
+
+
+def read_split(path: Path) -> list[Sample]:
+    """The samples of a split. Raises InputError for an empty one."""
+    samples = read_samples(path)
+    if not samples:
+        raise InputError(f"{path} holds no samples; training needs some")
+    return samples
+
+
+def encode_splits(
+    base: Path, samples: dict[str, list[Sample]], prompt: PromptSettings, settings: TrainingSettings, checkpoints: Path
+) -> None:
+    """Make the tokens of the splits, unless an interrupted run has; they belong to the identity beside them."""
+    if all(tokens_file(checkpoints, split).is_file() for split in SPLITS):
+        return
+    tokenizer = AutoTokenizer.from_pretrained(base, local_files_only=True)
+    context = context_length(base)
+    say("train_lora", f"prompts by the {prompt_form(tokenizer)}")
+    for split in SPLITS:
+        encoded = encode_samples(tokenizer, samples[split], prompt, settings.overlong, context)
+        if not encoded.samples:
+            raise InputError(f"no {split} sample is left: all are over prompt.max_tokens; raise it or shorten")
+        write_encoded(tokens_file(checkpoints, split), encoded)
+
+
+def context_length(base: Path) -> int:
+    """The tokens that a model can read, by its own configuration."""
+    config = AutoConfig.from_pretrained(base, local_files_only=True)
+    return getattr(config, "max_position_embeddings", None) or 2**31
+
+
+def tokens_file(checkpoints: Path, split: str) -> Path:
+    return checkpoints / "tokens" / f"{split}.parquet"
+
+
+def devices_here() -> int:
+    """How many processes train together: what the launcher tells its ranks."""
+    return int(os.environ.get("WORLD_SIZE", "1"))

@@ -1,0 +1,73 @@
+"""The settings of LoRA training: the keys of a preset in the configuration, with their defaults and checks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+from core.command import InputError
+from core.json_settings import settings_from_json
+
+
+@dataclass(frozen=True)
+class TrainingSettings:
+    """Every key is described in docs/configuration.md under presets; the defaults here are the same."""
+
+    r: int = 8
+    alpha: float = 16
+    targets: list[str] = field(default_factory=lambda: ["q_proj", "v_proj"])
+    dropout: float = 0.05
+    bias: str = "none"
+    batch_size: int = 1
+    accumulation: int = 16
+    learning_rate: float = 2e-4
+    scheduler: str = "cosine"
+    warmup_ratio: float = 0.03
+    weight_decay: float = 0.0
+    epochs: float = 3
+    max_steps: int | None = None
+    log_steps: int = 10
+    eval_steps: int = 50
+    save_steps: int = 100
+    keep_checkpoints: int = 5
+    patience_steps: int | None = None
+    min_delta: float = 0.0
+    quantisation: str = "none"
+    double_quantisation: bool = True
+    gradient_checkpointing: bool = False
+    dtype: str = "auto"
+    overlong: str = "shorten"
+    auto_batch: bool = False
+    wandb: str = "offline"
+    tensorboard: bool = False
+
+    @classmethod
+    def from_json(cls, text: str) -> TrainingSettings:
+        """Settings from a JSON object. Raises InputError for unknown keys, with the nearest known one."""
+        return settings_from_json(cls, text, "training")
+
+    def __post_init__(self) -> None:
+        if self.save_steps % self.eval_steps:
+            raise InputError(
+                f"save_steps {self.save_steps} is no multiple of eval_steps {self.eval_steps}: the best evaluation "
+                "may have no checkpoint to go back to; choose a multiple"
+            )
+
+    def effective_batch(self, n_devices: int) -> int:
+        """Samples an optimizer step: devices x batch size x accumulation."""
+        return n_devices * self.batch_size * self.accumulation
+
+    def with_smaller_batch(self) -> TrainingSettings | None:
+        """The same effective batch in smaller forward passes: an even batch size halves, accumulation doubles.
+
+        An odd one falls to its next divisor. None where a pass holds one sample already.
+        """
+        smaller = next((n for n in range(self.batch_size // 2, 0, -1) if self.batch_size % n == 0), None)
+        if smaller is None:
+            return None
+        return replace(self, batch_size=smaller, accumulation=self.accumulation * (self.batch_size // smaller))
+
+    def n_steps(self, n_samples: int, n_devices: int) -> int:
+        """Optimizer steps of the whole training."""
+        if self.max_steps is not None:
+            return self.max_steps
+        return max(1, round(self.epochs * n_samples / self.effective_batch(n_devices)))

@@ -1,0 +1,212 @@
+"""The trainer: transformers' Trainer with an order laid out beforehand, the captions' loss, and no logits kept.
+
+trainer = build_trainer(name, model, pad_id, splits, settings, seed, checkpoints)
+trainer.train(resume_from_checkpoint=…)
+"""
+
+from __future__ import annotations
+
+import itertools
+import time
+from pathlib import Path
+from typing import Any
+
+import torch
+from peft import PeftModel
+from transformers import Trainer, TrainingArguments
+from transformers.trainer_callback import PrinterCallback
+
+from core.command import InputError, say
+from training.callbacks import KeepBest, KeepCheckpoints, ShowProgress, StopOnSignal, StopWhenLost
+from training.data import Encoded, EncodedSplit, ExampleDataset, LeftPadding, caption_loss, lay_out_training
+from training.settings import TrainingSettings
+
+
+class CaptionTrainer(Trainer):
+    """Trainer whose order of examples is laid out beforehand, and whose evaluation keeps no logits."""
+
+    train_dataset: Any  # an ExampleDataset; Trainer's own annotation allows datasets without length
+    model: Any
+
+    def __init__(self, *, tokens_by_step: list[int], **options: Any):
+        super().__init__(**options)
+        self._tokens_seen = [0, *itertools.accumulate(tokens_by_step)]
+        self._last_log = (0, 0.0)  # step and time; no pace is told before the second record of a run
+
+    def _get_train_sampler(self, train_dataset=None):
+        return torch.utils.data.SequentialSampler(self.train_dataset)
+
+    def evaluate(self, eval_dataset=None, ignore_keys=None, metric_key_prefix="eval") -> dict[str, float]:
+        """Mean loss over all caption tokens of the validation split."""
+        self.model.eval()
+        totals = torch.zeros(2, dtype=torch.float64, device=self.args.device)
+        for batch in self.evaluation_loader():
+            inputs = self._prepare_inputs(batch)
+            labels = inputs.pop("labels")
+            with torch.inference_mode():
+                outputs = self.model(**inputs)
+                totals[0] += caption_loss(outputs.logits, labels, 1.0)
+                totals[1] += (labels != -100).sum()
+        totals = self.accelerator.reduce(totals, "sum")
+        metrics = {f"{metric_key_prefix}_loss": float(totals[0] / totals[1])}
+        self.log(metrics)
+        self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
+        self.model.train()
+        # An evaluation is no training: its seconds do not count for the pace.
+        self._last_log = (self.state.global_step, time.time())
+        return metrics
+
+    def evaluation_loader(self) -> torch.utils.data.DataLoader:
+        """This process's share of the validation split, in batches of like length, the longest first.
+
+        Trainer's own loader repeats samples until all processes have as many batches, and the loss counts them twice.
+        """
+        samples: Any = self.eval_dataset
+        size = self.args.per_device_eval_batch_size
+        places = sorted(range(len(samples)), key=lambda place: -sum(map(len, samples[place])))
+        batches = [places[start : start + size] for start in range(0, len(places), size)]
+        share = batches[self.args.process_index :: self.args.world_size]
+        return torch.utils.data.DataLoader(samples, batch_sampler=share, collate_fn=self.data_collator)
+
+    def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
+        """Add the time, the pace (real tokens of all devices, no padding) and the GPU's memory to a record."""
+        now, step = time.time(), self.state.global_step
+        last_step, last_time = self._last_log
+        if "loss" in logs:
+            if last_time and step > last_step:
+                n_tokens = self._tokens_seen[step] - self._tokens_seen[last_step]
+                logs["tokens_per_second"] = round(n_tokens / (now - last_time), 1)
+            if torch.cuda.is_available():
+                logs["gpu_memory_mb"] = round(torch.cuda.max_memory_allocated() / 2**20)
+            self._last_log = (step, now)
+        super().log({**logs, "time": round(now, 1)}, start_time)
+
+
+def build_trainer(
+    name: str,
+    model: PeftModel,
+    pad_id: int,
+    splits: dict[str, EncodedSplit],
+    settings: TrainingSettings,
+    seed: int,
+    checkpoints: Path,
+) -> tuple[CaptionTrainer, TrainingSettings, KeepBest, StopOnSignal]:
+    """The trainer with its callbacks, and the settings with the batch size that fits into memory."""
+    arguments = build_arguments(name, settings, seed, checkpoints)
+    train, validation = splits["train"].samples, splits["validation"].samples
+    if settings.auto_batch:
+        settings = fit_batch(model.to(arguments.device), pad_id, train, settings)
+        arguments.per_device_train_batch_size = arguments.per_device_eval_batch_size = settings.batch_size
+        arguments.gradient_accumulation_steps = settings.accumulation
+    n_steps, effective = (
+        settings.n_steps(len(train), arguments.world_size),
+        settings.effective_batch(arguments.world_size),
+    )
+    arguments.max_steps = n_steps
+    arguments.eval_steps = min(settings.eval_steps, n_steps)
+    arguments.warmup_steps = round(settings.warmup_ratio * n_steps)
+    order = lay_out_training(train, n_steps * effective, effective, seed)
+    keep_best, stop = KeepBest(checkpoints, settings), StopOnSignal()
+    trainer = CaptionTrainer(
+        model=model,
+        args=arguments,
+        data_collator=LeftPadding(pad_id),
+        train_dataset=ExampleDataset(train, order),
+        eval_dataset=ExampleDataset(validation, [(place, 0) for place in range(len(validation))]),
+        # num_items_in_batch are the labels of the whole step, on all devices; Trainer undoes DDP's mean.
+        compute_loss_func=lambda outputs, labels, num_items_in_batch=None: caption_loss(
+            outputs.logits, labels, num_items_in_batch
+        ),
+        callbacks=[
+            *(keep_best, KeepCheckpoints(checkpoints, settings.keep_checkpoints), stop),
+            ShowProgress(name, n_steps, checkpoints / "history.jsonl"),  # before it may be lost, its record is kept
+            StopWhenLost(),
+        ],
+        tokens_by_step=tokens_by_step(train, order, effective),
+    )
+    trainer.remove_callback(PrinterCallback)  # it prints raw dictionaries to stdout
+    return trainer, settings, keep_best, stop
+
+
+def build_arguments(name: str, settings: TrainingSettings, seed: int, checkpoints: Path) -> TrainingArguments:
+    """The settings in the words of transformers; the number of steps is not known yet."""
+    return TrainingArguments(
+        output_dir=str(checkpoints),
+        seed=seed,
+        per_device_train_batch_size=settings.batch_size,
+        per_device_eval_batch_size=settings.batch_size,
+        gradient_accumulation_steps=settings.accumulation,
+        learning_rate=settings.learning_rate,
+        lr_scheduler_type=settings.scheduler,
+        weight_decay=settings.weight_decay,
+        logging_steps=settings.log_steps,
+        logging_nan_inf_filter=False,  # else a loss that is not a number is logged as a mean of the others
+        eval_strategy="steps",
+        eval_steps=settings.eval_steps,
+        save_steps=settings.save_steps,
+        save_total_limit=None,  # KeepCheckpoints removes old ones, when the new one is sealed
+        use_cpu=not torch.cuda.is_available(),
+        remove_unused_columns=False,
+        disable_tqdm=True,
+        report_to=[],
+        run_name=name,
+        ddp_find_unused_parameters=False,
+        dataloader_pin_memory=torch.cuda.is_available(),
+    )
+
+
+def tokens_by_step(samples: list[Encoded], order: list[tuple[int, int]], step_size: int) -> list[int]:
+    """Real tokens of each optimizer step, on all devices."""
+    lengths = [len(samples[place].prompt) + len(samples[place].captions[reference]) for place, reference in order]
+    return [sum(lengths[start : start + step_size]) for start in range(0, len(lengths), step_size)]
+
+
+def fit_batch(model: PeftModel, pad_id: int, samples: list[Encoded], settings: TrainingSettings) -> TrainingSettings:
+    """The settings with the largest batch size whose longest batch can be trained on every device.
+
+    Raises InputError where not even one sample fits.
+    """
+    while True:
+        fits = torch.tensor(float(longest_batch_fits(model, pad_id, samples, settings)), device=model.device)
+        if torch.distributed.is_initialized():
+            torch.distributed.all_reduce(fits, torch.distributed.ReduceOp.MIN)
+        if fits:
+            return settings
+        smaller = settings.with_smaller_batch()
+        if smaller is None:
+            raise InputError(out_of_memory(settings, samples))
+        say("train_lora", f"out of memory: batch {smaller.batch_size} x accumulation {smaller.accumulation} from here")
+        settings = smaller
+
+
+def longest_batch_fits(model: PeftModel, pad_id: int, samples: list[Encoded], settings: TrainingSettings) -> bool:
+    """Whether a forward and backward pass of the longest batch there can be finds enough memory."""
+    longest = sorted(samples, key=len)[-settings.batch_size :]
+    batch = LeftPadding(pad_id)([(sample.prompt, max(sample.captions, key=len)) for sample in longest])
+    inputs = {name: value.to(model.device) if torch.is_tensor(value) else value for name, value in batch.items()}
+    labels = inputs.pop("labels")
+    model.train()
+    try:
+        caption_loss(model(**inputs).logits, labels, None).backward()
+    except torch.OutOfMemoryError:
+        return False
+    finally:
+        model.zero_grad()
+        torch.cuda.empty_cache()
+    return True
+
+
+def out_of_memory(settings: TrainingSettings, samples: list[Encoded]) -> str:
+    """What to lower when the GPU's memory does not hold a batch."""
+    mends = []
+    if settings.batch_size > 1:
+        mends.append("set auto_batch: true, or halve batch_size and double accumulation (the same effective batch)")
+    if not settings.gradient_checkpointing:
+        mends.append("set gradient_checkpointing: true")
+    if settings.quantisation == "none":
+        mends.append("set quantisation: nf4")
+    mends.append("lower prompt.max_tokens")
+    longest = max(len(sample) for sample in samples)
+    return (
+        f"out of GPU memory with {settings.batch_size} x {longest:,} tokens, the longest batch: {'; or '.join(mends)}"
+    )
