@@ -30,21 +30,22 @@ include: "rules/training.smk"
 include: "rules/captioning.smk"
 include: "rules/scoring.smk"
 include: "rules/reporting.smk"
+include: "rules/events.smk"
 
 
 rule all:
     """The report of the experiment, and everything it needs."""
     default_target: True
     input:
-        last_files(),
+        PLAN.last_files(),
         f"{RESULTS}/README.md",
-        merged_models(),
+        PLAN.merged,
 
 
 rule fetch_models:
     """All models of the experiment, fetched where there is network."""
     input:
-        model_manifests(),
+        [PLAN.model(source).manifest for source in PLAN.fetched.values()],
 
 
 rule preprocess:
@@ -68,14 +69,14 @@ rule png_files:
 rule train:
     """The adapters of all models."""
     input:
-        expand(f"{RESULTS}/adapters/{{model}}/training.json", model=config["models"]),
-        merged_models(),
+        expand(f"{RESULTS}/adapters/{{model}}/training.json", model=PLAN.trainings),
+        PLAN.merged,
 
 
 rule captions:
     """The captions of all systems."""
     input:
-        expand(f"{RESULTS}/captions/{{system}}.jsonl", system=SYSTEMS),
+        expand(f"{RESULTS}/captions/{{system}}.jsonl", system=PLAN.systems),
 
 
 rule scores:
@@ -88,7 +89,3 @@ rule report:
     """The report."""
     input:
         f"{RESULTS}/report.html",
-
-
-onsuccess:
-    print_summary()

@@ -2,17 +2,41 @@
 
 Required: data/test.parquet, and for each family its models, adapters, images or features.
 Outputs: captions/<system>.jsonl; unfinished parts lie in captions/<system>.jsonl.parts/, where a retry finds them.
-Where jobs are grouped by base or scattered, they write to captions/passes/<base or system>/<shard>/ (LLMs) and
+Where jobs are grouped by base or sharded, they write to captions/passes/<base or system>/<shard>/ (LLMs) and
 captions/shards/<system>/<shard>/ (captioners), and gather_captions puts the systems' files together.
 """
+
+
+def captioner_identity(wildcards):
+    captioner = PLAN.captioners[wildcards.system]
+    settings = result_settings(captioner.settings, schema_node("captioners.*.settings"))
+    family_module = f"generation/captioners/{captioner.family}"
+    return identity(
+        "caption_image", family_module, family=captioner.family, settings=settings, seed=PLAN.seed("caption_image")
+    )
+
+
+def captioner_options(wildcards):
+    captioner = PLAN.captioners[wildcards.system]
+    return options(
+        {
+            "captioner": captioner.name,
+            "family": captioner.family,
+            "model": captioner.model.folder,
+            "tokenizer": captioner.tokenizer.folder if captioner.tokenizer else None,
+            "trust_remote_code": captioner.trust_remote_code,
+            "settings": captioner.settings,
+            "seed": PLAN.seed("caption_image"),
+        }
+    )
 
 
 rule caption_llm:
     """Let an LLM system caption the xml of each test drawing."""
     input:
-        base=lambda wildcards: model_manifest(base_of(wildcards)["source"]),
-        adapters=adapter_files,
-        train=example_files,
+        base=lambda wildcards: llm_job(wildcards).base.manifest,
+        adapters=lambda wildcards: llm_job(wildcards).adapters,
+        train=lambda wildcards: [f"{RESULTS}/data/train.parquet"] if llm_job(wildcards).shows_examples else [],
         samples=f"{RESULTS}/data/test.parquet",
     output:
         f"{RESULTS}/captions/{{system}}.jsonl",
@@ -21,7 +45,7 @@ rule caption_llm:
     benchmark:
         f"{RESULTS}/benchmarks/caption_llm/{{system}}.tsv"
     wildcard_constraints:
-        system=systems_with_own_job(*LLM_FAMILIES, large=False),
+        system=one_of(PLAN.with_one_job("zero_shot", "few_shot", "lora")),
     conda:
         "../envs/vllm.yaml" if config["decoding"]["engine"] == "vllm" else "../envs/main.yaml"
     threads: 8
@@ -30,30 +54,22 @@ rule caption_llm:
     params:
         script=script("caption_llm"),
         sample=script("sample_gpu"),
-        python=config["decoding"].get("python", "python"),
-        systems=systems_option,
-        base=lambda wildcards: model_folder(base_of(wildcards)["source"]),
-        train=lambda wildcards, input: f"--train {input.train}" if input.train else "",
+        python=Untracked(config["decoding"].get("python", "python")),
+        base=lambda wildcards: Untracked(llm_job(wildcards).base.folder),
+        options=lambda wildcards, input: llm_options(
+            wildcards, seed=PLAN.seed("caption_llm"), train=input.train[0] if input.train else None
+        ),
         part="",
         folder=output_folder,
-        prompt=json_param(config["prompt"]),
-        decoding=json_param({key: config["decoding"][key] for key in config["decoding"] if key not in JOB_KEYS}),
-        seed=seed_of("caption_llm"),
-        code=code_digest("caption_llm", f"generation/llm_engines/{ENGINES[config['decoding']['engine']]}"),
+        identity=llm_identity,
     shell:
-        "python {params.sample} {log}.gpu.jsonl {params.python} {params.script} --systems {params.systems:q} --base {params.base}"
-        " --samples {input.samples} {params.train} {params.part}"
-        " --prompt {params.prompt:q} --decoding {params.decoding:q} --seed {params.seed}"
-        " --output-dir {params.folder} 3>&2 &> {log}"
-
-
-use rule caption_llm as caption_large_llm with:
-    wildcard_constraints:
-        system=systems_with_own_job(*LLM_FAMILIES, large=True),
+        "python {params.sample:q} {log:q}.gpu.jsonl {params.python:q} {params.script:q}"
+        " --planned-code={params.identity[code]:q} --base {params.base:q} --samples {input.samples:q}"
+        " {params.options} {params.part} --output-dir {params.folder:q} 3>&2 &> {log:q}"
 
 
 use rule caption_llm as caption_llm_pass with:
-    # Let all LLM systems of a base, or one, caption the xml of the test drawings of a shard.
+    # Let all LLM systems of a base, or one, caption a shard, by the script of caption_llm.
     output:
         f"{RESULTS}/captions/passes/{{llm_pass}}/{{shard}}/manifest.json",
     log:
@@ -61,20 +77,15 @@ use rule caption_llm as caption_llm_pass with:
     benchmark:
         f"{RESULTS}/benchmarks/caption_llm/{{llm_pass}}.{{shard}}.tsv"
     wildcard_constraints:
-        llm_pass=llm_passes(large=False),
+        llm_pass=one_of(PLAN.llm_jobs),
     params:
-        part=lambda wildcards, output: f"--shard {shard_option(wildcards)} --manifest {output}",
-
-
-use rule caption_llm_pass as caption_large_llm_pass with:
-    wildcard_constraints:
-        llm_pass=llm_passes(large=True),
+        part=lambda wildcards, output: Untracked(f"--shard {shard_option(wildcards)} --manifest {output}"),
 
 
 rule caption_image:
     """Let a captioner caption the image of each test drawing."""
     input:
-        models=captioner_models,
+        models=lambda wildcards: PLAN.captioners[wildcards.system].manifests,
         samples=f"{RESULTS}/data/test.parquet",
         images=f"{RESULTS}/images/test.parquet",
     output:
@@ -84,43 +95,27 @@ rule caption_image:
     benchmark:
         f"{RESULTS}/benchmarks/caption_image/{{system}}.tsv"
     wildcard_constraints:
-        system=systems_with_own_job("captioner", large=False),
+        system=one_of(PLAN.with_one_job("captioner")),
     conda:
-        lambda wildcards: f"../{config['captioners'][wildcards.system].get('environment', 'envs/main.yaml')}"
+        lambda wildcards: f"../{PLAN.captioners[wildcards.system].environment}"
     threads: 8
     resources:
-        gpu=lambda wildcards: config["captioners"][wildcards.system]["gpus"],
+        gpu=lambda wildcards: PLAN.captioners[wildcards.system].gpus,
     params:
         script=script("caption_image"),
         sample=script("sample_gpu"),
-        captioner=lambda wildcards: config["captioners"][wildcards.system],
-        python=lambda wildcards: config["captioners"][wildcards.system].get("python", "python"),
-        model=lambda wildcards: model_folder(config["captioners"][wildcards.system]["source"]),
-        tokenizer=lambda wildcards: captioner_option(wildcards, "tokenizer", "--tokenizer"),
-        trust=lambda wildcards: (
-            "--trust-remote-code" if config["captioners"][wildcards.system]["trust_remote_code"] else ""
-        ),
-        settings=lambda wildcards: as_json(config["captioners"][wildcards.system]["settings"]),
+        python=lambda wildcards: Untracked(PLAN.captioners[wildcards.system].python),
+        options=captioner_options,
         part="",
-        seed=seed_of("caption_image"),
-        code=lambda wildcards: code_digest(
-            "caption_image", f"generation/captioners/{config['captioners'][wildcards.system]['family']}"
-        ),
+        identity=captioner_identity,
     shell:
-        "python {params.sample} {log}.gpu.jsonl {params.python} {params.script} --captioner {wildcards.system}"
-        " --family {params.captioner[family]} --model {params.model} {params.tokenizer} {params.trust}"
-        " --images {input.images} --samples {input.samples} {params.part}"
-        " --settings {params.settings:q} --seed {params.seed}"
-        " --output {output} 3>&2 &> {log}"
-
-
-use rule caption_image as caption_large_image with:
-    wildcard_constraints:
-        system=systems_with_own_job("captioner", large=True),
+        "python {params.sample:q} {log:q}.gpu.jsonl {params.python:q} {params.script:q}"
+        " --planned-code={params.identity[code]:q} {params.options} --images {input.images:q}"
+        " --samples {input.samples:q} {params.part} --output {output:q} 3>&2 &> {log:q}"
 
 
 use rule caption_image as caption_image_shard with:
-    # Let a captioner caption the images of the test drawings of a shard.
+    # Let a captioner caption the images of a shard, by the script of caption_image.
     output:
         f"{RESULTS}/captions/shards/{{system}}/{{shard}}/{{system}}.jsonl",
     log:
@@ -128,42 +123,38 @@ use rule caption_image as caption_image_shard with:
     benchmark:
         f"{RESULTS}/benchmarks/caption_image/{{system}}.{{shard}}.tsv"
     wildcard_constraints:
-        system=systems_of_family("captioner", large=False),
+        system=one_of(PLAN.captioners),
     params:
-        part=lambda wildcards: f"--shard {shard_option(wildcards)}",
-
-
-use rule caption_image_shard as caption_large_image_shard with:
-    wildcard_constraints:
-        system=systems_of_family("captioner", large=True),
+        part=lambda wildcards: Untracked(f"--shard {shard_option(wildcards)}"),
 
 
 rule gather_captions:
     """Put a system's captions together that several jobs have written."""
     input:
-        shards=gathered_inputs,
+        shards=lambda wildcards: PLAN.systems[wildcards.system].parts_ready,
         samples=f"{RESULTS}/data/test.parquet",
     output:
         f"{RESULTS}/captions/{{system}}.jsonl",
     log:
         f"{RESULTS}/logs/gather_captions/{{system}}.log",
     wildcard_constraints:
-        system=gathered_systems(),
+        system=one_of(PLAN.gathered),
     localrule: True
     conda:
         "../envs/main.yaml"
     params:
         script=script("gather_captions"),
-        files=gathered_files,
-        code=code_digest("gather_captions"),
+        shards=lambda wildcards: options({"shards": PLAN.systems[wildcards.system].parts}),
+        identity=identity("gather_captions"),
     shell:
-        "python {params.script} --shards {params.files} --samples {input.samples} --output {output} 3>&2 &> {log}"
+        "python {params.script:q} --planned-code={params.identity[code]:q} {params.shards}"
+        " --samples {input.samples:q} --output {output:q} 3>&2 &> {log:q}"
 
 
 rule import_captions:
     """Import captions that were made elsewhere, matched by id."""
     input:
-        predictions=lambda wildcards: config["systems"][wildcards.system]["path"],
+        predictions=lambda wildcards: ancient(config["systems"][wildcards.system]["path"]),
         samples=f"{RESULTS}/data/test.parquet",
     output:
         captions=f"{RESULTS}/captions/{{system}}.jsonl",
@@ -173,25 +164,45 @@ rule import_captions:
     benchmark:
         f"{RESULTS}/benchmarks/import_captions/{{system}}.tsv"
     wildcard_constraints:
-        system=systems_of_family("file"),
+        system=one_of(PLAN.systems_of("file")),
     localrule: True
     conda:
         "../envs/main.yaml"
     params:
         script=script("import_captions"),
-        fields=lambda wildcards: as_json(config["systems"][wildcards.system]["fields"]),
-        markers=json_param(config["health"]["failure_markers"]),
-        code=code_digest("import_captions"),
+        options=lambda wildcards: options(
+            {
+                "fields": config["systems"][wildcards.system]["fields"],
+                "failure_markers": config["health"]["failure_markers"],
+            }
+        ),
+        identity=lambda wildcards: identity(
+            "import_captions",
+            fields=config["systems"][wildcards.system]["fields"],
+            markers=config["health"]["failure_markers"],
+            content={"predictions": config["systems"][wildcards.system]["path"]},
+        ),
     shell:
-        "python {params.script} --predictions {input.predictions:q} --samples {input.samples}"
-        " --fields {params.fields:q} --failure-markers {params.markers:q} --output {output.captions}"
-        " --record {output.record} 3>&2 &> {log}"
+        "python {params.script:q} --planned-code={params.identity[code]:q} --predictions {input.predictions:q}"
+        " --samples {input.samples:q} {params.options} --output {output.captions:q} --record {output.record:q} 3>&2 &> {log:q}"
+
+
+def baseline_features(wildcards):
+    """CLIP features of the train and the test split, for the nearest image alone."""
+    if wildcards.system != "clip_nearest":
+        return {}
+    return {
+        name: f"{RESULTS}/clip_features/{split}.parquet"
+        for name, split in (("train_features", "train"), ("features", "test"))
+    }
 
 
 rule caption_baseline:
-    """Caption without a model: a constant, or the caption of the nearest train image."""
+    """Caption without a model: a constant, or the caption of the nearest train drawing."""
     input:
-        unpack(baseline_inputs),
+        unpack(baseline_features),
+        train=f"{RESULTS}/data/train.parquet",
+        samples=f"{RESULTS}/data/test.parquet",
     output:
         f"{RESULTS}/captions/{{system}}.jsonl",
     log:
@@ -199,17 +210,13 @@ rule caption_baseline:
     benchmark:
         f"{RESULTS}/benchmarks/caption_baseline/{{system}}.tsv"
     wildcard_constraints:
-        system=systems_of_family("baseline"),
+        system=one_of(PLAN.systems_of("baseline")),
     conda:
         "../envs/main.yaml"
     params:
         script=script("caption_baseline"),
-        features=lambda wildcards, input: (
-            f"--train-features {input.train_features} --features {input.features}"
-            if wildcards.system == "clip_nearest"
-            else ""
-        ),
-        code=code_digest("caption_baseline"),
+        features=lambda wildcards: options(baseline_features(wildcards)),
+        identity=identity("caption_baseline"),
     shell:
-        "python {params.script} --kind {wildcards.system} --train {input.train}"
-        " --samples {input.samples} {params.features} --output {output} 3>&2 &> {log}"
+        "python {params.script:q} --planned-code={params.identity[code]:q} --kind {wildcards.system}"
+        " --train {input.train:q} --samples {input.samples:q} {params.features} --output {output:q} 3>&2 &> {log:q}"

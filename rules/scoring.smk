@@ -5,60 +5,103 @@ Outputs: tokens/, clip_features/<split>.parquet and references.parquet, scores/<
 .parquet, human/<metric>.json and .parquet, comparison.*.
 """
 
-
-rule extract_clip_features:
-    """Compute the CLIP features of the images of a split, once for all systems."""
-    input:
-        clip=clip_ready(),
-        images=f"{RESULTS}/images/{{split}}.parquet",
-    output:
-        f"{RESULTS}/clip_features/{{split}}.parquet",
-    log:
-        f"{RESULTS}/logs/extract_clip_features/{{split}}.log",
-    benchmark:
-        f"{RESULTS}/benchmarks/extract_clip_features/{{split}}.tsv"
-    conda:
-        "../envs/main.yaml"
-    threads: 8
-    resources:
-        gpu=config["decoding"]["gpus"],
-    params:
-        script=script("extract_clip_features"),
-        sample=script("sample_gpu"),
-        clip=clip_folder,
-        code=code_digest("extract_clip_features"),
-    shell:
-        "python {params.sample} {log}.gpu.jsonl python {params.script} --clip {params.clip} --images {input.images} --output {output}"
-        " 3>&2 &> {log}"
+CLIP = PLAN.clip
 
 
-rule extract_reference_features:
-    """Compute the CLIP features of the references of the test split, once for all systems."""
-    input:
-        clip=clip_ready(),
-        samples=f"{RESULTS}/data/test.parquet",
-    output:
-        f"{RESULTS}/clip_features/references.parquet",
-    log:
-        f"{RESULTS}/logs/extract_reference_features.log",
-    benchmark:
-        f"{RESULTS}/benchmarks/extract_reference_features.tsv"
-    conda:
-        "../envs/main.yaml"
-    threads: 4
-    resources:
-        gpu=config["decoding"]["gpus"],
-    params:
-        script=script("extract_reference_features"),
-        sample=script("sample_gpu"),
-        clip=clip_folder,
-        code=code_digest("extract_reference_features"),
-    shell:
-        "python {params.sample} {log}.gpu.jsonl python {params.script} --clip {params.clip} --samples {input.samples} --output {output} 3>&2 &> {log}"
+def metric_settings(metric):
+    """The settings of a metric; its model and files are inputs of the rules."""
+    return config["metric_options"].get(metric, {}).get("settings", {})
+
+
+if CLIP:
+
+    rule extract_clip_features:
+        """Compute the CLIP features of the images of a split, once for all systems."""
+        input:
+            clip=CLIP.manifest,
+            images=f"{RESULTS}/images/{{split}}.parquet",
+        output:
+            f"{RESULTS}/clip_features/{{split}}.parquet",
+        log:
+            f"{RESULTS}/logs/extract_clip_features/{{split}}.log",
+        benchmark:
+            f"{RESULTS}/benchmarks/extract_clip_features/{{split}}.tsv"
+        conda:
+            "../envs/main.yaml"
+        threads: 8
+        resources:
+            gpu=config["decoding"]["gpus"],
+        params:
+            script=script("extract_clip_features"),
+            sample=script("sample_gpu"),
+            clip=Untracked(CLIP.folder),
+            identity=identity("extract_clip_features"),
+        shell:
+            "python {params.sample:q} {log:q}.gpu.jsonl python {params.script:q}"
+            " --planned-code={params.identity[code]:q} --clip {params.clip:q} --images {input.images:q}"
+            " --output {output:q} 3>&2 &> {log:q}"
+
+    rule extract_reference_features:
+        """Compute the CLIP features of the references of the test split, once for all systems."""
+        input:
+            clip=CLIP.manifest,
+            samples=f"{RESULTS}/data/test.parquet",
+        output:
+            f"{RESULTS}/clip_features/references.parquet",
+        log:
+            f"{RESULTS}/logs/extract_reference_features.log",
+        benchmark:
+            f"{RESULTS}/benchmarks/extract_reference_features.tsv"
+        conda:
+            "../envs/main.yaml"
+        threads: 4
+        resources:
+            gpu=config["decoding"]["gpus"],
+        params:
+            script=script("extract_reference_features"),
+            sample=script("sample_gpu"),
+            clip=Untracked(CLIP.folder),
+            identity=identity("extract_reference_features"),
+        shell:
+            "python {params.sample:q} {log:q}.gpu.jsonl python {params.script:q}"
+            " --planned-code={params.identity[code]:q} --clip {params.clip:q} --samples {input.samples:q}"
+            " --output {output:q} 3>&2 &> {log:q}"
+
+    rule score_clip:
+        """Score the captions of a system against the images by CLIP."""
+        input:
+            clip=CLIP.manifest,
+            captions=f"{RESULTS}/captions/{{system}}.jsonl",
+            samples=f"{RESULTS}/data/test.parquet",
+            features=f"{RESULTS}/clip_features/test.parquet",
+            reference_features=f"{RESULTS}/clip_features/references.parquet",
+        output:
+            scores=f"{RESULTS}/scores/{{system}}/clip_score.json",
+            table=f"{RESULTS}/scores/{{system}}/clip_score.parquet",
+        log:
+            f"{RESULTS}/logs/score_clip/{{system}}.log",
+        benchmark:
+            f"{RESULTS}/benchmarks/score_clip/{{system}}.tsv"
+        conda:
+            "../envs/main.yaml"
+        threads: 4
+        resources:
+            gpu=config["decoding"]["gpus"],
+        params:
+            script=script("score_clip"),
+            sample=script("sample_gpu"),
+            clip=Untracked(CLIP.folder),
+            identity=identity("score_clip", "scoring/metrics/clip_score"),
+        shell:
+            "python {params.sample:q} {log:q}.gpu.jsonl python {params.script:q}"
+            " --planned-code={params.identity[code]:q} --system {wildcards.system} --clip {params.clip:q}"
+            " --captions {input.captions:q} --samples {input.samples:q} --features {input.features:q}"
+            " --reference-features {input.reference_features:q} --output {output.scores:q} --table {output.table:q}"
+            " 3>&2 &> {log:q}"
 
 
 rule tokenize_references:
-    """Tokenise the references of the test split as the metrics want them (PTB)."""
+    """Tokenise the references of the test split as the metrics want them (PTB), by the script tokenize_captions."""
     input:
         f"{RESULTS}/data/test.parquet",
     output:
@@ -72,10 +115,10 @@ rule tokenize_references:
         "../envs/main.yaml"
     params:
         script=script("tokenize_captions"),
-        code=code_digest("tokenize_captions"),
+        identity=identity("tokenize_captions"),
     shell:
-        "python {params.script} --samples {input} --output {output.tokens}"
-        " --paraphrases {output.paraphrases} 3>&2 &> {log}"
+        "python {params.script:q} --planned-code={params.identity[code]:q} --samples {input:q} --output {output.tokens:q}"
+        " --paraphrases {output.paraphrases:q} 3>&2 &> {log:q}"
 
 
 rule tokenize_captions:
@@ -92,9 +135,9 @@ rule tokenize_captions:
         "../envs/main.yaml"
     params:
         script=script("tokenize_captions"),
-        code=code_digest("tokenize_captions"),
+        identity=identity("tokenize_captions"),
     shell:
-        "python {params.script} --captions {input} --output {output} 3>&2 &> {log}"
+        "python {params.script:q} --planned-code={params.identity[code]:q} --captions {input:q} --output {output:q} 3>&2 &> {log:q}"
 
 
 rule score_text:
@@ -113,54 +156,22 @@ rule score_text:
         f"{RESULTS}/logs/score_text/{{system}}.{{metric}}.log",
     benchmark:
         f"{RESULTS}/benchmarks/score_text/{{system}}.{{metric}}.tsv"
+    wildcard_constraints:
+        metric=one_of(PLAN.text_metrics),
     conda:
         "../envs/main.yaml"
     params:
         script=script("score_text"),
         options=metric_options,
-        code=lambda wildcards: code_digest("score_text", f"scoring/metrics/{wildcards.metric}"),
+        identity=lambda wildcards: identity(
+            "score_text", f"scoring/metrics/{wildcards.metric}", settings=metric_settings(wildcards.metric)
+        ),
     shell:
-        "python {params.script} --metric {wildcards.metric} --system {wildcards.system}"
-        " --captions {input.captions} --samples {input.samples} --tokens {input.tokens}"
-        " --reference-tokens {input.reference_tokens} --paraphrases {input.paraphrases} {params.options}"
-        " --output {output.scores}"
-        " --table {output.table} 3>&2 &> {log}"
-
-
-rule score_clip:
-    """Score the captions of a system against the images by CLIP."""
-    input:
-        clip=clip_ready(),
-        captions=f"{RESULTS}/captions/{{system}}.jsonl",
-        samples=f"{RESULTS}/data/test.parquet",
-        features=f"{RESULTS}/clip_features/test.parquet",
-        reference_features=f"{RESULTS}/clip_features/references.parquet",
-    output:
-        scores=f"{RESULTS}/scores/{{system}}/clip_score.json",
-        table=f"{RESULTS}/scores/{{system}}/clip_score.parquet",
-    log:
-        f"{RESULTS}/logs/score_clip/{{system}}.log",
-    benchmark:
-        f"{RESULTS}/benchmarks/score_clip/{{system}}.tsv"
-    conda:
-        "../envs/main.yaml"
-    threads: 4
-    resources:
-        gpu=config["decoding"]["gpus"],
-    params:
-        script=script("score_clip"),
-        sample=script("sample_gpu"),
-        clip=clip_folder,
-        code=code_digest("score_clip", "scoring/metrics/clip_score"),
-    shell:
-        "python {params.sample} {log}.gpu.jsonl python {params.script} --system {wildcards.system} --clip {params.clip} --captions {input.captions}"
-        " --samples {input.samples} --features {input.features} --reference-features {input.reference_features}"
-        " --output {output.scores} --table {output.table}"
-        " 3>&2 &> {log}"
-
-
-# Both rules could make clip_score files; images belong to this one.
-ruleorder: score_clip > score_text
+        "python {params.script:q} --planned-code={params.identity[code]:q} --metric {wildcards.metric} --system {wildcards.system}"
+        " --captions {input.captions:q} --samples {input.samples:q} --tokens {input.tokens:q}"
+        " --reference-tokens {input.reference_tokens:q} --paraphrases {input.paraphrases:q} {params.options}"
+        " --output {output.scores:q}"
+        " --table {output.table:q} 3>&2 &> {log:q}"
 
 
 rule score_human:
@@ -179,12 +190,14 @@ rule score_human:
     params:
         script=script("score_human"),
         options=metric_options,
-        code=lambda wildcards: code_digest("score_human", f"scoring/metrics/{wildcards.metric}"),
+        identity=lambda wildcards: identity(
+            "score_human", f"scoring/metrics/{wildcards.metric}", settings=metric_settings(wildcards.metric)
+        ),
     shell:
-        "python {params.script} --metric {wildcards.metric} --samples {input.samples}"
-        " --reference-tokens {input.reference_tokens} {params.options}"
-        " --output {output.scores} --table {output.table}"
-        " 3>&2 &> {log}"
+        "python {params.script:q} --planned-code={params.identity[code]:q} --metric {wildcards.metric} --samples {input.samples:q}"
+        " --reference-tokens {input.reference_tokens:q} {params.options}"
+        " --output {output.scores:q} --table {output.table:q}"
+        " 3>&2 &> {log:q}"
 
 
 rule caption_health:
@@ -203,14 +216,24 @@ rule caption_health:
         "../envs/main.yaml"
     params:
         script=script("caption_health"),
-        family=lambda wildcards: SYSTEMS[wildcards.system]["family"],
-        instruction=lambda wildcards: config["prompt"]["instruction"],
-        settings=json_param(config["health"]),
-        code=code_digest("caption_health"),
+        options=lambda wildcards: options(
+            {
+                "system": wildcards.system,
+                "family": PLAN.systems[wildcards.system].family,
+                "instruction": config["prompt"]["instruction"],
+                "settings": config["health"],
+            }
+        ),
+        identity=lambda wildcards: identity(
+            "caption_health",
+            "health",
+            family=PLAN.systems[wildcards.system].family,
+            instruction=config["prompt"]["instruction"],
+        ),
     shell:
-        "python {params.script} --system {wildcards.system} --family {params.family} --captions {input.captions}"
-        " --samples {input.samples} --instruction {params.instruction:q} --settings {params.settings:q}"
-        " --output {output.summary} --table {output.table} 3>&2 &> {log}"
+        "python {params.script:q} --planned-code={params.identity[code]:q} {params.options}"
+        " --captions {input.captions:q} --samples {input.samples:q}"
+        " --output {output.summary:q} --table {output.table:q} 3>&2 &> {log:q}"
 
 
 rule compare:
@@ -219,17 +242,17 @@ rule compare:
         samples=f"{RESULTS}/data/test.parquet",
         scores=expand(
             f"{RESULTS}/scores/{{system}}/{{metric}}.{{ending}}",
-            system=SYSTEMS,
+            system=PLAN.systems,
             metric=config["metrics"],
             ending=["json", "parquet"],
         ),
         human=expand(
             f"{RESULTS}/human/{{metric}}.{{ending}}",
-            metric=[metric for metric in config["metrics"] if metric != "clip_score"],
+            metric=PLAN.text_metrics,
             ending=["json", "parquet"],
         ),
-        token_counts=token_counts,
-        health=expand(f"{RESULTS}/health/{{system}}.{{ending}}", system=SYSTEMS, ending=["json", "parquet"]),
+        token_counts=[f"{RESULTS}/captions/{PLAN.first_llm}.jsonl"] if PLAN.first_llm else [],
+        health=expand(f"{RESULTS}/health/{{system}}.{{ending}}", system=PLAN.systems, ending=["json", "parquet"]),
     output:
         comparison=f"{RESULTS}/comparison.json",
         table=report(
@@ -247,21 +270,29 @@ rule compare:
         "../envs/main.yaml"
     params:
         script=script("compare"),
-        experiment=config["experiment"],
-        systems=json_param(SYSTEMS),
-        metrics=config["metrics"],
-        scores=lambda wildcards, input: Path(input.scores[0]).parent.parent,
-        health=lambda wildcards, input: Path(input.health[0]).parent,
-        human=lambda wildcards, input: f"--human-dir {Path(input.human[0]).parent}" if input.human else "",
-        token_counts=lambda wildcards, input: f"--token-counts {input.token_counts}" if input.token_counts else "",
-        settings=config["comparison"],
-        seed=seed_of("compare"),
-        code=code_digest("compare", *(f"scoring/metrics/{metric}" for metric in config["metrics"])),
+        options=lambda wildcards, input: options(
+            {
+                "experiment": config["experiment"],
+                "systems": {name: system.describe() for name, system in PLAN.systems.items()},
+                "metrics": tuple(config["metrics"]),
+                "scores_dir": f"{RESULTS}/scores",
+                "health_dir": f"{RESULTS}/health",
+                "human_dir": f"{RESULTS}/human" if input.human else None,
+                "token_counts": input.token_counts[0] if input.token_counts else None,
+                "slices": tuple(config["comparison"]["slices"]),
+                "n_resamples": config["comparison"]["n_resamples"],
+                "confidence": config["comparison"]["confidence"],
+                "seed": PLAN.seed("compare"),
+            }
+        ),
+        identity=identity(
+            "compare",
+            *(f"scoring/metrics/{metric}" for metric in config["metrics"]),
+            "comparison",
+            systems=[[name, system.describe()] for name, system in PLAN.systems.items()],
+            metrics=config["metrics"],
+            seed=PLAN.seed("compare"),
+        ),
     shell:
-        "python {params.script} --experiment {params.experiment} --samples {input.samples}"
-        " --systems {params.systems:q} --metrics {params.metrics} --scores-dir {params.scores}"
-        " --health-dir {params.health} {params.human} {params.token_counts}"
-        " --slices {params.settings[slices]}"
-        " --n-resamples {params.settings[n_resamples]} --confidence {params.settings[confidence]}"
-        " --seed {params.seed} --output {output.comparison} --table {output.table} --text {output.text}"
-        " 3>&2 &> {log}"
+        "python {params.script:q} --planned-code={params.identity[code]:q} {params.options} --samples {input.samples:q}"
+        " --output {output.comparison:q} --table {output.table:q} --text {output.text:q} 3>&2 &> {log:q}"

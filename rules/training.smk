@@ -6,10 +6,18 @@ adapters/<model>/checkpoints/, undeclared, so that a retry finds them. With `mer
 """
 
 
+def training_identity(wildcards):
+    training = PLAN.trainings[wildcards.model]
+    settings = result_settings(training.settings, schema_node("presets.*"))
+    return identity(
+        "train_lora", "prompt", settings=settings, processes=training.processes, seed=PLAN.seed("train_lora")
+    )
+
+
 rule train_lora:
     """Train the LoRA adapter of a model."""
     input:
-        base=lambda wildcards: model_manifest(base_of(wildcards)["source"]),
+        base=lambda wildcards: PLAN.trainings[wildcards.model].base.manifest,
         train=f"{RESULTS}/data/train.parquet",
         validation=f"{RESULTS}/data/validation.parquet",
     output:
@@ -28,28 +36,35 @@ rule train_lora:
         "../envs/main.yaml"
     threads: 8
     resources:
-        gpu=lambda wildcards: config["models"][wildcards.model]["gpus"],
+        gpu=lambda wildcards: PLAN.trainings[wildcards.model].gpus,
     params:
         script=script("train_lora"),
         sample=script("sample_gpu"),
         folder=output_folder,
-        # No code digest here: hundreds of GPU hours are not thrown away for an edit. warn_of_stale_training tells.
-        base=lambda wildcards: model_folder(base_of(wildcards)["source"]),
-        settings=lambda wildcards: as_json(config["models"][wildcards.model]["settings"]),
-        prompt=json_param(config["prompt"]),
-        # One process a GPU; the script starts them by accelerate launch.
-        devices=lambda wildcards: max(1, config["models"][wildcards.model]["gpus"]),
-        seed=seed_of("train_lora"),
+        base=lambda wildcards: Untracked(PLAN.trainings[wildcards.model].base.folder),
+        options=lambda wildcards: options(
+            {
+                "name": wildcards.model,
+                "settings": PLAN.trainings[wildcards.model].settings,
+                "prompt": config["prompt"],
+                "seed": PLAN.seed("train_lora"),
+                # One process a GPU; the script starts them by accelerate launch.
+                "devices": PLAN.trainings[wildcards.model].processes,
+            }
+        ),
+        # Without its code: hundreds of GPU hours are not thrown away for an edit. A warning names such adapters.
+        identity=training_identity,
+        code=lambda wildcards: Untracked(IDENTITIES.code_of("train_lora")),
     shell:
-        "python {params.sample} {log}.gpu.jsonl python {params.script} --name {wildcards.model} --base {params.base} --train {input.train}"
-        " --validation {input.validation} --prompt {params.prompt:q} --settings {params.settings:q}"
-        " --seed {params.seed} --devices {params.devices} --output-dir {params.folder} 3>&2 &> {log}"
+        "python {params.sample:q} {log:q}.gpu.jsonl python {params.script:q} --planned-code={params.code:q}"
+        " --base {params.base:q} --train {input.train:q} --validation {input.validation:q} {params.options}"
+        " --output-dir {params.folder:q} 3>&2 &> {log:q}"
 
 
 rule merge_adapter:
     """Merge the adapter of a model into its base: a model that loads without peft."""
     input:
-        base=lambda wildcards: model_manifest(base_of(wildcards)["source"]),
+        base=lambda wildcards: PLAN.trainings[wildcards.model].base.manifest,
         adapter=f"{RESULTS}/adapters/{{model}}/adapter_model.safetensors",
     output:
         f"{RESULTS}/adapters/{{model}}/merged/merged.json",
@@ -63,8 +78,8 @@ rule merge_adapter:
     params:
         script=script("merge_adapter"),
         folder=output_folder,
-        base=lambda wildcards: model_folder(base_of(wildcards)["source"]),
-        code=code_digest("merge_adapter"),
+        base=lambda wildcards: Untracked(PLAN.trainings[wildcards.model].base.folder),
+        identity=identity("merge_adapter"),
     shell:
-        "python {params.script} --base {params.base} --adapter $(dirname {input.adapter})"
-        " --output-dir {params.folder} 3>&2 &> {log}"
+        "python {params.script:q} --planned-code={params.identity[code]:q} --base {params.base:q}"
+        ' --adapter "$(dirname {input.adapter:q})" --output-dir {params.folder:q} 3>&2 &> {log:q}'

@@ -20,6 +20,8 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from core.code_digest import code_has_changed
+
 
 class InputError(Exception):
     """Bad input that a person can mend. The message names the file, the record and the mend."""
@@ -28,10 +30,19 @@ class InputError(Exception):
 def run_command(function: Callable[..., None], parser: argparse.ArgumentParser) -> None:
     """Parse the command line, call `function` with the arguments as keywords, report errors.
 
+    Every command takes --planned-code, which the rules give: the AST digest with which Snakemake will record the result.
+    Code that was edited since must not make a result under the old digest, so the command refuses to run.
     Exit codes: 0 done, 1 bad input or no space left, 2 wrong usage (argparse).
     """
+    parser.add_argument("--planned-code", help="refuse to run if the code has another AST digest than this one")
     arguments = vars(parser.parse_args())
+    planned = arguments.pop("planned_code")
     try:
+        if planned and code_has_changed(planned):
+            raise InputError(
+                f"the code changed after this job was planned ({planned}): let the other jobs end, then start the run "
+                "again; to run this command by hand, leave out --planned-code"
+            )
         function(**arguments)
     except InputError as error:
         sys.exit(f"error: {error}")

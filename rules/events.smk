@@ -1,0 +1,85 @@
+"""What happens when a run starts and ends: adapters are kept, second copies refused, the plan is written for jobs."""
+
+import json
+import subprocess
+
+from core.code_digest import code_has_changed
+from core.records import write_json
+from plan.frozen import rules_digest
+from plan.slurm_jobs import comment_of, live_jobs, second_copies, second_copy_message
+
+
+def warn_of_stale_training():
+    """Say which adapters were trained by other code: code alone never makes training stale."""
+    for training in PLAN.trainings.values():
+        record = Path(training.folder) / "code_digest.txt"
+        if record.is_file() and code_has_changed(record.read_text().strip()):
+            logger.warning(
+                f"The training code has changed since {training.name} was trained; its adapter is kept. "
+                f"To train it again: snakemake --forcerun train_lora"
+            )
+
+
+def save_rule_graph():
+    """Save which rule needs which, for the report's picture; partial runs leave the one of the whole workflow."""
+    edges = {
+        (needed.rule.name, job.rule.name) for job in workflow.dag.jobs for needed in workflow.dag.dependencies[job]
+    }
+    if any("html_report" in edge for edge in edges):
+        write_json(f"{RESULTS}/rule_graph.json", sorted(edge for edge in edges if "all" not in edge))
+
+
+def refuse_second_copies():
+    """Submit nothing while SLURM still has jobs of a Snakemake that was killed; keep the id of this run."""
+    record = Path(RESULTS) / "logs" / "slurm_runs.txt"
+    run_ids = record.read_text().split() if record.is_file() else []
+    outputs = {}
+    for job in workflow.dag.needrun_jobs():
+        outputs.setdefault(comment_of(job.rule.name, job.wildcards, job.group), []).extend(job.output)
+    copies = second_copies(live_jobs(run_ids), outputs)
+    if copies:
+        raise WorkflowError(second_copy_message(copies))
+    executor = workflow.scheduler._executor  # nothing public tells the run id
+    if type(executor).__module__ == "snakemake_executor_plugin_slurm":
+        record.parent.mkdir(parents=True, exist_ok=True)
+        with record.open("a") as file:
+            print(executor.run_uuid, file=file)
+
+
+def freeze_run():
+    """Write what this run was planned with, for the jobs that read code and configuration again when they start."""
+    for job in workflow.dag.needrun_jobs():
+        job.params  # computes the identities, and with them the digests
+    Frozen(config, IDENTITIES.codes, IDENTITIES.contents, rules_digest(ROOT)).write(Path(RESULTS) / "logs" / "runs")
+
+
+def announce_models():
+    """Say how large the models are that this run will fetch."""
+    jobs = [job for job in workflow.dag.needrun_jobs() if job.rule.name == "fetch_model"]
+    if jobs:
+        missing = json.dumps([PLAN.fetched[job.wildcards.folder] for job in jobs])
+        command = [sys.executable, script("model_sizes"), "--sources", missing, "--store", config["model_store"]]
+        subprocess.run(command, check=False)
+
+
+def print_summary():
+    """Print the table of systems by metrics and where the report is, if the run made them."""
+    table = Path(RESULTS) / "comparison.txt"
+    page = Path(RESULTS) / "report.html"
+    if table.is_file() and page.is_file():
+        print(f"\n{table.read_text()}\nReport: {page.resolve()}", file=sys.stderr)
+
+
+onstart:
+    refuse_second_copies()
+    save_rule_graph()
+    freeze_run()
+    announce_models()
+
+
+onsuccess:
+    print_summary()
+
+
+if workflow.is_main_process:
+    warn_of_stale_training()

@@ -1,0 +1,357 @@
+"""The plan of an experiment: typed records of its jobs, computed once from the validated configuration.
+
+    plan = make_plan(config)
+    plan.trainings["llama-test3"].gpus          what rules/training.smk reads
+    plan.systems["blip-large"].label
+
+Rules read plain fields of these records; nothing here knows Snakemake. Paths are relative to the working directory.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from plan.configuration import Configuration, fetched_sources, model_folder_name, stage_seed, systems
+
+LLM_FAMILIES = ("zero_shot", "few_shot", "lora")
+
+
+@dataclass(frozen=True)
+class Source:
+    """A source of samples: a file or folder of the user, a dataset of the hub, or one that is built here."""
+
+    name: str
+    path: str  # of the raw samples
+    is_given: bool  # by the user; otherwise a rule writes `path`
+    build: str | None
+    sizes: dict[str, int]  # of generated scenes, by split
+    hub: dict[str, str]  # hub, revision, subset, split; empty for other sources
+    fields: str  # JSON: names of the fields of the raw samples
+    max_chars: int | None
+
+
+@dataclass(frozen=True)
+class Model:
+    """A model folder and the manifest that is there when it is complete."""
+
+    folder: str
+    manifest: str
+
+
+@dataclass(frozen=True)
+class Training:
+    """The training of one adapter."""
+
+    name: str
+    base: Model
+    folder: str
+    settings: dict[str, Any]
+    gpus: int
+    is_merged: bool
+
+    @property
+    def processes(self) -> int:
+        """Processes that train together: one a GPU, one on a machine without."""
+        return max(1, self.gpus)
+
+
+@dataclass(frozen=True)
+class LlmJob:
+    """A job that captions by LLM systems of one base: one system, or all of them where jobs are grouped by base."""
+
+    name: str
+    systems: tuple[str, ...]
+    base: Model
+    described: str  # JSON: adapter and few-shot settings of each system, as caption_llm.py takes them
+    adapters: tuple[str, ...]  # files that must exist
+    shows_examples: bool
+    shards: int
+    device_class: str
+
+
+@dataclass(frozen=True)
+class Captioner:
+    """A captioner's job."""
+
+    name: str
+    family: str
+    model: Model
+    tokenizer: Model | None
+    settings: dict[str, Any]
+    trust_remote_code: bool
+    environment: str
+    python: str
+    gpus: int
+    shards: int
+    device_class: str
+
+    @property
+    def manifests(self) -> list[str]:
+        """Manifests of the model and, where it is another, of its tokenizer."""
+        return [self.model.manifest, *([self.tokenizer.manifest] if self.tokenizer else [])]
+
+
+@dataclass(frozen=True)
+class System:
+    """A row of the comparison. `parts` are the caption files of several jobs that are gathered, empty for one job."""
+
+    name: str
+    label: str
+    family: str
+    base: str
+    parts: tuple[str, ...]
+    parts_ready: tuple[str, ...]  # files that are there when the parts are complete
+
+    def describe(self) -> dict[str, str]:
+        """What the comparison states of a system."""
+        return {"label": self.label, "family": self.family, "base": self.base}
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Everything that rules look up."""
+
+    config: Configuration
+    results: str
+    sources: dict[str, Source]
+    trainings: dict[str, Training]
+    llm_jobs: dict[str, LlmJob]
+    captioners: dict[str, Captioner]
+    systems: dict[str, System]
+    fetched: dict[str, dict[str, Any]]  # model sources by their folder in the store
+    clip: Model | None
+    first_llm: str | None = field(default=None)
+
+    def model(self, source: dict[str, Any]) -> Model:
+        """Where the model of a source lies."""
+        return model_of(self.config, source)
+
+    def systems_of(self, *families: str) -> list[str]:
+        """Names of the systems of the given families."""
+        return [name for name, system in self.systems.items() if system.family in families]
+
+    def with_one_job(self, *families: str) -> list[str]:
+        """Systems of the given families whose captions one job writes."""
+        return [name for name in self.systems_of(*families) if not self.systems[name].parts]
+
+    @property
+    def gathered(self) -> list[str]:
+        """Systems whose captions several jobs write, or a job that captions other systems as well."""
+        return [name for name, system in self.systems.items() if system.parts]
+
+    @property
+    def merged(self) -> list[str]:
+        """Records of the merged models that the configuration asks for."""
+        return [f"{one.folder}/merged/merged.json" for one in self.trainings.values() if one.is_merged]
+
+    @property
+    def text_metrics(self) -> list[str]:
+        return [metric for metric in self.config["metrics"] if metric != "clip_score"]
+
+    @property
+    def splits_of_images(self) -> dict[str, list[str]]:
+        """The shards of the images of each split; none where one job renders a split."""
+        count = self.config["render"]["shards"]
+        names = [f"{number}-of-{count}" for number in range(1, count + 1)] if count > 1 else []
+        return {
+            split: [f"{self.results}/images/shards/{split}/{name}.parquet" for name in names]
+            for split in ("train", "validation", "test")
+        }
+
+    def llm_job_of(self, name: str) -> LlmJob:
+        """The LLM job of a system, or of the name under which its parts are written."""
+        job = self.llm_jobs.get(name)
+        return job or next(job for job in self.llm_jobs.values() if name in job.systems)
+
+    def seed(self, stage: str) -> int:
+        return stage_seed(self.config["seed"], stage)
+
+    def device_classes(self) -> dict[str, str]:
+        """cpu, small or large for each job on a model: a cluster profile chooses partitions by it."""
+        clip = "small" if self.config["decoding"]["gpus"] else "cpu"
+        return {
+            "clip": clip,
+            **{name: job.device_class for name, job in self.llm_jobs.items()},
+            **{name: one.device_class for name, one in self.captioners.items()},
+            **{name: "large" if one.gpus else "cpu" for name, one in self.trainings.items()},
+        }
+
+    def figures(self) -> list[str]:
+        """Names of the radar charts of single systems, of families, and of bases with and without adapter."""
+        families: dict[str, set[str]] = {}
+        for system in self.systems.values():
+            families.setdefault(system.base, set()).add(system.family)
+        bases = [base for base, found in families.items() if {"zero_shot", "lora"} <= found]
+        groups = {
+            "systems": list(self.systems),
+            "families": [system.family for system in self.systems.values()],
+            "bases": bases,
+        }
+        return sorted({f"{folder}/{name}" for folder, names in groups.items() for name in names})
+
+    def qualitative_value(self) -> str:
+        """The value by which samples are chosen for the printed page."""
+        chosen = self.config["report"]["qualitative"].get("value")
+        return chosen or ("cider" if "cider" in self.config["metrics"] else self.config["report"]["radar"][0])
+
+    def last_files(self) -> list[str]:
+        """What a run makes last, except for the README that describes it."""
+        wandb = [] if self.config["report"]["wandb"] == "disabled" else [f"{self.results}/wandb.json"]
+        return [f"{self.results}/report.html", f"{self.results}/qualitative.html", *wandb]
+
+
+def make_plan(config: Configuration) -> Plan:
+    """The plan of a validated configuration with its defaults and resolved presets."""
+    results = f"results/{config['experiment']}"
+    table = systems(config)
+    trainings = {name: _training(config, results, name) for name in config["models"]}
+    llm_jobs = {job.name: job for job in _llm_jobs(config, results, table)}
+    captioners = {name: _captioner(config, name) for name in config["captioners"]}
+    clip = config.get("clip") or {}
+    return Plan(
+        config=config,
+        results=results,
+        sources={name: _source(results, name, source) for name, source in config["dataset"]["sources"].items()},
+        trainings=trainings,
+        llm_jobs=llm_jobs,
+        captioners=captioners,
+        systems={
+            name: System(name, one["label"], one["family"], one["base"], *_parts(config, results, name, one, llm_jobs))
+            for name, one in table.items()
+        },
+        fetched=fetched_sources(config),
+        clip=_clip(config, results, clip) if clip else None,
+        first_llm=next((name for name, one in table.items() if one["family"] in ("zero_shot", "lora")), None),
+    )
+
+
+def model_of(config: Configuration, source: dict[str, Any]) -> Model:
+    """The folder of a model: the user's own for `path`, one of the store otherwise."""
+    folder = f"{config['model_store']}/{model_folder_name(source)}"
+    own = "path" in source and "package" not in source
+    return Model(source["path"] if own else folder, f"{folder}/manifest.json")
+
+
+def _source(results: str, name: str, source: dict[str, Any]) -> Source:
+    given = "path" in source
+    return Source(
+        name=name,
+        path=source["path"] if given else f"{results}/raw/{name}.jsonl",
+        is_given=given,
+        build=source.get("build"),
+        sizes=source.get("scenes", {}),
+        hub={key: source[key] for key in ("hub", "revision", "subset", "split") if key in source},
+        fields=_json(source["fields"] if given or "hub" in source else {}),
+        max_chars=source["limits"].get("max_chars"),
+    )
+
+
+def _training(config: Configuration, results: str, name: str) -> Training:
+    model = config["models"][name]
+    return Training(
+        name=name,
+        base=model_of(config, config["bases"][model["base"]]["source"]),
+        folder=f"{results}/adapters/{name}",
+        settings=model["settings"],
+        gpus=model["gpus"],
+        is_merged=model["merge"],
+    )
+
+
+def _llm_jobs(config: Configuration, results: str, table: dict[str, dict[str, str]]) -> Iterator[LlmJob]:
+    by_job: dict[str, list[str]] = {}
+    for name, system in table.items():
+        if system["family"] in LLM_FAMILIES:
+            job = system["base"] if config["decoding"]["group_by_base"] else name
+            by_job.setdefault(job, []).append(name)
+    for job, names in by_job.items():
+        base = config["bases"][table[names[0]]["base"]]
+        described: dict[str, dict[str, Any]] = {name: {} for name in names}
+        for name in names:
+            if table[name]["family"] == "lora":
+                described[name]["adapter"] = f"{results}/adapters/{name}"
+            if table[name]["family"] == "few_shot":
+                described[name]["few_shot"] = base["few_shot"]
+        adapters = [one["adapter"] for one in described.values() if "adapter" in one]
+        yield LlmJob(
+            name=job,
+            systems=tuple(names),
+            base=model_of(config, base["source"]),
+            described=_json(described),
+            adapters=tuple(f"{folder}/adapter_model.safetensors" for folder in adapters),
+            shows_examples=any("few_shot" in one for one in described.values()),
+            shards=base["shards"],
+            device_class=_device_class(config, config["decoding"]["gpus"], base["size_b"]),
+        )
+
+
+def _captioner(config: Configuration, name: str) -> Captioner:
+    captioner = config["captioners"][name]
+    return Captioner(
+        name=name,
+        family=captioner["family"],
+        model=model_of(config, captioner["source"]),
+        tokenizer=model_of(config, captioner["tokenizer"]) if "tokenizer" in captioner else None,
+        settings=captioner["settings"],
+        trust_remote_code=captioner["trust_remote_code"],
+        environment=captioner.get("environment", "envs/main.yaml"),
+        python=captioner.get("python", "python"),
+        gpus=captioner["gpus"],
+        shards=captioner["shards"],
+        device_class=_device_class(config, captioner["gpus"], captioner["size_b"]),
+    )
+
+
+def _device_class(config: Configuration, gpus: int, size_b: float) -> str:
+    if not gpus:
+        return "cpu"
+    return "large" if size_b >= config["large_size_b"] else "small"
+
+
+def _parts(
+    config: Configuration, results: str, name: str, system: dict[str, str], llm_jobs: dict[str, LlmJob]
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The caption files of a system that several jobs write, and the files that say that these are complete."""
+    if system["family"] in LLM_FAMILIES:
+        job = next(job for job in llm_jobs.values() if name in job.systems)
+        if job.shards == 1 and not config["decoding"]["group_by_base"]:
+            return (), ()
+        folders = [f"{results}/captions/passes/{job.name}/{shard}" for shard in _shard_names(job.shards)]
+        ready = [f"{folder}/manifest.json" for folder in folders]
+    elif system["family"] == "captioner" and config["captioners"][name]["shards"] > 1:
+        shards = _shard_names(config["captioners"][name]["shards"])
+        folders = [f"{results}/captions/shards/{name}/{shard}" for shard in shards]
+        ready = [f"{folder}/{name}.jsonl" for folder in folders]
+    else:
+        return (), ()
+    return tuple(f"{folder}/{name}.jsonl" for folder in folders), tuple(ready)
+
+
+def _clip(config: Configuration, results: str, clip: dict[str, Any]) -> Model:
+    if "train" in clip:
+        return Model(f"{results}/clip", f"{results}/clip/training.json")
+    return model_of(config, clip["source"])
+
+
+def _shard_names(count: int) -> list[str]:
+    """Shards as they stand in file names: 1-of-2, 2-of-2."""
+    return [f"{number}-of-{count}" for number in range(1, count + 1)]
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False)
+
+
+def metric_files(options: dict[str, Any]) -> list[str]:
+    """The files of the folder that a metric reads; nothing for a metric without."""
+    folder = options.get("folder")
+    return sorted(str(path) for path in Path(folder).iterdir() if path.is_file()) if folder else []
+
+
+def one_of(names: Iterable[str]) -> str:
+    """A regular expression for wildcards: one of the names; without a name it matches nothing."""
+    return "|".join(names) or "(?!)"
