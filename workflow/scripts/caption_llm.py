@@ -133,13 +133,10 @@ def write_captions_of(work: Work, engine: Engine, tokenizer: Any) -> None:
 
 
 def caption_record(prompt: Prompt, written: Written, tokenizer: Any, seconds: float) -> Caption:
-    """What was written as a record, white space folded; an empty caption is a failure."""
-    text = " ".join(tokenizer.decode(written.tokens, skip_special_tokens=True).split())
-    return Caption(
-        id=prompt.id,
-        caption=text,
-        status="ok" if text else "failed",
-        reason="" if text else "the model wrote nothing",
+    """What was written as a record."""
+    return Caption.written(
+        prompt.id,
+        tokenizer.decode(written.tokens, skip_special_tokens=True),
         finish_reason="eos" if written.ended else "length",
         n_prompt_tokens=len(prompt.tokens),
         n_new_tokens=len(written.tokens),

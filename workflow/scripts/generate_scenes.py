@@ -10,12 +10,12 @@ No two scenes show the same, so none repeats across splits.
 from __future__ import annotations
 
 import argparse
-import json
 import random
 from collections.abc import Iterator
 from pathlib import Path
 
-from core.command import run_command, say, write_whole
+from core.command import run_command, say
+from core.records import write_json_lines
 from samples.scenes import COLOURS, SHAPES, Facts, Thing, write_captions
 
 CANVAS = 128
@@ -78,9 +78,7 @@ def generate_scenes(sizes: dict[str, int], seed: int) -> Iterator[dict[str, obje
 def main(*, n_train: int, n_validation: int, n_test: int, seed: int, output: Path) -> None:
     """Write the scenes of all splits as JSON lines."""
     sizes = {"train": n_train, "validation": n_validation, "test": n_test}
-    with write_whole(output) as partial, open(partial, "w", encoding="utf-8") as file:
-        for record in generate_scenes(sizes, seed):
-            file.write(json.dumps(record, ensure_ascii=False) + "\n")
+    write_json_lines(output, generate_scenes(sizes, seed))
     say("generate_scenes", f"{sum(sizes.values())} scenes of two to four shapes")
 
 

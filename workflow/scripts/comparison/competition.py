@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from core.command import InputError
-from core.records import Sample
+from core.records import Sample, difference_of_ids
 from scoring.metrics import Metric, ValueInfo
 from scoring.scores import Scores, read_scores
 
@@ -69,21 +69,9 @@ def read_competition(
 
 def check_ids(scores: Scores, expected: Sequence[str]) -> None:
     """Raise InputError where a system is not scored on the samples of the comparison, in their order."""
-    if scores.ids == list(expected):
-        return
-    missing, foreign = sorted(set(expected) - set(scores.ids)), sorted(set(scores.ids) - set(expected))
-    if missing or foreign:
-        faults = [
-            f"{len(ids)} {kind} ({', '.join(ids[:5])}{', …' if len(ids) > 5 else ''})"
-            for kind, ids in (("missing", missing), ("not of the samples", foreign))
-            if ids
-        ]
-        fault = " and ".join(faults)
-    else:
-        fault = "the same ids in another order or twice"
-    raise InputError(
-        f"{scores.system} by {scores.metric} is not scored on the samples of this comparison: {fault}; score it again"
-    )
+    if fault := difference_of_ids(scores.ids, expected):
+        name = f"{scores.system} by {scores.metric}"
+        raise InputError(f"{name} is not scored on the samples of this comparison: {fault}; score it again")
 
 
 def check_scored_alike(metric: Metric, first: Scores, other: Scores) -> None:

@@ -17,10 +17,10 @@ import contextlib
 import csv
 import dataclasses
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -28,6 +28,7 @@ import pyarrow.parquet as pq
 from core.command import InputError, write_whole
 
 SPLITS = ("train", "validation", "test")
+Item = TypeVar("Item")
 ROWS_IN_MEMORY = 500  # of a Parquet file that is read or written as a stream
 
 
@@ -73,6 +74,12 @@ class Caption:
     n_prompt_tokens: int | None = None
     n_new_tokens: int | None = None
     seconds: float | None = None  # share of the batch's wall-clock time
+
+    @classmethod
+    def written(cls, id: str, text: str, **numbers: Any) -> Caption:
+        """What a model wrote, white space folded; an empty caption is a failure."""
+        folded = " ".join(text.split())
+        return cls(id, folded, *(("ok", "") if folded else ("failed", "the model wrote nothing")), **numbers)
 
 
 @dataclass
@@ -200,26 +207,30 @@ def count_rows(path: Path | str) -> int:
 
 def write_captions(path: Path | str, captions: Iterable[Caption]) -> None:
     """Write captions as JSON lines, whole or not at all."""
-    with write_whole(path) as partial, open(partial, "w", encoding="utf-8") as file:
-        for caption in captions:
-            file.write(caption_line(caption))
+    write_json_lines(path, map(dataclasses.asdict, captions))
 
 
 def caption_line(caption: Caption) -> str:
     """One caption as a line of JSON; what resumable jobs append to their part files."""
-    return json.dumps(dataclasses.asdict(caption), ensure_ascii=False) + "\n"
+    return json_line(dataclasses.asdict(caption))
 
 
 def read_captions(path: Path | str) -> list[Caption]:
     """Read captions. Raises InputError that names the line of a broken record."""
-    captions = []
-    with open_text(path) as file:
-        for number, line in enumerate(file, start=1):
-            try:
-                captions.append(Caption(**json.loads(line)))
-            except (json.JSONDecodeError, TypeError) as error:
-                raise InputError(f"{path}, line {number}: not a caption record ({error}); remake this file") from error
-    return captions
+    return list(stream_json_lines(path, lambda record: Caption(**record), "a caption record"))
+
+
+def difference_of_ids(ids: Sequence[str], expected: Sequence[str]) -> str:
+    """In words how ids differ from those of the samples, in whose order they must be; empty where they do not."""
+    if list(ids) == list(expected):
+        return ""
+    kinds = {"missing": set(expected) - set(ids), "not of the samples": set(ids) - set(expected)}
+    faults = [
+        f"{len(some)} {kind} ({', '.join(sorted(some)[:5])}{', …' if len(some) > 5 else ''})"
+        for kind, some in kinds.items()
+        if some
+    ]
+    return " and ".join(faults) or "the same ids in another order or twice"
 
 
 def write_rejections(path: Path | str, rejections: Iterable[Rejection]) -> None:
@@ -245,16 +256,30 @@ def read_json(path: Path | str) -> Any:
             raise InputError(f"{path} is not JSON ({error})") from error
 
 
+def json_line(record: Any) -> str:
+    return json.dumps(record, ensure_ascii=False) + "\n"
+
+
+def write_json_lines(path: Path | str, records: Iterable[Any]) -> None:
+    """Write records as JSON lines, whole or not at all."""
+    with write_whole(path) as partial, open(partial, "w", encoding="utf-8") as file:
+        file.writelines(map(json_line, records))
+
+
 def read_json_lines(path: Path) -> list[dict[str, Any]]:
     """Read JSON lines. Raises InputError that names the line of a broken one."""
+    return list(stream_json_lines(path, lambda record: record, "JSON"))
+
+
+def stream_json_lines(path: Path | str, make: Callable[[Any], Item], kind: str) -> Iterator[Item]:
+    """Yield what `make` makes of each line of JSON. Raises InputError that names the first line that is not `kind`."""
     with open_text(path) as file:
-        records = []
         for number, line in enumerate(file, start=1):
             try:
-                records.append(json.loads(line))
-            except json.JSONDecodeError as error:
-                raise InputError(f"{path}, line {number}: not JSON ({error})") from error
-    return records
+                item = make(json.loads(line))
+            except (json.JSONDecodeError, TypeError, KeyError) as error:
+                raise InputError(f"{path}, line {number}: not {kind} ({error}); remake this file") from error
+            yield item
 
 
 def open_text(path: Path | str):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from core.records import (
     Caption,
     Image,
     Sample,
+    difference_of_ids,
     open_text,
     read_captions,
     read_images,
@@ -137,15 +139,15 @@ def read_inputs(
     preprocess_counts: list[Path],
     rejected: list[Path],
     answers: list[Path],
-    training: list[Path],
-    history: list[Path],
-    clip_training: Path | None,
-    figures: list[Path],
-    rule_graph: Path | None,
-    provenance: Path | None,
-    benchmarks_dir: Path | None,
-    logs_dir: Path | None,
-    credits: str,
+    training: Sequence[Path] = (),
+    history: Sequence[Path] = (),
+    clip_training: Path | None = None,
+    figures: Sequence[Path] = (),
+    rule_graph: Path | None = None,
+    provenance: Path | None = None,
+    benchmarks_dir: Path | None = None,
+    logs_dir: Path | None = None,
+    credits: str = "[]",
 ) -> ReportInputs:
     """Read all files. Raises InputError for one that is missing, foreign, or of other samples."""
     table = read_comparison(comparison)
@@ -314,12 +316,5 @@ def _number(text: str | None) -> float | None:
 
 def check_ids(path: Path, found: list[str], expected: list[str]) -> None:
     """Raise InputError unless a file's records are those of the samples, in their order."""
-    if found == expected:
-        return
-    differing = next((i for i, (a, b) in enumerate(zip(found, expected, strict=False)) if a != b), None)
-    what = (
-        f"it has {len(found)} records for {len(expected)} samples"
-        if differing is None
-        else f"record {differing} is {found[differing]!r}, the sample is {expected[differing]!r}"
-    )
-    raise InputError(f"{path} does not belong to the samples of this comparison: {what}; remake it")
+    if fault := difference_of_ids(found, expected):
+        raise InputError(f"{path} does not belong to the samples of this comparison: {fault}; remake it")

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from core.command import InputError, write_whole
-from core.records import Caption, Sample, open_text
+from core.records import Caption, Sample, stream_json_lines, write_json_lines
 from scoring.java_tools import tokenize
 
 
@@ -26,19 +24,10 @@ def tokenize_groups(groups: Sequence[Sequence[str]]) -> list[list[str]]:
 
 def write_tokens(path: Path, ids: Sequence[str], tokens: Sequence[Sequence[str]]) -> None:
     """Write the tokenised texts of each record."""
-    with write_whole(path) as partial, open(partial, "w", encoding="utf-8") as file:
-        for record_id, texts in zip(ids, tokens, strict=True):
-            file.write(json.dumps({"id": record_id, "tokens": texts}, ensure_ascii=False) + "\n")
+    pairs = zip(ids, tokens, strict=True)
+    write_json_lines(path, ({"id": record_id, "tokens": texts} for record_id, texts in pairs))
 
 
 def read_tokens(path: Path) -> Iterator[tuple[str, list[str]]]:
     """Ids and tokenised texts. Raises InputError that names the line of a broken record."""
-    with open_text(path) as file:
-        for number, line in enumerate(file, start=1):
-            try:
-                record = json.loads(line)
-                yield record["id"], record["tokens"]
-            except (json.JSONDecodeError, TypeError, KeyError) as error:
-                raise InputError(
-                    f"{path}, line {number}: not a record of tokens ({error}); remake this file"
-                ) from error
+    return stream_json_lines(path, lambda record: (record["id"], record["tokens"]), "a record of tokens")

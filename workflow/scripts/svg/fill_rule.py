@@ -4,6 +4,9 @@ Where no lines cross or touch, each subpath lies in a number of others: those in
 holes. Let the one kind run clockwise and the other anticlockwise, and the winding number is 1 in paint and 0 in holes.
 Curves are looked at as polygons near them, whose corners are whole numbers on a finer grid: what is said of these is
 exact. What touches is left alone, as the curves themselves may cross there.
+
+That one picture has one text by either rule is tested by test_svg_fill_rule.py; benchmarks/preprocess_steps.py says how
+little it saves.
 """
 
 from __future__ import annotations

@@ -4,6 +4,8 @@ Editors write a shape from any of its points on, in either direction, and close 
 Here a closed subpath begins at its topmost point (of these the leftmost) and has the line back to its start among its
 segments; closed subpaths run clockwise, open ones downwards; what is filled only is closed. What would show is left
 alone: the start of dashes, the ends of an open stroke, the directions of subpaths that cut holes into each other.
+
+It saves no tokens (benchmarks/preprocess_steps.py); that one picture has one text is tested in test_svg_normal.py.
 """
 
 from __future__ import annotations

@@ -1,6 +1,8 @@
 """The pieces of a compact drawing, shapes and groups: joined where the picture stays the same, and written.
 
 Neighbours of equal paint become one path, or share a group; what most shapes state, the root states once.
+
+benchmarks/preprocess.py compares the texts with svgo's and scour's, preprocess_steps.py tells this step's share.
 """
 
 from __future__ import annotations

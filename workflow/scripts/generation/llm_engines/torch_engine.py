@@ -2,6 +2,8 @@
 
 Prompts are left-padded; a row that has ended leaves its batch; a batch that does not fit into memory is halved, and so
 is the budget from then on. Each row draws from a seed of its own. Beams go through transformers' own `generate`.
+
+Kept beside transformers' `generate` and its pipeline, to which benchmarks/caption.py compares its time and captions.
 """
 
 from __future__ import annotations

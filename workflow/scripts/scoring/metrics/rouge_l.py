@@ -3,6 +3,9 @@
 F-measure (beta 1.2, recall weighs more) of the best precision and the best recall of the longest
 common subsequence over the references; the two may come from different references. The corpus value
 is the mean. An empty caption scores 0 (pycocoevalcap gives it 1 where a reference is empty, too).
+
+Kept beside pycocoevalcap's own, which takes 1.3 times as long: test_metrics_text.py compares the values, to 1e-9, and
+benchmarks/score.py the time of scoring as a whole.
 """
 
 from __future__ import annotations
