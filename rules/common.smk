@@ -19,25 +19,21 @@ TEMPLATES = Path(workflow.basedir) / "workflow" / "templates"
 sys.path.insert(0, str(SCRIPTS))
 
 from core.code_digest import code_digest, folder_digest
-from plan.configuration import (
-    as_json,
-    fetched_sources,
-    find_faults,
-    load_schema,
-    model_folder_name,
-    order_keys,
-    resolve_presets,
-    stage_seed,
-    systems,
-)
+from plan.configuration import as_json, fetched_sources, model_folder_name, order_keys, stage_seed, systems
+from plan.duplicate_keys import duplicate_keys
+from plan.faults import find_faults
+from plan.presets import resolve_defaults
+from plan.schema import load_schema
 from generation.llm_engines import ENGINES
 from core.records import SPLITS, write_json
 from plan.slurm_jobs import comment_of, live_jobs, second_copies, second_copy_message
 
 faults = find_faults(config, load_schema())
+for path in workflow.configfiles:
+    faults += duplicate_keys(path)
 if faults:
     raise WorkflowError("The configuration has faults; nothing was run:", *(f"  {fault}" for fault in faults))
-resolve_presets(config)
+resolve_defaults(config)
 validate(config, "../workflow/schemas/config.schema.yaml")
 config = order_keys(config)
 
