@@ -30,12 +30,12 @@ sys.path[:0] = [str(SCRIPTS), str(ROOT / "benchmarks")]
 
 import numpy as np  # noqa: E402
 import torch  # noqa: E402
-import yaml  # noqa: E402
 from train import SHAPES, write_random_llama  # noqa: E402
 
 from core.command import InputError, run_command, say  # noqa: E402
 from core.records import read_json, read_json_lines, write_json  # noqa: E402
 from models.clip_model import CONFIG, WEIGHTS, load_clip  # noqa: E402
+from plan.presets import BUILT_IN  # noqa: E402
 
 PROMPT = {"instruction": "Write a caption for this SVG drawing.", "max_tokens": 4096}
 
@@ -75,9 +75,11 @@ def run_script(name: str, *options: Any) -> None:
 
 
 def measure_training(base: Path, data: Path, quantisation: str, n_steps: int, output: Path) -> dict[str, float]:
-    """Pace and memory of the preset test3 of config.yaml, with that quantisation."""
-    preset = yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))["presets"]["test3"]
-    settings = preset | {"quantisation": "none" if quantisation == "bf16" else quantisation, "wandb": "disabled"}
+    """Pace and memory of the built-in preset test3, with that quantisation."""
+    settings = BUILT_IN["test3"] | {
+        "quantisation": "none" if quantisation == "bf16" else quantisation,
+        "wandb": "disabled",
+    }
     settings |= {"max_steps": n_steps, "log_steps": 5, "eval_steps": n_steps, "save_steps": n_steps}
     files = ["--train", data / "train.parquet", "--validation", data / "validation.parquet"]
     options = ["--settings", json.dumps(settings), "--prompt", json.dumps(PROMPT), "--seed", 7, "--output-dir", output]

@@ -18,58 +18,89 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "workflow" / "scripts"))
 
-from plan.configuration import load_schema  # noqa: E402  (the path comes first)
+from plan.presets import BUILT_IN  # noqa: E402  (the path comes first)
+from plan.schema import affects, load_schema, resolve_node  # noqa: E402
 from report.rule_graph import draw_rule_graph, reduce_edges  # noqa: E402
+
+TABLE_HEAD = ["| key | what it is | default | affects |", "|---|---|---|---|"]
 
 
 def describe_configuration() -> str:
-    """The configuration reference: a section a top-level key, a table of its keys."""
+    """The configuration reference: a table of all keys, one of the training settings, one of the built-in presets."""
     schema = load_schema()
     lines = [
         "# Configuration",
         "",
         f"{schema['description']} (Generated from workflow/schemas/config.schema.yaml by docs/build_docs.py.)",
         "",
-        "| key | what it is | default |",
-        "|---|---|---|",
-        *describe_keys(schema, schema, ""),
+        "**required** stands in place of a default where a key must be given; below an optional key it holds where "
+        "that key is given. The last column is empty where a key affects the result.",
+        "",
+        *TABLE_HEAD,
+        *describe_keys(schema, "", ""),
         "",
         "## Training settings",
         "",
         "The keys of a preset, and of `models.<name>.settings`, which override the preset's.",
         "",
-        "| key | what it is | default |",
-        "|---|---|---|",
-        *describe_keys(schema, schema["$defs"]["training"], ""),
+        *TABLE_HEAD,
+        *describe_keys({"$ref": "#/$defs/training"}, "", "presets.<name>."),
+        "",
+        "## Built-in presets",
+        "",
+        "A preset of the same name under `presets` replaces one whole. What is not named here has the default above.",
+        "",
+        f"| key | {' | '.join(BUILT_IN)} |",
+        f"|---|{'---|' * len(BUILT_IN)}",
+        *describe_presets(),
     ]
     return "\n".join(lines) + "\n"
 
 
-def describe_keys(schema: dict[str, Any], entry: dict[str, Any], prefix: str) -> Iterator[str]:
-    """A row for each key below an entry, depth first."""
-    for key, value in entry.get("properties", {}).items():
-        yield from describe_key(schema, value, f"{prefix}{key}")
+def describe_presets() -> Iterator[str]:
+    """A row for each setting that a built-in preset names."""
+    for key in dict.fromkeys(key for settings in BUILT_IN.values() for key in settings):
+        cells = (describe_default({"default": preset[key]}) if key in preset else "" for preset in BUILT_IN.values())
+        yield f"| `{key}` | {' | '.join(cells)} |"
 
 
-def describe_key(schema: dict[str, Any], value: dict[str, Any], path: str) -> Iterator[str]:
-    reference = value.get("$ref", "").removeprefix("#/$defs/")
-    merged = {**schema["$defs"].get(reference, {}), **value}
-    yield f"| `{path}` | {describe_value(merged)} | {describe_default(merged)} |"
-    if reference == "training":
+def describe_keys(node: dict[str, Any], prefix: str, above: str) -> Iterator[str]:
+    """A row for each key below a node, depth first. `above` is the path of a table that starts further down."""
+    node = resolve_node(node)
+    for key, value in node.get("properties", {}).items():
+        yield from describe_key(value, f"{prefix}{key}", above, required=key in node.get("required", []))
+
+
+def describe_key(value: dict[str, Any], path: str, above: str, required: bool) -> Iterator[str]:
+    node = resolve_node(value)
+    default = "**required**" if required else describe_default(node)
+    kind = affects(above + path)
+    yield f"| `{path}` | {describe_value(node)} | {default} | {'' if kind == 'result' else kind} |"
+    if has_table_of_its_own(value):
         return
-    yield from describe_keys(schema, merged, f"{path}.")
-    entries = merged.get("additionalProperties")
-    if isinstance(entries, dict):
-        name = entries.get("$ref", "").removeprefix("#/$defs/")
-        inner = {**schema["$defs"].get(name, {}), **entries}
-        if name != "training":
-            yield from describe_keys(schema, inner, f"{path}.<name>.")
+    yield from describe_keys(node, f"{path}.", above)
+    entries = node.get("additionalProperties")
+    if isinstance(entries, dict) and not has_table_of_its_own(entries):
+        yield from describe_keys(entries, f"{path}.<name>.", above)
+
+
+def has_table_of_its_own(node: dict[str, Any]) -> bool:
+    return node.get("$ref") == "#/$defs/training"
+
+
+def needed_alternatives(node: dict[str, Any]) -> str:
+    """Which keys must be given of an object, or of the entries of a map, that can be given in several ways."""
+    entries = node.get("additionalProperties")
+    options = node.get("oneOf") or (resolve_node(entries).get("oneOf") if isinstance(entries, dict) else None) or []
+    needed = [" and ".join(f"`{key}`" for key in option["required"]) for option in options if "required" in option]
+    return f" Exactly one of these is required: {'; '.join(needed)}." if needed else ""
 
 
 def describe_value(value: dict[str, Any]) -> str:
     text = value.get("description", "").replace("|", "\\|").replace("<", "&lt;").replace("\n", " ")
     if "enum" in value:
         text += f" One of {', '.join(f'`{choice}`' for choice in value['enum'])}."
+    text += needed_alternatives(value)
     limits = [
         f"{words} {value[key]}"
         for key, words in (

@@ -23,21 +23,26 @@ sys.path.insert(0, str(SCRIPTS))
 from core.records import SPLITS
 from generation.llm_engines import ENGINES
 from plan.arguments import Untracked, options
-from plan.configuration import find_faults, load_schema, order_keys, resolve_presets
+from plan.configuration import order_keys
+from plan.duplicate_keys import duplicate_keys
 from plan.experiment import make_plan, metric_files, one_of
+from plan.faults import find_faults
 from plan.frozen import Frozen
 from plan.identity import Identities, schema_node
-from plan.schema import result_settings
+from plan.presets import resolve_defaults
+from plan.schema import load_schema, result_settings
 
 # A job that Snakemake starts in a process of its own works by what the run was planned with.
 FROZEN = Frozen.of_job(ROOT) if not workflow.is_main_process else None
 if FROZEN:
     config = FROZEN.configuration
 else:
-    faults = find_faults(config, load_schema())
+    faults = find_faults(config, load_schema()) + [
+        fault for path in workflow.configfiles for fault in duplicate_keys(path)
+    ]
     if faults:
         raise WorkflowError("The configuration has faults; nothing was run:", *(f"  {fault}" for fault in faults))
-    resolve_presets(config)
+    resolve_defaults(config)
     validate(config, "../workflow/schemas/config.schema.yaml")
     config = order_keys(config)
 

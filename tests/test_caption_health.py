@@ -15,7 +15,7 @@ import audit_captions
 import caption_health
 from core.command import InputError
 from core.records import Caption, read_json, write_captions, write_samples
-from plan.configuration import default_settings
+from plan.schema import default_settings
 from scoring.health import read_health
 
 ITALIAN = "L'immagine rappresenta una figura composta da linee curve e rettilinee su sfondo"

@@ -7,19 +7,11 @@ import pytest
 import yaml
 from snakemake.utils import validate
 
-from plan.configuration import (
-    as_json,
-    default_settings,
-    fetched_sources,
-    find_faults,
-    load_schema,
-    metric_names,
-    model_folder_name,
-    order_keys,
-    resolve_presets,
-    stage_seed,
-    systems,
-)
+from plan.configuration import as_json, fetched_sources, model_folder_name, order_keys, stage_seed, systems
+from plan.faults import find_faults
+from plan.presets import resolve_defaults
+from plan.schema import default_settings, fill_defaults, load_schema
+from scoring.metrics import metric_names
 
 ROOT = Path(__file__).parent.parent
 SCHEMA = load_schema()
@@ -33,6 +25,14 @@ def config(tmp_path):
     data.write_text('[{"id": "a", "svg": "<svg/>", "caption": "x"}]')
     loaded["dataset"]["sources"]["drawings"]["path"] = str(data)
     return loaded
+
+
+def write_model_folder(folder: Path) -> Path:
+    """A folder that looks like a model's from the outside."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "config.json").write_text("{}")
+    (folder / "model.safetensors").touch()
+    return folder
 
 
 def only_fault(config) -> str:
@@ -53,7 +53,7 @@ def test_a_file_of_captions_is_a_system_of_its_own_family(config, tmp_path):
     config["systems"]["cogvlm"] = config["systems"]["mine"]
     assert "a system named 'cogvlm' exists already" in only_fault(config)
     del config["systems"]["cogvlm"]
-    resolve_presets(config)
+    resolve_defaults(config)
     validate(config, str(ROOT / "workflow/schemas/config.schema.yaml"))
     assert systems(config)["mine"] == {"label": "mine", "family": "file", "base": "mine"}
     assert config["health"]["max_rates"] == default_settings("health")["max_rates"]
@@ -64,9 +64,10 @@ def test_a_metric_that_needs_a_model_says_so_before_anything_runs(config, tmp_pa
     assert only_fault(config) == (
         "metrics: bert_score needs a model; say where it comes from under metric_options.bert_score.source"
     )
+    write_model_folder(tmp_path)
     config["metric_options"] = {"bert_score": {"source": {"path": str(tmp_path)}, "settings": {"layer": 17}}}
     assert find_faults(config, SCHEMA) == []
-    assert model_folder_name({"path": str(tmp_path)}) in fetched_sources(config)
+    assert model_folder_name({"path": str(tmp_path)}) in fetched_sources(fill_defaults(config, SCHEMA))
 
 
 def test_a_metric_that_needs_files_says_which_and_from_where(config, tmp_path):
@@ -82,7 +83,7 @@ def test_a_metric_that_needs_files_says_which_and_from_where(config, tmp_path):
 
 
 def test_an_unknown_key_names_the_nearest_one(config):
-    config["presets"]["test3"]["learning_rat"] = 1e-4
+    config["presets"] = {"test3": {"learning_rat": 1e-4}}
     assert only_fault(config) == "presets.test3.learning_rat: unknown key; did you mean 'learning_rate'?"
 
 
@@ -142,7 +143,7 @@ def test_an_unknown_metric_names_the_nearest_one(config):
 
 
 def test_save_and_evaluation_steps_must_agree(config):
-    config["presets"]["test3"]["save_steps"] = 70
+    config["presets"] = {"test3": {"save_steps": 70}}
     assert all("save_steps 70 is no multiple of eval_steps 50" in fault for fault in find_faults(config, SCHEMA))
 
 
@@ -153,7 +154,7 @@ def test_two_systems_of_one_name_are_refused(config):
 
 def test_a_model_overrides_its_preset_and_defaults_override_neither(config):
     config["models"]["gemma-2-9b-test3"]["settings"] = {"r": 2}
-    resolve_presets(config)
+    resolve_defaults(config)
     settings = config["models"]["gemma-2-9b-test3"]["settings"]
     assert (settings["r"], settings["alpha"], settings["patience_steps"]) == (2, 32, 100)
     validate(config, str(ROOT / "workflow/schemas/config.schema.yaml"))
@@ -165,7 +166,7 @@ def test_a_source_that_differs_gets_another_folder(config):
     first = config["bases"]["gemma-2-9b"]["source"]
     second = {**copy.deepcopy(first), "revision": "0" * 40}
     assert model_folder_name(first) != model_folder_name(second)
-    assert model_folder_name(first) in fetched_sources(config)
+    assert model_folder_name(first) in fetched_sources(fill_defaults(config, SCHEMA))
 
 
 def test_systems_come_in_the_order_of_the_configuration(config):

@@ -8,7 +8,7 @@ from captions.health import FLAGS, HealthSettings, diagnose, loops
 from captions.languages import common_language, detect_language
 from core.json_settings import settings_from_json
 from core.records import Caption, Sample
-from plan.configuration import default_settings
+from plan.schema import default_settings
 
 SENTENCES = [
     "The image depicts a red circle on a white background. It has a thick black border.",

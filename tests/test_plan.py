@@ -4,17 +4,18 @@ import pytest
 import yaml
 from workflow_runs import ROOT
 
-from plan.configuration import load_schema, order_keys, resolve_presets
+from plan.configuration import order_keys
 from plan.experiment import make_plan, one_of
 from plan.frozen import Frozen, rules_digest
 from plan.identity import Identities, schema_node
-from plan.schema import fill_defaults
+from plan.presets import resolve_defaults
+from plan.schema import fill_defaults, load_schema
 
 
 def resolved(change=lambda config: None, file="config.yaml"):
     config = yaml.safe_load((ROOT / file).read_text())
     change(config)
-    resolve_presets(config)
+    resolve_defaults(config)
     return order_keys(fill_defaults(config, load_schema()))
 
 

@@ -12,7 +12,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from captions.prompts import IGNORED, PromptSettings, example_tokens
 from core.command import InputError
 from core.records import write_samples
-from plan.configuration import load_schema
+from plan.schema import load_schema
 from training import preparation as training_preparation
 from training import trainer as caption_trainer
 from training.data import LeftPadding, caption_loss, encode_samples

@@ -6,7 +6,9 @@ import pytest
 import yaml
 from workflow_runs import ROOT, copy_project, snakemake
 
-from plan.configuration import find_faults, load_schema
+from plan.faults import find_faults
+from plan.presets import BUILT_IN
+from plan.schema import load_schema
 from training.settings import TrainingSettings
 
 CONFIG = yaml.safe_load((ROOT / "config.yaml").read_text())
@@ -20,7 +22,7 @@ TEST3 |= {"dtype": "auto"}
 
 
 def test_the_presets_are_those_of_the_experiments_that_are_continued():
-    presets = {name: vars(TrainingSettings(**settings)) for name, settings in CONFIG["presets"].items()}
+    presets = {name: vars(TrainingSettings(**settings)) for name, settings in BUILT_IN.items()}
     expected = {"test1": TEST1, "test2": {**TEST1, "batch_size": 4, "accumulation": 2}, "test3": TEST3}
     assert presets == {name: vars(TrainingSettings(**settings)) for name, settings in expected.items()}
     assert {model["preset"] for model in CONFIG["models"].values()} == {"test3"}
@@ -50,7 +52,7 @@ def test_faults_of_training_settings_are_said_before_anything_runs(settings, fau
 
 def test_steps_that_cannot_agree_are_found_where_one_of_them_is_the_default():
     def change(config):
-        config["presets"]["test1"]["eval_steps"] = 30  # save_steps is 100 where nothing is said
+        config["presets"] = {"test1": {"eval_steps": 30}}  # save_steps is 100 where nothing is said
         config["models"]["llama-3.1-8b-test3"]["preset"] = "test1"
 
     (fault,) = faults(change)

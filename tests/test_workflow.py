@@ -94,6 +94,8 @@ def test_metrics_of_a_user_with_a_model_and_with_files_are_planned_for_every_sys
     config = yaml.safe_load((full_project / "config.yaml").read_text())
     config["metrics"] += ["n_words", "sentence_similarity", "spice"]
     (full_project / "encoder").mkdir()
+    for name in ("config.json", "model.safetensors"):
+        (full_project / "encoder" / name).write_text("{}")
     write_spice_jars(full_project / "spice jars")
     config["metric_options"] = {
         "sentence_similarity": {"source": {"path": "encoder"}},
@@ -142,7 +144,7 @@ def test_the_demo_is_planned(tmp_path):
 
 def test_a_typo_in_the_configuration_is_one_clear_message(full_project):
     config = yaml.safe_load((full_project / "config.yaml").read_text())
-    config["presets"]["test3"]["patience_step"] = config["presets"]["test3"].pop("patience_steps")
+    config["presets"] = {"test3": {"patience_step": 100}}
     (full_project / "config.yaml").write_text(yaml.safe_dump(config))
     run = snakemake(full_project, "-n", check=False)
     assert run.returncode != 0

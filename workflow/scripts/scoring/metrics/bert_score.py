@@ -19,6 +19,7 @@ Encoded = tuple[np.ndarray, np.ndarray]  # unit vectors of tokens (n tokens, wid
 
 class BertScore(MeanMetric):
     name = "bert_score"
+    known_settings = ("layer",)
     needs_model = True
     values: ClassVar = {
         "bert_score": ValueInfo("BERTScore", 0, 1, radar=False, note="F1; not rescaled, so that all values are high")

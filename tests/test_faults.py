@@ -1,0 +1,439 @@
+"""What can be known of a configuration before anything runs: each fault is one line with key, value and remedy."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+import yaml
+from workflow_runs import ROOT
+
+from plan.configuration import fetched_sources, system_names, systems
+from plan.duplicate_keys import duplicate_keys
+from plan.faults import find_faults, resamples_needed
+from plan.file_faults import CLIP_FILES
+from plan.languages import LANGUAGES
+from plan.metrics import default_radar
+from plan.presets import BUILT_IN, resolve_defaults
+from plan.schema import fill_defaults, load_schema
+
+SCHEMA = load_schema()
+REVISION = "0" * 40
+RECORD = {"name": "a", "code": "<svg/>", "text": "a cat"}
+
+
+@pytest.fixture
+def config():
+    """A small experiment that needs no file."""
+    return {
+        "experiment": "small",
+        "dataset": {"sources": {"scenes": {"build": "scenes"}}},
+        "bases": {"llm": {"source": {"hub": "owner/llm", "revision": REVISION}}},
+        "models": {"tuned": {"base": "llm", "preset": "test3"}},
+        "clip": {"source": {"hub": "owner/clip", "revision": REVISION}},
+    }
+
+
+def only_fault(config) -> str:
+    faults = find_faults(config, SCHEMA)
+    assert len(faults) == 1, faults
+    return faults[0]
+
+
+def test_the_small_experiment_has_no_faults(config):
+    assert find_faults(config, SCHEMA) == []
+
+
+# Metrics and what the report shows of them
+
+
+def test_the_default_radar_shows_the_listed_metrics_only(config):
+    config["metrics"] = ["bleu", "meteor", "rouge_l"]
+    assert find_faults(config, SCHEMA) == []
+    resolve_defaults(config)
+    assert config["report"]["radar"] == ["bleu_4", "meteor", "rouge_l"]
+
+
+def test_a_default_radar_of_few_metrics_takes_their_other_values(config):
+    config["metrics"] = ["bleu", "cider"]
+    assert default_radar(config) == ["bleu_4", "cider", "bleu_1"]
+
+
+def test_the_default_radar_of_the_default_metrics_is_the_schema_s(config):
+    assert default_radar(config) == SCHEMA["properties"]["report"]["properties"]["radar"]["default"]
+
+
+def test_metrics_of_too_few_values_for_a_radar_are_refused(config):
+    config["metrics"] = ["cider"]
+    assert only_fault(config) == (
+        "metrics: a radar chart needs at least 3 values, and the listed metrics have only cider; list more metrics"
+    )
+
+
+@pytest.mark.parametrize(
+    ("report", "fault"),
+    [
+        (
+            {"radar": ["bleu_4", "metor", "cider"]},
+            "report.radar: no listed metric has a value 'metor'; did you mean 'meteor'?",
+        ),
+        (
+            {"radar": ["bleu_4", "meteor", "spice"]},
+            "report.radar: 'spice' is a value of the metric spice, which is not listed under metrics; list spice, or "
+            "remove the value",
+        ),
+        (
+            {"qualitative": {"value": "cidr"}},
+            "report.qualitative.value: no listed metric has a value 'cidr'; did you mean 'cider'?",
+        ),
+        (
+            {"qualitative": {"system": "tunde"}},
+            "report.qualitative.system: no system 'tunde'; did you mean 'tuned'?",
+        ),
+        (
+            {"style": {"ranges": {"bleu_5": [0, 1]}}},
+            "report.style.ranges.bleu_5: no listed metric has a value 'bleu_5'; did you mean 'bleu_4'?",
+        ),
+        (
+            {"style": {"ranges": {"bleu_4": [1, 1]}}},
+            "report.style.ranges.bleu_4: [1, 1] is no range; the first number must be below the second",
+        ),
+        (
+            {"style": {"colours": ["red"]}},
+            "report.style.colours.0: 'red' does not fit (A colour as #rrggbb.); did you mean '#ff0000'?",
+        ),
+    ],
+)
+def test_what_the_report_names_must_be_there(config, report, fault):
+    config["report"] = report
+    assert only_fault(config) == fault
+
+
+def test_the_system_of_the_chosen_samples_may_be_any_of_the_comparison(config):
+    config["report"] = {"qualitative": {"system": "llm-zero-shot"}}
+    assert find_faults(config, SCHEMA) == []
+
+
+@pytest.mark.parametrize(
+    ("options", "fault"),
+    [
+        (
+            {"bert_scor": {}},
+            "metric_options.bert_scor: unknown metric 'bert_scor'; did you mean 'bert_score'?",
+        ),
+        (
+            {"bert_score": {}},
+            "metric_options.bert_score: the metric bert_score is not listed under metrics; list it there, or remove "
+            "metric_options.bert_score",
+        ),
+        (
+            {"bleu": {"settings": {"order": 4}}},
+            "metric_options.bleu.settings.order: unknown setting of the metric bleu; there are: none",
+        ),
+    ],
+)
+def test_options_belong_to_a_listed_metric_that_knows_them(config, options, fault):
+    config["metric_options"] = options
+    assert only_fault(config) == fault
+
+
+def test_an_unknown_setting_of_a_metric_names_the_nearest(config):
+    source = {"hub": "owner/encoder", "revision": REVISION}
+    config["metrics"] = ["bleu", "bert_score"]
+    config["metric_options"] = {"bert_score": {"source": source, "settings": {"layr": 17}}}
+    assert only_fault(config).endswith("unknown setting of the metric bert_score; did you mean 'layer'?")
+
+
+# CLIP
+
+
+def test_a_clip_model_is_required_by_what_uses_it(config):
+    del config["clip"]
+    assert only_fault(config) == (
+        "clip: missing, and the metric clip_score and the baseline clip_nearest need a CLIP model; give clip.source, "
+        "or list `metrics` and `baselines` without them"
+    )
+    config["metrics"] = ["bleu", "meteor", "rouge_l"]
+    assert only_fault(config).startswith("clip: missing, and the baseline clip_nearest needs a CLIP model")
+    config["baselines"] = {"constant": {}}
+    assert find_faults(config, SCHEMA) == []
+
+
+def test_the_look_ups_work_without_a_clip_model(config):
+    del config["clip"]
+    config |= {"metrics": ["bleu"], "baselines": {"constant": {}}}
+    full = fill_defaults(config, SCHEMA)
+    assert list(fetched_sources(full)) == [f"owner--llm@{REVISION[:12]}"]
+    assert list(systems(full)) == [name for _, name in system_names(full)] == ["llm-zero-shot", "tuned", "constant"]
+
+
+def test_a_clip_folder_has_the_files_of_open_clip(config, tmp_path):
+    config["clip"] = {"source": {"path": str(tmp_path)}}
+    assert only_fault(config) == (
+        f"clip.source.path: {tmp_path} is no CLIP folder in open_clip's format: it has no open_clip_config.json and no "
+        "open_clip_model.safetensors; workflow/scripts/make_clip_folder.py makes such a folder of bare weights"
+    )
+    for name in CLIP_FILES:
+        (tmp_path / name).touch()
+    assert find_faults(config, SCHEMA) == []
+
+
+def test_the_files_of_a_clip_folder_are_those_that_are_loaded():
+    from models.clip_model import CONFIG, WEIGHTS
+
+    assert CLIP_FILES == (CONFIG, WEIGHTS)
+
+
+def test_the_settings_of_the_head_training_are_known(config):
+    from dataclasses import fields
+
+    from train_clip_heads import HeadSettings
+
+    source = {"hub": "owner/tower", "revision": REVISION}
+    config["clip"] = {"train": {"vision": source, "text": source, "settings": {"epoch": 3}}}
+    assert only_fault(config) == "clip.train.settings.epoch: unknown key; did you mean 'epochs'?"
+    train = SCHEMA["properties"]["clip"]["properties"]["train"]["properties"]
+    known = train["settings"]["properties"]
+    assert list(known) == [field.name for field in fields(HeadSettings)]
+    assert all(f"{field.default:g} where absent" in known[field.name]["description"] for field in fields(HeadSettings))
+
+
+# Files and folders
+
+
+def test_a_model_folder_has_a_configuration_and_weights(config, tmp_path):
+    config["bases"]["llm"]["source"] = {"path": str(tmp_path)}
+    assert only_fault(config) == f"bases.llm.source.path: {tmp_path} is no model folder: it has no config.json"
+    (tmp_path / "config.json").touch()
+    (tmp_path / "pytorch_model.bin").touch()
+    assert "has no safetensors weights (only pytorch_model.bin" in only_fault(config)
+
+
+def write_records(path, records):
+    path.write_text("".join(f"{json.dumps(record)}\n" for record in records))
+    return str(path)
+
+
+def source_of(config, path, **fields):
+    config["dataset"]["sources"] = {"mine": {"path": path, "fields": fields}}
+    return config
+
+
+def test_a_field_that_no_record_has_is_found_in_the_data(config, tmp_path):
+    path = write_records(tmp_path / "mine.jsonl", [RECORD] * 3)
+    assert find_faults(source_of(config, path, id="name", drawing="code", captions=["text"]), SCHEMA) == []
+    assert only_fault(source_of(config, path, drawing="cod")) == (
+        f"dataset.sources.mine.fields.drawing: no record of {path} has a field 'cod'; did you mean 'code'? "
+        "(there are: name, code, text)"
+    )
+    assert only_fault(source_of(config, path, captions=["text", "altogether"])) == (
+        f"dataset.sources.mine.fields.captions: no record of {path} has a field 'altogether'; there are: name, code, "
+        "text"
+    )
+
+
+def test_only_the_beginning_of_a_data_file_is_read(config, tmp_path):
+    path = tmp_path / "mine.jsonl"
+    records = [RECORD] * 500
+    write_records(path, [*records, {**RECORD, "part": "test"}])
+    assert "no record of the first 100 of" in only_fault(source_of(config, str(path), drawing="part"))
+    # A field that records may lack can follow later on.
+    assert find_faults(source_of(config, str(path), split="part"), SCHEMA) == []
+    write_records(path, [RECORD] * 5)
+    assert only_fault(source_of(config, str(path), split="part")).startswith("dataset.sources.mine.fields.split: no ")
+
+
+def test_a_table_lacks_a_column_in_all_rows(config, tmp_path):
+    path = tmp_path / "mine.csv"
+    path.write_text("id,svg,caption\n" + "a,b,c\n" * 200)
+    assert only_fault(source_of(config, str(path), group="set")).startswith("dataset.sources.mine.fields.group: no ")
+
+
+def test_a_data_file_that_cannot_be_read_is_a_fault(config, tmp_path):
+    path = tmp_path / "mine.json"
+    path.write_text("[{]")
+    assert only_fault(source_of(config, str(path))).startswith(f"dataset.sources.mine.path: {path}, line 1: not JSON")
+
+
+def test_the_records_of_a_file_system_have_id_and_caption(config, tmp_path):
+    path = write_records(tmp_path / "mine.jsonl", [{"file": "a", "caption": "a cat"}])
+    config["systems"] = {"mine": {"kind": "file", "path": path}}
+    assert only_fault(config) == (
+        f"systems.mine: record 0 of {path}: no field id or filename or image_id or name; there are file, caption. "
+        "Name the field of the id under fields.id"
+    )
+    config["systems"]["mine"]["fields"] = {"id": "file"}
+    assert find_faults(config, SCHEMA) == []
+
+
+def test_the_environment_of_a_captioner_is_a_file_of_the_project(config):
+    captioner = {"family": "cogvlm", "source": {"hub": "owner/vlm", "revision": REVISION}}
+    config["captioners"] = {"vlm": {**captioner, "environment": "envs/cogvlm.yml"}}
+    assert only_fault(config) == (
+        f"captioners.vlm.environment: the project folder {ROOT} has no envs/cogvlm.yml; did you mean "
+        "'envs/cogvlm.yaml'?"
+    )
+    config["captioners"]["vlm"]["environment"] = "envs/cogvlm.yaml"
+    assert find_faults(config, SCHEMA) == []
+
+
+def test_fonts_must_be_there(config, tmp_path):
+    config["render"] = {"fonts": [str(tmp_path)]}
+    assert only_fault(config).startswith(f"render.fonts: {tmp_path} is no font file and no folder with .ttf")
+
+
+# Names and values
+
+
+@pytest.mark.parametrize("key", ["bases", "models", "captioners", "systems"])
+def test_the_name_none_is_reserved(config, key):
+    config[key] = {**config.get(key, {}), "none": {}}
+    assert f"{key}.none: 'none' is a reserved name; choose another" in find_faults(config, SCHEMA)
+
+
+def test_no_source_is_called_none(config):
+    config["dataset"]["sources"]["none"] = {"build": "scenes"}
+    assert only_fault(config) == "dataset.sources.none: 'none' is a reserved name; choose another"
+
+
+def test_a_name_that_does_not_fit_is_named(config):
+    config["models"]["Tuned 2"] = config["models"]["tuned"]
+    assert only_fault(config).startswith("models.Tuned 2: 'Tuned 2' does not fit (A name in lower case letters")
+
+
+def test_an_experiment_does_not_lie_in_the_model_store(config):
+    config["model_store"] = "results/small"
+    assert only_fault(config).startswith(
+        "experiment: the outputs of 'small' would lie in the model store results/small"
+    )
+
+
+@pytest.mark.parametrize(
+    ("language", "hint"),
+    [
+        ("english", "did you mean 'en' (English)?"),
+        ("en-US", "did you mean 'en' (English)?"),
+        ("Deutsch", "did you mean 'de' (German)?"),
+        ("portugese", "did you mean 'pt' (Portuguese)?"),
+        ("qqq", "there are: af, am, ar, "),
+    ],
+)
+def test_a_language_that_is_no_code_names_the_code(config, language, hint):
+    config["dataset"]["captions"] = {"language": language}
+    config["health"] = {"language": language}
+    keys = ["dataset.captions.language", "health.language"]
+    beginnings = [f"{key}: {language!r} is no language code that the detector knows; {hint}" for key in keys]
+    faults = find_faults(config, SCHEMA)
+    assert len(faults) == 2
+    assert all(fault.startswith(beginning) for fault, beginning in zip(faults, beginnings, strict=True))
+
+
+def test_a_code_that_yaml_takes_for_a_truth_value_wants_quotes(config):
+    config["health"] = yaml.safe_load("language: no")
+    assert only_fault(config).startswith("health.language: YAML reads unquoted no, off, yes and on as false and true")
+
+
+def test_the_language_codes_are_the_detector_s():
+    from py3langid.langid import MODEL_FILE, LanguageIdentifier
+
+    labels = LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True).labels
+    assert set(LANGUAGES) == set(labels) - {"zxx"}  # stands for no language
+
+
+def test_a_background_is_a_colour(config):
+    config["render"] = {"background": "wite"}
+    assert only_fault(config) == "render.background: 'wite' is no colour; give a CSS name or #rrggbb"
+
+
+def test_examples_of_a_prompt_cannot_outnumber_the_train_samples(config):
+    config["bases"]["llm"]["few_shot"] = {"k": 5}
+    sources = config["dataset"]["sources"]
+    sources["scenes"]["scenes"] = {"train": 3}
+    assert only_fault(config) == (
+        "bases.llm.few_shot.k: 5 examples are more than the 3 train samples that the sources can give; set 3 or less, "
+        "or raise scenes.train or limits.train of a source"
+    )
+    sources["emoji"] = {"build": "openmoji", "limits": {"train": 2}}
+    assert find_faults(config, SCHEMA) == []
+    sources["scenes"]["limits"] = {"train": 1}
+    assert "5 examples are more than the 3 train samples" in only_fault(config)
+    del sources["emoji"]["limits"]  # nobody knows how many it gives
+    assert find_faults(config, SCHEMA) == []
+
+
+def test_enough_resamples_for_a_significant_difference(config):
+    config["models"] = {f"tuned-{n}": {"base": "llm", "preset": "test3"} for n in range(6)}
+    config["comparison"] = {"n_resamples": 899}
+    assert only_fault(config) == (
+        "comparison.n_resamples: with 899 no difference between 10 systems could be significant (45 pairs, corrected "
+        "by Holm, confidence 0.95); set 900 or more"
+    )
+    config["comparison"] = {"n_resamples": 900}
+    assert find_faults(config, SCHEMA) == []
+
+
+@pytest.mark.parametrize(("n_systems", "confidence"), [(10, 0.95), (6, 0.99), (7, 0.9)])
+def test_the_resamples_needed_are_the_fewest_that_suffice(n_systems, confidence):
+    from comparison.resampling import holm, randomisation_p
+
+    def smallest(n_resamples):
+        n_pairs = n_systems * (n_systems - 1) // 2
+        p = randomisation_p(1.0, [0.0] * n_resamples)
+        return min(holm([p] + [1.0] * (n_pairs - 1)))
+
+    needed = resamples_needed(n_systems, confidence)
+    assert smallest(needed) < round(1 - confidence, 12) <= smallest(needed - 1)
+
+
+# Presets
+
+
+def test_the_built_in_presets_need_not_be_spelt_out(config):
+    resolve_defaults(config)
+    assert config["models"]["tuned"]["settings"] == BUILT_IN["test3"]
+
+
+def test_a_preset_of_the_same_name_replaces_the_built_in_one(config):
+    config["presets"] = {"test3": {"r": 2}}
+    resolve_defaults(config)
+    assert config["models"]["tuned"]["settings"] == {"r": 2}
+
+
+def test_an_unknown_preset_is_answered_with_a_built_in_one(config):
+    config["models"]["tuned"]["preset"] = "tes3"
+    assert only_fault(config) == "models.tuned.preset: no entry 'tes3' in presets; did you mean 'test3'?"
+
+
+# Keys given twice
+
+
+def test_a_key_that_a_file_has_twice_is_a_fault(tmp_path):
+    path = tmp_path / "mine.yaml"
+    path.write_text("seed: 1\ndataset:\n  test: 0.1\n  sources: {a: {build: scenes}}\n  test: 0.2\nseed: 2\n")
+    assert duplicate_keys(path) == [
+        "dataset.test: the key occurs 2 times, in lines 3 and 5 of mine.yaml; keep one of them",
+        "seed: the key occurs 2 times, in lines 1 and 6 of mine.yaml; keep one of them",
+    ]
+
+
+def test_a_merge_and_an_alias_are_no_duplicates(tmp_path):
+    path = tmp_path / "mine.yaml"
+    path.write_text("a: &a {r: 1}\nb: {<<: *a, r: 2}\nc: *a\nd: [*a, *a]\n")
+    assert duplicate_keys(path) == []
+
+
+def test_a_key_of_a_mapping_in_a_list_is_found(tmp_path):
+    path = tmp_path / "mine.yaml"
+    path.write_text("credits:\n  - {name: a, name: b}\n")
+    assert duplicate_keys(path) == [
+        "credits.0.name: the key occurs 2 times, in lines 2 and 2 of mine.yaml; keep one of them"
+    ]
+
+
+def test_the_command_lists_keys_given_twice(config, tmp_path):
+    path = tmp_path / "mine.yaml"
+    path.write_text(yaml.safe_dump(config) + "seed: 1\nseed: 2\n")
+    command = [sys.executable, ROOT / "workflow/scripts/check_configuration.py", path]
+    run = subprocess.run(command, capture_output=True, text=True)
+    assert run.returncode != 0
+    assert "seed: the key occurs 2 times" in run.stderr

@@ -1,0 +1,143 @@
+"""The faults of a configuration: everything that can be known before anything runs.
+
+`find_faults(config, schema)` lists each as one line with key path, value and remedy. The schema comes first
+(schema_faults.py); if it finds nothing, what no schema can say: names that refer to each other and settings that must
+agree (here), metrics and what the report shows of them (report_faults.py), files and folders (file_faults.py).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from plan.configuration import system_names
+from plan.file_faults import file_faults
+from plan.hints import propose_name
+from plan.languages import language_fault
+from plan.presets import all_presets
+from plan.report_faults import report_faults
+from plan.schema import Configuration, Node, fill_defaults, load_schema
+from plan.schema_faults import colour_hint, schema_faults
+
+
+def find_faults(config: Configuration, schema: Node) -> list[str]:
+    """Every fault of a configuration as a line: key path, value, what would be right."""
+    faults = sorted(set(schema_faults(config, schema)))
+    return faults or list(dict.fromkeys(_cross_faults(config)))
+
+
+def _cross_faults(config: Configuration) -> Iterator[str]:
+    full = fill_defaults(config, load_schema())
+    yield from _reference_faults(config)
+    yield from _name_faults(full)
+    yield from _language_faults(full)
+    yield from _background_faults(full["render"]["background"])
+    yield from file_faults(full)
+    yield from report_faults(config, full)
+    yield from _decoding_faults(full["decoding"])
+    yield from _few_shot_faults(full)
+    yield from _resampling_faults(full)
+    for name, model in config.get("models", {}).items():
+        yield from _training_faults(config, name, model)
+
+
+def _reference_faults(config: Configuration) -> Iterator[str]:
+    for name, model in config.get("models", {}).items():
+        for key, entries in (("base", config["bases"]), ("preset", all_presets(config))):
+            if model[key] not in entries:
+                yield f"models.{name}.{key}: no entry {model[key]!r} in {key}s; {propose_name(model[key], entries)}"
+
+
+def _name_faults(config: Configuration) -> Iterator[str]:
+    seen: dict[str, str] = {}
+    for path, name in system_names(config):
+        if name in seen:
+            yield f"{path}: a system named {name!r} exists already ({seen[name]}); rename one of them"
+        seen[name] = path
+    results, store = (Path("results") / config["experiment"]).resolve(), Path(config["model_store"]).resolve()
+    if results == store or store in results.parents:
+        yield (
+            f"experiment: the outputs of {config['experiment']!r} would lie in the model store "
+            f"{config['model_store']}; rename the experiment, or give model_store another folder"
+        )
+
+
+def _language_faults(config: Configuration) -> Iterator[str]:
+    languages = {
+        "dataset.captions.language": config["dataset"]["captions"]["language"],
+        "health.language": config["health"]["language"],
+    }
+    for path, language in languages.items():
+        fault = language_fault(language)
+        if fault:
+            yield f"{path}: {fault}"
+
+
+def _background_faults(colour: str) -> Iterator[str]:
+    if not colour_hint(colour):
+        yield f"render.background: {colour!r} is no colour; give a CSS name or #rrggbb"
+
+
+def _decoding_faults(decoding: dict[str, Any]) -> Iterator[str]:
+    if decoding["num_beams"] > 1:
+        if decoding["do_sample"]:
+            yield "decoding.do_sample: true and num_beams above 1 exclude each other; choose one"
+        if decoding["engine"] == "vllm":
+            yield "decoding.num_beams: engine vllm decodes without beams; set 1, or engine: transformers"
+
+
+def most_train_samples(config: Configuration) -> int | None:
+    """The most samples that the train split can have, by what the sources state; None where one states nothing."""
+    most = 0
+    for source in config["dataset"]["sources"].values():
+        stated = [source["limits"]["train"]] if "train" in source["limits"] else []
+        if source.get("build") == "scenes":
+            stated.append(source["scenes"]["train"])
+        if not stated:
+            return None
+        most += min(stated)
+    return most
+
+
+def _few_shot_faults(config: Configuration) -> Iterator[str]:
+    most = most_train_samples(config)
+    for name, base in config["bases"].items():
+        k = base["few_shot"]["k"] if "few_shot" in base else 0
+        if most is not None and k > most:
+            yield (
+                f"bases.{name}.few_shot.k: {k} examples are more than the {most} train samples that the sources can "
+                f"give; set {most} or less, or raise scenes.train or limits.train of a source"
+            )
+
+
+def resamples_needed(n_systems: int, confidence: float) -> int:
+    """The fewest resamples with which a difference between two systems can be significant.
+
+    The smallest p-value is 1 / (resamples + 1); Holm's correction multiplies it by the number of pairs, and the
+    product must be below 1 - confidence.
+    """
+    return math.floor(math.comb(n_systems, 2) / round(1 - confidence, 12))
+
+
+def _resampling_faults(config: Configuration) -> Iterator[str]:
+    given, confidence = config["comparison"]["n_resamples"], config["comparison"]["confidence"]
+    n_systems = len(list(system_names(config)))
+    needed = resamples_needed(n_systems, confidence)
+    if given < needed:
+        yield (
+            f"comparison.n_resamples: with {given} no difference between {n_systems} systems could be significant "
+            f"({math.comb(n_systems, 2)} pairs, corrected by Holm, confidence {confidence}); set {needed} or more"
+        )
+
+
+def _training_faults(config: Configuration, name: str, model: dict[str, Any]) -> Iterator[str]:
+    settings = {**all_presets(config).get(model["preset"], {}), **model.get("settings", {})}
+    settings = fill_defaults(settings, {"$ref": "#/$defs/training"})
+    evaluate, save = settings["eval_steps"], settings["save_steps"]
+    if save % evaluate:
+        yield (
+            f"models.{name}: save_steps {save} is no multiple of eval_steps {evaluate}, so the best evaluation may "
+            "have no checkpoint; choose a multiple"
+        )

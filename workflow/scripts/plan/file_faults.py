@@ -1,0 +1,128 @@
+"""Faults of the files and folders that a configuration names: missing ones, and those that hold something else.
+
+Of data files only the first records are read.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from core.command import InputError
+from plan.configuration import model_sources
+from plan.hints import propose_name
+from plan.schema import Configuration
+
+PROJECT = Path(__file__).parents[3]
+N_RECORDS = 100
+# What a CLIP folder holds; models/clip_model.py has the same names, but imports torch.
+CLIP_FILES = ("open_clip_config.json", "open_clip_model.safetensors")
+# Fields that a record may lack.
+OPTIONAL_FIELDS = ("split", "group")
+# Formats in which every record has all fields.
+TABLES = (".csv", ".tsv", ".parquet")
+
+Records = list[dict[str, Any]]
+
+
+def file_faults(config: Configuration) -> Iterator[str]:
+    """The faults of a configuration whose defaults are filled in."""
+    for name, source in config["dataset"]["sources"].items():
+        if "path" in source:
+            yield from _source_faults(f"dataset.sources.{name}", Path(source["path"]), source["fields"])
+    for name, system in config["systems"].items():
+        yield from _captions_faults(f"systems.{name}", Path(system["path"]), system["fields"])
+    for path, source in model_sources(config):
+        if "path" in source and "package" not in source:
+            yield from _model_faults(path, Path(source["path"]))
+    for name, captioner in config["captioners"].items():
+        if "environment" in captioner:
+            yield from _environment_faults(f"captioners.{name}.environment", captioner["environment"])
+    yield from _font_faults(config["render"]["fonts"])
+
+
+def _source_faults(key: str, path: Path, fields: Mapping[str, Any]) -> Iterator[str]:
+    if not path.exists():
+        yield f"{key}.path: {path} does not exist (looked from {Path.cwd()})"
+    elif path.is_file() and path.stat().st_size == 0:
+        yield f"{key}.path: {path} is empty; it must hold samples"
+    elif path.is_file():
+        yield from _field_faults(key, path, fields)
+
+
+def _field_faults(key: str, path: Path, fields: Mapping[str, Any]) -> Iterator[str]:
+    """Fields that no record has. A field that a record may lack is looked for only where all records were read."""
+    try:
+        records, complete = first_records(path)
+    except InputError as error:
+        yield f"{key}.path: {error}"
+        return
+    found = list(dict.fromkeys(name for record in records for name in record))
+    for field, names in fields.items():
+        certain = complete or path.suffix in TABLES or field not in OPTIONAL_FIELDS
+        for name in names if isinstance(names, list) else [names]:
+            if found and certain and name not in found:
+                whose = "record" if complete else f"record of the first {N_RECORDS}"
+                hint = propose_name(name, found)
+                shown = "" if hint.startswith("there are") else f" (there are: {', '.join(found)})"
+                yield f"{key}.fields.{field}: no {whose} of {path} has a field {name!r}; {hint}{shown}"
+
+
+def first_records(path: Path) -> tuple[Records, bool]:
+    """The first records of a data file, and whether these are all. Raises InputError for a file that is none."""
+    from readers.entries import open_entries
+
+    entries = list(itertools.islice(open_entries(path), N_RECORDS + 1))
+    return [entry for entry in entries[:N_RECORDS] if isinstance(entry, dict)], len(entries) <= N_RECORDS
+
+
+def _captions_faults(key: str, path: Path, fields: Mapping[str, str]) -> Iterator[str]:
+    from captions.predictions import take_field
+
+    if not path.is_file():
+        yield f"{key}.path: {path} does not exist (looked from {Path.cwd()})"
+        return
+    try:
+        for position, record in enumerate(first_records(path)[0]):
+            for field in ("id", "caption"):
+                take_field(f"record {position} of {path}", record, field, dict(fields))
+    except InputError as error:  # of the first such record: the others mostly have the same
+        yield f"{key}: {error}"
+
+
+def _model_faults(key: str, folder: Path) -> Iterator[str]:
+    from models.files import check_model_folder
+
+    if not folder.is_dir():
+        yield f"{key}.path: the model folder {folder} does not exist (looked from {Path.cwd()})"
+    elif key == "clip.source":
+        missing = [name for name in CLIP_FILES if not (folder / name).is_file()]
+        if missing:
+            yield (
+                f"{key}.path: {folder} is no CLIP folder in open_clip's format: it has no {' and no '.join(missing)}; "
+                "workflow/scripts/make_clip_folder.py makes such a folder of bare weights"
+            )
+    else:
+        try:
+            check_model_folder(folder)
+        except InputError as error:
+            yield f"{key}.path: {error}"
+
+
+def _environment_faults(key: str, environment: str) -> Iterator[str]:
+    """A conda environment file is named from the project's folder, whatever the working directory is."""
+    if not Path(f"{PROJECT}/{environment}").is_file():
+        known = sorted(str(path.relative_to(PROJECT)) for path in (PROJECT / "envs").glob("*.yaml"))
+        yield f"{key}: the project folder {PROJECT} has no {environment}; {propose_name(environment, known)}"
+
+
+def _font_faults(fonts: list[str]) -> Iterator[str]:
+    from rendering.fonts import find_fonts
+
+    for font in fonts:
+        try:
+            find_fonts((font,))
+        except InputError as error:
+            yield str(error)
