@@ -57,7 +57,7 @@ def test_training_moves_the_loss_and_writes_everything(run, tmp_path):
     files = {path.name for path in (tmp_path / "out").iterdir()}
     assert files == {
         *("adapter_model.safetensors", "adapter_config.json", "README.md", "overlong.csv"),
-        *("settings.json", "history.jsonl", "training.json", "code_digest.txt"),
+        *("settings.json", "history.jsonl", "training.json", "code_digest.txt", "trained"),
     }
     losses = [record["eval_loss"] for record in history(tmp_path / "out") if "eval_loss" in record]
     assert losses[-1] < losses[0]

@@ -18,6 +18,7 @@ from training.data import (
     read_encoded,
     write_encoded,
 )
+from training.identity import training_identity
 from training.preparation import read_prepared
 
 LONG = Sample(
@@ -110,9 +111,10 @@ def test_tokens_are_the_same_from_their_file(tokenizer, tmp_path):
 def test_tokens_are_made_once_before_any_process_waits_for_another(tmp_path, monkeypatch):
     """A rank only reads them: no collective operation waits, and can time out, while another process tokenises."""
     base, data = write_base_and_data(tmp_path)
-    arguments = {"seed": 7, "n_devices": 2, "checkpoints": tmp_path / "checkpoints"}
     files = {split: data / f"{split}.parquet" for split in ("train", "validation")}
     settings = training_preparation.TrainingSettings()
+    identity = training_identity(base, files, PromptSettings(), settings, seed=7, n_devices=2)
+    arguments = {"identity": identity, "checkpoints": tmp_path / "checkpoints"}
     training_preparation.prepare_training("tiny", base, files, PromptSettings(), settings, **arguments)
     with pytest.raises(InputError, match="1 processes train together and 2 were prepared: the effective batch"):
         read_prepared(tmp_path / "checkpoints")

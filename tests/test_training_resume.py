@@ -10,6 +10,8 @@ import torch
 from training_runs import adapter, climb_after, history, same_adapters, start, train, write_base_and_data
 
 import train_lora
+from core import identity
+from core.code_digest import code_digest
 from training.callbacks import KeepBest, KeepCheckpoints, StopOnSignal
 from training.checkpoints import (
     agree_with,
@@ -17,8 +19,8 @@ from training.checkpoints import (
     is_whole,
     newest_whole,
     rotate_bests,
-    seal_checkpoint,
     step_of,
+    write_checksums,
 )
 
 # Dropout draws random numbers: a resumed run must go on in them.
@@ -132,7 +134,7 @@ def test_early_stopping_is_remembered_by_a_resumed_training(base_and_data, tmp_p
 def test_kill_9_of_the_command_loses_nothing_but_time(base_and_data, whole, tmp_path, monkeypatch):
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     process = start(*base_and_data, tmp_path / "out", **SETTINGS)
-    while not list(tmp_path.glob("out/checkpoints/checkpoint-*/seal.json")):
+    while not list(tmp_path.glob("out/checkpoints/checkpoint-*/checksums.json")):
         assert process.poll() is None, process.stderr.read()
         time.sleep(0.005)
     process.kill()
@@ -187,25 +189,65 @@ def test_qlora_resumes_to_the_same_adapter(base_and_data, tmp_path, monkeypatch)
     assert all(value.any() for key, value in adapter(tmp_path / "out").items() if "lora_B" in key)
 
 
-def test_other_settings_start_anew(base_and_data, tmp_path, monkeypatch, capfd):
+def stop_at(monkeypatch, step, base_and_data, output, **settings):
+    """Train until a step, and end as by kill -9."""
     with monkeypatch.context() as patch:
-        interrupt(patch, StopOnSignal, "on_step_end", 6, kill)
+        interrupt(patch, StopOnSignal, "on_step_end", step, kill)
         with pytest.raises(Killed):
-            train(*base_and_data, tmp_path / "out", **SETTINGS)
-    train(*base_and_data, tmp_path / "out", **{**SETTINGS, "learning_rate": 0.001})
+            train(*base_and_data, output, **settings)
+
+
+def test_checkpoints_of_other_settings_are_set_aside_and_used_when_these_are_put_back(
+    base_and_data, whole, tmp_path, monkeypatch, capfd
+):
+    output = tmp_path / "out"
+    stop_at(monkeypatch, 9, base_and_data, output, **SETTINGS)
+    stop_at(monkeypatch, 6, base_and_data, output, **SETTINGS, r=2)
     log = capfd.readouterr().err
-    assert "starts anew: settings or data changed" in log
+    (kept,) = (output / "set_aside").iterdir()
+    assert f"starts anew: setting r changed since the interrupted run, whose checkpoints are set aside in {kept}" in log
     assert "resumes" not in log
+    assert is_whole(kept / "checkpoint-8")
+    train(*base_and_data, output, **SETTINGS)
+    log = capfd.readouterr().err
+    assert f"takes the checkpoints of these settings back from {kept}" in log
+    assert "resumes from step 8" in log
+    assert same_adapters(whole, output)
+    (other,) = (output / "set_aside").iterdir()
+    assert is_whole(other / "checkpoint-4")
+    assert not (output / "checkpoints").exists()
 
 
-def test_a_training_goes_on_with_other_tracking(base_and_data, whole, tmp_path, monkeypatch, capfd):
-    with monkeypatch.context() as patch:
-        interrupt(patch, StopOnSignal, "on_step_end", 6, kill)
-        with pytest.raises(Killed):
-            train(*base_and_data, tmp_path / "out", **SETTINGS)
-    train(*base_and_data, tmp_path / "out", **SETTINGS, tensorboard=True, keep_checkpoints=1)
+def test_a_training_goes_on_with_other_logging(base_and_data, whole, tmp_path, monkeypatch, capfd):
+    stop_at(monkeypatch, 6, base_and_data, tmp_path / "out", **SETTINGS)
+    train(*base_and_data, tmp_path / "out", **SETTINGS, tensorboard=True, keep_checkpoints=1, log_steps=1)
     assert "resumes from step 4" in capfd.readouterr().err
     assert same_adapters(whole, tmp_path / "out")
+    logged = [record["step"] for record in history(tmp_path / "out") if "loss" in record]
+    assert logged == [2, 4, *range(5, 25)]  # with the new interval from the checkpoint on
+
+
+def test_other_code_and_libraries_are_recorded_and_throw_no_checkpoint_away(
+    base_and_data, whole, tmp_path, monkeypatch, capfd
+):
+    with monkeypatch.context() as patch:
+        patch.setattr(train_lora, "code_digest", lambda script: "code of the first start")
+        patch.setattr(identity.metadata, "version", lambda name: "0.1")
+        stop_at(monkeypatch, 6, base_and_data, tmp_path / "out", **SETTINGS)
+    summary = train(*base_and_data, tmp_path / "out", **SETTINGS)
+    log = capfd.readouterr().err
+    assert "warning: code, version of peft, version of torch, version of transformers changed since the inter" in log
+    assert "resumes from step 4" in log
+    assert same_adapters(whole, tmp_path / "out")
+    assert [attempt["code"] for attempt in summary["made_by"]] == ["code of the first start", code_digest("train_lora")]
+    assert (tmp_path / "out" / "code_digest.txt").read_text() == "code of the first start\n"
+
+
+def test_an_edit_during_the_training_does_not_pass_for_the_code_that_trained(base_and_data, tmp_path, monkeypatch):
+    digests = iter(["code at the start"])
+    monkeypatch.setattr(train_lora, "code_digest", lambda script: next(digests, "code after an edit"))
+    train(*base_and_data, tmp_path / "out", max_steps=4)
+    assert (tmp_path / "out" / "code_digest.txt").read_text() == "code at the start\n"
 
 
 def write_checkpoints(folder, steps):
@@ -213,23 +255,24 @@ def write_checkpoints(folder, steps):
         checkpoint = folder / f"checkpoint-{step}"
         checkpoint.mkdir(parents=True)
         (checkpoint / "optimizer.pt").write_bytes(bytes(1000))
-        seal_checkpoint(checkpoint)
+        write_checksums(checkpoint)
 
 
-@pytest.mark.parametrize("damage", ["one bit", "cut off", "missing", "no seal", "damaged seal"])
+@pytest.mark.parametrize("damage", ["one bit", "cut off", "missing", "no checksums", "damaged checksums"])
 def test_a_corrupt_checkpoint_is_skipped_for_the_one_before(tmp_path, capfd, damage):
     write_checkpoints(tmp_path, (8, 12))
-    file, seal = tmp_path / "checkpoint-12" / "optimizer.pt", tmp_path / "checkpoint-12" / "seal.json"
+    file = tmp_path / "checkpoint-12" / "optimizer.pt"
+    checksums = tmp_path / "checkpoint-12" / "checksums.json"
     if damage == "one bit":
         file.write_bytes(b"\1" + bytes(999))
     elif damage == "cut off":
         file.write_bytes(bytes(500))
     elif damage == "missing":
         file.unlink()
-    elif damage == "no seal":
-        seal.unlink()
+    elif damage == "no checksums":
+        checksums.unlink()
     else:
-        seal.write_bytes(b"\xff")
+        checksums.write_bytes(b"\xff")
     assert newest_whole(tmp_path) == tmp_path / "checkpoint-8"
     assert "warning: checkpoint-12 is not whole and is skipped" in capfd.readouterr().err
     assert find_checkpoints(tmp_path) == [tmp_path / "checkpoint-8"]
@@ -258,11 +301,28 @@ def test_the_best_outlives_the_limit_of_checkpoints(base_and_data, tmp_path, mon
     assert f"best-{summary['best_step']}" in seen[0]
 
 
-def test_checkpoints_of_the_same_training_stay(tmp_path):
+def an_identity(seed, **changes):
+    return {"inputs": {}, "settings": {"seed": seed}, "code": "code 1", "libraries": {}, **changes}
+
+
+def test_checkpoints_of_the_same_training_stay_and_others_are_moved(tmp_path):
     folder = tmp_path / "checkpoints"
-    agree_with(folder, {"seed": 1})
+    agree_with(folder, an_identity(1))
     write_checkpoints(folder, (8,))
-    agree_with(folder, {"seed": 1})
+    agree_with(folder, an_identity(1, code="code 2"))
     assert find_checkpoints(folder)
-    agree_with(folder, {"seed": 2})
+    agree_with(folder, an_identity(2))
     assert not find_checkpoints(folder)
+    agree_with(folder, an_identity(3))  # there was no checkpoint yet: nothing is set aside
+    assert len(list((tmp_path / "set_aside").iterdir())) == 1
+    agree_with(folder, an_identity(1))
+    assert find_checkpoints(folder)
+
+
+def test_checkpoints_of_an_unknown_training_are_set_aside(tmp_path):
+    folder = tmp_path / "checkpoints"
+    write_checkpoints(folder, (8,))
+    (folder / "identity.json").write_text('{"settings": {"r"')
+    agree_with(folder, an_identity(1))
+    (kept,) = (tmp_path / "set_aside").iterdir()
+    assert is_whole(kept / "checkpoint-8")

@@ -14,7 +14,6 @@ Families are the modules of captioners/. Code from a model's folder runs only wi
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import importlib
 import io
 import os
@@ -32,7 +31,9 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 import PIL.Image
 import torch
 
+from core.code_digest import code_digest
 from core.command import InputError, Progress, run_command, say
+from core.identity import job_identity, result_settings
 from core.json_settings import settings_from_json
 from core.records import Caption, Image, Sample, read_images, read_samples
 from generation.captioners import FAMILIES, Answer, Captioner, CaptionerSettings
@@ -44,6 +45,9 @@ from plan.shards import Shard
 
 # Files of a model folder, beside its weights, that determine captions.
 MEANINGFUL_SUFFIXES = (".json", ".txt", ".model", ".jinja", ".py")
+
+# Settings that change the speed and not what is written.
+ONLY_SPEED = ("batch_size",)
 
 
 @dataclass
@@ -143,10 +147,10 @@ def caption_record(id_: str, answer: Answer, seconds: float) -> Caption:
     )
 
 
-def folder_digests(folder: Path) -> dict[str, str]:
-    """The sha256 of a model folder's configuration, tokenizer and code, by name."""
+def folder_digests(role: str, folder: Path) -> dict[str, str]:
+    """The sha256 of a model folder's configuration, tokenizer and code, by "<role>/<file>"."""
     names = [path.name for path in folder.iterdir() if path.suffix in MEANINGFUL_SUFFIXES]
-    return {file["name"]: file["sha256"] for file in describe_files(folder, names)}
+    return {f"{role}/{file['name']}": file["sha256"] for file in describe_files(folder, names)}
 
 
 def load_captioner(
@@ -184,36 +188,32 @@ def main(
     settings: str,
     seed: int,
     output: Path,
+    digest_cache: Path | None = None,
 ) -> None:
-    """Caption all samples. Raises InputError for what a person can mend."""
+    """Caption all samples. Raises InputError for what a person can repair."""
+    code = code_digest("caption_image", f"generation/captioners/{family}")
     values = settings_from_json(CaptionerSettings, settings, f"captioners.{captioner}.settings")
     check_model_folder(model)
     if tokenizer and not tokenizer.is_dir():
         raise InputError(f"the tokenizer folder {tokenizer} does not exist; fetch it first: snakemake fetch_models")
     sample_list = Shard.from_text(shard).of(read_samples(samples))
     usable, failed = choose_images(sample_list, read_images(images))
-    identity = {
-        "family": family,
-        "model": model_digest(model),
-        "model_files": folder_digests(model),
-        "tokenizer_files": folder_digests(tokenizer) if tokenizer else None,
-        "samples": file_digest(samples),
-        "shard": shard,
-        "images": file_digest(images),
-        "settings": dataclasses.asdict(values),
-        "seed": seed,
-    }
-    parts = CaptionParts(output, identity)
-    if failed and not parts.hold([caption.id for caption in failed]):
-        parts.append(failed)
+    inputs = {"samples": file_digest(samples), "images": file_digest(images)}
+    inputs["model"] = model_digest(model, digest_cache)
+    inputs |= folder_digests("model", model) | (folder_digests("tokenizer", tokenizer) if tokenizer else {})
+    result = result_settings(values, ONLY_SPEED) | {"family": family, "shard": shard, "seed": seed}
+    libraries = ["torch", "torchvision", "transformers", "pillow"] + ["bitsandbytes"] * (values.quantisation != "none")
+    parts = CaptionParts(output, job_identity(inputs=inputs, settings=result, code=code, libraries=libraries))
+    if new_failed := parts.waiting(failed):
+        parts.append(new_failed)
     say("caption_image", f"{captioner}: {len(usable)} images, {len(failed)} samples without a usable one")
     size = values.batch_size
-    batches = [usable[start : start + size] for start in range(0, len(usable), size)]
-    waiting = [batch for batch in batches if not parts.hold([image.id for image in batch])]
-    if waiting:
+    waiting = parts.waiting(usable)
+    batches = [waiting[start : start + size] for start in range(0, len(waiting), size)]
+    if batches:
         check_given_gpus()
         loaded = load_captioner(family, model, tokenizer or model, values, trust_remote_code)
-        caption_images(loaded, waiting, parts, captioner, seed)
+        caption_images(loaded, batches, parts, captioner, seed)
     parts.finish([sample.id for sample in sample_list])
 
 
@@ -242,6 +242,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--settings", default="{}", help="settings as JSON (docs/configuration.md, captioners)")
     parser.add_argument("--seed", type=int, required=True)
     parser.add_argument("--output", type=Path, required=True, help="captions/<captioner>.jsonl")
+    parser.add_argument("--digest-cache", type=Path, help="JSON file that remembers the digests of model files")
     return parser
 
 

@@ -35,15 +35,30 @@ from transformers import AutoConfig, AutoTokenizer, GenerationConfig
 
 from captions.examples import FewShotSettings, choose_examples
 from captions.prompts import Example, PromptSettings, end_of_turn_ids, prompt_form, prompt_tokens
+from core.code_digest import code_digest
 from core.command import InputError, Progress, run_command, say
+from core.identity import job_identity, result_settings
 from core.json_settings import settings_from_json
 from core.records import Caption, Sample, read_samples
 from generation.llm_engines import ENGINES, DecodingSettings, Engine, EngineJob, Prompt, Written
 from generation.partial_captions import CaptionParts
 from generation.passes import write_manifest
-from models.files import check_adapter, check_model_folder, file_digest, model_digest, tokenizer_files
+from models.files import (
+    check_adapter,
+    check_model_folder,
+    describe_files,
+    file_digest,
+    model_digest,
+    tokenizer_files,
+)
 from models.gpus import check_given_gpus
 from plan.shards import Shard
+
+ADAPTER_FILES = ("adapter_config.json", "adapter_model.safetensors")
+# Files of a base, beside weights and tokenizer, that determine captions.
+CONFIG_FILES = ("config.json", "generation_config.json")
+# Settings that change the speed and not what is decoded.
+ONLY_SPEED = ("batch_tokens",)
 
 
 @dataclass(frozen=True)
@@ -65,7 +80,7 @@ class Work:
 
     @property
     def is_done(self) -> bool:
-        return self.parts.hold([prompt.id for prompt in self.prompts])
+        return not self.parts.waiting(self.prompts)
 
 
 def read_systems(text: str) -> dict[str, LlmSystem]:
@@ -76,6 +91,26 @@ def read_systems(text: str) -> dict[str, LlmSystem]:
         few_shot = read.few_shot and settings_from_json(FewShotSettings, json.dumps(read.few_shot), f"{name}.few_shot")
         systems[name] = LlmSystem(Path(read.adapter) if read.adapter else None, few_shot or None)
     return systems
+
+
+def llm_identity(
+    base: Path,
+    samples: Path,
+    shard: str,
+    prompt: PromptSettings,
+    decoding: DecodingSettings,
+    seed: int,
+    code: str,
+    digest_cache: Path | None,
+) -> dict[str, Any]:
+    """What determines the captions of every system of a job; `code` is that of this script and its engine."""
+    configs = describe_files(base, [name for name in CONFIG_FILES if (base / name).is_file()])
+    inputs = {"base": model_digest(base, digest_cache), "samples": file_digest(samples)}
+    inputs |= {f"base/{file['name']}": file["sha256"] for file in (*tokenizer_files(base), *configs)}
+    values: dict[str, Any] = {"shard": shard, "seed": seed, "prompt": result_settings(prompt)}
+    values["decoding"] = result_settings(decoding, ONLY_SPEED)
+    libraries = ["torch", "transformers", "peft"] + ["vllm"] * (decoding.engine == "vllm")
+    return job_identity(inputs=inputs, settings=values, code=code, libraries=libraries)
 
 
 def plan_work(
@@ -97,14 +132,20 @@ def plan_work(
             if train is None:
                 raise InputError(f"{name}: a few-shot prompt needs --train, the split of its examples")
             examples = choose_examples(tokenizer, read_samples(train), system.few_shot, prompt_settings, seed)
+        adapter_files = {
+            f"adapter/{file}": file_digest(system.adapter / file)
+            for file in ADAPTER_FILES
+            if system.adapter and (system.adapter / file).is_file()
+        }
         of_system = {
-            "adapter": file_digest(system.adapter / "adapter_model.safetensors") if system.adapter else None,
-            "examples": [dataclasses.asdict(example) for example in examples],
+            **identity,
+            "inputs": identity["inputs"] | adapter_files,
+            "settings": identity["settings"] | {"examples": [dataclasses.asdict(example) for example in examples]},
         }
         prompts = [
             Prompt(sample.id, prompt_tokens(tokenizer, sample.xml, prompt_settings, examples).ids) for sample in samples
         ]
-        parts = CaptionParts(output_dir / f"{name}.jsonl", identity | of_system)
+        parts = CaptionParts(output_dir / f"{name}.jsonl", of_system)
         works.append(Work(name, system.adapter, prompts, parts))
     return works
 
@@ -119,14 +160,14 @@ def write_captions_of(work: Work, engine: Engine, tokenizer: Any) -> None:
     engine.wear(work.adapter)
     with Progress(f"caption_llm {work.system}", len(work.prompts), "caption") as progress:
         for batch in engine.plan(work.prompts):
-            if not work.parts.hold([prompt.id for prompt in batch]):
+            if waiting := work.parts.waiting(batch):
                 start = time.monotonic()
-                written = engine.write(batch)
-                seconds = (time.monotonic() - start) / len(batch)
+                written = engine.write(waiting)
+                seconds = (time.monotonic() - start) / len(waiting)
                 work.parts.append(
                     [
                         caption_record(prompt, of_prompt, tokenizer, seconds)
-                        for prompt, of_prompt in zip(batch, written, strict=True)
+                        for prompt, of_prompt in zip(waiting, written, strict=True)
                     ]
                 )
             progress.advance(len(batch))
@@ -163,25 +204,19 @@ def main(
     seed: int,
     output_dir: Path,
     manifest: Path | None,
+    digest_cache: Path | None = None,
 ) -> None:
-    """Caption all samples of the shard. Raises InputError for what a person can mend, before the model is loaded."""
-    system_map = read_systems(systems)
+    """Caption all samples of the shard. Raises InputError for what a person can repair, before the model is loaded."""
     settings = settings_from_json(DecodingSettings, decoding, "decoding")
+    code = code_digest("caption_llm", f"generation/llm_engines/{ENGINES[settings.engine]}")
+    system_map = read_systems(systems)
     prompt_settings = PromptSettings.from_json(prompt)
     check_model_folder(base)
     adapters = [system.adapter for system in system_map.values() if system.adapter]
     for adapter in adapters:
-        check_adapter(adapter, base)
+        check_adapter(adapter, base, digest_cache)
     sample_list = Shard.from_text(shard).of(read_samples(samples))
-    identity = {
-        "base": model_digest(base),
-        "tokenizer": [dict(file) for file in tokenizer_files(base)],
-        "samples": file_digest(samples),
-        "shard": shard,
-        "prompt": dataclasses.asdict(prompt_settings),
-        "decoding": dataclasses.asdict(settings),
-        "seed": seed,
-    }
+    identity = llm_identity(base, samples, shard, prompt_settings, settings, seed, code, digest_cache)
     tokenizer = AutoTokenizer.from_pretrained(base, local_files_only=True)
     works = plan_work(system_map, base, tokenizer, sample_list, train, prompt_settings, identity, seed, output_dir)
     say("caption_llm", f"{', '.join(system_map)}: {len(sample_list)} prompts each by the {prompt_form(tokenizer)}")
@@ -216,6 +251,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--seed", type=int, required=True)
     parser.add_argument("--output-dir", type=Path, required=True, help="folder of <system>.jsonl")
     parser.add_argument("--manifest", type=Path, help="written last: the digest of each system's captions")
+    parser.add_argument("--digest-cache", type=Path, help="JSON file that remembers the digests of model files")
     return parser
 
 

@@ -3,7 +3,8 @@ r"""Train the LoRA adapter of a model: a base LLM learns captions from the drawi
 Input: a base model folder, train and validation samples, prompt and training settings as JSON. Output in --output-dir:
 adapter_model.safetensors, adapter_config.json, README.md (model card), settings.json (resolved), history.jsonl (loss by
 step), training.json (summary), overlong.csv (what was too long), code_digest.txt. While it runs, checkpoints/ has what
-a retry resumes from.
+a retry resumes from; set_aside/ has the checkpoints of other settings or data, and trained/ each adapter that was
+completed: the same training is not done twice (training/store.py).
 
 One device:      python workflow/scripts/train_lora.py --name m --base DIR --train data/train.parquet \
                      --validation data/validation.parquet --settings '{"r": 16}' --seed 7 --output-dir adapters/m
@@ -17,7 +18,6 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -32,17 +32,20 @@ import torch
 from transformers import AutoTokenizer, TrainerState, set_seed
 
 from captions.prompts import PromptSettings
+from core.code_digest import code_digest
 from core.command import InputError, run_command, say
 from core.records import write_json
 from models.gpus import check_given_gpus, device_name
 from training.callbacks import KeepBest
-from training.checkpoints import newest_whole, step_of
+from training.checkpoints import newest_whole, read_attempts, remove_finished, step_of
 from training.history import best_evaluation
+from training.identity import training_identity
 from training.model import load_model
 from training.preparation import Prepared, devices_here, prepare_training, read_prepared
 from training.resource_usage import CountEffort
 from training.results import check_trained, summarise, write_results
 from training.settings import TrainingSettings
+from training.store import keep_trained, restore_trained
 from training.tracking import tracking_callbacks
 from training.trainer import CaptionTrainer, build_trainer, out_of_memory
 
@@ -60,15 +63,22 @@ def main(
     seed: int,
     output_dir: Path,
     devices: int = 1,
+    digest_cache: Path | None = None,
 ) -> None:
-    """Train and write the adapter. Raises InputError for what a person can mend, before the model is loaded."""
+    """Train and write the adapter. Raises InputError for what a person can repair, before the model is loaded."""
     start = time.monotonic()
+    # First of all: an edit during the training must not pass for the code that trained.
+    code = code_digest("train_lora") if "RANK" not in os.environ else None
     training, prompt_settings = TrainingSettings.from_json(settings), PromptSettings.from_json(prompt)
     checkpoints = output_dir / "checkpoints"
     if "RANK" not in os.environ:
-        check_given_gpus()
         files = {"train": train, "validation": validation}
-        prepare_training(name, base, files, prompt_settings, training, seed, devices, checkpoints)
+        identity = training_identity(base, files, prompt_settings, training, seed, devices, code, digest_cache)
+        if restore_trained(name, output_dir, identity):
+            remove_finished(checkpoints, identity)
+            return
+        check_given_gpus()
+        prepare_training(name, base, files, prompt_settings, training, identity, checkpoints)
         if devices > 1:
             launch_ranks(devices)
             return
@@ -112,7 +122,7 @@ def train_prepared(
     say_plan(name, trainer, prepared, settings, checkpoints)
     effort = CountEffort(checkpoints / "effort.json", start)
     trainer.add_callback(effort)
-    tracked = {"settings": dataclasses.asdict(settings), "parameters": prepared.identity["parameters"], "seed": seed}
+    tracked = {"settings": dataclasses.asdict(settings), "parameters": prepared.parameters, "seed": seed}
     for callback in tracking_callbacks(name, settings, checkpoints, tracked):
         trainer.add_callback(callback)
     run_trainer(name, trainer, keep_best, prepared, settings, resume_from)
@@ -127,9 +137,10 @@ def train_prepared(
         assert best is not None, "the last step is evaluated, and its loss is finite"
         check_trained(keep_best.path_of(best[0]))
         summary = summarise(name, base, prepared, settings, devices_here(), step, history, stopped_early)
-        summary |= effort.total()
+        summary |= effort.total() | {"made_by": read_attempts(checkpoints)}
         write_results(output_dir, keep_best.path_of(best[0]), prepared, settings, history, summary)
-        shutil.rmtree(checkpoints)
+        keep_trained(output_dir, prepared.identity)
+        remove_finished(checkpoints, prepared.identity)
         say(
             f"train_lora {name}",
             f"best at step {best[0]} of {step}, validation loss {best[1]:.3f}; {summary['stop_reason']}",
@@ -197,6 +208,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--seed", type=int, required=True)
     parser.add_argument("--output-dir", type=Path, required=True, help="adapters/<model>")
     parser.add_argument("--devices", type=int, default=1, help="processes that train together, one a GPU")
+    parser.add_argument("--digest-cache", type=Path, help="JSON file that remembers the digests of model files")
     return parser
 
 

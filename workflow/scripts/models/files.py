@@ -6,7 +6,12 @@ the digest of the weights; an adapter stores the digest of its base, so that it 
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import json
+import os
+import tempfile
+import time
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, TypedDict
@@ -20,6 +25,11 @@ WANTED_SUFFIXES = (".safetensors", ".json", ".txt", ".model", ".jinja", ".md")
 TOKENIZER_FILES = ("tokenizer.json", "tokenizer.model", "tokenizer_config.json", "chat_template.jinja")
 # Formats that run code when they are loaded, or that hold weights which we never read.
 UNSAFE_SUFFIXES = (".bin", ".pth", ".pt", ".pkl", ".pickle", ".ckpt", ".h5", ".msgpack")
+
+
+# Only a file this long unchanged is remembered by its size and time.
+SETTLED_NS = 2_000_000_000
+_seen_digests: dict[str, list[Any]] = {}
 
 
 class ModelFile(TypedDict):
@@ -55,16 +65,72 @@ def weights_digest(files: Iterable[ModelFile]) -> str:
     return hashlib.sha256("\n".join(f"{name} {digest}" for name, digest in weights).encode()).hexdigest()
 
 
-def model_digest(folder: Path) -> str:
+def model_digest(folder: Path, cache: Path | None = None) -> str:
     """Digest of the model in a folder: from its manifest where it has one, else from the weights themselves.
 
-    The latter reads all weights (about a second a gigabyte). Raises InputError for a folder without a model.
+    The latter reads all weights (about a second a gigabyte), once a process, and once a `cache` where there is one: a
+    JSON file outside of the folder. Raises InputError for a folder without a model.
     """
     check_model_folder(folder)
     if (folder / MANIFEST).is_file():
         manifest: dict[str, Any] = read_json(folder / MANIFEST)
         return manifest["digest"]
-    return weights_digest(describe_files(folder, [path.name for path in folder.glob("*.safetensors")]))
+    weights = sorted(folder.glob("*.safetensors"))
+    digests = remembered_digests(weights, cache)
+    return weights_digest({"name": path.name, "size": path.stat().st_size, "sha256": digests[path]} for path in weights)
+
+
+def remembered_digests(files: Iterable[Path], cache: Path | None) -> dict[Path, str]:
+    """The sha256 of files; one whose size and time are those of an earlier call is not read again.
+
+    `cache` keeps them between processes. Jobs may write it side by side: each replaces it whole, and what one loses is
+    only made again.
+    """
+    known = {**read_digest_cache(cache), **_seen_digests}
+    digests, new = {}, {}
+    for path in files:
+        key = str(path.resolve())
+        before = file_stamp(path)
+        entry = known.get(key)
+        if entry is None or entry[:2] != before:
+            digest = file_digest(path)
+            entry = [*before, digest]
+            # A file that is being written may change once more within the resolution of its time.
+            if file_stamp(path) == before and time.time_ns() - before[1] > SETTLED_NS:
+                new[key] = entry
+        elif cache is not None:
+            new[key] = entry
+        digests[path] = entry[2]
+    _seen_digests.update(new)
+    if cache is not None and any(read_digest_cache(cache).get(key) != entry for key, entry in new.items()):
+        write_digest_cache(cache, {**read_digest_cache(cache), **new})
+    return digests
+
+
+def file_stamp(path: Path) -> list[int]:
+    """Size and time of a file: where one differs, the file is read again."""
+    status = path.stat()
+    return [status.st_size, status.st_mtime_ns]
+
+
+def read_digest_cache(cache: Path | None) -> dict[str, list[Any]]:
+    """{absolute path: [size, mtime_ns, sha256]}; empty where there is no such file, or a damaged one."""
+    try:
+        known = json.loads(cache.read_text(encoding="utf-8")) if cache else {}
+    except (OSError, ValueError):
+        return {}
+    whole = isinstance(known, dict) and all(isinstance(entry, list) and len(entry) == 3 for entry in known.values())
+    return known if whole else {}
+
+
+def write_digest_cache(cache: Path, known: dict[str, list[Any]]) -> None:
+    """Replace the cache by way of a file of a name of its own. One that cannot be written costs only time."""
+    with contextlib.suppress(OSError):
+        cache.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(prefix=f"{cache.name}.", dir=cache.parent)
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            json.dump(known, file, indent=1)
+        os.replace(name, cache)
 
 
 def check_model_folder(folder: Path) -> None:
@@ -79,9 +145,9 @@ def check_model_folder(folder: Path) -> None:
         raise InputError(f"{folder} has no safetensors weights{found}; save the model with save_pretrained first")
 
 
-def check_adapter(adapter: Path, base: Path) -> None:
+def check_adapter(adapter: Path, base: Path, cache: Path | None = None) -> None:
     """Raise InputError for an adapter that was trained on another base."""
-    trained_on, found = read_json(adapter / "training.json")["base_digest"], model_digest(base)
+    trained_on, found = read_json(adapter / "training.json")["base_digest"], model_digest(base, cache)
     if trained_on != found:
         name = Path(read_json(adapter / "adapter_config.json")["base_model_name_or_path"]).name
         raise InputError(

@@ -7,10 +7,11 @@ changed. The shards that are the same as before find their results here.
 from __future__ import annotations
 
 import hashlib
-import os
 import shutil
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+
+from core.files import link_or_copy
 
 
 def result_key(parts: Iterable[bytes], *settings: str) -> str:
@@ -44,12 +45,3 @@ def keep_results(store: Path, key: str, outputs: Sequence[Path]) -> None:
     (store / key).mkdir(parents=True)
     for path in outputs:
         link_or_copy(path, store / key / path.name)
-
-
-def link_or_copy(source: Path, target: Path) -> None:
-    """One file under two names where the disk allows, since results are replaced and never changed; else a copy."""
-    target.unlink(missing_ok=True)
-    try:
-        os.link(source, target)
-    except OSError:
-        shutil.copyfile(source, target)

@@ -15,7 +15,7 @@ import torch
 from transformers import TrainerCallback
 
 from core.command import InputError, Progress, say, write_whole
-from training.checkpoints import rotate_bests, rotate_checkpoints, seal_checkpoint
+from training.checkpoints import rotate_bests, rotate_checkpoints, write_checksums
 from training.history import best_evaluation, history_lines, patience_left
 from training.settings import TrainingSettings
 
@@ -51,7 +51,7 @@ class KeepBest(TrainerCallback):
 
 
 class KeepCheckpoints(TrainerCallback):
-    """Seals each checkpoint when all processes have written their part, and only then removes older ones."""
+    """Writes a checkpoint's checksum manifest when all processes have written their part, then removes older ones."""
 
     def __init__(self, folder: Path, n_kept: int):
         self.folder, self.n_kept = folder, n_kept
@@ -60,7 +60,7 @@ class KeepCheckpoints(TrainerCallback):
         if torch.distributed.is_initialized():
             torch.distributed.barrier()
         if state.is_world_process_zero:
-            seal_checkpoint(self.folder / f"checkpoint-{state.global_step}")
+            write_checksums(self.folder / f"checkpoint-{state.global_step}")
             rotate_checkpoints(self.folder, self.n_kept)
             rotate_bests(self.folder, state.log_history)
 
@@ -106,6 +106,7 @@ class ShowProgress(TrainerCallback):
         self.losses: dict[str, float] = {}
 
     def on_train_begin(self, args, state, control, **kwargs) -> None:
+        state.logging_steps = args.logging_steps  # a resumed state has that of its checkpoint
         self.progress = Progress(f"train_lora {self.name}", self.n_steps - state.global_step, "step")
         self.start = time.monotonic()
 

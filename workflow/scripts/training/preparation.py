@@ -6,7 +6,6 @@ ranks that it launches. So tokenising happens once, before any process waits for
 
 from __future__ import annotations
 
-import dataclasses
 import os
 import shutil
 from dataclasses import dataclass
@@ -18,16 +17,13 @@ from transformers import AutoConfig, AutoTokenizer
 
 from captions.prompts import PromptSettings, prompt_form
 from core.command import InputError, say
-from core.records import Sample, read_json, read_samples
-from models.files import check_model_folder, file_digest, model_digest, tokenizer_files
+from core.records import Sample, read_json, read_samples, write_json
 from training.checkpoints import agree_with
 from training.data import EncodedSplit, encode_samples, read_encoded, write_encoded
 from training.parameters import count_parameters, describe_counts
 from training.settings import TrainingSettings
 
 SPLITS = ("train", "validation")
-# What changes nothing in the adapter: an interrupted training goes on where these differ.
-WITHOUT_EFFECT = ("keep_checkpoints", "wandb", "tensorboard")
 # Adapter, and AdamW's two numbers for each of its parameters.
 CHECKPOINT_SIZE_IN_ADAPTERS = 3
 
@@ -36,7 +32,8 @@ CHECKPOINT_SIZE_IN_ADAPTERS = 3
 class Prepared:
     """What a training needs besides the model."""
 
-    identity: dict[str, Any]  # settings, prompt, seed, digests: what a resumed run must agree in
+    identity: dict[str, Any]  # of training/identity.py, as of the first start
+    parameters: dict[str, Any]  # of count_parameters
     splits: dict[str, EncodedSplit]
 
 
@@ -46,30 +43,19 @@ def prepare_training(
     files: dict[str, Path],
     prompt: PromptSettings,
     settings: TrainingSettings,
-    seed: int,
-    n_devices: int,
+    identity: dict[str, Any],
     checkpoints: Path,
 ) -> None:
     """Check everything, then put identity and tokens beside the checkpoints.
 
-    `files` are the samples by split. Raises InputError for what a person can mend.
+    `files` are the samples by split. Raises InputError for what a person can repair.
     """
-    check_model_folder(base)
-    check_devices(n_devices)
+    check_devices(identity["settings"]["devices"])
     counts = count_parameters(base, settings)
     check_disk(checkpoints, counts["adapter_bytes"], settings)
     samples = {split: read_split(files[split]) for split in SPLITS}
-    identity = {
-        "settings": {key: value for key, value in dataclasses.asdict(settings).items() if key not in WITHOUT_EFFECT},
-        "prompt": dataclasses.asdict(prompt),
-        "seed": seed,
-        "devices": n_devices,
-        "base": model_digest(base),
-        "tokenizer": [dict(file) for file in tokenizer_files(base)],
-        "data": {split: file_digest(files[split]) for split in SPLITS},
-        "parameters": counts,
-    }
     agree_with(checkpoints, identity)
+    write_json(checkpoints / "parameters.json", counts)
     encode_splits(base, samples, prompt, settings, checkpoints)
     say(f"train_lora {name}", describe_counts(counts))
 
@@ -77,13 +63,15 @@ def prepare_training(
 def read_prepared(checkpoints: Path) -> Prepared:
     """What prepare_training has made. Raises InputError where it has not run, or for other than these processes."""
     record = checkpoints / "identity.json"
-    identity = read_json(record) if record.is_file() else {"devices": 0}
-    if identity["devices"] != devices_here():
+    identity = read_json(record) if record.is_file() else {"settings": {"devices": 0}}
+    n_prepared = identity["settings"]["devices"]
+    if n_prepared != devices_here():
         raise InputError(
-            f"{devices_here()} processes train together and {identity['devices']} were prepared: the effective batch "
+            f"{devices_here()} processes train together and {n_prepared} were prepared: the effective batch "
             "would be another; start train_lora.py itself with --devices, it launches its processes"
         )
-    return Prepared(identity, {split: read_encoded(tokens_file(checkpoints, split)) for split in SPLITS})
+    splits = {split: read_encoded(tokens_file(checkpoints, split)) for split in SPLITS}
+    return Prepared(identity, read_json(checkpoints / "parameters.json"), splits)
 
 
 def check_devices(n_devices: int) -> None:

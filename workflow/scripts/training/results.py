@@ -9,7 +9,6 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from core.code_digest import code_digest
 from core.command import write_whole
 from core.records import read_json, write_json
 from models.files import MANIFEST
@@ -62,14 +61,14 @@ def summarise(
         "devices": n_devices,
         "batch_size": settings.batch_size,
         "accumulation": settings.accumulation,
-        "parameters": identity["parameters"],
+        "parameters": prepared.parameters,
         "samples": {split: len(encoded.samples) for split, encoded in splits.items()},
         **{key: {split: encoded.n_overlong(key) for split, encoded in splits.items()} for key in ACTIONS},
         "tokens_removed": {split: encoded.n_tokens_removed() for split, encoded in splits.items()},
         "base": base_name(base),
-        "base_digest": identity["base"],
-        "data_digests": identity["data"],
-        "seed": identity["seed"],
+        "base_digest": identity["inputs"]["base"],
+        "data_digests": {split: identity["inputs"][split] for split in splits},
+        "seed": identity["settings"]["seed"],
         "dtype": str(choose_dtype(settings.dtype)).removeprefix("torch."),
         "versions": {package: metadata.version(package) for package in ("torch", "transformers", "peft")},
     }
@@ -100,7 +99,7 @@ def write_results(
         partial.write_text(history_lines(log_history), encoding="utf-8")
     (best / "README.md").write_text(model_card(summary, settings), encoding="utf-8")
     with write_whole(output_dir / "code_digest.txt") as partial:
-        partial.write_text(code_digest("train_lora") + "\n")
+        partial.write_text(f"{prepared.identity['code']}\n")  # of the first start: an edit in between is told
     write_json(output_dir / "training.json", summary)
     for file in FINAL_FILES:
         with write_whole(output_dir / file) as partial:

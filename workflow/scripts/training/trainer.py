@@ -144,7 +144,7 @@ def build_arguments(name: str, settings: TrainingSettings, seed: int, checkpoint
         eval_strategy="steps",
         eval_steps=settings.eval_steps,
         save_steps=settings.save_steps,
-        save_total_limit=None,  # KeepCheckpoints removes old ones, when the new one is sealed
+        save_total_limit=None,  # KeepCheckpoints removes old ones, when the new one is whole
         use_cpu=not torch.cuda.is_available(),
         remove_unused_columns=False,
         disable_tqdm=True,
