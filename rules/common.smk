@@ -48,7 +48,8 @@ else:
 
 PLAN = make_plan(config)
 RESULTS = PLAN.results
-IDENTITIES = Identities(config, Path(RESULTS) / "cache" / "content_digests.json", FROZEN)
+CACHE = Path(RESULTS) / "cache" / "content_digests.json"
+IDENTITIES = Identities(config, CACHE, FROZEN)
 identity = IDENTITIES.of
 
 # `python` in a rule is the interpreter that runs Snakemake, also where its environment was not activated;

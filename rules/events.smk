@@ -4,8 +4,10 @@ import json
 import subprocess
 
 from core.code_digest import code_has_changed
+from core.content_digest import ContentDigests
 from core.records import write_json
 from plan.frozen import rules_digest
+from plan.kept_adapters import keep_adapter
 from plan.slurm_jobs import comment_of, live_jobs, second_copies, second_copy_message
 
 
@@ -46,6 +48,15 @@ def refuse_second_copies():
             print(executor.run_uuid, file=file)
 
 
+def keep_adapters():
+    """Keep adapters whose place a training of this run empties, unless their own training keeps them."""
+    for job in workflow.dag.needrun_jobs():
+        if job.rule.name == "train_lora":
+            kept = keep_adapter(Path(PLAN.trainings[job.wildcards.model].folder), ContentDigests(CACHE))
+            if kept:
+                logger.info(f"The adapter of {job.wildcards.model} is kept in {kept}")
+
+
 def freeze_run():
     """Write what this run was planned with, for the jobs that read code and configuration again when they start."""
     for job in workflow.dag.needrun_jobs():
@@ -73,6 +84,7 @@ def print_summary():
 onstart:
     refuse_second_copies()
     save_rule_graph()
+    keep_adapters()
     freeze_run()
     announce_models()
 

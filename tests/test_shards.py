@@ -12,7 +12,7 @@ from gather_samples import main as gather
 from plan.shards import shard_of
 from preprocess_svg import build_parser, main
 from readers.entries import open_entries, read_records
-from shard_source import deal_records
+from shard_source import shard_records
 
 SVG = '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 9 9"><path d="M0 0h{}v9z"/></svg>'
 
@@ -22,10 +22,10 @@ def records_of(n):
     return [{"id": f"d{n}", "svg": SVG.format(2 + n % 7), "caption": f"shape {n}"} for n in range(n)] + bad
 
 
-def deal(tmp_path, records, n_shards=3):
+def make_shards(tmp_path, records, n_shards=3):
     (tmp_path / "all.json").write_text(json.dumps(records))
     paths = [tmp_path / f"{number}-of-{n_shards}.jsonl" for number in range(1, n_shards + 1)]
-    deal_records(open_entries(tmp_path / "all.json"), "all.json", {}, paths)
+    shard_records(open_entries(tmp_path / "all.json"), "all.json", {}, paths, tmp_path / "order.txt")
     return paths
 
 
@@ -42,12 +42,12 @@ def preprocess_shards(paths):
 
 
 def test_every_record_is_in_the_shard_of_its_id(tmp_path):
-    paths = deal(tmp_path, records_of(50))
+    paths = make_shards(tmp_path, records_of(50))
     dealt = [{record.id for record in read_records(open_entries(path), {}, "x")} for path in paths]
     assert sum(map(len, dealt)) == len(set.union(*dealt)) == 52
     assert all(shard_of(id, 3) == number for number, ids in enumerate(dealt) for id in ids)
     with pytest.raises(InputError, match="records 0 and 1 have one id 'a'"):
-        deal(tmp_path, [{"id": "a", "svg": text} for text in "xy"])
+        make_shards(tmp_path, [{"id": "a", "svg": text} for text in "xy"])
 
 
 def test_a_record_is_the_same_after_dealing(tmp_path):
@@ -55,25 +55,31 @@ def test_a_record_is_the_same_after_dealing(tmp_path):
     (tmp_path / "in" / "a.svg").write_bytes(b"\xef\xbb\xbf" + SVG.format(5).encode())
     (tmp_path / "in" / "b.svgz").write_bytes(b"\x1f\x8bbroken")
     before = list(read_records(open_entries(tmp_path / "in"), {}, "in"))
-    deal_records(open_entries(tmp_path / "in"), "in", {}, [tmp_path / "one.jsonl"])
+    shard_records(open_entries(tmp_path / "in"), "in", {}, [tmp_path / "one.jsonl"])
     assert list(read_records(open_entries(tmp_path / "one.jsonl"), {}, "one")) == before
 
 
 def test_gathered_shards_are_what_one_job_makes(tmp_path):
-    paths = deal(tmp_path, [*records_of(40), records_of(40)[3]])
+    paths = make_shards(tmp_path, [*records_of(40), records_of(40)[3]])
     preprocess_shards(paths)
-    gather(shards=[path.with_suffix(".counts.json") for path in paths], output=tmp_path / "mine.counts.json")
+    gather(
+        shards=[path.with_suffix(".counts.json") for path in paths],
+        order=tmp_path / "order.txt",
+        output=tmp_path / "mine.counts.json",
+    )
     preprocess(tmp_path / "all.json")
     assert read_json(tmp_path / "mine.counts.json") == read_json(tmp_path / "all.counts.json")
-    together, alone = (sorted(read_samples(tmp_path / f"{name}.parquet"), key=str) for name in ("mine", "all"))
-    assert together == alone
+    together, alone = (read_samples(tmp_path / f"{name}.parquet") for name in ("mine", "all"))
+    assert together == alone  # also in order: the number of shards must not change a training
+    prints = [(tmp_path / f"{name}.fingerprints.parquet").read_bytes() for name in ("mine", "all")]
+    assert prints[0] == prints[1]
     rejected = [sorted((tmp_path / f"{name}.rejected.csv").read_text().splitlines()) for name in ("mine", "all")]
     assert rejected[0] == rejected[1]
     assert any(row.endswith(",a copy of record 3") for row in rejected[0])
 
 
 def test_a_shard_that_has_not_changed_is_not_made_again(tmp_path, monkeypatch):
-    preprocess_shards(deal(tmp_path, records_of(30)))
+    preprocess_shards(make_shards(tmp_path, records_of(30)))
     made = []
     original = preprocess_svg.preprocess_dataset
     monkeypatch.setattr(
@@ -81,7 +87,7 @@ def test_a_shard_that_has_not_changed_is_not_made_again(tmp_path, monkeypatch):
         "preprocess_dataset",
         lambda path, *rest, **more: (made.append(path), original(path, *rest, **more)),
     )
-    paths = deal(tmp_path, [*records_of(30), {"id": "new", "svg": SVG.format(4), "caption": "new"}])
+    paths = make_shards(tmp_path, [*records_of(30), {"id": "new", "svg": SVG.format(4), "caption": "new"}])
     for output in tmp_path.glob("*-of-3.parquet"):
         output.unlink()
     preprocess_shards(paths)
@@ -90,14 +96,14 @@ def test_a_shard_that_has_not_changed_is_not_made_again(tmp_path, monkeypatch):
 
 
 def test_an_empty_shard_is_no_error_and_an_empty_source_is(tmp_path):
-    paths = deal(tmp_path, records_of(1)[:1], n_shards=4)
+    paths = make_shards(tmp_path, records_of(1)[:1], n_shards=4)
     preprocess_shards(paths)
     shards = [path.with_suffix(".counts.json") for path in paths]
-    gather(shards=shards, output=tmp_path / "mine.counts.json")
+    gather(shards=shards, order=tmp_path / "order.txt", output=tmp_path / "mine.counts.json")
     assert read_json(tmp_path / "mine.counts.json")["kept"] == 1
     empty = [path for path in shards if read_json(path)["in"] == 0]
     with pytest.raises(InputError, match="none of 0 records"):
-        gather(shards=empty, output=tmp_path / "none.counts.json")
+        gather(shards=empty, order=tmp_path / "order.txt", output=tmp_path / "none.counts.json")
 
 
 def test_a_source_is_named_once():

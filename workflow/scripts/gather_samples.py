@@ -1,6 +1,7 @@
-"""Put the shards of a preprocessed source together again: samples, fingerprints, rejections, answers, counts.
+r"""Put the shards of a preprocessed source together again: samples, fingerprints, rejections, answers, counts.
 
-    python workflow/scripts/gather_samples.py --shards 1-of-2.counts.json 2-of-2.counts.json --output icons.counts.json
+    python workflow/scripts/gather_samples.py --shards 1-of-2.counts.json 2-of-2.counts.json \
+        --order order.txt --output icons.counts.json
 
 Shards and output are named by their counts; the other files lie beside them under the names that preprocess_svg gives
 (`….parquet`, `….fingerprints.parquet`, `….rejected.csv`, `….answers.csv`). Rows pass by, few in memory.
@@ -9,13 +10,16 @@ Shards and output are named by their counts; the other files lie beside them und
 from __future__ import annotations
 
 import argparse
+import json
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 import pyarrow as pa
 
 from core.command import InputError, run_command, say, write_whole
 from core.records import SAMPLE_SCHEMA, open_rows, read_json, stream_rows, write_json
+from plan.shards import shard_of
 from samples import fingerprints
 
 COUNTS = ".counts.json"
@@ -26,11 +30,28 @@ def beside(counts: Path, ending: str) -> Path:
     return counts.with_name(counts.name.removesuffix(COUNTS) + ending)
 
 
-def gather_rows(paths: list[Path], output: Path, schema: pa.Schema) -> None:
+def read_order(path: Path) -> Iterator[str]:
+    """The ids of a source's records in their order."""
+    with open(path, encoding="utf-8") as lines:
+        yield from map(json.loads, lines)
+
+
+def gather_rows(paths: list[Path], order: Path, output: Path, schema: pa.Schema) -> None:
+    """Merge the rows of shards in the order of the source: what follows must not depend on the number of shards.
+
+    A shard has its rows in that order and lacks those of rejected records.
+    """
+    streams = [stream_rows(path, schema) for path in paths]
+    heads = [next(stream, None) for stream in streams]
     with open_rows(output, schema) as write:
-        for path in paths:
-            for row in stream_rows(path, schema):
+        for id in read_order(order):
+            shard = shard_of(id, len(paths))
+            if (row := heads[shard]) and row["id"] == id:
                 write(row)
+                heads[shard] = next(streams[shard], None)
+    left = [row["id"] for row in heads if row]
+    if left:
+        raise InputError(f"{order} lacks the record {left[0]!r}: make the shards again from one source")
 
 
 def gather_lines(paths: list[Path], output: Path) -> None:
@@ -52,11 +73,11 @@ def add_counts(counts: list[dict]) -> dict[str, object]:
     return {"source": counts[0]["source"], **sums, "flags": dict(flags.most_common())}
 
 
-def main(*, shards: list[Path], output: Path) -> None:
-    """Put shards together in their order."""
-    gather_rows([beside(path, ".parquet") for path in shards], beside(output, ".parquet"), SAMPLE_SCHEMA)
+def main(*, shards: list[Path], order: Path, output: Path) -> None:
+    """Put shards together in the order of their source."""
+    gather_rows([beside(path, ".parquet") for path in shards], order, beside(output, ".parquet"), SAMPLE_SCHEMA)
     prints = ".fingerprints.parquet"
-    gather_rows([beside(path, prints) for path in shards], beside(output, prints), fingerprints.SCHEMA)
+    gather_rows([beside(path, prints) for path in shards], order, beside(output, prints), fingerprints.SCHEMA)
     for ending in (".rejected.csv", ".answers.csv"):
         gather_lines([beside(path, ending) for path in shards], beside(output, ending))
     counts = add_counts([read_json(path) for path in shards])
@@ -71,6 +92,7 @@ def main(*, shards: list[Path], output: Path) -> None:
 def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--shards", type=Path, nargs="+", required=True, help="counts of the shards, in their order")
+    parser.add_argument("--order", type=Path, required=True, help="ids of the source, as shard_source writes them")
     parser.add_argument("--output", type=Path, required=True, help="counts of the source")
     return parser
 

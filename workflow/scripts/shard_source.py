@@ -1,4 +1,4 @@
-"""Deal the records of a dataset into shards, so that a change of some records leaves the other shards as they are.
+"""Put the records of a dataset into shards, so that a change of some records leaves the other shards as they are.
 
 Input: a dataset in any format of readers/entries.py: a file, a folder, or a dataset of the Hugging Face hub (streamed,
 needs network). Output: JSON lines, a file a shard; a record's shard depends on its id alone.
@@ -32,16 +32,24 @@ def open_source(input: Path | None, hub: str | None, revision: str, subset: str 
     raise InputError("give --input, or --hub with --revision")
 
 
-def deal_records(entries: Iterator[Any], name: str, fields: dict[str, Any], outputs: list[Path]) -> list[int]:
-    """Write each record to its shard; returns how many each has. Raises InputError for two records of one id."""
+def shard_records(
+    entries: Iterator[Any], name: str, fields: dict[str, Any], outputs: list[Path], order: Path | None = None
+) -> list[int]:
+    """Write each record to its shard; returns how many each has. Raises InputError for two records of one id.
+
+    `order` gets the id of each record as JSON, a line a record in the order of the source.
+    """
     counts = [0] * len(outputs)
     with contextlib.ExitStack() as stack:
+        places = stack.enter_context(open(stack.enter_context(write_whole(order)), "w")) if order else None
         partials = [stack.enter_context(write_whole(path)) for path in outputs]
         files = [stack.enter_context(open(partial, "w", encoding="utf-8")) for partial in partials]
         with Progress(f"shard_source {Path(name).name}", None, "record") as progress:
             for record in iterate_unique(read_records(entries, fields, name), name):
                 shard = shard_of(record.id, len(outputs))
                 files[shard].write(write_record(record))
+                if places:
+                    places.write(json.dumps(record.id) + "\n")
                 counts[shard] += 1
                 progress.advance()
         if not sum(counts):
@@ -58,10 +66,11 @@ def main(
     split: str | None,
     fields: str,
     output: list[Path],
+    order: Path | None = None,
 ) -> None:
-    """Deal a dataset into as many shards as there are output files."""
+    """Put the records of a dataset into as many shards as there are output files."""
     entries, name = open_source(input, hub, revision, subset, split)
-    counts = deal_records(entries, name, json.loads(fields), output)
+    counts = shard_records(entries, name, json.loads(fields), output, order)
     say("shard_source", f"{name}: {sum(counts)} records in {len(counts)} files, {min(counts)} to {max(counts)} in each")
 
 
@@ -74,6 +83,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--split", help="split of the hub's dataset; all where absent")
     parser.add_argument("--fields", default="{}", help="JSON: names of the fields id, drawing, captions, split, group")
     parser.add_argument("--output", type=Path, nargs="+", required=True, help="JSON lines, a file a shard")
+    parser.add_argument("--order", type=Path, help="the ids of all records in their order, a JSON string a line")
     return parser
 
 
