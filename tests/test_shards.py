@@ -43,14 +43,14 @@ def preprocess_shards(paths):
 
 def test_every_record_is_in_the_shard_of_its_id(tmp_path):
     paths = make_shards(tmp_path, records_of(50))
-    dealt = [{record.id for record in read_records(open_entries(path), {}, "x")} for path in paths]
-    assert sum(map(len, dealt)) == len(set.union(*dealt)) == 52
-    assert all(shard_of(id, 3) == number for number, ids in enumerate(dealt) for id in ids)
+    in_shards = [{record.id for record in read_records(open_entries(path), {}, "x")} for path in paths]
+    assert sum(map(len, in_shards)) == len(set.union(*in_shards)) == 52
+    assert all(shard_of(id, 3) == number for number, ids in enumerate(in_shards) for id in ids)
     with pytest.raises(InputError, match="records 0 and 1 have one id 'a'"):
         make_shards(tmp_path, [{"id": "a", "svg": text} for text in "xy"])
 
 
-def test_a_record_is_the_same_after_dealing(tmp_path):
+def test_a_record_is_the_same_in_its_shard(tmp_path):
     (tmp_path / "in").mkdir()
     (tmp_path / "in" / "a.svg").write_bytes(b"\xef\xbb\xbf" + SVG.format(5).encode())
     (tmp_path / "in" / "b.svgz").write_bytes(b"\x1f\x8bbroken")

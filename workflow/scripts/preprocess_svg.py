@@ -27,8 +27,10 @@ from typing import Any
 
 from core.code_digest import code_digest
 from core.command import InputError, Progress, run_command, say, write_whole
+from core.identity import identity_digest, job_identity
 from core.json_settings import settings_from_json
 from core.records import SAMPLE_SCHEMA, Rejection, open_rows, write_json, write_rejections
+from plan.identity import LIBRARIES
 from plan.result_store import file_parts, keep_results, restore_results, result_key
 from readers.entries import RawRecord, iterate_unique, open_entries, read_records
 from rendering.worker_pool import Limits, map_killable
@@ -220,15 +222,13 @@ def main(
         if store is None:
             preprocess_dataset(input, source, fields, process, workers, outputs)
             return
-        key = result_key(
-            file_parts(input),
-            code_digest("preprocess_svg"),
-            source,
-            fields,
-            repr(settings),
-            repr(checks),
-            str(max_chars),
+        identity = job_identity(
+            inputs={},
+            settings={"source": source, "fields": fields, "settings": repr((settings, checks)), "max_chars": max_chars},
+            code=code_digest("preprocess_svg"),
+            libraries=LIBRARIES["preprocess_svg"],
         )
+        key = result_key(file_parts(input), identity_digest(identity))
         if restore_results(store, key, outputs.all()):
             say("preprocess_svg", f"{source}: nothing has changed in {input.name}")
         else:

@@ -11,6 +11,7 @@ but background), `white_on_white` (something was drawn in the background's colou
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import json
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator
@@ -19,7 +20,10 @@ from pathlib import Path
 
 from core.code_digest import code_digest
 from core.command import InputError, Progress, run_command, say
+from core.identity import identity_digest, job_identity
 from core.records import Image, Sample, open_images, stream_samples
+from models.files import file_digest
+from plan.identity import LIBRARIES
 from plan.result_store import keep_results, restore_results, result_key
 from plan.shards import Shard
 from rendering.fonts import declared_fonts, find_fonts, known_fonts
@@ -88,8 +92,14 @@ def main(
     def drawings() -> Iterator[Sample]:
         return (sample for sample in stream_samples(samples) if part.holds(sample.id))
 
-    made_of = repr(style), repr(limits), *map(str, find_fonts(style.fonts)), code_digest("render_png")
-    key = result_key((f"{sample.id}\0{sample.xml}\0".encode() for sample in drawings()), *made_of) if store else ""
+    identity = job_identity(
+        inputs={f"font {n}": file_digest(Path(font)) for n, font in enumerate(find_fonts(style.fonts))},
+        settings={"style": repr(dataclasses.replace(style, fonts=()))},
+        code=code_digest("render_png"),
+        libraries=LIBRARIES["render_png"],
+    )
+    texts = (f"{sample.id}\0{sample.xml}\0".encode() for sample in drawings())
+    key = result_key(texts, identity_digest(identity)) if store else ""
     if store and restore_results(store, key, [output]):
         say("render_png", f"{samples.stem}: nothing has changed in shard {shard}")
         return
