@@ -115,7 +115,9 @@ def test_batches_give_what_one_at_a_time_gives_in_the_samples_order(folders, tmp
 @pytest.mark.parametrize("kind", sorted(FAMILY.keys() - {"cogvlm"}))
 def test_a_caption_is_exactly_what_follows_the_prompt(folders, tmp_path, kind):
     write_data(tmp_path, n=3)
-    for number, record in enumerate(caption(tmp_path, folders(kind), kind)):
+    records = caption(tmp_path, folders(kind), kind)
+    assert len(records) == 3
+    for number, record in enumerate(records):
         assert (record.caption, record.n_new_tokens) == reference_caption(kind, folders(kind), draw(number))
 
 
