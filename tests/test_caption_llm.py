@@ -67,7 +67,8 @@ def test_a_caption_is_exactly_what_follows_the_prompt(base, samples, tmp_path):
     tokenizer = AutoTokenizer.from_pretrained(base)
     model = AutoModelForCausalLM.from_pretrained(base, dtype=torch.float32)
     ends = end_of_turn_ids(tokenizer, PromptSettings(), model.generation_config)
-    for sample, record in zip(read_samples(samples)[:5], caption(base, samples, tmp_path / "a"), strict=False):
+    records = caption(base, samples, tmp_path / "a")
+    for sample, record in zip(read_samples(samples)[:5], records[:5], strict=True):
         ids = prompt_tokens(tokenizer, sample.xml, PromptSettings()).ids
         expected = []
         for _ in range(DECODING["max_new_tokens"]):
@@ -81,7 +82,9 @@ def test_a_caption_is_exactly_what_follows_the_prompt(base, samples, tmp_path):
 
 def test_an_empty_caption_is_a_failure_with_a_reason(base, samples, tmp_path, monkeypatch):
     monkeypatch.setattr(TorchEngine, "write", lambda self, batch: [Written([], True) for _ in batch])
-    for record in caption(base, samples, tmp_path / "a"):
+    records = caption(base, samples, tmp_path / "a")
+    assert records
+    for record in records:
         assert (record.status, record.caption, record.reason) == ("failed", "", "the model wrote nothing")
 
 

@@ -80,7 +80,7 @@ def test_a_sample_without_caption_is_no_finished_job(tmp_path):
     output = tmp_path / "s.jsonl"
     parts = CaptionParts(output, IDENTITY)
     parts.append([caption("a")])
-    with pytest.raises(KeyError):
+    with pytest.raises(KeyError, match="b"):
         parts.finish(["a", "b"])
     assert not output.exists()
 

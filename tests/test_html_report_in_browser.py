@@ -1,26 +1,23 @@
-"""The report as people use it in a browser: hostile text stays text, filters find the right samples, all is legible."""
+"""The report as people use it in a browser: hostile text stays text, scores are told and saved, all is legible."""
 
 from __future__ import annotations
 
 import csv
-import json
-import shutil
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 import pytest
+from browser_visits import Visit, ids_of
 from report_fixture import Experiment, make_experiment
 
-from core.records import read_captions, read_json, read_samples
+from core.records import read_json
 from html_report import main
 
 HOSTILE = (
     " \"><img src=x onerror=\"document.title='owned'\"></script><script>document.title='owned'</script>"
     "\u2028{{ 7*7 }}<!--<svg onload=document.title='owned'>'"
 )
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 
 
 @pytest.fixture(scope="module")
@@ -28,72 +25,6 @@ def experiment(tmp_path_factory: pytest.TempPathFactory) -> Experiment:
     made = make_experiment(tmp_path_factory.mktemp("plain") / "demo")
     main(**made.arguments)
     return made
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    playwright = pytest.importorskip("playwright.sync_api", reason="needs the Python package playwright")
-    if CHROMIUM is None:
-        pytest.skip("needs Chromium: apt-get install chromium")
-    with playwright.sync_playwright() as driver:
-        running = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
-        yield running
-        running.close()
-
-
-class Visit:
-    """A page opened from disk, with all it said and asked for."""
-
-    def __init__(self, browser: Any, path: Path, fragment: str = "", **context: Any):
-        self.page = browser.new_context(**context).new_page()
-        self.errors: list[str] = []
-        self.requests: list[str] = []
-        self.page.on("console", lambda message: self.errors.append(message.text))
-        self.page.on("pageerror", lambda error: self.errors.append(str(error)))
-        self.page.on("dialog", lambda dialog: (self.errors.append("dialog"), dialog.dismiss()))
-        self.page.on("request", lambda request: self.requests.append(request.url))
-        self.page.goto(path.as_uri() + fragment)
-        self.page.wait_for_selector("html[data-ready]", state="attached")
-
-    @property
-    def network(self) -> list[str]:
-        return [url for url in self.requests if not url.startswith(("file:", "data:", "blob:"))]
-
-    def select(self, label: str, value: str) -> None:
-        self.page.get_by_label(label, exact=True).select_option(value)
-
-    def listed_ids(self) -> list[str]:
-        """All ids in the list of samples, found by scrolling through it."""
-        return self.page.evaluate(
-            """async () => {
-                const list = document.querySelector(".list"), ids = [];
-                for (let top = 0; top < list.scrollHeight; top += list.clientHeight / 2) {
-                    list.scrollTop = top;
-                    await new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve)));
-                    for (const { dataset } of list.querySelectorAll(".row")) ids[dataset.position] = dataset.id;
-                }
-                return ids;
-            }"""
-        )
-
-    def fragment(self) -> str:
-        """What the address says, once the page has had time to write it."""
-        self.page.wait_for_timeout(250)
-        return self.page.evaluate("location.hash")
-
-    def shown_id(self) -> str | None:
-        return self.page.get_attribute(".card", "data-id")
-
-    def fill(self, label: str, text: str) -> None:
-        """Type into a field of the explorer, and wait until the list has followed."""
-        self.page.locator("#explorer").get_by_label(label, exact=True).fill(text)
-        self.page.wait_for_timeout(250)
-
-    def saved(self, selector: str) -> str:
-        """The text of the file that a button saves."""
-        with self.page.expect_download() as download:
-            self.page.click(selector)
-        return Path(download.value.path()).read_text(encoding="utf-8")
 
 
 def test_hostile_text_in_every_field_does_not_execute(browser: Any, tmp_path: Path) -> None:
@@ -140,144 +71,6 @@ def test_the_page_renders_without_errors_or_network(browser: Any, experiment: Ex
     assert visit.network == []
 
 
-def scores_of(experiment: Experiment, system: str, value: str) -> np.ndarray:
-    from report.comparison import read_comparison
-    from report.inputs import read_values
-
-    arguments = experiment.arguments
-    comparison = read_comparison(arguments["comparison"])
-    return read_values(arguments["scores_dir"], system, comparison, ids_of(experiment))[value]
-
-
-def ids_of(experiment: Experiment) -> list[str]:
-    return [caption.id for caption in read_captions(experiment.arguments["captions_dir"] / "constant.jsonl")]
-
-
-def test_filters_and_order_give_the_right_samples(browser: Any, experiment: Experiment) -> None:
-    ids = ids_of(experiment)
-    test1, test3 = (scores_of(experiment, name, "cider") for name in ("smollm2-test1", "smollm2-test3"))
-    visit = Visit(browser, experiment.arguments["output"])
-    assert visit.listed_ids() == ids
-    for label, value in (("Metric", "cider"), ("System A", "smollm2-test3"), ("System B", "smollm2-test1")):
-        visit.page.locator("#explorer").get_by_label(label, exact=True).select_option(value)
-    visit.select("Show", "a")
-    assert visit.listed_ids() == [ids[i] for i in np.flatnonzero(test3 > test1)]
-    visit.select("Show", "all")
-    visit.select("Order", "low")
-    assert visit.listed_ids() == [ids[i] for i in np.argsort(test3, kind="stable")]
-    visit.select("Order", "behind")
-    assert visit.listed_ids() == [ids[i] for i in np.argsort(test3 - test1, kind="stable")]
-    visit.page.click("text=Reset")
-    visit.page.click("text=More filters")
-    visit.select("Flag", "failed:smollm2-zero-shot")
-    assert visit.listed_ids() == [ids[6]]
-    assert "No caption: empty caption" in visit.page.inner_text(".card")
-    visit.page.click("text=Reset")
-    visit.page.click("text=More filters")
-    visit.select("Source", "openmoji")
-    assert visit.listed_ids() == ids[::3]
-    visit.fill("Search", "sailboat nothing-like-it")
-    visit.page.wait_for_selector("text=No sample meets all of this")
-    assert visit.errors == []
-
-
-def test_ranges_of_score_and_complexity_choose_samples(browser: Any, experiment: Experiment) -> None:
-    ids, scores = ids_of(experiment), scores_of(experiment, "smollm2-test1", "cider")
-    shapes = np.array([sample.n_shapes for sample in read_samples(experiment.arguments["samples"])])
-    visit = Visit(browser, experiment.arguments["output"])
-    explorer = visit.page.locator("#explorer")
-    explorer.get_by_label("Metric", exact=True).select_option("cider")
-    explorer.get_by_label("System A", exact=True).select_option("smollm2-test1")
-    visit.page.click("text=More filters")
-    visit.fill("from", "0.4")
-    visit.fill("to", "2")
-    assert visit.listed_ids() == [ids[i] for i in np.flatnonzero((scores >= 0.4) & (scores <= 2))]
-    visit.fill("from", "")
-    visit.fill("to", "")
-    visit.select("measured in", "shapes")
-    visit.fill("at least", "3")
-    assert 0 < (shapes >= 3).sum() < len(ids)
-    assert visit.listed_ids() == [ids[i] for i in np.flatnonzero(shapes >= 3)]
-
-
-def test_keys_walk_through_the_list(browser: Any, experiment: Experiment) -> None:
-    ids = ids_of(experiment)
-    visit = Visit(browser, experiment.arguments["output"])
-    visit.page.locator(".list").focus()
-    for key, index in (("ArrowDown", 1), ("ArrowDown", 2), ("ArrowUp", 1), ("End", 23), ("Home", 0)):
-        visit.page.keyboard.press(key)
-        assert visit.shown_id() == ids[index]
-        assert visit.page.get_attribute(".row[aria-selected=true]", "data-id") == ids[index]
-    assert visit.fragment() == f"#sample={ids[0]}"
-
-
-def test_a_link_opens_one_sample(browser: Any, experiment: Experiment) -> None:
-    visit = Visit(browser, experiment.arguments["output"], "#sample=scenes-0020")
-    assert visit.shown_id() == "scenes-0020"
-    assert visit.page.get_attribute(".row[aria-selected=true]", "data-id") == "scenes-0020"
-    visit.page.click("text=More filters")
-    visit.select("Source", "openmoji")
-    visit.page.evaluate("location.hash = '#sample=scenes-0001'")
-    visit.page.wait_for_selector("text=not among those that the controls choose")
-    assert visit.shown_id() == "scenes-0001"
-
-
-def test_a_link_carries_the_filters_to_another_reader(browser: Any, experiment: Experiment) -> None:
-    visit = Visit(browser, experiment.arguments["output"])
-    explorer = visit.page.locator("#explorer")
-    for label, value in (("Metric", "cider"), ("System A", "smollm2-test1"), ("System B", "constant")):
-        explorer.get_by_label(label, exact=True).select_option(value)
-    visit.select("Show", "a")
-    visit.select("Order", "lead")
-    visit.page.click("text=More filters")
-    visit.fill("to", "4.5")
-    visit.fill("Search", "a; b & <i>: 100%")
-    assert visit.listed_ids() == []
-    visit.fill("Search", "circle")
-    visit.page.click(".detail-side button:has-text('Next')")
-    ids, shown, fragment = visit.listed_ids(), visit.shown_id(), visit.fragment()
-    assert len(ids) > 2
-    assert shown == ids[1]
-    visit.page.evaluate("navigator.clipboard.writeText = async (text) => { window.copied = text; }")
-    visit.page.click("text=Copy link to this view")
-    assert visit.page.evaluate("window.copied").endswith(fragment)
-    assert fragment.startswith(f"#sample={shown}&filter=")
-    other = Visit(browser, experiment.arguments["output"], fragment)
-    assert other.listed_ids() == ids
-    assert other.shown_id() == shown
-    assert other.page.locator("#explorer").get_by_label("System A", exact=True).input_value() == "smollm2-test1"
-    assert other.page.locator("#explorer").get_by_label("to", exact=True).input_value() == "4.5"
-    other.page.click("text=Reset")
-    assert other.listed_ids() == ids_of(experiment)
-    assert "filter" not in other.fragment()
-
-
-def test_a_link_of_another_report_says_what_is_missing(browser: Any, experiment: Experiment) -> None:
-    fragment = "#sample=gone&filter=a:nobody;relation:b;constructor:x;from:much;text:%3Cimg%20onerror%3D1%3E%"
-    visit = Visit(browser, experiment.arguments["output"], fragment)
-    status = visit.page.inner_text("#explorer .status")
-    assert status.startswith("0 of 24 samples.")
-    assert status.endswith("not in this report: a nobody, constructor x, from much, sample gone")
-    assert visit.page.locator("#explorer").get_by_label("Show", exact=True).input_value() == "b"
-    assert visit.errors == []
-
-
-def test_the_banner_leads_to_its_samples(browser: Any, experiment: Experiment) -> None:
-    visit = Visit(browser, experiment.arguments["output"])
-    visit.page.click("li:has-text('could not be drawn') >> text=Show them")
-    assert visit.listed_ids() == ["scenes-0004"]
-    visit.page.click("li:has-text('leak') >> text=Show them")
-    assert visit.listed_ids() == ["scenes-0001"]
-    visit.page.click("#health a[data-flag='cut_at_end:smollm2-zero-shot']")
-    assert visit.listed_ids() == ids_of(experiment)[::5]
-    assert visit.fragment().endswith("&filter=flag:cut_at_end%3Asmollm2-zero-shot")
-    visit.page.click("li:has-text('spell words of their own') >> text=Show them")
-    assert visit.listed_ids() == ["openmoji-0009"]
-    visit.page.click("text=Compare A and B blindly")
-    visit.page.click("li:has-text('leak:') >> text=Show them")
-    assert visit.listed_ids() == ["scenes-0001"]
-
-
 def test_splits_are_shown_on_common_bins(browser: Any, experiment: Experiment) -> None:
     statistics = read_json(experiment.arguments["statistics"])["measures"]["caption_words"]
     visit = Visit(browser, experiment.arguments["output"])
@@ -303,15 +96,6 @@ def test_the_page_prints_all_that_is_folded_away_and_no_wider_than_paper(browser
         assert not visit.page.locator(hidden).first.is_visible()
     visit.page.evaluate("window.dispatchEvent(new Event('afterprint'))")
     assert visit.page.locator("details[data-print][open]").count() == 0
-
-
-def test_words_that_the_reference_lacks_are_marked(browser: Any, experiment: Experiment) -> None:
-    visit = Visit(browser, experiment.arguments["output"], "#sample=scenes-0001")
-    row = visit.page.locator(".captions tbody tr", has_text="constant")
-    marked = set(row.locator(".word.miss").all_inner_texts())
-    reference = visit.page.inner_text(".references li:first-child").split()
-    assert marked == {"a", "red", "circle"} - set(reference)
-    assert visit.page.locator(".badge.exact").count() >= 1
 
 
 @pytest.mark.parametrize("width", [320, 390, 1280])
@@ -371,41 +155,6 @@ def test_the_table_leaves_as_csv_markdown_and_latex_with_differences(browser: An
     assert saved["LaTeX"].count("\\\\\n") == 1 + 5
     for kind in ("Markdown", "LaTeX"):
         assert "significantly better and worse than constant" in saved[kind]
-
-
-def test_blind_votes_leave_as_json_and_give_a_result(browser: Any, experiment: Experiment) -> None:
-    visit = Visit(browser, experiment.arguments["output"])
-    visit.select("System A", "smollm2-test3")
-    visit.select("System B", "constant")
-    visit.page.click("text=Compare A and B blindly")
-    captions = {
-        name: {c.id: c for c in read_captions(experiment.arguments["captions_dir"] / f"{name}.jsonl")}
-        for name in ("smollm2-test3", "constant")
-    }
-    ballot = visit.page.locator(".ballot")
-    visit.page.get_by_label("Your name, for the file").fill("rater 1")
-    assert "SmolLM2" not in ballot.inner_text()
-    shown = []
-    for key in ("1", "1", "2", "3", "4"):
-        shown.append(ballot.locator(".side p").all_inner_texts())
-        visit.page.locator(".choices").focus()
-        visit.page.keyboard.press(key)
-    saved = json.loads(visit.saved(".ballot button:has-text('Save 5 votes')"))
-    assert saved["rater"] == "rater 1"
-    assert saved["experiment"] == "demo"
-    assert [vote["vote"] for vote in saved["votes"]] == ["left", "left", "right", "alike", "neither"]
-    for vote, texts in zip(saved["votes"], shown, strict=True):
-        assert [captions[vote[side]][vote["sample"]].caption for side in ("left", "right")] == texts
-    assert len({vote["left"] for vote in saved["votes"]}) == 2, "sides are drawn by lot"
-    visit.page.click("text=Show the result")
-    cells = ballot.locator(".tallies tbody td").all_inner_texts()
-    wins = sum(vote[vote["vote"]] == "smollm2-test3" for vote in saved["votes"][:3])
-    # The configuration's order decides who is first of a pair.
-    assert cells[:4] == [str(wins), str(3 - wins), "1", "1"]
-    assert cells[4] == {3: "p = 0.250", 0: "p = 0.250"}.get(wins, "p = 1.000")
-    visit.page.click("text=Back to the samples")
-    assert visit.page.locator(".list").is_visible()
-    assert visit.errors == []
 
 
 # Contrast of each text with what is behind it, as WCAG 2.2 computes it; 3 is enough for large letters.

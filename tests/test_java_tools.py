@@ -37,8 +37,9 @@ def fake_java(tmp_path, monkeypatch):
 def test_no_character_shifts_the_lines():
     """A caption with any character of the Basic Multilingual Plane keeps its own tokens."""
     texts = [f"first {chr(code)} w{code}\n{chr(code)}" for code in range(0x10000)]
-    for code, tokens in enumerate(java_tools.tokenize(texts)):
+    for code, tokens in enumerate(read := java_tools.tokenize(texts)):
         assert {"first", f"w{code}"} <= set(tokens.split())
+    assert len(read) == len(texts)
 
 
 def test_empty_texts_keep_their_places():

@@ -228,7 +228,9 @@ def test_empty_caption_scores_zero_in_rouge_even_against_an_empty_reference():
 def test_no_samples_give_no_value(name):
     metric = load_metric(name)
     columns = metric.score_samples(make_texts([], []))
-    assert all(np.isnan(value) for value in corpus_of(metric, columns).values())
+    values = corpus_of(metric, columns)
+    assert values.keys() == metric.values.keys()
+    assert all(np.isnan(value) for value in values.values())
 
 
 @pytest.mark.parametrize("name", ["bleu", "rouge_l", "cider"])
@@ -236,6 +238,8 @@ def test_corpus_values_keep_the_leading_axes_of_the_sums(name):
     metric = load_metric(name)
     columns = metric.score_samples(split_words(make_pairs(20)))
     sums = {key: np.full((2, 3), column.sum()) for key, column in columns.items() if key.startswith("stat_")}
-    for value, array in metric.corpus(sums).items():
+    values = metric.corpus(sums)
+    assert values.keys() == metric.values.keys()
+    for value, array in values.items():
         assert array.shape == (2, 3)
         assert array[1, 2] == pytest.approx(corpus_of(metric, columns)[value])

@@ -31,6 +31,7 @@ def test_every_rule_is_a_box_with_its_note_and_no_box_covers_another() -> None:
     texts = [text.text for text in root.iter("{*}text")]
     assert sorted(texts) == ["2 jobs", "<b>&", "a", "b", "c", "d", "e"]
     boxes = [tuple(float(box.get(name)) for name in ("x", "y", "width", "height")) for box in root.iter("{*}rect")]
+    assert len(boxes) == 5
     for i, (x, y, width, height) in enumerate(boxes):
         for other_x, other_y, other_width, other_height in boxes[i + 1 :]:
             apart = x + width <= other_x or other_x + other_width <= x

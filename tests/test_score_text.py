@@ -152,7 +152,7 @@ def test_broken_line_of_tokens_is_named(folder):
 
 def test_failed_scoring_leaves_no_file(folder, monkeypatch):
     monkeypatch.setattr("scoring.java_tools.METEOR_JAR", "none.jar")
-    with pytest.raises(InputError):
+    with pytest.raises(InputError, match=r"none\.jar is missing"):
         score(folder, "meteor")
     assert not (folder / "scores").exists()
 

@@ -353,8 +353,10 @@ def test_twins_of_pictures_never_straddle_splits(tmp_path):
 def test_common_captions_are_flagged_or_dropped(tmp_path):
     samples = [sample(n, references=["icon"] if n < 3 else ["icon", f"caption {n}"]) for n in range(40)]
     flagged = run(tmp_path, samples, captions='{"max_drawings": 30}')
+    assert sum(map(len, flagged.values())) == 40
     assert all("caption:common" in s.flags for members in flagged.values() for s in members)
     dropped = run(tmp_path, samples, captions='{"max_drawings": 30, "drop": ["common"]}')
+    assert sum(map(len, dropped.values())) == 37
     assert all(s.references == [f"caption {int(s.id[1:])}"] for members in dropped.values() for s in members)
     assert json.loads((tmp_path / "data" / "counts.json").read_text())["sources"]["a"]["captions"] == 3
 

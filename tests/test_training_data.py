@@ -1,5 +1,8 @@
 """Samples as training examples: what is trained, what overlong ones become, the order, and tokens kept in a file."""
 
+import random
+
+import numpy as np
 import pytest
 from tiny_models import build_tiny_model
 from training_runs import make_samples, train, write_base_and_data
@@ -10,6 +13,7 @@ from core.command import InputError
 from core.records import Sample
 from training import preparation as training_preparation
 from training.data import (
+    Encoded,
     ExampleDataset,
     LeftPadding,
     Overlong,
@@ -133,3 +137,28 @@ def test_the_order_of_a_training_shows_each_sample_once_a_pass_longest_first(tok
     assert longest in [len(encoded[place]) for place, _ in order[:4]]
     assert {reference for _, reference in order} == {0, 1}
     assert len(ExampleDataset(encoded, order)) == 40
+
+
+def drawn_lengths(n: int) -> list[Encoded]:
+    """Samples of very different lengths, as drawings have them."""
+    randomness = random.Random(5)
+    return [Encoded(f"s{k}", [0] * round(randomness.lognormvariate(5, 1)), [[0] * 9]) for k in range(n)]
+
+
+def padded_share(steps: list[list[int]]) -> float:
+    """The share of padding in steps of these lengths, each padded to its longest."""
+    padded = sum(len(step) * max(step) for step in steps)
+    return 1 - sum(map(sum, steps)) / padded
+
+
+def test_the_examples_of_a_step_are_of_like_length_and_the_steps_in_random_order():
+    samples, size = drawn_lengths(1000), 8
+    lengths = [len(samples[place]) for place, _ in lay_out_training(samples, 1000, size, seed=3)]
+    steps = [lengths[start : start + size] for start in range(0, 1000, size)]
+    shuffled = random.Random(0).sample(lengths, 1000)
+    unsorted = [shuffled[start : start + size] for start in range(0, 1000, size)]
+    assert padded_share(unsorted) > 0.5
+    assert padded_share(steps) < 0.3
+    rises = np.diff([np.mean(step) for step in steps]) > 0
+    assert 0.35 < rises.mean() < 0.65, "the steps come shorter or longer by and by"
+    assert max(steps[0]) == max(lengths)

@@ -14,6 +14,7 @@ from lxml import etree
 from svgelements import Matrix
 
 from svg.basic_shapes import basic_shape
+from svg.cascade import Cascade, Style
 from svg.defs import NEARLY_ONE, Definition, Definitions, Gradients, NeedsFrame, is_oblique, scale_of, write_matrix
 from svg.normal import draws_no_area
 from svg.outlines import Box, Outline, box_of, round_outline, transform_outline
@@ -57,20 +58,14 @@ from svg.simplify import simplify_outlines
 from svg.style import (
     DEFAULTS,
     INHERITED,
-    OWN,
-    PROPERTIES,
     Attributes,
-    Stylesheet,
     parse_opacity,
-    read_style,
     short_decimal,
-    wrap_elements,
     write_attributes,
     written_opacity,
 )
 from svg.windows import Windows
 
-Style = dict[str, str]
 # Drawn, but not by geometry that we rewrite.
 BEYOND = {"text", "image"}
 # Properties that change how a shape is drawn in ways that we do not write.
@@ -127,15 +122,13 @@ class Compactor:
         self.is_too_fine = False  # for the grid: something of the drawing
         self.windows = Windows(canvas * 10**precision)
         self.by_id = elements_by_id(root)
-        texts = [element.text or "" for element in root.iter(f"{{{SVG_NAMESPACE}}}style")]
-        self.stylesheet = Stylesheet(texts) if texts else None
-        self.wrappers = wrap_elements(root) if texts else {}
+        self.cascade = Cascade(root)
         self.definitions = Definitions()
-        gradients = Gradients(self.by_id, self._style_of_stop, self.definitions, precision)
+        gradients = Gradients(self.by_id, self.cascade.style_of_stop, self.definitions, precision)
         self.painter = Painter(gradients, precision)
 
     def _all_pieces(self) -> list[Piece]:
-        style = self._cascade(self.root, dict(INHERITED))
+        style = self.cascade.style_of(self.root, dict(INHERITED))
         beyond = next((name for name in BEYOND_AT_ROOT if style[name] != DEFAULTS[name]), "")
         if beyond or self.root.get("transform") or parse_opacity(style["opacity"]) != 1:
             raise BeyondCompact(f"{beyond or 'transform or opacity'} of the root")
@@ -189,26 +182,6 @@ class Compactor:
         frame = rectangle(complex(left, top), width, height, 0, 0)
         return frame, fit_view(self.root, box, width, height) * Matrix.translate(left, top)
 
-    def _cascade(self, element: etree._Element, inherited: Style) -> Style:
-        """The style of an element: inherited, its attributes, CSS rules, style attribute, in this order."""
-        own = {name: value for name, value in element.attrib.items() if name in PROPERTIES}
-        style = element.get("style") or ""
-        if self.stylesheet and element in self.wrappers:
-            own |= self.stylesheet.style_of(self.wrappers[element], style)
-        elif style:
-            own |= read_style(style)
-        if "inherit" in own.values():
-            of_parent = {**DEFAULTS, **inherited}
-            own = {name: of_parent[name] if value == "inherit" else value for name, value in own.items()}
-        return {**inherited, **OWN, **own}
-
-    def _style_of_stop(self, stop: etree._Element) -> Style:
-        """The style of a stop, which may inherit from its gradient and from all around that."""
-        style = dict(INHERITED)
-        for element in (*reversed(list(stop.iterancestors(etree.Element))), stop):
-            style = self._cascade(element, style)
-        return style
-
     def _pieces(
         self,
         element: etree._Element,
@@ -224,7 +197,7 @@ class Compactor:
         is_window = name == "svg" or (name == "symbol" and user is not None)
         if name not in CONTAINERS and name not in SHAPES and name != "use" and not is_window:
             return []
-        style = self._cascade(element, inherited)
+        style = self.cascade.style_of(element, inherited)
         if style["display"] == "none" or written_opacity(style["opacity"]) == 0:
             return []
         for beyond in BEYOND_PROPERTIES:
@@ -286,7 +259,7 @@ class Compactor:
         element = self.by_id.get(style["clip-path"].removeprefix("url(").rstrip(")").strip("'\" #"))
         if element is None or local_name(element) != "clipPath":
             return NO_CLIP
-        own = self._cascade(element, dict(INHERITED))
+        own = self.cascade.style_of(element, dict(INHERITED))
         if own["clip-path"] != "none" or element.get("clipPathUnits") == "objectBoundingBox":
             raise BeyondCompact("clip path of the box or of another")
         matrix = matrix_within(element, matrix)
@@ -307,7 +280,7 @@ class Compactor:
         name = local_name(element)
         if name in BEYOND:
             raise BeyondCompact("clip path of text")
-        style = self._cascade(element, inherited)
+        style = self.cascade.style_of(element, inherited)
         if style["display"] == "none" or style["visibility"] != "visible":
             return
         if style["clip-path"] != "none":
