@@ -6,7 +6,7 @@ import sys
 
 import pytest
 import yaml
-from workflow_runs import ROOT
+from workflow_runs import ROOT, copy_project, snakemake
 
 from plan.configuration import fetched_sources, system_names, systems
 from plan.duplicate_keys import duplicate_keys
@@ -301,11 +301,9 @@ def test_a_name_that_does_not_fit_is_named(config):
     assert only_fault(config).startswith("models.Tuned 2: 'Tuned 2' does not fit (A name in lower case letters")
 
 
-def test_an_experiment_does_not_lie_in_the_model_store(config):
-    config["model_store"] = "results/small"
-    assert only_fault(config).startswith(
-        "experiment: the outputs of 'small' would lie in the model store results/small"
-    )
+def test_the_model_store_is_no_folder_of_the_experiment(config):
+    config["model_store"] = "results/../results/small"
+    assert only_fault(config).startswith("model_store: results/../results/small is the folder of the experiment's outp")
 
 
 @pytest.mark.parametrize(
@@ -331,6 +329,14 @@ def test_a_language_that_is_no_code_names_the_code(config, language, hint):
 def test_a_code_that_yaml_takes_for_a_truth_value_wants_quotes(config):
     config["health"] = yaml.safe_load("language: no")
     assert only_fault(config).startswith("health.language: YAML reads unquoted no, off, yes and on as false and true")
+
+
+def test_a_number_that_yaml_takes_for_text_wants_a_dot(config):
+    config["models"]["tuned"]["settings"] = yaml.safe_load("learning_rate: 1e-4")
+    assert only_fault(config) == (
+        "models.tuned.settings.learning_rate: YAML reads 1e-4 as text; write a number with a dot, as 1.0e-4 (Peak "
+        "learning rate.)"
+    )
 
 
 def test_the_language_codes_are_the_detector_s():
@@ -428,6 +434,14 @@ def test_a_key_of_a_mapping_in_a_list_is_found(tmp_path):
     assert duplicate_keys(path) == [
         "credits.0.name: the key occurs 2 times, in lines 2 and 2 of mine.yaml; keep one of them"
     ]
+
+
+def test_the_workflow_refuses_keys_given_twice(config, tmp_path):
+    project = copy_project(tmp_path / "project")
+    (project / "mine.yaml").write_text(yaml.safe_dump(config) + "seed: 1\nseed: 2\n")
+    run = snakemake(project, "-n", "--configfile", "mine.yaml", check=False)
+    assert run.returncode != 0
+    assert "seed: the key occurs 2 times" in run.stdout
 
 
 def test_the_command_lists_keys_given_twice(config, tmp_path):

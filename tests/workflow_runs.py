@@ -63,7 +63,7 @@ def write_small_demo(project: Path) -> Path:
     for preset in config["presets"].values():
         preset |= {"max_steps": 3, "eval_steps": 3, "save_steps": 3, "log_steps": 1, "batch_size": 2}
     config["decoding"]["max_new_tokens"] = 12
-    config["comparison"] = {"n_resamples": 500}
+    config["comparison"] = {"n_resamples": 1000}
     path = project / "small.yaml"
     path.write_text(yaml.safe_dump(config, sort_keys=False))
     return path

@@ -56,11 +56,11 @@ def _name_faults(config: Configuration) -> Iterator[str]:
         if name in seen:
             yield f"{path}: a system named {name!r} exists already ({seen[name]}); rename one of them"
         seen[name] = path
-    results, store = (Path("results") / config["experiment"]).resolve(), Path(config["model_store"]).resolve()
-    if results == store or store in results.parents:
+    results = Path("results") / config["experiment"]
+    if results.resolve() == Path(config["model_store"]).resolve():
         yield (
-            f"experiment: the outputs of {config['experiment']!r} would lie in the model store "
-            f"{config['model_store']}; rename the experiment, or give model_store another folder"
+            f"model_store: {config['model_store']} is the folder of the experiment's outputs; rename the experiment, "
+            "or give model_store another folder"
         )
 
 

@@ -56,7 +56,7 @@ def _field_faults(key: str, path: Path, fields: Mapping[str, Any]) -> Iterator[s
     """Fields that no record has. A field that a record may lack is looked for only where all records were read."""
     try:
         records, complete = first_records(path)
-    except InputError as error:
+    except (InputError, OSError) as error:  # no data, or no permission to read them
         yield f"{key}.path: {error}"
         return
     found = list(dict.fromkeys(name for record in records for name in record))

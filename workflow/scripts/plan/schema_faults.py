@@ -42,6 +42,8 @@ def _fault_lines(path: str, error: Any) -> Iterator[str]:
         yield f"{where}: {error.instance!r} is a reserved name; choose another"
     elif error.validator == "type" and isinstance(error.instance, bool) and "string" in error.validator_value:
         yield f"{where}: YAML reads unquoted no, off, yes and on as false and true; put the text in quotes{described}"
+    elif error.validator == "type" and "number" in error.validator_value and is_number(error.instance):
+        yield f"{where}: YAML reads {error.instance} as text; write a number with a dot, as 1.0e-4{described}"
     else:  # type, minimum, maximum, minItems, ...: the library's sentence is clear
         yield f"{where}: {error.message}{described}"
 
@@ -63,6 +65,15 @@ def _missing_keys(path: str, error: Any) -> Iterator[str]:
 
 def _below(path: str, key: object) -> str:
     return f"{path}.{key}" if path else str(key)
+
+
+def is_number(text: object) -> bool:
+    """Whether a text is a number in Python's notation, as 1e-4, which YAML takes for text."""
+    try:
+        float(str(text))
+    except ValueError:
+        return False
+    return isinstance(text, str)
 
 
 def colour_hint(text: object) -> str:
