@@ -157,7 +157,7 @@ def test_captions_to_prompts_of_another_chat_template_are_not_taken_up(samples, 
     template = base / "chat_template.jinja"
     template.write_text(template.read_text().replace("helpful", "brief"))
     edited = caption(base, samples, tmp_path / "a", decoding={"batch_tokens": 500})
-    assert "starts anew: tokenizer changed" in capfd.readouterr().err
+    assert "starts anew: input base/chat_template.jinja changed" in capfd.readouterr().err
     assert texts(edited) == texts(caption(base, samples, tmp_path / "b", decoding={"batch_tokens": 500}))
 
 

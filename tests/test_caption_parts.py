@@ -1,14 +1,18 @@
 """Captions of an unfinished job: on disk at once, taken up again, set aside where they are another job's."""
 
+import io
 import json
 
+import PIL.Image
 import pytest
 from tiny_models import build_tiny_model
 
+import caption_image
 import caption_llm
 from core import identity
 from core.identity import job_identity
-from core.records import Caption, Sample, read_captions, write_samples
+from core.records import Caption, Image, Sample, read_captions, write_images, write_samples
+from generation.captioners import Answer
 from generation.partial_captions import CaptionParts
 
 IDENTITY = job_identity(inputs={"base": "aa"}, settings={"seed": 1}, code="code 1", libraries=["pytest"])
@@ -136,3 +140,45 @@ def test_an_interrupted_job_goes_on_with_batches_of_another_size(caption_llm_job
     with pytest.raises(KeyboardInterrupt):
         caption_llm_job(killed_after=4)
     assert caption_llm_job(batch_tokens=10_000) == len(DRAWINGS) - 4
+
+
+class FailingCaptioner:
+    """Writes one caption for each image until it fails; counts its batches."""
+
+    def __init__(self, n_batches):
+        self.n_batches, self.sizes = n_batches, []
+
+    def prepare(self, images):
+        return images
+
+    def answer(self, images):
+        if len(self.sizes) == self.n_batches:
+            raise RuntimeError("the machine went down")
+        self.sizes.append(len(images))
+        return [Answer("a square", "eos", None, 2) for _ in images]
+
+
+@pytest.mark.parametrize("change", ["code", "library", "batch_size"])
+def test_an_interrupted_captioner_starts_anew_with_other_code_and_libraries_only(tmp_path, monkeypatch, change):
+    png = io.BytesIO()
+    PIL.Image.new("RGB", (4, 4)).save(png, "PNG")
+    write_samples(tmp_path / "test.parquet", DRAWINGS)
+    write_images(tmp_path / "images.parquet", [Image(one.id, png.getvalue(), 4, 4, "ok") for one in DRAWINGS])
+    paths = {"samples": tmp_path / "test.parquet", "images": tmp_path / "images.parquet"}
+    paths |= {"output": tmp_path / "s.jsonl", "model": build_tiny_model(tmp_path / "base", "llama")}
+
+    def batch_sizes(n_batches, batch_size=2):
+        captioner = FailingCaptioner(n_batches)
+        monkeypatch.setattr(caption_image, "load_captioner", lambda *_: captioner)
+        options = {"captioner": "s", "family": "blip", "tokenizer": None, "trust_remote_code": False, "shard": "1/1"}
+        caption_image.main(**paths, **options, seed=7, settings=json.dumps({"batch_size": batch_size}))
+        return captioner.sizes
+
+    with pytest.raises(RuntimeError, match="went down"):
+        batch_sizes(2)
+    if change == "code":
+        monkeypatch.setattr(caption_image, "code_digest", lambda *_: "code after a fix")
+    elif change == "library":
+        monkeypatch.setattr(identity, "library_version", lambda name: "0.1")
+    expected = {"code": [2, 2, 2, 2, 1], "library": [2, 2, 2, 2, 1], "batch_size": [3, 2]}
+    assert batch_sizes(None, 3 if change == "batch_size" else 2) == expected[change]

@@ -323,6 +323,7 @@ def test_checkpoints_of_an_unknown_training_are_set_aside(tmp_path):
     folder = tmp_path / "checkpoints"
     write_checkpoints(folder, (8,))
     (folder / "identity.json").write_text('{"settings": {"r"')
+    (folder / "checkpoint-8" / "checksums.json").rename(folder / "checkpoint-8" / "seal.json")  # of an earlier version
     agree_with(folder, an_identity(1))
     (kept,) = (tmp_path / "set_aside").iterdir()
-    assert is_whole(kept / "checkpoint-8")
+    assert (kept / "checkpoint-8" / "optimizer.pt").is_file()

@@ -94,7 +94,7 @@ def set_aside_folder(folder: Path, identity: dict[str, Any]) -> Path:
 
 def set_aside(folder: Path, before: dict[str, Any]) -> Path | None:
     """Move the checkpoints of another training out of the way; None where there is no checkpoint to keep."""
-    if not any(is_whole(checkpoint) for checkpoint in find_checkpoints(folder)):
+    if not find_checkpoints(folder):
         shutil.rmtree(folder, ignore_errors=True)
         return None
     target = free_path(set_aside_folder(folder, before))
