@@ -24,6 +24,7 @@ report: "workflow/report/workflow.rst"
 
 
 include: "rules/common.smk"
+include: "rules/lookups.smk"
 include: "rules/data.smk"
 include: "rules/models.smk"
 include: "rules/training.smk"

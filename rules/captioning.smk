@@ -7,30 +7,6 @@ captions/shards/<system>/<shard>/ (captioners), and gather_captions puts the sys
 """
 
 
-def captioner_identity(wildcards):
-    captioner = PLAN.captioners[wildcards.system]
-    settings = result_settings(captioner.settings, schema_node("captioners.*.settings"))
-    family_module = f"generation/captioners/{captioner.family}"
-    return identity(
-        "caption_image", family_module, family=captioner.family, settings=settings, seed=PLAN.seed("caption_image")
-    )
-
-
-def captioner_options(wildcards):
-    captioner = PLAN.captioners[wildcards.system]
-    return options(
-        {
-            "captioner": captioner.name,
-            "family": captioner.family,
-            "model": captioner.model.folder,
-            "tokenizer": captioner.tokenizer.folder if captioner.tokenizer else None,
-            "trust_remote_code": captioner.trust_remote_code,
-            "settings": captioner.settings,
-            "seed": PLAN.seed("caption_image"),
-        }
-    )
-
-
 rule caption_llm:
     """Let an LLM system caption the xml of each test drawing."""
     input:
@@ -185,16 +161,6 @@ rule import_captions:
     shell:
         "python {params.script:q} --planned-code={params.identity[code]:q} --predictions {input.predictions:q}"
         " --samples {input.samples:q} {params.options} --output {output.captions:q} --record {output.record:q} 3>&2 &> {log:q}"
-
-
-def baseline_features(wildcards):
-    """CLIP features of the train and the test split, for the nearest image alone."""
-    if wildcards.system != "clip_nearest":
-        return {}
-    return {
-        name: f"{RESULTS}/clip_features/{split}.parquet"
-        for name, split in (("train_features", "train"), ("features", "test"))
-    }
 
 
 rule caption_baseline:

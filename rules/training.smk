@@ -6,14 +6,6 @@ adapters/<model>/checkpoints/, undeclared, so that a retry finds them. With `mer
 """
 
 
-def training_identity(wildcards):
-    training = PLAN.trainings[wildcards.model]
-    settings = result_settings(training.settings, schema_node("presets.*"))
-    return identity(
-        "train_lora", "prompt", settings=settings, processes=training.processes, seed=PLAN.seed("train_lora")
-    )
-
-
 rule train_lora:
     """Train the LoRA adapter of a model."""
     input:

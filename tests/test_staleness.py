@@ -19,7 +19,7 @@ PAGES = ("compare", "record_provenance", "qualitative_report", "describe_results
 SCORES = ("score_text", "score_clip")
 CLIP = ("extract_clip_features", "caption_baseline", "tokenize_captions", "caption_health")
 AFTER_SPLIT = (
-    *("render_png", "caption_llm", "caption_image", "caption_large_image", "tokenize_references"),
+    *("render_png", "caption_llm", "caption_image", "tokenize_references"),
     *("extract_reference_features", "score_human", *CLIP, *SCORES, *PAGES),
 )
 
@@ -74,12 +74,12 @@ def test_nothing_is_stale_at_first(made):
     [
         ("preprocess_svg", {"preprocess_svg", "split_samples", "train_lora", *AFTER_SPLIT}),
         ("split_samples", {"split_samples", "train_lora", *AFTER_SPLIT}),
-        ("render_png", {"render_png", "caption_image", "caption_large_image", *CLIP, *SCORES, *PAGES}),
+        ("render_png", {"render_png", "caption_image", *CLIP, *SCORES, *PAGES}),
         ("train_lora", set()),
         ("caption_llm", {"caption_llm", "tokenize_captions", "caption_health", *SCORES, *PAGES}),
         (
             "caption_image",
-            {"caption_image", "caption_large_image", "tokenize_captions", "caption_health", *SCORES, *PAGES},
+            {"caption_image", "tokenize_captions", "caption_health", *SCORES, *PAGES},
         ),
         ("scoring/metrics/cider", {"score_text", "score_human", *PAGES}),
         ("scoring/metrics/clip_score", {"extract_reference_features", "score_clip", *PAGES}),

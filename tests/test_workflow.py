@@ -68,7 +68,7 @@ def test_experiments_of_one_folder_share_nothing_but_models(full_project):
 def test_the_full_experiment_is_planned_without_gpu_or_network(full_project, profile):
     jobs = planned_jobs(full_project, *(("--profile", profile) if profile else ("--cores", "1")))
     assert (jobs["train_lora"], jobs["caption_llm"], jobs["caption_baseline"]) == (2, 4, 3)
-    assert (jobs["caption_image"], jobs["caption_large_image"]) == (2, 1)
+    assert jobs["caption_image"] == 3
     assert (jobs["score_clip"], jobs["score_text"], jobs["html_report"]) == (10, 40, 1)
 
 
@@ -123,8 +123,8 @@ def test_the_slurm_profile_sends_exactly_the_jobs_with_gpus_to_gpu_partitions(fu
     assert {(rule, gpus) for rule, gpus, partition in placed if partition == "l40s"} == {
         ("train_lora", 1),
         ("train_lora", 2),
-        ("caption_large_llm_pass", 1),
-        ("caption_large_image", 1),
+        ("caption_llm_pass", 1),
+        ("caption_image", 1),
     }
     assert {(rule, gpus) for rule, gpus, partition in placed if partition == "a40"} == {
         ("caption_llm_pass", 1),

@@ -1,0 +1,137 @@
+"""What rules pass to their commands, and the identities of their jobs: functions of wildcards, read from the plan."""
+
+
+def llm_job(wildcards):
+    """The captioning job of a system, or the one whose parts a rule writes."""
+    return PLAN.llm_job_of(wildcards.get("llm_pass") or wildcards.system)
+
+
+def llm_options(wildcards, **more):
+    """The options of caption_llm.py that are no files."""
+    settings = {
+        key: value for key, value in config["decoding"].items() if key not in ("gpus", "python", "group_by_base")
+    }
+    systems = llm_job(wildcards).described
+    return options({"systems": systems, "prompt": config["prompt"], "decoding": settings, **more})
+
+
+def llm_identity(wildcards):
+    """The identity of a captioning job of LLM systems."""
+    engine = f"generation/llm_engines/{ENGINES[config['decoding']['engine']]}"
+    systems = llm_job(wildcards).described
+    seed = PLAN.seed("caption_llm")
+    return identity("caption_llm", engine, "decoding", "prompt", systems=systems, seed=seed)
+
+
+def preprocess_options(wildcards):
+    """The options of preprocess_svg.py that are no files."""
+    settings = dict(config["preprocess"])
+    settings["no_proof"] = not settings.pop("proof")
+    source = PLAN.sources[wildcards.source]
+    captions = config["dataset"]["captions"]
+    return options({"source": source.name, **settings, "captions": captions, "max_chars": source.max_chars})
+
+
+def metric_options(wildcards):
+    """The options that give a metric its model, files and settings; empty for a metric without."""
+    chosen = config["metric_options"].get(wildcards.metric, {})
+    model = PLAN.model(chosen["source"]).folder if "source" in chosen else None
+    return options({"model": model, "folder": chosen.get("folder"), "settings": chosen.get("settings", {})})
+
+
+def metric_models(wildcards):
+    """The manifest of a metric's model and the files of its folder; nothing for a metric without."""
+    chosen = config["metric_options"].get(wildcards.metric, {})
+    return [*([PLAN.model(chosen["source"]).manifest] if "source" in chosen else []), *metric_files(chosen)]
+
+
+def built_sources(kind):
+    """The sources of a kind that we make ourselves, for wildcard constraints."""
+    return one_of(name for name, source in PLAN.sources.items() if source.build == kind)
+
+
+def source_content(wildcards):
+    """A file or folder of the user's goes by its content; what a rule writes is compared by Snakemake."""
+    source = PLAN.sources[wildcards.source]
+    return {"data": source.path} if source.is_given else {}
+
+
+def source_file(wildcards):
+    """The raw samples of a source. The time of a given file or folder says nothing of its content."""
+    source = PLAN.sources[wildcards.source]
+    return ancient(source.path) if source.is_given else source.path
+
+
+def source_fields(wildcards):
+    return options({"fields": PLAN.sources[wildcards.source].fields})
+
+
+def hub_options(wildcards):
+    source = PLAN.sources[wildcards.source]
+    return options(source.hub | {"fields": source.fields})
+
+
+def preprocess_identity(wildcards, **more):
+    source = PLAN.sources[wildcards.source]
+    settings = {"max_chars": source.max_chars, **more}
+    return identity("preprocess_svg", "preprocess", "dataset.captions", **settings)
+
+
+def render_identity(wildcards):
+    return identity(
+        "render_png", "render", content={f"font {n}": font for n, font in enumerate(config["render"]["fonts"])}
+    )
+
+
+def model_identity(wildcards):
+    """A folder of the user's goes by its content: weights that are replaced there are other weights."""
+    source = PLAN.fetched[wildcards.folder]
+    own = "path" in source and "package" not in source
+    return identity("fetch_model", source=source, content={"folder": source["path"]} if own else {})
+
+
+def training_identity(wildcards):
+    training = PLAN.trainings[wildcards.model]
+    settings = result_settings(training.settings, schema_node("presets.*"))
+    return identity(
+        "train_lora", "prompt", settings=settings, processes=training.processes, seed=PLAN.seed("train_lora")
+    )
+
+
+def captioner_identity(wildcards):
+    captioner = PLAN.captioners[wildcards.system]
+    settings = result_settings(captioner.settings, schema_node("captioners.*.settings"))
+    family_module = f"generation/captioners/{captioner.family}"
+    return identity(
+        "caption_image", family_module, family=captioner.family, settings=settings, seed=PLAN.seed("caption_image")
+    )
+
+
+def captioner_options(wildcards):
+    captioner = PLAN.captioners[wildcards.system]
+    return options(
+        {
+            "captioner": captioner.name,
+            "family": captioner.family,
+            "model": captioner.model.folder,
+            "tokenizer": captioner.tokenizer.folder if captioner.tokenizer else None,
+            "trust_remote_code": captioner.trust_remote_code,
+            "settings": captioner.settings,
+            "seed": PLAN.seed("caption_image"),
+        }
+    )
+
+
+def baseline_features(wildcards):
+    """CLIP features of the train and the test split, for the nearest image alone."""
+    if wildcards.system != "clip_nearest":
+        return {}
+    return {
+        name: f"{RESULTS}/clip_features/{split}.parquet"
+        for name, split in (("train_features", "train"), ("features", "test"))
+    }
+
+
+def metric_settings(metric):
+    """The settings of a metric; its model and files are inputs of the rules."""
+    return config["metric_options"].get(metric, {}).get("settings", {})
