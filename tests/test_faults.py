@@ -1,43 +1,21 @@
 """What can be known of a configuration before anything runs: each fault is one line with key, value and remedy."""
 
-import json
-import subprocess
-import sys
-
 import pytest
 import yaml
-from workflow_runs import ROOT, copy_project, snakemake
+from small_configuration import REVISION, SCHEMA, only_fault, small_configuration
 
 from plan.configuration import fetched_sources, system_names, systems
-from plan.duplicate_keys import duplicate_keys
 from plan.faults import find_faults, resamples_needed
 from plan.file_faults import CLIP_FILES
 from plan.languages import LANGUAGES
 from plan.metrics import default_radar
 from plan.presets import BUILT_IN, resolve_defaults
-from plan.schema import fill_defaults, load_schema
-
-SCHEMA = load_schema()
-REVISION = "0" * 40
-RECORD = {"name": "a", "code": "<svg/>", "text": "a cat"}
+from plan.schema import fill_defaults
 
 
 @pytest.fixture
 def config():
-    """A small experiment that needs no file."""
-    return {
-        "experiment": "small",
-        "dataset": {"sources": {"scenes": {"build": "scenes"}}},
-        "bases": {"llm": {"source": {"hub": "owner/llm", "revision": REVISION}}},
-        "models": {"tuned": {"base": "llm", "preset": "test3"}},
-        "clip": {"source": {"hub": "owner/clip", "revision": REVISION}},
-    }
-
-
-def only_fault(config) -> str:
-    faults = find_faults(config, SCHEMA)
-    assert len(faults) == 1, faults
-    return faults[0]
+    return small_configuration()
 
 
 def test_the_small_experiment_has_no_faults(config):
@@ -198,90 +176,6 @@ def test_the_settings_of_the_head_training_are_known(config):
     assert all(f"{field.default:g} where absent" in known[field.name]["description"] for field in fields(HeadSettings))
 
 
-# Files and folders
-
-
-def test_a_model_folder_has_a_configuration_and_weights(config, tmp_path):
-    config["bases"]["llm"]["source"] = {"path": str(tmp_path)}
-    assert only_fault(config) == f"bases.llm.source.path: {tmp_path} is no model folder: it has no config.json"
-    (tmp_path / "config.json").touch()
-    (tmp_path / "pytorch_model.bin").touch()
-    assert "has no safetensors weights (only pytorch_model.bin" in only_fault(config)
-
-
-def write_records(path, records):
-    path.write_text("".join(f"{json.dumps(record)}\n" for record in records))
-    return str(path)
-
-
-def source_of(config, path, **fields):
-    config["dataset"]["sources"] = {"mine": {"path": path, "fields": fields}}
-    return config
-
-
-def test_a_field_that_no_record_has_is_found_in_the_data(config, tmp_path):
-    path = write_records(tmp_path / "mine.jsonl", [RECORD] * 3)
-    assert find_faults(source_of(config, path, id="name", drawing="code", captions=["text"]), SCHEMA) == []
-    assert only_fault(source_of(config, path, drawing="cod")) == (
-        f"dataset.sources.mine.fields.drawing: no record of {path} has a field 'cod'; did you mean 'code'? "
-        "(there are: name, code, text)"
-    )
-    assert only_fault(source_of(config, path, captions=["text", "altogether"])) == (
-        f"dataset.sources.mine.fields.captions: no record of {path} has a field 'altogether'; there are: name, code, "
-        "text"
-    )
-
-
-def test_only_the_beginning_of_a_data_file_is_read(config, tmp_path):
-    path = tmp_path / "mine.jsonl"
-    records = [RECORD] * 500
-    write_records(path, [*records, {**RECORD, "part": "test"}])
-    assert "no record of the first 100 of" in only_fault(source_of(config, str(path), drawing="part"))
-    # A field that records may lack can follow later on.
-    assert find_faults(source_of(config, str(path), split="part"), SCHEMA) == []
-    write_records(path, [RECORD] * 5)
-    assert only_fault(source_of(config, str(path), split="part")).startswith("dataset.sources.mine.fields.split: no ")
-
-
-def test_a_table_lacks_a_column_in_all_rows(config, tmp_path):
-    path = tmp_path / "mine.csv"
-    path.write_text("id,svg,caption\n" + "a,b,c\n" * 200)
-    assert only_fault(source_of(config, str(path), group="set")).startswith("dataset.sources.mine.fields.group: no ")
-
-
-def test_a_data_file_that_cannot_be_read_is_a_fault(config, tmp_path):
-    path = tmp_path / "mine.json"
-    path.write_text("[{]")
-    assert only_fault(source_of(config, str(path))).startswith(f"dataset.sources.mine.path: {path}, line 1: not JSON")
-
-
-def test_the_records_of_a_file_system_have_id_and_caption(config, tmp_path):
-    path = write_records(tmp_path / "mine.jsonl", [{"file": "a", "caption": "a cat"}])
-    config["systems"] = {"mine": {"kind": "file", "path": path}}
-    assert only_fault(config) == (
-        f"systems.mine: record 0 of {path}: no field id or filename or image_id or name; there are file, caption. "
-        "Name the field of the id under fields.id"
-    )
-    config["systems"]["mine"]["fields"] = {"id": "file"}
-    assert find_faults(config, SCHEMA) == []
-
-
-def test_the_environment_of_a_captioner_is_a_file_of_the_project(config):
-    captioner = {"family": "cogvlm", "source": {"hub": "owner/vlm", "revision": REVISION}}
-    config["captioners"] = {"vlm": {**captioner, "environment": "envs/cogvlm.yml"}}
-    assert only_fault(config) == (
-        f"captioners.vlm.environment: the project folder {ROOT} has no envs/cogvlm.yml; did you mean "
-        "'envs/cogvlm.yaml'?"
-    )
-    config["captioners"]["vlm"]["environment"] = "envs/cogvlm.yaml"
-    assert find_faults(config, SCHEMA) == []
-
-
-def test_fonts_must_be_there(config, tmp_path):
-    config["render"] = {"fonts": [str(tmp_path)]}
-    assert only_fault(config).startswith(f"render.fonts: {tmp_path} is no font file and no folder with .ttf")
-
-
 # Names and values
 
 
@@ -408,46 +302,3 @@ def test_a_preset_of_the_same_name_replaces_the_built_in_one(config):
 def test_an_unknown_preset_is_answered_with_a_built_in_one(config):
     config["models"]["tuned"]["preset"] = "tes3"
     assert only_fault(config) == "models.tuned.preset: no entry 'tes3' in presets; did you mean 'test3'?"
-
-
-# Keys given twice
-
-
-def test_a_key_that_a_file_has_twice_is_a_fault(tmp_path):
-    path = tmp_path / "mine.yaml"
-    path.write_text("seed: 1\ndataset:\n  test: 0.1\n  sources: {a: {build: scenes}}\n  test: 0.2\nseed: 2\n")
-    assert duplicate_keys(path) == [
-        "dataset.test: the key occurs 2 times, in lines 3 and 5 of mine.yaml; keep one of them",
-        "seed: the key occurs 2 times, in lines 1 and 6 of mine.yaml; keep one of them",
-    ]
-
-
-def test_a_merge_and_an_alias_are_no_duplicates(tmp_path):
-    path = tmp_path / "mine.yaml"
-    path.write_text("a: &a {r: 1}\nb: {<<: *a, r: 2}\nc: *a\nd: [*a, *a]\n")
-    assert duplicate_keys(path) == []
-
-
-def test_a_key_of_a_mapping_in_a_list_is_found(tmp_path):
-    path = tmp_path / "mine.yaml"
-    path.write_text("credits:\n  - {name: a, name: b}\n")
-    assert duplicate_keys(path) == [
-        "credits.0.name: the key occurs 2 times, in lines 2 and 2 of mine.yaml; keep one of them"
-    ]
-
-
-def test_the_workflow_refuses_keys_given_twice(config, tmp_path):
-    project = copy_project(tmp_path / "project")
-    (project / "mine.yaml").write_text(yaml.safe_dump(config) + "seed: 1\nseed: 2\n")
-    run = snakemake(project, "-n", "--configfile", "mine.yaml", check=False)
-    assert run.returncode != 0
-    assert "seed: the key occurs 2 times" in run.stdout
-
-
-def test_the_command_lists_keys_given_twice(config, tmp_path):
-    path = tmp_path / "mine.yaml"
-    path.write_text(yaml.safe_dump(config) + "seed: 1\nseed: 2\n")
-    command = [sys.executable, ROOT / "workflow/scripts/check_configuration.py", path]
-    run = subprocess.run(command, capture_output=True, text=True)
-    assert run.returncode != 0
-    assert "seed: the key occurs 2 times" in run.stderr

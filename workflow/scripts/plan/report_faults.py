@@ -66,7 +66,7 @@ def _option_faults(config: Configuration) -> Iterator[str]:
         else:
             try:
                 known = load_metric(name).known_settings
-            except InputError:  # said under `metrics`
+            except InputError:  # reported under `metrics`
                 continue
             for key in options["settings"]:
                 if key not in known:
