@@ -49,6 +49,8 @@ else:
 PLAN = make_plan(config)
 RESULTS = PLAN.results
 CACHE = Path(RESULTS) / "cache" / "content_digests.json"
+# Digests of model folders, so that several gigabytes are not read for each job.
+DIGEST_CACHE = f"{RESULTS}/cache/model_digests.json"
 IDENTITIES = Identities(config, CACHE, FROZEN)
 identity = IDENTITIES.of
 

@@ -18,7 +18,7 @@ def warn_of_stale_training():
         if record.is_file() and code_has_changed(record.read_text().strip()):
             logger.warning(
                 f"The training code has changed since {training.name} was trained; its adapter is kept. "
-                f"To train it again: snakemake --forcerun train_lora"
+                f"To train it again, move {training.folder}/trained away, then: snakemake --forcerun train_lora"
             )
 
 

@@ -12,7 +12,9 @@ def llm_options(wildcards, **more):
         key: value for key, value in config["decoding"].items() if key not in ("gpus", "python", "group_by_base")
     }
     systems = llm_job(wildcards).described
-    return options({"systems": systems, "prompt": config["prompt"], "decoding": settings, **more})
+    return options(
+        {"systems": systems, "prompt": config["prompt"], "decoding": settings, "digest_cache": DIGEST_CACHE, **more}
+    )
 
 
 def llm_identity(wildcards):
@@ -118,6 +120,7 @@ def captioner_options(wildcards):
             "trust_remote_code": captioner.trust_remote_code,
             "settings": captioner.settings,
             "seed": PLAN.seed("caption_image"),
+            "digest_cache": DIGEST_CACHE,
         }
     )
 

@@ -49,7 +49,7 @@ if "train" in (config.get("clip") or {}):
         params:
             script=script("train_clip_heads"),
             folder=output_folder,
-            vision=Untracked(PLAN.model(config["clip"]["train"]["vision"]).folder + "/model.safetensors"),
+            vision=Untracked(str(Path(PLAN.model(config["clip"]["train"]["vision"]).folder, "model.safetensors"))),
             text=Untracked(PLAN.model(config["clip"]["train"]["text"]).folder),
             options=options({"settings": config["clip"]["train"]["settings"], "seed": PLAN.seed("train_clip_heads")}),
             identity=identity(

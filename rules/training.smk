@@ -2,7 +2,8 @@
 
 Required: the base model, data/train.parquet, data/validation.parquet.
 Outputs: adapters/<model>/ with the adapter, its resolved settings, its history and a summary. Checkpoints lie in
-adapters/<model>/checkpoints/, undeclared, so that a retry finds them. With `merge: true` adapters/<model>/merged/.
+adapters/<model>/checkpoints/, undeclared, so that a retry finds them; set_aside/ has those of other settings, trained/
+each completed adapter by its identity. With `merge: true` adapters/<model>/merged/.
 """
 
 
@@ -42,6 +43,7 @@ rule train_lora:
                 "seed": PLAN.seed("train_lora"),
                 # One process a GPU; the script starts them by accelerate launch.
                 "devices": PLAN.trainings[wildcards.model].processes,
+                "digest_cache": DIGEST_CACHE,
             }
         ),
         # Without its code: hundreds of GPU hours are not thrown away for an edit. A warning names such adapters.

@@ -96,12 +96,10 @@ def test_no_python_file_is_long():
     assert long_files([ROOT / name for name in CODE]) == []
 
 
-@pytest.mark.xfail(strict=False, raises=AssertionError, reason="the rules are being named")
 def test_a_rule_and_its_script_have_one_name_or_the_rule_says_why():
     assert faults_of_rules(RULES) == []
 
 
-@pytest.mark.xfail(strict=False, raises=AssertionError, reason="common.smk is being split")
 def test_what_rules_share_stays_small():
     assert faults_of_common(RULES) == []
 

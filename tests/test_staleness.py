@@ -35,7 +35,7 @@ def made(tmp_path_factory):
             (project / name).parent.mkdir(parents=True, exist_ok=True)
             (project / name).write_text(name)
     for model in ("llama-3.1-8b-test3", "gemma-2-9b-test3"):
-        (project / f"results/full/adapters/{model}/code_digest.txt").write_text("code 000000000000\n")
+        (project / f"results/full/adapters/{model}/code_digest.txt").write_text("ast2 train_lora 000000000000\n")
     snakemake(project, "--touch", "--forceall", "--cores", "1")
     return project
 
