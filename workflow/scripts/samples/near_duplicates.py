@@ -9,8 +9,8 @@ much where few cells differ: what moved differs along all its edges, another sma
 together differ by little of what there is to see: hair-thin outlines are alike in being nearly white. The same shape in
 another colour, or a small one elsewhere, is no twin.
 
-Kept beside scikit-learn's BallTree, which finds all hashes within MAX_BITS but in quadratic time (9 s for 20,000 hashes, here
-0.02 s). test_split_samples.py says what is found, docs/preprocessing.md at which scale.
+Kept beside scikit-learn's BallTree, which finds all hashes within MAX_BITS but in quadratic time: 9 s for 20,000
+hashes, here 0.02 s. test_split_samples.py says what is found, docs/preprocessing.md at which scale.
 """
 
 from __future__ import annotations
