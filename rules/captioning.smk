@@ -39,7 +39,7 @@ rule caption_llm:
         folder=output_folder,
         identity=llm_identity,
     shell:
-        "python {params.sample:q} {log:q}.gpu.jsonl {params.python:q} {params.script:q}"
+        "python {params.sample:q} --gpus={resources.gpu} {log:q}.gpu.jsonl {params.python:q} {params.script:q}"
         " --planned-code={params.identity[code]:q} --base {params.base:q} --samples {input.samples:q}"
         " {params.options} {params.part} --output-dir {params.folder:q} 3>&2 &> {log:q}"
 
@@ -85,7 +85,7 @@ rule caption_image:
         part="",
         identity=captioner_identity,
     shell:
-        "python {params.sample:q} {log:q}.gpu.jsonl {params.python:q} {params.script:q}"
+        "python {params.sample:q} --gpus={resources.gpu} {log:q}.gpu.jsonl {params.python:q} {params.script:q}"
         " --planned-code={params.identity[code]:q} {params.options} --images {input.images:q}"
         " --samples {input.samples:q} {params.part} --output {output:q} 3>&2 &> {log:q}"
 

@@ -5,6 +5,7 @@ import subprocess
 
 from core.code_digest import code_has_changed
 from core.content_digest import ContentDigests
+from core.local_gpus import missing_gpus, visible_gpus
 from core.records import write_json
 from plan.frozen import rules_digest
 from plan.kept_adapters import keep_adapter
@@ -48,6 +49,23 @@ def refuse_second_copies():
             print(executor.run_uuid, file=file)
 
 
+def check_gpus():
+    """Say which jobs ask for more GPUs than this machine has; on a cluster its scheduler does that."""
+    if not workflow.local_exec:
+        return
+    requested = {}
+    for job in workflow.dag.needrun_jobs():
+        gpus = job.resources.get("gpu", 0)
+        if gpus > requested.get(job.rule.name, 0):
+            requested[job.rule.name] = gpus
+    found = len(visible_gpus())
+    message = missing_gpus(requested, found)
+    if message and found:
+        raise WorkflowError(message)
+    if message:
+        logger.warning(f"\n{'!' * 100}\n{message}\n{'!' * 100}\n")
+
+
 def keep_adapters():
     """Keep adapters whose place a training of this run empties, unless their own training keeps them."""
     for job in workflow.dag.needrun_jobs():
@@ -83,6 +101,7 @@ def print_summary():
 
 onstart:
     refuse_second_copies()
+    check_gpus()
     save_rule_graph()
     keep_adapters()
     freeze_run()

@@ -32,7 +32,7 @@ if CLIP:
             clip=Untracked(CLIP.folder),
             identity=identity("extract_clip_features"),
         shell:
-            "python {params.sample:q} {log:q}.gpu.jsonl python {params.script:q}"
+            "python {params.sample:q} --gpus={resources.gpu} {log:q}.gpu.jsonl python {params.script:q}"
             " --planned-code={params.identity[code]:q} --clip {params.clip:q} --images {input.images:q}"
             " --output {output:q} 3>&2 &> {log:q}"
 
@@ -58,7 +58,7 @@ if CLIP:
             clip=Untracked(CLIP.folder),
             identity=identity("extract_reference_features"),
         shell:
-            "python {params.sample:q} {log:q}.gpu.jsonl python {params.script:q}"
+            "python {params.sample:q} --gpus={resources.gpu} {log:q}.gpu.jsonl python {params.script:q}"
             " --planned-code={params.identity[code]:q} --clip {params.clip:q} --samples {input.samples:q}"
             " --output {output:q} 3>&2 &> {log:q}"
 
@@ -88,7 +88,7 @@ if CLIP:
             clip=Untracked(CLIP.folder),
             identity=identity("score_clip", "scoring/metrics/clip_score"),
         shell:
-            "python {params.sample:q} {log:q}.gpu.jsonl python {params.script:q}"
+            "python {params.sample:q} --gpus={resources.gpu} {log:q}.gpu.jsonl python {params.script:q}"
             " --planned-code={params.identity[code]:q} --system {wildcards.system} --clip {params.clip:q}"
             " --captions {input.captions:q} --samples {input.samples:q} --features {input.features:q}"
             " --reference-features {input.reference_features:q} --output {output.scores:q} --table {output.table:q}"

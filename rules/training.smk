@@ -50,7 +50,7 @@ rule train_lora:
         identity=training_identity,
         code=lambda wildcards: Untracked(IDENTITIES.code_of("train_lora")),
     shell:
-        "python {params.sample:q} {log:q}.gpu.jsonl python {params.script:q} --planned-code={params.code:q}"
+        "python {params.sample:q} --gpus={resources.gpu} {log:q}.gpu.jsonl python {params.script:q} --planned-code={params.code:q}"
         " --base {params.base:q} --train {input.train:q} --validation {input.validation:q} {params.options}"
         " --output-dir {params.folder:q} 3>&2 &> {log:q}"
 

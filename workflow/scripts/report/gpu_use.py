@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
@@ -45,11 +46,16 @@ def summarise(job: str, records: list[dict[str, Any]]) -> GpuUse:
         gpus=max(map(_gpus, attempts), default=0),
         gpu=seen[0]["name"] if seen else "",
         hours=sum(_gpus(attempt) * (attempt[-1]["time"] - attempt[0]["attempt"]) / 3600 for attempt in attempts),
-        peak_memory_mb=max((gpu["memory_mb"] for gpu in seen), default=None),
-        memory_total_mb=max((gpu["memory_total_mb"] for gpu in seen), default=None),
+        peak_memory_mb=_most(gpu["memory_mb"] for gpu in seen),
+        memory_total_mb=_most(gpu["memory_total_mb"] for gpu in seen),
         utilisation=sum(utilisations) / len(utilisations) if utilisations else None,
         failed_samples=sum("error" in record for record in records),
     )
+
+
+def _most(values: Iterable[int | None]) -> int | None:
+    """The largest of what was reported; None where nothing was."""
+    return max((value for value in values if value is not None), default=None)
 
 
 def _gpus(attempt: list[dict[str, Any]]) -> int:

@@ -1,0 +1,134 @@
+"""Jobs without a scheduler: as many at once as there are GPUs, each with its own, and a word where there are too few."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from workflow_runs import ROOT
+
+from core.local_gpus import hold_gpus, missing_gpus, visible_gpus
+
+SCRIPT = ROOT / "workflow" / "scripts" / "sample_gpu.py"
+NVIDIA_SMI = """#!/bin/sh
+case "$*" in
+  *query-gpu=index*) echo 0; echo 1 ;;
+  *) echo "NVIDIA L40S, [N/A], [N/A], [N/A]" ;;
+esac
+"""
+# What a job does: it writes down which GPUs it sees and when it ran.
+JOB = """
+import json, os, sys, time
+start = time.time()
+time.sleep(0.5)
+print(json.dumps({"gpus": os.environ.get("CUDA_VISIBLE_DEVICES"), "start": start, "end": time.time()}))
+"""
+SNAKEFILE = """
+rule all:
+    input: expand("{n}.json", n=range(5))
+
+rule job:
+    output: "{{n}}.json"
+    resources: gpu=1
+    shell: "{python} {script} --gpus={{resources.gpu}} {{wildcards.n}}.jsonl {python} job.py > {{output}}"
+"""
+
+
+@pytest.fixture
+def machine(tmp_path, monkeypatch):
+    """The environment of a machine with two GPUs, and locks of the test's own."""
+    program = tmp_path / "bin" / "nvidia-smi"
+    program.parent.mkdir()
+    program.write_text(NVIDIA_SMI)
+    program.chmod(0o755)
+    for name in ("CUDA_VISIBLE_DEVICES", "SLURM_JOB_ID"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("PATH", f"{program.parent}:{os.environ['PATH']}")
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    return tmp_path
+
+
+def most_at_once(runs):
+    return max(sum(other["start"] < run["end"] and run["start"] < other["end"] for other in runs) for run in runs)
+
+
+def test_the_local_profile_runs_as_many_gpu_jobs_as_there_are_gpus_each_on_its_own(machine):
+    (machine / "job.py").write_text(JOB)
+    (machine / "Snakefile").write_text(SNAKEFILE.format(python=sys.executable, script=SCRIPT, n="{n}"))
+    command = [sys.executable, "-m", "snakemake", "--profile", ROOT / "profiles" / "local", "--cores", "5"]
+    subprocess.run(command, cwd=machine, check=True, capture_output=True)
+    runs = [json.loads((machine / f"{n}.json").read_text()) for n in range(5)]
+    assert {run["gpus"] for run in runs} == {"0", "1"}
+    for gpu in ("0", "1"):
+        assert most_at_once([run for run in runs if run["gpus"] == gpu]) == 1
+    plan = subprocess.run([*command, "-n", "--forceall"], cwd=machine, check=True, capture_output=True, text=True)
+    assert "gpu=2" in subprocess.run([*command, "--forceall"], cwd=machine, capture_output=True, text=True).stderr, plan
+
+
+def test_two_snakemakes_share_the_gpus_of_a_machine(machine):
+    job = [sys.executable, SCRIPT, "--gpus=1", machine / "use.jsonl", sys.executable, "-c", JOB]
+    jobs = [subprocess.Popen(job, stdout=subprocess.PIPE, text=True) for _ in range(4)]
+    runs = [json.loads(one.communicate(timeout=60)[0]) for one in jobs]
+    for gpu in ("0", "1"):
+        assert most_at_once([run for run in runs if run["gpus"] == gpu]) == 1
+
+
+def test_a_gpu_stays_held_while_a_child_of_a_killed_job_lives(machine):
+    sleeper = [sys.executable, "-c", "import sys, time; open(sys.argv[1], 'w').close(); time.sleep(3)", machine / "up"]
+    job = subprocess.Popen([sys.executable, SCRIPT, "--gpus=2", machine / "use.jsonl", *sleeper])
+    while not (machine / "up").exists():
+        time.sleep(0.05)
+    job.kill()
+    job.wait()
+    start = time.monotonic()
+    assert hold_gpus(2, ["0", "1"]) == ["0", "1"]
+    assert time.monotonic() - start > 0.5
+
+
+def test_a_job_without_gpus_sees_none_and_one_with_too_many_ends_with_a_sentence(machine):
+    show = [sys.executable, "-c", "import os; print(repr(os.environ.get('CUDA_VISIBLE_DEVICES')))"]
+    command = [sys.executable, SCRIPT, "--gpus=0", machine / "use.jsonl", *show]
+    assert subprocess.run(command, capture_output=True, text=True).stdout == "''\n"
+    command[2] = "--gpus=3"
+    run = subprocess.run(command, capture_output=True, text=True)
+    assert (run.returncode, run.stdout) == (1, "")
+    assert run.stderr == "error: this machine has 2 GPU(s), fewer than these jobs ask for: this job (3); lower gpus\n"
+
+
+def test_what_slurm_has_given_stays_as_it_is(machine, monkeypatch):
+    monkeypatch.setenv("SLURM_JOB_ID", "7")
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "5")
+    show = [sys.executable, "-c", "import os; print(os.environ['CUDA_VISIBLE_DEVICES'])"]
+    run = subprocess.run(
+        [sys.executable, SCRIPT, "--gpus=1", machine / "use.jsonl", *show], capture_output=True, text=True
+    )
+    assert run.stdout == "5\n"
+
+
+def test_a_gpu_that_reports_nothing_and_a_full_disk_end_no_job(machine):
+    command = [sys.executable, SCRIPT, "--gpus=1", machine / "use.jsonl", sys.executable, "-c", "print('done')"]
+    assert subprocess.run(command, capture_output=True, text=True).stdout == "done\n"
+    assert json.loads((machine / "use.jsonl").read_text().splitlines()[0])["gpus"][0]["memory_mb"] is None
+    command[3] = Path("/dev/full")
+    run = subprocess.run(command, capture_output=True, text=True)
+    assert (run.returncode, run.stdout) == (0, "done\n")
+
+
+def test_missing_gpus_are_named_in_capitals_where_there_are_none():
+    assert missing_gpus({"train_lora": 1, "compare": 0}, 1) is None
+    message = missing_gpus({"train_lora": 2, "caption_llm": 1}, 0)
+    assert message
+    assert message.startswith("THIS MACHINE HAS NO GPU")
+    assert "caption_llm (1), train_lora (2)" in message
+
+
+def test_gpus_that_are_hidden_are_not_there(machine, monkeypatch):
+    assert visible_gpus() == ["0", "1"]
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "1")
+    assert visible_gpus() == ["1"]
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    assert visible_gpus() == []
