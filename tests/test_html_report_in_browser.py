@@ -125,7 +125,7 @@ def test_the_page_renders_without_errors_or_network(browser: Any, experiment: Ex
     page = visit.page
     page.wait_for_selector(".card img")
     page.wait_for_selector(".row .thumb img")
-    assert len(page.query_selector_all("table.scores tbody tr")) == 5 + 1  # the last is human agreement
+    assert len(page.query_selector_all("table.scores tbody tr")) == 5 + 1  # the last is the leave-one-out human score
     assert "1.500" in page.inner_text("tr.human")
     assert page.query_selector(".radar svg path.line")
     assert len(page.query_selector_all(".panels svg")) == 5  # the values that have a place on radars
@@ -177,7 +177,7 @@ def test_filters_and_order_give_the_right_samples(browser: Any, experiment: Expe
     visit.select("Source", "openmoji")
     assert visit.listed_ids() == ids[::3]
     visit.fill("Search", "sailboat nothing-like-it")
-    visit.page.wait_for_selector("text=No sample meets all of this")
+    visit.page.wait_for_selector("text=No sample matches the filters")
     assert visit.errors == []
 
 
@@ -218,7 +218,7 @@ def test_a_link_opens_one_sample(browser: Any, experiment: Experiment) -> None:
     visit.page.click("text=More filters")
     visit.select("Source", "openmoji")
     visit.page.evaluate("location.hash = '#sample=scenes-0001'")
-    visit.page.wait_for_selector("text=not among those that the controls choose")
+    visit.page.wait_for_selector("text=current filters exclude this sample")
     assert visit.shown_id() == "scenes-0001"
 
 
@@ -271,7 +271,7 @@ def test_the_banner_leads_to_its_samples(browser: Any, experiment: Experiment) -
     visit.page.click("#health a[data-flag='cut_at_end:smollm2-zero-shot']")
     assert visit.listed_ids() == ids_of(experiment)[::5]
     assert visit.fragment().endswith("&filter=flag:cut_at_end%3Asmollm2-zero-shot")
-    visit.page.click("li:has-text('spell words of their own') >> text=Show them")
+    visit.page.click("li:has-text('contain words of their own') >> text=Show them")
     assert visit.listed_ids() == ["openmoji-0009"]
     visit.page.click("text=Compare A and B blindly")
     visit.page.click("li:has-text('leak:') >> text=Show them")
@@ -281,7 +281,7 @@ def test_the_banner_leads_to_its_samples(browser: Any, experiment: Experiment) -
 def test_splits_are_shown_on_common_bins(browser: Any, experiment: Experiment) -> None:
     statistics = read_json(experiment.arguments["statistics"])["measures"]["caption_words"]
     visit = Visit(browser, experiment.arguments["output"])
-    plot = visit.page.locator("#splits-mount figure", has_text="words a reference")
+    plot = visit.page.locator("#splits-mount figure", has_text="words per reference")
     medians = " · ".join(f"{statistics['splits'][split]['median']:g}" for split in ("train", "validation", "test"))
     assert f"medians {medians}" in plot.inner_text()
     assert plot.locator("path.line").count() == 3
