@@ -34,7 +34,7 @@ from core.records import (
     write_rejections,
     write_samples,
 )
-from preprocess_svg import write_answers
+from preprocess_svg import write_label_leakage
 from samples.split_statistics import Statistics
 from scoring.health import write_table
 
@@ -491,7 +491,7 @@ def write_counts(folder: Path, samples: list[Sample], hostile: str) -> None:
                 },
             },
         )
-        write_answers(
+        write_label_leakage(
             folder / "preprocessed" / f"{source}.answers.csv",
             [(f"{source}-0009{hostile}", "sun cloud" + hostile), (f"{source}-t7", "heart")],
         )

@@ -1,4 +1,4 @@
-"""Preprocessing: the same picture in fewer characters, broken drawings mended by name, nothing lost uncounted."""
+"""Preprocessing: the same picture in fewer characters, broken drawings repaired by name, nothing lost uncounted."""
 
 import csv
 import io

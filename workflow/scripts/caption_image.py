@@ -188,7 +188,7 @@ def main(
     seed: int,
     output: Path,
 ) -> None:
-    """Caption all samples. Raises InputError for what a person can mend."""
+    """Caption all samples. Raises InputError for what a person can fix."""
     values = settings_from_json(CaptionerSettings, settings, f"captioners.{captioner}.settings")
     check_model_folder(model)
     if tokenizer and not tokenizer.is_dir():

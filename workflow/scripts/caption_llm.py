@@ -167,7 +167,7 @@ def main(
     output_dir: Path,
     manifest: Path | None,
 ) -> None:
-    """Caption all samples of the shard. Raises InputError for what a person can mend, before the model is loaded."""
+    """Caption all samples of the shard. Raises InputError for what a person can fix, before the model is loaded."""
     system_map = read_systems(systems)
     settings = settings_from_json(DecodingSettings, decoding, "decoding")
     prompt_settings = PromptSettings.from_json(prompt)
