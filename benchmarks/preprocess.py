@@ -3,8 +3,8 @@
     python benchmarks/preprocess.py --records path_records.json --folder /usr/share/openclipart --output preprocess.json
 
 Corpora: the demo's OpenMoji drawings, path records (--records, a JSON array of the field's own format), and real-world
-drawings (--folder of SVG files). The raw text of each is the mended drawing with its titles; what cannot be read by all
-sides is left out. Each side's text is drawn at 224 px and compared with the raw drawing.
+drawings (--folder of SVG files). The raw text of each is the repaired drawing with its titles; what not all sides can
+read is left out. Each side's text is drawn at 224 px and compared with the raw drawing.
 
 svgo has no canvas: its precision is of each drawing's own units. It is run with the default preset and --multipass at
 each precision from 0 to 3, and at precision 0 on drawings put on our canvas, which is our precision; the one compared
@@ -132,19 +132,19 @@ def read_corpora(records: Path | None, folder: Path | None, n: int) -> dict[str,
     corpora = {}
     for name, everything in texts.items():
         random.Random(1).shuffle(everything)
-        readable = (mended for text in everything if (mended := mend(text)))
+        readable = (repaired for text in everything if (repaired := repair(text)))
         corpora[name] = [text for text, _ in zip(readable, range(n), strict=False)]
     return corpora
 
 
-def mend(text: str) -> str:
+def repair(text: str) -> str:
     """The drawing as XML that every side can read; empty where we cannot."""
     try:
-        mended = canonicalise(text, 512, 0, "none").xml
-        draw_picture(mended)
+        repaired = canonicalise(text, 512, 0, "none").xml
+        draw_picture(repaired)
     except Exception:  # whatever is wrong with it: a benchmark needs drawings that all sides can read
         return ""
-    return mended
+    return repaired
 
 
 def measure_corpus(raw: list[str], svgo: Path, folder: Path, counters: Counters, canvas: int) -> dict[str, Side]:

@@ -24,7 +24,7 @@ from report_samples import lengthen_references, make_images, make_sample
 from report_scores import make_captions, make_comparison, score_captions, write_health, write_score_tables
 
 from core.records import Rejection, Sample, write_captions, write_images, write_json, write_rejections, write_samples
-from preprocess_svg import write_answers
+from preprocess_svg import write_label_leakage
 from samples.split_statistics import Statistics
 
 SYSTEMS: list[tuple[str, str, str, str | None, float]] = [  # name, label, family, base, share of right words
@@ -158,7 +158,7 @@ def write_counts(folder: Path, samples: list[Sample], hostile: str) -> None:
                 },
             },
         )
-        write_answers(
+        write_label_leakage(
             folder / "preprocessed" / f"{source}.answers.csv",
             [(f"{source}-0009{hostile}", "sun cloud" + hostile), (f"{source}-t7", "heart")],
         )

@@ -1,4 +1,4 @@
-"""Scripts as commands: one line for what a person can mend, whole files or none."""
+"""Scripts as commands: one line for what a person can fix, whole files or none."""
 
 import json
 import os

@@ -17,7 +17,7 @@ from report.findings import Leader, headline
 from report.inputs import Benchmark, ReportInputs, read_benchmarks, read_inputs
 from report.page import format_duration, safe_url
 from report.payload import displayable_svg, embed_json, pack_drawings
-from report.resource_usage import effort_by_rule
+from report.resource_usage import usage_by_rule
 
 
 @pytest.fixture(scope="module")
@@ -60,10 +60,10 @@ def test_every_part_is_in_the_page(experiment: Experiment) -> None:
         "max_steps reached",
         "fedcba98",
         "The workflow as it was run",
-        "in the split of another one, since they share its drawing, its picture or its caption: 31",
-        "Drawings that still spell their answer (4)",
+        "assigned to the split of another sample with the same drawing, picture or caption: 31",
+        "Drawings with label leakage left (4)",
         "<td>sun cloud</td>",
-        "words a reference",
+        "words per reference",
         "answer_removed",
     ):
         assert words in text, words
@@ -81,27 +81,27 @@ def test_failures_stand_in_the_banner_with_their_numbers(experiment: Experiment)
     assert "1 of 24 samples (4.2%) could not be drawn" in text
     assert "1 of 24 samples (4.2%) are drawn as a blank image" in text
     assert "SmolLM2 zero-shot: 5 of 24 captions (20.8%) cut at the end; 10% tolerated" in text
-    assert "CLIP score read only the beginning of long captions: 2 of constant." in text
+    assert "CLIP score truncated long captions: 2 of constant." in text
     assert "1 of 24 samples (4.2%) leak: their drawing, or one of its group, is in the train split." in text
     assert "6 of 532 raw records were rejected" in text
-    assert "1 of 24 test drawings (4.2%) spell words of their own captions" in text
+    assert "1 of 24 test drawings (4.2%) contain words of their own captions" in text
 
 
 def test_near_duplicates_that_were_not_looked_for_are_not_said_to_be_none(copied: Experiment) -> None:
     path = copied.arguments["counts"]
     counts = read_json(path)
     main(**copied.arguments)
-    assert "Captions that several drawings of one split have: 5; those of several splits: 1." in text_of(copied)
+    assert "Captions that several drawings of one split share: 5; captions shared across splits: 1." in text_of(copied)
     write_json(path, counts | {"duplicates": counts["duplicates"] | {"near_pairs": None}})
     main(**copied.arguments)
-    assert "Drawings that look alike were not looked for" in text_of(copied)
+    assert "Near-duplicates were not searched" in text_of(copied)
 
 
 def test_leaks_of_given_splits_are_told_with_what_became_of_them(copied: Experiment) -> None:
     path = copied.arguments["counts"]
     found = (
-        "Groups of like drawings or captions in more than one of them: 4, of these with test drawings: 2, "
-        "alike in a caption only: 1."
+        "Groups of similar drawings or captions in more than one of them: 4, of these with test drawings: 2, "
+        "similar in a caption only: 1."
     )
     main(**copied.arguments)
     notices = text_of(copied).split('class="alert notice"')[1].split("</div>")[0]
@@ -110,7 +110,7 @@ def test_leaks_of_given_splits_are_told_with_what_became_of_them(copied: Experim
     write_json(path, counts | {"leakage": counts["leakage"] | {"setting": "warn", "moved": 0}})
     main(**copied.arguments)
     faults = text_of(copied).split('class="alert fault"')[1].split("</div>")[0]
-    assert f"{found} They were left where they were given" in faults
+    assert f"{found} They were not moved" in faults
     write_json(path, {"sources": counts["sources"]})
     with pytest.raises(InputError, match="lacks duplicates, leakage; split again"):
         main(**copied.arguments)
@@ -225,7 +225,7 @@ def test_trainings_are_compared_by_parameters_adapter_and_memory_predicted_and_m
 
 def test_jobs_are_summed_by_rule() -> None:
     jobs = [Benchmark("a/1", 2.0, 10.0, None), Benchmark("a/2", 3.0, 30.0, 1.0), Benchmark("b", 60.0, None, None)]
-    b, a = effort_by_rule(jobs)
+    b, a = usage_by_rule(jobs)
     assert (b.rule, b.seconds, b.max_rss_mb, b.words) == ("b", 60.0, None, "1 job, 1 min 00 s")
     assert (a.rule, a.seconds, a.max_rss_mb, a.cpu_seconds, a.words) == ("a", 5.0, 30.0, 1.0, "2 jobs, 5.0 s")
 

@@ -54,7 +54,7 @@ def test_filters_and_order_give_the_right_samples(browser: Any, experiment: Expe
     visit.select("Source", "openmoji")
     assert visit.listed_ids() == ids[::3]
     visit.fill("Search", "sailboat nothing-like-it")
-    visit.page.wait_for_selector("text=No sample meets all of this")
+    visit.page.wait_for_selector("text=No sample matches the filters")
     assert visit.errors == []
 
 
@@ -95,7 +95,7 @@ def test_a_link_opens_one_sample(browser: Any, experiment: Experiment) -> None:
     visit.page.click("text=More filters")
     visit.select("Source", "openmoji")
     visit.page.evaluate("location.hash = '#sample=scenes-0001'")
-    visit.page.wait_for_selector("text=not among those that the controls choose")
+    visit.page.wait_for_selector("text=current filters exclude this sample")
     assert visit.shown_id() == "scenes-0001"
 
 
@@ -148,7 +148,7 @@ def test_the_banner_leads_to_its_samples(browser: Any, experiment: Experiment) -
     visit.page.click("#health a[data-flag='cut_at_end:smollm2-zero-shot']")
     assert visit.listed_ids() == ids_of(experiment)[::5]
     assert visit.fragment().endswith("&filter=flag:cut_at_end%3Asmollm2-zero-shot")
-    visit.page.click("li:has-text('spell words of their own') >> text=Show them")
+    visit.page.click("li:has-text('contain words of their own') >> text=Show them")
     assert visit.listed_ids() == ["openmoji-0009"]
     visit.page.click("text=Compare A and B blindly")
     visit.page.click("li:has-text('leak:') >> text=Show them")

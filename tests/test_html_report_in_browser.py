@@ -56,7 +56,7 @@ def test_the_page_renders_without_errors_or_network(browser: Any, experiment: Ex
     page = visit.page
     page.wait_for_selector(".card img")
     page.wait_for_selector(".row .thumb img")
-    assert len(page.query_selector_all("table.scores tbody tr")) == 5 + 1  # the last is human agreement
+    assert len(page.query_selector_all("table.scores tbody tr")) == 5 + 1  # the last is the leave-one-out human score
     assert "1.500" in page.inner_text("tr.human")
     assert page.query_selector(".radar svg path.line")
     assert len(page.query_selector_all(".panels svg")) == 5  # the values that have a place on radars
@@ -74,7 +74,7 @@ def test_the_page_renders_without_errors_or_network(browser: Any, experiment: Ex
 def test_splits_are_shown_on_common_bins(browser: Any, experiment: Experiment) -> None:
     statistics = read_json(experiment.arguments["statistics"])["measures"]["caption_words"]
     visit = Visit(browser, experiment.arguments["output"])
-    plot = visit.page.locator("#splits-mount figure", has_text="words a reference")
+    plot = visit.page.locator("#splits-mount figure", has_text="words per reference")
     medians = " · ".join(f"{statistics['splits'][split]['median']:g}" for split in ("train", "validation", "test"))
     assert f"medians {medians}" in plot.inner_text()
     assert plot.locator("path.line").count() == 3

@@ -33,7 +33,9 @@ rule all:
 rule job:
     output: "{{n}}.json"
     resources: gpu=1
-    shell: "date +%s.%N > {{wildcards.n}}.start; {python} {script} --gpus={{resources.gpu}} {{wildcards.n}}.jsonl {python} job.py > {{output}}"
+    shell:
+        "date +%s.%N > {{wildcards.n}}.start;"
+        " {python} {script} --gpus={{resources.gpu}} {{wildcards.n}}.jsonl {python} job.py > {{output}}"
 """
 
 

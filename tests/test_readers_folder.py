@@ -160,7 +160,7 @@ def test_broken_json_among_drawings_is_a_rejected_record(tmp_path, name, data, f
     assert (drawing.id, drawing.captions, drawing.fault) == ("a", captions, "")
     assert (rejected.position, rejected.drawing, rejected.captions) == (1, None, [])
     assert rejected.fault.startswith(f"{tmp_path}/{fault}")
-    assert rejected.fault.endswith("; mend it, or take the file out of the folder")
+    assert rejected.fault.endswith("; fix it, or take the file out of the folder")
 
 
 def test_a_table_among_drawings_that_cannot_be_read_is_one_message(tmp_path):

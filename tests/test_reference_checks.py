@@ -3,7 +3,7 @@
 import pytest
 
 from samples.reference_checks import ReferenceChecks, check_reference, keep_references
-from svg.label_leakage import find_answers
+from svg.label_leakage import find_leaked_words
 
 CHECKS = ReferenceChecks(max_words=30)
 
@@ -106,12 +106,12 @@ def test_what_is_dropped_is_a_setting():
     ],
 )
 def test_words_of_the_caption_are_found_in_names_and_texts(text, words):
-    assert find_answers(text, ["A red tractor on a farm, a circle of stroke"]) == words
+    assert find_leaked_words(text, ["A red tractor on a farm, a circle of stroke"]) == words
 
 
 @pytest.mark.parametrize("text", ["<text>кошка</text>", '<g id="чёрнаяКошка_1"/>', "<text>КОШКА</text>"])
 def test_words_of_other_alphabets_are_found(text):
-    assert "кошка" in find_answers(text, ["кошка сидит"])
+    assert "кошка" in find_leaked_words(text, ["кошка сидит"])
 
 
 @pytest.mark.parametrize(
@@ -130,8 +130,8 @@ def test_words_of_other_alphabets_are_found(text):
     ],
 )
 def test_words_of_scripts_without_spaces_are_found(drawn, reference, words):
-    assert find_answers(f'<text id="x">{drawn}</text>', [reference]) == words
-    assert find_answers(f'<g id="{drawn}_1"/>', ["no", reference]) == words
+    assert find_leaked_words(f'<text id="x">{drawn}</text>', [reference]) == words
+    assert find_leaked_words(f'<g id="{drawn}_1"/>', ["no", reference]) == words
 
 
 @pytest.mark.parametrize(
@@ -151,4 +151,4 @@ def test_words_of_scripts_without_spaces_are_found(drawn, reference, words):
     ],
 )
 def test_numbers_signs_and_frequent_words_of_any_script_are_no_answer(drawn, reference):
-    assert find_answers(f"<text>{drawn}</text>", [reference]) == set()
+    assert find_leaked_words(f"<text>{drawn}</text>", [reference]) == set()

@@ -1,11 +1,11 @@
-"""Making samples: each text is proven against its drawing, and a milder one taken where it draws something else."""
+"""Making samples: each text is checked against its drawing, and a milder one taken where it draws something else."""
 
 import numpy as np
 import pytest
 
 from readers.entries import RawRecord
 from samples import making as sample_making
-from samples.making import Settings, make_sample, process_record, write_proven
+from samples.making import Settings, make_sample, process_record, write_checked
 from samples.reference_checks import ReferenceChecks
 from samples.render_check import compare_pictures, draw_picture
 from svg.canonical import read_drawing
@@ -18,17 +18,17 @@ def damage(monkeypatch, *levels):
     """Have these levels draw a small circle instead, as a fault of the rewriting would."""
     write_level = sample_making.write_level
 
-    def write_damaged(mended, canvas, precision, level, use="flatten"):
+    def write_damaged(repaired, canvas, precision, level, use="flatten"):
         if level in levels:
-            mended = read_drawing(SQUARE.replace('<path id="x" d="M9 9h50v50h-50z"', '<circle cx="30" cy="30" r="9"'))
-        return write_level(mended, canvas, precision, level, use)
+            repaired = read_drawing(SQUARE.replace('<path id="x" d="M9 9h50v50h-50z"', '<circle cx="30" cy="30" r="9"'))
+        return write_level(repaired, canvas, precision, level, use)
 
     monkeypatch.setattr(sample_making, "write_level", write_damaged)
 
 
 def test_a_proven_drawing_has_no_flag():
-    proven = write_proven(read_drawing(SQUARE), Settings())
-    assert (proven.flags, 'viewBox="0 0 512 512"' in proven.drawing.xml) == (set(), True)
+    checked = write_checked(read_drawing(SQUARE), Settings())
+    assert (checked.flags, 'viewBox="0 0 512 512"' in checked.drawing.xml) == (set(), True)
 
 
 @pytest.mark.parametrize(
@@ -40,34 +40,34 @@ def test_a_proven_drawing_has_no_flag():
 )
 def test_a_text_that_draws_another_picture_is_replaced_by_a_milder_one(monkeypatch, levels, flags, words):
     damage(monkeypatch, *levels)
-    proven = write_proven(read_drawing(SQUARE), Settings())
-    assert proven.flags == flags
-    assert words in proven.drawing.xml
-    assert np.array_equal(proven.picture, draw_picture(SQUARE))
+    checked = write_checked(read_drawing(SQUARE), Settings())
+    assert checked.flags == flags
+    assert words in checked.drawing.xml
+    assert np.array_equal(checked.picture, draw_picture(SQUARE))
 
 
 def test_a_drawing_of_which_no_text_draws_the_same_is_unproven(monkeypatch):
     damage(monkeypatch, "compact", "safe", "none")
-    assert {"fell_back:none", "unproven"} <= write_proven(read_drawing(SQUARE), Settings()).flags
+    assert {"fell_back:none", "unproven"} <= write_checked(read_drawing(SQUARE), Settings()).flags
 
 
 def test_without_proof_nothing_is_drawn(monkeypatch):
     damage(monkeypatch, "compact")
-    proven = write_proven(read_drawing(SQUARE), Settings(proof=False))
-    assert (proven.flags, proven.picture) == (set(), None)
+    checked = write_checked(read_drawing(SQUARE), Settings(proof=False))
+    assert (checked.flags, checked.picture) == (set(), None)
 
 
 def test_a_drawing_that_no_renderer_gets_is_unproven():
     blur = '<filter id="f"><feGaussianBlur stdDeviation="1e6"/></filter><g filter="url(#f)"><path d="M0 0h9v9z"/></g>'
-    proven = write_proven(read_drawing(SQUARE.replace("<path", f"{blur}<path")), Settings())
-    assert "unproven" in proven.flags
+    checked = write_checked(read_drawing(SQUARE.replace("<path", f"{blur}<path")), Settings())
+    assert "unproven" in checked.flags
 
 
 def test_thresholds_decide():
     coarse = SQUARE.replace("M9 9h50v50h-50z", "M9.4 9.4h50.3v50.3h-50.3z")
     strict = Settings(canvas=64, max_difference=0.1)
-    assert write_proven(read_drawing(coarse), strict).flags == {"fell_back:compact"}
-    assert write_proven(read_drawing(coarse), Settings(canvas=64, max_difference=9, min_similarity=0.5)).flags == set()
+    assert write_checked(read_drawing(coarse), strict).flags == {"fell_back:compact"}
+    assert write_checked(read_drawing(coarse), Settings(canvas=64, max_difference=9, min_similarity=0.5)).flags == set()
 
 
 def test_the_measures_of_a_difference():

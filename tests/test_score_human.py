@@ -1,4 +1,4 @@
-"""Human agreement: each reference against the others, by every metric's own formula."""
+"""Leave-one-out human scores: each reference against the others, by every metric's own formula."""
 
 from __future__ import annotations
 

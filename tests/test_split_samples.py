@@ -13,7 +13,7 @@ from core.records import Sample, open_rows, read_samples, write_samples
 from generate_scenes import generate_scenes
 from samples.fingerprints import SCHEMA, fingerprint_row, take_fingerprint
 from samples.groups import unite_by_keys
-from samples.near_duplicates import find_twins
+from samples.near_duplicates import find_near_duplicates
 from samples.render_check import draw_picture
 from samples.split_statistics import BINS, whole_edges
 from split_samples import MAX_DRAWINGS_OF_A_CAPTION, assign_splits, find_duplicates, main, unite_groups
@@ -236,7 +236,7 @@ def test_a_sample_without_split_follows_one_with_its_caption():
 
 def test_without_pictures_near_duplicates_are_not_said_to_be_none(tmp_path, capfd):
     run(tmp_path, [sample(n) for n in range(60)])
-    assert "near duplicates were not looked for" in capfd.readouterr().err
+    assert "near-duplicates were not searched" in capfd.readouterr().err
     assert json.loads((tmp_path / "data" / "counts.json").read_text())["duplicates"]["near_pairs"] is None
 
 
@@ -247,7 +247,7 @@ def draw(body):
 def twins_of(*pictures):
     prints = [take_fingerprint(picture) for picture in pictures]
     hashes = np.array([print.hash for print in prints], dtype=np.uint64)
-    return find_twins(hashes, np.stack([np.frombuffer(print.thumbnail, dtype=np.uint8) for print in prints]))
+    return find_near_duplicates(hashes, np.stack([np.frombuffer(print.thumbnail, dtype=np.uint8) for print in prints]))
 
 
 HOUSE = '<path d="M100 240 256 90 412 240v180H100z" fill="teal"/><circle cx="{}" cy="330" r="{}" fill="{}"/>'
@@ -311,10 +311,10 @@ def test_twins_are_found_among_very_many_pictures_of_one_hash():
     pictures = generator.integers(0, 255, (2000, 3072), dtype=np.uint8)
     pictures[1500] = pictures[20]
     pictures[1501] = np.clip(pictures[30].astype(int) + 2, 0, 255)
-    assert (20, 1500) in find_twins(np.full(2000, 7, dtype=np.uint64), pictures)
+    assert (20, 1500) in find_near_duplicates(np.full(2000, 7, dtype=np.uint64), pictures)
     hashes = generator.integers(0, 2**63, 2000, dtype=np.uint64)
     hashes[1501] = hashes[30] ^ np.uint64(0b10000001)
-    assert find_twins(hashes, pictures) == [(30, 1501)]
+    assert find_near_duplicates(hashes, pictures) == [(30, 1501)]
 
 
 def test_all_twins_among_many_equal_and_near_hashes_are_found():
@@ -326,7 +326,7 @@ def test_all_twins_among_many_equal_and_near_hashes_are_found():
     shades = np.where(pictures < 255, generator.integers(-2, 3, pictures.shape), 0)
     twins = np.clip(pictures + shades, 0, 255).astype(np.uint8)
     hashes = generator.integers(0, 8, 1000, dtype=np.uint64)
-    found = find_twins(
+    found = find_near_duplicates(
         np.concatenate([hashes, hashes ^ np.uint64(1)]), np.concatenate([pictures, twins]).reshape(-1, 3072)
     )
     assert {(n, n + 1000) for n in range(1000)} <= set(found)
@@ -334,7 +334,7 @@ def test_all_twins_among_many_equal_and_near_hashes_are_found():
 
 def test_copies_of_one_picture_make_a_pair_each():
     pictures = np.tile(np.arange(3072, dtype=np.uint8), (3000, 1))
-    assert find_twins(np.full(3000, 7, dtype=np.uint64), pictures) == [(0, n) for n in range(1, 3000)]
+    assert find_near_duplicates(np.full(3000, 7, dtype=np.uint64), pictures) == [(0, n) for n in range(1, 3000)]
 
 
 def test_twins_of_pictures_never_straddle_splits(tmp_path):

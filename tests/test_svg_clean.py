@@ -5,7 +5,7 @@ import pytest
 
 from samples.render_check import draw_picture
 from svg.canonical import canonicalise
-from svg.label_leakage import find_answers
+from svg.label_leakage import find_leaked_words
 
 HEAD = (
     '<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" '
@@ -103,7 +103,7 @@ def test_other_selectors_still_paint(selector):
 
 def test_answers_in_selectors_that_stay_are_found():
     text = clean(f"<style>[id^=cat]{{fill:red}}</style>{PARTS}", "none")
-    assert find_answers(text, ["a black cat"]) == {"cat"}
+    assert find_leaked_words(text, ["a black cat"]) == {"cat"}
 
 
 @pytest.mark.parametrize("first", ["<defs/>", '<linearGradient id="g"/>', '<image href="cat.png"/>'])

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from build_openmoji import find_drawings
-from samples.making import Settings, write_proven
+from samples.making import Settings, write_checked
 from samples.render_check import compare_pictures, draw_picture
 from svg.bytes import decode_drawing
 from svg.canonical import canonicalise, read_drawing
@@ -238,7 +238,7 @@ def test_a_small_part_that_is_lost_is_seen_by_the_proof(level):
     assert difference.mean_absolute < Settings().max_difference
     assert difference.similarity > Settings().min_similarity
     assert not Settings().allows(difference, level)
-    assert write_proven(read_drawing(raw), Settings()).flags == set()
+    assert write_checked(read_drawing(raw), Settings()).flags == set()
 
 
 @pytest.mark.parametrize("encoding", ["undefined", "punycode", "hex", "utf_16", "UTF-16", "no-such-encoding"])
@@ -315,5 +315,5 @@ def test_broken_texts_are_mended_by_name(text, repair):
     ],
 )
 def test_a_view_that_is_worked_out_shows_lines_and_nothing_hidden(body, view):
-    mended = read_drawing(wrap(body, ""))
-    assert (mended.root.get("viewBox"), "repaired:viewbox" in mended.repairs) == (view, True)
+    repaired = read_drawing(wrap(body, ""))
+    assert (repaired.root.get("viewBox"), "repaired:viewbox" in repaired.repairs) == (view, True)

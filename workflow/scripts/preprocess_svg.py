@@ -35,7 +35,7 @@ from plan.result_store import file_parts, keep_results, restore_results, result_
 from readers.entries import RawRecord, iterate_unique, open_entries, read_records
 from rendering.worker_pool import Limits, map_killable
 from samples import fingerprints
-from samples.making import Made, Settings, process_record, write_proven
+from samples.making import Made, Settings, process_record, write_checked
 from samples.reference_checks import ReferenceChecks
 from samples.split_statistics import count_tokens
 from svg.bytes import decode_drawing
@@ -115,7 +115,7 @@ def preprocess_dataset(
         if not kept and not is_shard:
             raise InputError(f"{input}: none of {len(rejections)} records became a sample: {reasons_of(rejections)}")
     write_rejections(outputs.rejected, rejections)
-    write_answers(outputs.answers, answers)
+    write_label_leakage(outputs.answers, answers)
     total = kept + len(rejections)
     counts = {
         "source": source,
@@ -134,7 +134,7 @@ def reasons_of(rejections: list[Rejection]) -> str:
     return "; ".join(f"{number} x {reason}" for reason, number in reasons)
 
 
-def write_answers(path: Path, answers: list[tuple[str, str]]) -> None:
+def write_label_leakage(path: Path, answers: list[tuple[str, str]]) -> None:
     """List the samples whose text still holds words of a reference as CSV: id, words."""
     with write_whole(path) as partial, open(partial, "w", encoding="utf-8", newline="") as file:
         csv.writer(file).writerows([("id", "words"), *answers])
@@ -143,9 +143,9 @@ def write_answers(path: Path, answers: list[tuple[str, str]]) -> None:
 def describe_file(data: bytes, settings: Settings) -> tuple[str, str]:
     """The canonical text of a file's bytes, and what is to say about it. Raises Undecodable or Unusable."""
     text, repairs = decode_drawing(data)
-    proven = write_proven(read_drawing(text), settings)
-    drawing = proven.drawing
-    flags = ", ".join(sorted({*repairs, *drawing.flags, *proven.flags})) or "no flags"
+    checked = write_checked(read_drawing(text), settings)
+    drawing = checked.drawing
+    flags = ", ".join(sorted({*repairs, *drawing.flags, *checked.flags})) or "no flags"
     before, after = len(text), len(drawing.xml)
     return drawing.xml, (
         f"{before} -> {after} characters ({after / before:.0%}), about {count_tokens(text)} -> "

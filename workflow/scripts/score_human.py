@@ -1,4 +1,4 @@
-r"""Score human agreement: each reference as a caption, against the sample's other references.
+r"""Leave-one-out human score: each reference as a caption, scored against the sample's other references.
 
 Input   samples and their references, tokenised; only samples with two or more references count
 Output  human/<metric>.json and .parquet, in the form of a system's scores: one row a sample, the mean over its

@@ -1,4 +1,4 @@
-r"""Unite the sources, remove duplicates, and split by groups so that no twin of a drawing leaks.
+r"""Unite the sources, remove duplicates, and split by groups so that no near-duplicate of a drawing leaks.
 
 Input: preprocessed/<source>.parquet of every source, and the fingerprints of their pictures. Output, in one folder:
 <split>.parquet for each split, counts.json, statistics.json, left_out.csv (what takes no part, with the reason).
@@ -26,14 +26,14 @@ from core.command import InputError, run_command, say, write_whole
 from core.json_settings import settings_from_json
 from core.records import SAMPLE_SCHEMA, SPLITS, Sample, open_rows, stream_samples, write_json
 from samples.groups import unite_by_keys
-from samples.near_duplicates import find_twins, read_fingerprints
+from samples.near_duplicates import find_near_duplicates, read_fingerprints
 from samples.reference_checks import ReferenceChecks
 from samples.split_statistics import Statistics
 
 # A caption of more drawings than this ("icon") says nothing of their kinship and unites nobody.
 MAX_DRAWINGS_OF_A_CAPTION = ReferenceChecks().max_drawings
 LEAKAGE = ("error", "warn", "move")
-NOT_LOOKED_FOR = "near duplicates were not looked for, since no picture came with the samples (preprocess.proof)"
+NOT_LOOKED_FOR = "near-duplicates were not searched, because the samples came without pictures (preprocess.proof)"
 
 REASONS = ("too_long", "over_cap", "duplicates", "captions")
 # id -> why the sample takes no part, one of REASONS
@@ -83,13 +83,13 @@ def digest_of(xml: str) -> str:
     return hashlib.sha256(xml.encode()).hexdigest()
 
 
-def read_twins(paths: Sequence[Path], samples: list[Sample]) -> list[tuple[str, str]] | None:
+def read_near_duplicates(paths: Sequence[Path], samples: list[Sample]) -> list[tuple[str, str]] | None:
     """Pairs of ids of drawings that look the same and are written differently; None where none was drawn."""
     ids, hashes, pictures = read_fingerprints(paths)
     if not ids:
         return None
     xml_of = {sample.id: sample.xml for sample in samples}
-    pairs = ((ids[first], ids[second]) for first, second in find_twins(hashes, pictures))
+    pairs = ((ids[first], ids[second]) for first, second in find_near_duplicates(hashes, pictures))
     return [pair for pair in pairs if xml_of[pair[0]] != xml_of[pair[1]]]
 
 
@@ -111,12 +111,14 @@ def find_too_long(samples: list[Sample], limits: dict[str, Limits]) -> LeftOut:
 
 
 def unite_groups(
-    samples: list[Sample], twins: Iterable[tuple[str, str]] = (), max_drawings: int = MAX_DRAWINGS_OF_A_CAPTION
+    samples: list[Sample],
+    near_duplicates: Iterable[tuple[str, str]] = (),
+    max_drawings: int = MAX_DRAWINGS_OF_A_CAPTION,
 ) -> dict[str, str]:
     """The group of each sample by id: samples that share group, xml, picture or caption belong together.
 
     Captions unite across sources: sets of emoji draw the same things. With `max_drawings` 0 they unite nobody. A group
-    goes by the name that sorts first, one that came with its samples, so that a new twin does not rename it.
+    goes by the name that sorts first, one that came with its samples, so that a new near-duplicate does not rename it.
     """
     n_drawings = count_drawings(samples)
     keys = {
@@ -127,7 +129,7 @@ def unite_groups(
         ]
         for sample in samples
     }
-    for first, second in twins:
+    for first, second in near_duplicates:
         keys[first].append(keys[second][1])
     return unite_by_keys(keys)
 
@@ -174,7 +176,7 @@ def assign_splits(
 
 
 def given_splits(samples: list[Sample], groups: dict[str, str]) -> dict[str, set[str]]:
-    """The splits that came with the samples of a group, for groups with any. More than one is a leak of the giver's."""
+    """The splits that came with the samples of a group, for groups with any. More than one is a leak."""
     given: dict[str, set[str]] = {}
     for sample in samples:
         if sample.split:
@@ -240,7 +242,7 @@ def settle_leaks(
         if leakage == "error":
             shown = [sample.id for sample in samples if groups[sample.id] == min(straddling)]
             raise InputError(
-                f"{found} ({parts}), {', '.join(shown[:5])} for instance. Mend the splits, or set dataset.leakage to "
+                f"{found} ({parts}), {', '.join(shown[:5])} for instance. Fix the splits, or set dataset.leakage to "
                 "warn or move; dataset.captions.max_drawings is of how many drawings a caption still makes them alike"
             )
         if leakage == "move":
@@ -280,7 +282,7 @@ def count_kept_together(samples: list[Sample], groups: dict[str, str]) -> int:
 
 
 def check_splits(samples: list[Sample], n_in: int, left_out: LeftOut) -> None:
-    """Raise InputError, with the mend, where a split is empty."""
+    """Raise InputError, with the fix, where a split is empty."""
     sizes = Counter(sample.split for sample in samples)
     for split in SPLITS:
         if not sizes[split]:
@@ -335,9 +337,11 @@ def main(
     limits_of = read_limits(limits)
     checks = settings_from_json(ReferenceChecks, captions, "dataset.captions")
     samples = read_sources(input)
-    twins = read_twins(fingerprints, samples)
-    groups = unite_groups(samples, twins or (), checks.max_drawings)
-    samples, leaks = settle_leaks(samples, groups, unite_groups(samples, twins or (), max_drawings=0), leakage)
+    near_duplicates = read_near_duplicates(fingerprints, samples)
+    groups = unite_groups(samples, near_duplicates or (), checks.max_drawings)
+    samples, leaks = settle_leaks(
+        samples, groups, unite_groups(samples, near_duplicates or (), max_drawings=0), leakage
+    )
     common, drop_common = find_common(samples, checks.max_drawings), "common" in checks.drop
     left_out = find_too_long(samples, limits_of) | find_duplicates(samples)
     if drop_common:
@@ -349,7 +353,7 @@ def main(
     statistics = write_splits(input, {s.id: s.split for s in kept}, common, drop_common, output_dir)
     write_left_out(output_dir / "left_out.csv", assigned, left_out)
     duplicates = {
-        "near_pairs": None if twins is None else len(twins),
+        "near_pairs": None if near_duplicates is None else len(near_duplicates),
         "caption_duplicates": count_caption_duplicates(kept),
         "kept_together": count_kept_together(kept, groups),
         "common_captions": len(common),
@@ -359,7 +363,7 @@ def main(
     write_json(output_dir / "statistics.json", statistics.summarise())
     sizes = ", ".join(f"{sum(sample.split == split for sample in kept)} {split}" for split in SPLITS)
     reasons = "".join(f", {number} {reason}" for reason, number in Counter(left_out.values()).items())
-    near = f"{len(twins)} pairs of near duplicates" if twins is not None else NOT_LOOKED_FOR
+    near = f"{len(near_duplicates)} pairs of near-duplicates" if near_duplicates is not None else NOT_LOOKED_FOR
     say("split_samples", f"{sizes}{reasons}; {near}")
 
 

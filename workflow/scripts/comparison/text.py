@@ -30,7 +30,7 @@ def render_comparison(comparison: Mapping[str, Any]) -> str:
 
 
 def render_humans(comparison: Mapping[str, Any]) -> list[str]:
-    """One paragraph of human agreement; none where no sample has two references."""
+    """One paragraph of leave-one-out human scores; none if no sample has two references."""
     values = {value["name"]: value for value in comparison["values"] if value["radar"]}
     shown = [record for record in comparison["human"] if record["value"] in values]
     scores = ", ".join(

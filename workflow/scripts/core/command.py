@@ -5,7 +5,7 @@ A script ends with
     if __name__ == "__main__":
         run_command(main, build_parser())
 
-where `main` takes the parsed arguments as keywords. Whatever a person can mend is raised as
+where `main` takes the parsed arguments as keywords. Whatever a person can fix is raised as
 `InputError` and printed as one line with exit code 1; a traceback means a fault of ours.
 """
 
@@ -24,7 +24,7 @@ from core.code_digest import code_has_changed
 
 
 class InputError(Exception):
-    """Bad input that a person can mend. The message names the file, the record and the mend."""
+    """Bad input that a person can fix. The message names the file, the record and the fix."""
 
 
 def run_command(function: Callable[..., None], parser: argparse.ArgumentParser) -> None:
@@ -47,7 +47,7 @@ def run_command(function: Callable[..., None], parser: argparse.ArgumentParser) 
     except InputError as error:
         sys.exit(f"error: {error}")
     except OSError as error:
-        # Only what a person mends by making room; any other OSError keeps its traceback.
+        # Only what a person fixes by making room; any other OSError keeps its traceback.
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             where = error.filename or "the output folder"
             sys.exit(f"error: no space left on the device while writing {where}: free some space, then rerun")

@@ -77,7 +77,7 @@ def read_folder(folder: Path) -> Iterator[Entry]:
         faults: list[str] = []
         yield from read_drawings(folder, drawings, read_sidecar(tables, faults))
         for fault in faults:
-            yield {"record_fault": f"{fault}; mend it, or take the file out of the folder"}
+            yield {"record_fault": f"{fault}; fix it, or take the file out of the folder"}
     elif tables:
         for table in tables:
             for entry in read_entries(table):

@@ -1,4 +1,4 @@
-"""What the report says of the data: leaks and twins, answers inside drawings, flags by source and split."""
+"""The report's section on data: leakage between splits, near-duplicates, label leakage, flags by source and split."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ MEASURES = {
     "shapes": "shapes",
     "commands": "path commands",
     "colours": "colours",
-    "captions": "references a drawing",
-    "caption_words": "words a reference",
+    "captions": "references per drawing",
+    "caption_words": "words per reference",
 }
-ANSWER_LEFT, ANSWER_REMOVED = "answer_left", "answer_removed"
+LABEL_LEAK_LEFT, LABEL_LEAK_REMOVED = "answer_left", "answer_removed"
 
 
 @dataclass(frozen=True)
@@ -31,8 +31,8 @@ class FlagRow:
 
 
 @dataclass(frozen=True)
-class AnswerRow:
-    """How many drawings of a source spelled words of their references as they came, and still do."""
+class LabelLeakageRow:
+    """Numbers of drawings of a source with label leakage: removed by preprocessing, and left."""
 
     source: str
     removed: int
@@ -41,7 +41,7 @@ class AnswerRow:
 
 
 def tabulate_flags(inputs: ReportInputs) -> list[FlagRow]:
-    """The flags of preprocessing and splitting, the commonest first."""
+    """The flags of preprocessing and splitting, the most frequent first."""
     of_sources = [Counter(counts["flags"]) for counts in inputs.preprocess_counts.values()]
     of_splits = [Counter(inputs.statistics["flags"].get(split, {})) for split in SPLITS]
     names = {flag for counts in (*of_sources, *of_splits) for flag in counts}
@@ -49,42 +49,43 @@ def tabulate_flags(inputs: ReportInputs) -> list[FlagRow]:
     return sorted(rows, key=lambda row: (-sum(row.of_sources), -sum(row.of_splits), row.flag))
 
 
-def count_answers(inputs: ReportInputs) -> list[AnswerRow]:
-    """A row a source."""
+def count_label_leakage(inputs: ReportInputs) -> list[LabelLeakageRow]:
+    """One row per source."""
     return [
-        AnswerRow(source, counts["flags"].get(ANSWER_REMOVED, 0), counts["flags"].get(ANSWER_LEFT, 0), counts["kept"])
+        LabelLeakageRow(
+            source, counts["flags"].get(LABEL_LEAK_REMOVED, 0), counts["flags"].get(LABEL_LEAK_LEFT, 0), counts["kept"]
+        )
         for source, counts in inputs.preprocess_counts.items()
     ]
 
 
 def describe_leakage(inputs: ReportInputs) -> list[str]:
-    """What was done so that no test drawing is known from training, in sentences."""
+    """Sentences on the measures against leakage from the train split into the test split."""
     duplicates = inputs.duplicates
     pairs, together, common = (duplicates[name] for name in ("near_pairs", "kept_together", "common_captions"))
     captions = duplicates["caption_duplicates"]
     return [
-        "Drawings that look alike were not looked for: none was drawn (preprocess.proof)."
+        "Near-duplicates were not searched, because no drawing was rendered (preprocess.proof)."
         if pairs is None
-        else f"Pairs of drawings that look alike: {pairs:,}.",
-        f"Captions that several drawings of one split have: {captions['inside']:,}; those of several splits: "
+        else f"Pairs of near-duplicate drawings: {pairs:,}.",
+        f"Captions that several drawings of one split share: {captions['inside']:,}; captions shared across splits: "
         f"{captions['across']:,}.",
-        "Samples that are in the split of another one, since they share its drawing, its picture or its caption: "
-        f"{together:,}.",
-        f"Captions of so many drawings that they make nobody kin: {common:,}.",
+        f"Samples assigned to the split of another sample with the same drawing, picture or caption: {together:,}.",
+        f"Captions shared by too many drawings to form a group: {common:,}.",
         describe_given_leaks(inputs)
         if inputs.leakage["groups"]
-        else "No group of like drawings or captions lay in two of the splits that came with the data, if any came.",
+        else "No group of similar drawings or captions spans two of the dataset's own splits (if it has any).",
     ]
 
 
 def describe_given_leaks(inputs: ReportInputs) -> str:
-    """What was found in the splits that came with the data, and what became of it."""
+    """Leakage between the dataset's own splits, and how it was handled."""
     leakage = inputs.leakage
     found = (
-        "The splits that came with the data leak. Groups of like drawings or captions in more than one of "
-        f"them: {leakage['groups']:,}, of these with test drawings: {leakage['groups_with_test']:,}, alike in a "
+        "The dataset's own splits leak. Groups of similar drawings or captions in more than one of "
+        f"them: {leakage['groups']:,}, of these with test drawings: {leakage['groups_with_test']:,}, similar in a "
         f"caption only: {leakage['groups_by_caption']:,}."
     )
     if leakage["setting"] == "move":
         return f"{found} Samples moved to the split of their group: {leakage['moved']:,}."
-    return f"{found} They were left where they were given (dataset.leakage: {leakage['setting']})."
+    return f"{found} They were not moved (dataset.leakage: {leakage['setting']})."

@@ -1,4 +1,4 @@
-"""What a reader must know first: who leads and who ties, what failed, whether all counts add up."""
+"""The findings at the top of the report: best systems and ties, failures, and whether all counts add up."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 from report.comparison import Cell, Comparison, Value
-from report.data import ANSWER_LEFT, describe_given_leaks
+from report.data import LABEL_LEAK_LEFT, describe_given_leaks
 from report.inputs import ReportInputs
 
 LEFT_OUT = {  # reason → words
@@ -30,7 +30,7 @@ class Leader:
 
 @dataclass(frozen=True)
 class Alert:
-    """A remark above everything else. `flag` names the explorer's filter that shows its samples."""
+    """A message at the top of the report. `flag` names the explorer's filter that shows its samples."""
 
     level: str  # fault or notice
     text: str
@@ -64,7 +64,7 @@ def find_leaders(comparison: Comparison, values: list[Value]) -> list[Leader]:
 
 
 def headline(leaders: list[Leader], n_systems: int) -> str:
-    """One sentence on who leads, with the ties: no score stands here that a tie would belie."""
+    """One sentence on the best system and its ties."""
     if not leaders:
         return "No system has a score."
     if n_systems == 1:
@@ -104,7 +104,11 @@ def check_counts(inputs: ReportInputs) -> Ledger:
         sums += [
             (f"{source}: records in, against rejected + kept", read["in"], read["rejected"] + read["kept"]),
             (f"{source}: rejected, against the list of rejected records", read["rejected"], rejected[source]),
-            (f"{source}: flagged {ANSWER_LEFT}, against the list", read["flags"].get(ANSWER_LEFT, 0), answers[source]),
+            (
+                f"{source}: flagged {LABEL_LEAK_LEFT}, against the list",
+                read["flags"].get(LABEL_LEAK_LEFT, 0),
+                answers[source],
+            ),
             (f"{source}: kept by preprocessing, against what was split", read["kept"], split["kept"]),
             (
                 f"{source}: kept, against left out + train + validation + test",
@@ -136,14 +140,14 @@ def check_counts(inputs: ReportInputs) -> Ledger:
 
 
 def find_alerts(inputs: ReportInputs, ledger: Ledger) -> list[Alert]:
-    """Faults (red) and notices, in the order in which they matter."""
+    """Faults (red) and notices, in order of importance."""
     alerts = []
     n = len(inputs.samples)
     if ledger.faults:
         alerts.append(Alert("fault", "The counts do not add up: a stage lost or doubled records.", ledger.faults))
     if inputs.leaked:
         text = f"{share(len(inputs.leaked), n)} leak: their drawing, or one of its group, is in the train split."
-        alerts.append(Alert("fault", text, ["Scores of trained systems flatter them on these."], "leaked"))
+        alerts.append(Alert("fault", text, ["Scores of trained systems are too high on these samples."], "leaked"))
     if inputs.leakage["groups"]:
         level = "notice" if inputs.leakage["setting"] == "move" else "fault"
         alerts.append(Alert(level, describe_given_leaks(inputs)))
@@ -152,7 +156,7 @@ def find_alerts(inputs: ReportInputs, ledger: Ledger) -> list[Alert]:
         if reasons:
             text = f"{system.label} wrote no caption for {share(reasons.total(), n)}; they score 0 and stay in n."
             alerts.append(Alert("fault", text, count_reasons(reasons), f"failed:{system.name}"))
-        # Empty captions were told above.
+        # Empty captions are reported above.
         for flag in inputs.health[system.name].summary["flags"]:
             if flag["alarm"] and flag["name"] != "empty":
                 found = f"{share(flag['n'], n, 'captions')} {flag['label']}"
@@ -173,22 +177,23 @@ def find_alerts(inputs: ReportInputs, ledger: Ledger) -> list[Alert]:
         reasons = Counter(absence.reason for absence in inputs.rejected)
         text = f"{len(inputs.rejected):,} of {total:,} raw records were rejected; the section on data lists them."
         alerts.append(Alert("fault", text, count_reasons(reasons)))
-    answered = sum(ANSWER_LEFT in sample.flags for sample in inputs.samples)
+    answered = sum(LABEL_LEAK_LEFT in sample.flags for sample in inputs.samples)
     if answered:
-        text = f"{share(answered, n, 'test drawings')} spell words of their own captions, for any model to copy."
-        alerts.append(Alert("notice", text, flag=ANSWER_LEFT))
+        found = share(answered, n, "test drawings")
+        text = f"{found} contain words of their own captions, which any model can copy (label leakage)."
+        alerts.append(Alert("notice", text, flag=LABEL_LEAK_LEFT))
     left = Counter({name: sum(c.get(name, 0) for c in inputs.split_counts.values()) for name in LEFT_OUT})
     if left.total():
         words = join_words([f"{left[name]:,} {word}" for name, word in LEFT_OUT.items() if left[name]])
         alerts.append(Alert("notice", f"{left.total():,} samples were left out before splitting: {words}."))
     for value, n_truncated in count_truncated(inputs.comparison).items():
         words = join_words([f"{n:,} of {label}" for label, n in n_truncated.items()])
-        alerts.append(Alert("notice", f"{value} read only the beginning of long captions: {words}."))
+        alerts.append(Alert("notice", f"{value} truncated long captions: {words}."))
     return alerts
 
 
 def count_truncated(comparison: Comparison) -> dict[str, dict[str, int]]:
-    """By the label of a metric's first value: how many captions of which systems it read only the beginning of."""
+    """By the label of a metric's first value: how many captions of which systems it truncated."""
     firsts = {value.metric: value for value in reversed(comparison.values)}
     found = {
         value.label: {
@@ -202,7 +207,7 @@ def count_truncated(comparison: Comparison) -> dict[str, dict[str, int]]:
 
 
 def count_reasons(reasons: Counter[str], most: int = 5) -> list[str]:
-    """The commonest reasons with their numbers."""
+    """The most frequent reasons with their numbers."""
     lines = [f"{n:,} × {reason or 'no reason given'}" for reason, n in reasons.most_common(most)]
     rest = len(reasons) - most
     return lines if rest <= 0 else [*lines, f"and {rest:,} more reasons"]

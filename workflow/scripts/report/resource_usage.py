@@ -1,4 +1,4 @@
-"""What an experiment took: by training, and by rule."""
+"""Resource usage of an experiment, by training and by rule."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from report.page import format_duration
 
 
 @dataclass(frozen=True)
-class TrainingEffort:
-    """A training at a glance. None where training.json does not say."""
+class TrainingUsage:
+    """Summary of a training. None where training.json has no value."""
 
     model: str
     trainable: int | None  # parameters
@@ -45,8 +45,8 @@ class TrainingEffort:
 
 
 @dataclass(frozen=True)
-class RuleEffort:
-    """All jobs of a rule: their number, wall-clock and CPU seconds in sum, and the most memory that one took."""
+class RuleUsage:
+    """All jobs of a rule: their number, total wall-clock and CPU seconds, and the peak memory of one job."""
 
     rule: str
     jobs: list[Benchmark]
@@ -70,11 +70,11 @@ class RuleEffort:
         return f"{n} job{'s' if n > 1 else ''}, {format_duration(self.seconds)}"
 
 
-def effort_of_training(training: Training) -> TrainingEffort:
-    """The facts that people compare trainings by."""
+def usage_of_training(training: Training) -> TrainingUsage:
+    """The values by which trainings are compared."""
     facts = training.facts
     parameters = facts.get("parameters") or {}
-    return TrainingEffort(
+    return TrainingUsage(
         model=training.model,
         trainable=parameters.get("trainable"),
         total=parameters.get("total"),
@@ -92,12 +92,12 @@ def effort_of_training(training: Training) -> TrainingEffort:
     )
 
 
-def effort_by_rule(benchmarks: list[Benchmark]) -> list[RuleEffort]:
-    """The rules by what their jobs took, the longest first."""
+def usage_by_rule(benchmarks: list[Benchmark]) -> list[RuleUsage]:
+    """Rules by total job time, longest first."""
     jobs: dict[str, list[Benchmark]] = defaultdict(list)
     for benchmark in benchmarks:
         jobs[benchmark.rule].append(benchmark)
-    return sorted((RuleEffort(rule, found) for rule, found in jobs.items()), key=lambda e: (-e.seconds, e.rule))
+    return sorted((RuleUsage(rule, found) for rule, found in jobs.items()), key=lambda e: (-e.seconds, e.rule))
 
 
 def _known(combine: Any, numbers: list[float | None]) -> float | None:

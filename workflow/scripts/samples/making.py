@@ -1,4 +1,4 @@
-"""From a raw record to a sample: read its drawing, check its captions, write the canonical text, prove it.
+"""From a raw record to a sample: read its drawing, check its captions, write the canonical text, run the render check.
 
 `process_record` is what a worker does with one record. Whatever is wrong with it becomes a `Rejection` with the reason,
 or a flag of the sample:
@@ -6,14 +6,14 @@ or a flag of the sample:
 | flag | meaning |
 |---|---|
 | path_records | the drawing was a list of path records |
-| repaired:<what> | something was mended (svg/repair.py, svg/parse.py, svg/bytes.py) |
+| repaired:<what> | something was repaired (svg/repair.py, svg/parse.py, svg/bytes.py) |
 | kept_safe:<what> | the compact level cannot write it: its text is of level safe |
 | fell_back:<level> | the picture of that level's text differed too much: a milder level was taken |
-| unproven | it could not be drawn, so that nothing was compared, or no level's text draws the same |
-| blank | nothing is seen of it on white |
-| has_text | it holds drawn text |
-| answer_removed | the drawing held words of a reference, its text does not (svg/label_leakage.py) |
-| answer_left | its text still does |
+| unproven | the render check failed: it could not be drawn, or no level's text draws the same |
+| blank | nothing is visible on a white background |
+| has_text | it contains drawn text |
+| answer_removed | label leakage was removed: the drawing has words of a reference, its text has not |
+| answer_left | label leakage is left in its text |
 | caption:<kind> | something is wrong with a reference (samples/reference_checks.py) |
 """
 
@@ -29,9 +29,9 @@ from readers.entries import RawRecord
 from samples.fingerprints import Fingerprint, take_fingerprint
 from samples.reference_checks import ReferenceChecks, keep_references
 from samples.render_check import Difference, compare_pictures, draw_picture
-from svg.canonical import LEVELS, Drawing, Mended, read_drawing, write_level
+from svg.canonical import LEVELS, Drawing, RepairedDrawing, read_drawing, write_level
 from svg.guard import Refused
-from svg.label_leakage import find_answers
+from svg.label_leakage import find_leaked_words
 from svg.parse import Unusable
 
 REWRITING = ("compact", "path_records")
@@ -40,7 +40,7 @@ HARDLY = 2.0  # of 255, in a cell of the picture: what the same drawing written 
 
 @dataclass(frozen=True)
 class Settings:
-    """How drawings are rewritten and proven; the keys of `preprocess` in the configuration."""
+    """How drawings are rewritten and render-checked; the keys of `preprocess` in the configuration."""
 
     canvas: int = 512
     precision: int = 0
@@ -64,7 +64,7 @@ class Settings:
 
 @dataclass(frozen=True)
 class Made:
-    """A sample, the fingerprint of its picture where it was drawn, and the answers that its text still holds."""
+    """A sample, the fingerprint of its picture where it was drawn, and the leaked words that are left in its text."""
 
     sample: Sample
     fingerprint: Fingerprint | None
@@ -72,7 +72,7 @@ class Made:
 
 
 @dataclass
-class Proven:
+class CheckedDrawing:
     """The text of a drawing that was compared with it, its picture, and flags of the comparison."""
 
     drawing: Drawing
@@ -106,14 +106,14 @@ def make_sample(
     references, kinds = keep_references(record.captions, checks)
     if not references:
         raise Unusable(f"no usable caption ({', '.join(sorted(kinds & set(checks.drop)))})")
-    mended = read_drawing(record.drawing or "")
-    proven = write_proven(mended, settings, max_chars)
-    drawing = proven.drawing
-    answers = find_answers(drawing.xml, references)
-    flags = {*record.flags, *drawing.flags, *proven.flags, *(f"caption:{kind}" for kind in kinds)}
+    repaired = read_drawing(record.drawing or "")
+    checked = write_checked(repaired, settings, max_chars)
+    drawing = checked.drawing
+    answers = find_leaked_words(drawing.xml, references)
+    flags = {*record.flags, *drawing.flags, *checked.flags, *(f"caption:{kind}" for kind in kinds)}
     if answers:
         flags.add("answer_left")
-    elif find_answers(record.drawing or "", references):
+    elif find_leaked_words(record.drawing or "", references):
         flags.add("answer_removed")
     sample = Sample(
         id=record.id,
@@ -128,26 +128,26 @@ def make_sample(
         n_commands=drawing.n_commands,
         n_colours=drawing.n_colours,
     )
-    fingerprint = None if proven.picture is None else take_fingerprint(proven.picture)
+    fingerprint = None if checked.picture is None else take_fingerprint(checked.picture)
     return Made(sample, fingerprint, tuple(sorted(answers)))
 
 
-def write_proven(mended: Mended, settings: Settings, max_chars: int | None = None) -> Proven:
+def write_checked(repaired: RepairedDrawing, settings: Settings, max_chars: int | None = None) -> CheckedDrawing:
     """The text of a drawing at the level of the settings, or at the next milder one that draws the same picture.
 
     What is longer than `max_chars` takes no part later on, and is not drawn. Raises Unusable.
     """
-    drawing = write_level(mended, settings.canvas, settings.precision, settings.level, settings.use)
+    drawing = write_level(repaired, settings.canvas, settings.precision, settings.level, settings.use)
     if not settings.proof or (max_chars is not None and len(drawing.xml) > max_chars):
-        return Proven(drawing)
+        return CheckedDrawing(drawing)
     try:
-        expected = draw_picture(etree.tostring(mended.root, encoding="unicode"))
+        expected = draw_picture(etree.tostring(repaired.root, encoding="unicode"))
     except (Refused, ValueError) as reason:
-        return Proven(drawing, flags={"unproven", f"not_drawn:{str(reason)[:60]}"})
+        return CheckedDrawing(drawing, flags={"unproven", f"not_drawn:{str(reason)[:60]}"})
     flags: set[str] = set()
     for level in LEVELS[settings.level]:
         if flags:  # the one before drew another picture
-            drawing = write_level(mended, settings.canvas, settings.precision, level, settings.use)
+            drawing = write_level(repaired, settings.canvas, settings.precision, level, settings.use)
         picture = draw_picture(drawing.xml)
         difference = compare_pictures(expected, picture)
         if settings.allows(difference, level):
@@ -157,4 +157,4 @@ def write_proven(mended: Mended, settings: Settings, max_chars: int | None = Non
         flags.add("unproven")
     if picture.min() == 255:
         flags.add("blank")
-    return Proven(drawing, picture, flags)
+    return CheckedDrawing(drawing, picture, flags)

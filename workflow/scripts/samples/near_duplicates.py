@@ -1,13 +1,14 @@
-"""Near duplicates among pictures, in near-linear time: hashes bring candidates together, small pictures decide.
+"""Near-duplicates among pictures, in near-linear time: hashes bring candidates together, small pictures decide.
 
-Twins have hashes that differ in few of 64 bits, so that one of four parts of 16 bits, put first, sorts them near each
-other: only hashes that are neighbours in the four orders are compared (the sorted-neighbourhood method). Very many
-pictures may have one hash; of these, and of those of a near hash, only pictures of nearly the same sum can be twins.
+The hashes of near-duplicates differ in few of 64 bits, so that one of four parts of 16 bits, put first, sorts them near
+each other: only hashes that are neighbours in the four orders are compared (the sorted-neighbourhood method). Very many
+pictures may have one hash; of these, and of those of a near hash, only pictures of nearly the same sum can be
+near-duplicates.
 
-Two drawings are twins where no cell of their small pictures differs by more than an edge that moved by a pixel, or by
-much where few cells differ: what moved differs along all its edges, another small shape in one place. All cells
-together differ by little of what there is to see: hair-thin outlines are alike in being nearly white. The same shape in
-another colour, or a small one elsewhere, is no twin.
+Two drawings are near-duplicates where no cell of their small pictures differs by more than an edge that moved by a
+pixel, or by much where few cells differ: what moved differs along all its edges, another small shape in one place. All
+cells together differ by little of what there is to see: hair-thin outlines are alike in being nearly white. The same
+shape in another colour, or a small one elsewhere, is no near-duplicate.
 
 Kept beside scikit-learn's BallTree, which finds all hashes within MAX_BITS but in quadratic time (9 s for 20,000
 hashes, here 0.02 s). test_split_samples.py says what is found, docs/preprocessing.md at which scale.
@@ -27,14 +28,14 @@ from samples import fingerprints
 
 PARTS = 4
 NEIGHBOURS = 12  # hashes that each hash is compared with in each order
-MAX_BITS = 8  # of 64, by which the hashes of twins may differ
+MAX_BITS = 8  # of 64, by which the hashes of near-duplicates may differ
 MAX_CELL = 37  # of 255, by which a channel of a cell of 7 px may: an edge that moved by one
 MAX_CELL_ALONE = 20  # of 255, by which it may where all other cells are equal
 SPREAD = 40  # times the mean of all cells is what it may differ by between the two
 MAX_MEAN = 5.0  # of 255, over all cells
 MAX_SHARE = 0.15  # of the contrast of the paler one of two pictures, which their mean difference may be
 CELLS = fingerprints.SIDE * fingerprints.SIDE * 3
-MAX_SUM = int(MAX_MEAN * CELLS)  # by which the sums of all cells of twins may differ
+MAX_SUM = int(MAX_MEAN * CELLS)  # by which the sums of all cells of near-duplicates may differ
 MAX_WINDOW = 500  # pictures of one hash and nearly one sum that a picture is compared with: a bound for the time
 MEMBERS = 512  # pictures whose candidates are in memory at a time
 BLOCK = 4096  # pairs whose small pictures are in memory at a time
@@ -55,19 +56,19 @@ def read_fingerprints(paths: Sequence[Path]) -> tuple[list[str], np.ndarray, np.
     return ids, np.array(hashes, dtype=np.uint64), pictures
 
 
-def find_twins(hashes: np.ndarray, pictures: np.ndarray) -> list[tuple[int, int]]:
-    """Pairs of pictures that look the same, by their places. Pictures of one colour have no twins.
+def find_near_duplicates(hashes: np.ndarray, pictures: np.ndarray) -> list[tuple[int, int]]:
+    """Pairs of pictures that look the same, by their places. Pictures of one colour have no near-duplicates.
 
     Of equal pictures each is paired with the first, which alone is compared with others: the groups are the same, and
     thousands of copies do not make millions of pairs.
     """
     coloured = np.array([picture.min() != picture.max() for picture in pictures], dtype=bool)
     first: dict[tuple[int, bytes], int] = {}
-    twins: set[tuple[int, int]] = set()
+    found: set[tuple[int, int]] = set()
     for place in np.flatnonzero(coloured).tolist():
         original = first.setdefault((int(hashes[place]), blake2b(pictures[place], digest_size=16).digest()), place)
         if original != place:
-            twins.add((original, place))
+            found.add((original, place))
     places = np.array(list(first.values()), dtype=np.int64)
     most = np.minimum(MAX_MEAN, MAX_SHARE * contrasts(pictures, places))
     quarters = sum_quarters(pictures, places)
@@ -79,8 +80,8 @@ def find_twins(hashes: np.ndarray, pictures: np.ndarray) -> list[tuple[int, int]
             part = slice(start, start + BLOCK)
             one, other = places[a[part]], places[b[part]]
             alike = look_alike(pictures[one], pictures[other], limits[part])
-            twins |= {(min(pair), max(pair)) for pair in zip(one[alike].tolist(), other[alike].tolist(), strict=True)}
-    return sorted(twins)
+            found |= {(min(pair), max(pair)) for pair in zip(one[alike].tolist(), other[alike].tolist(), strict=True)}
+    return sorted(found)
 
 
 def look_alike(first: np.ndarray, second: np.ndarray, most: np.ndarray) -> np.ndarray:
@@ -110,7 +111,7 @@ def iterate_candidates(hashes: np.ndarray, sums: np.ndarray) -> Iterator[tuple[n
     The pictures are in one order, by hash and then by sum, so that a picture's candidates of one hash are a slice.
     """
     unique, rank = np.unique(hashes, return_inverse=True)
-    span = CELLS * 255 + MAX_SUM + 1  # further apart than any sums that may be those of twins
+    span = CELLS * 255 + MAX_SUM + 1  # further apart than any sums that may be those of near-duplicates
     keys = rank * span + sums
     order = np.argsort(keys, kind="stable")
     keys, rank = keys[order], rank[order]

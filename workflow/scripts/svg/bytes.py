@@ -1,6 +1,6 @@
 """The text of an SVG file's bytes: gunzipped within a cap, decoded by mark, declaration or best guess.
 
-What had to be guessed or mended is named, so that it is counted.
+What had to be guessed or repaired is named, so that it is counted.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""One text for one drawing: parse a drawing from strangers, mend it, and write it at a level.
+"""Canonical text: parse an untrusted drawing, repair it, and write it at a level.
 
 | level   | the text                                                                                        |
 |---------|-------------------------------------------------------------------------------------------------|
-| none    | as it was written, mended, without descriptions, editor data and comments; ids and classes are short |
+| none    | as it was written, repaired, without descriptions, editor data and comments; ids and classes are short |
 | safe    | also without unknown attributes, stylesheets, and whatever is not drawn; pixel-identical         |
 | compact | rewritten short on a square canvas; visually identical. What it cannot rewrite is kept at `safe` |
 | path_records | as the records that models of this field were trained on (svg/path_records.py), on a canvas of 512 |
@@ -36,8 +36,8 @@ LEVELS = {
 
 
 @dataclass(frozen=True)
-class Mended:
-    """A drawing as read: its mended tree, and the names of what was mended."""
+class RepairedDrawing:
+    """A drawing as read: its repaired tree, and the names of what was repaired."""
 
     root: etree._Element
     repairs: frozenset[str]
@@ -48,29 +48,29 @@ def canonicalise(text: str, canvas: int, precision: int, level: str, use: str = 
     return write_level(read_drawing(text), canvas, precision, level, use)
 
 
-def read_drawing(text: str) -> Mended:
-    """Parse and mend a drawing. Raises Unusable with the reason."""
+def read_drawing(text: str) -> RepairedDrawing:
+    """Parse and repair a drawing. Raises Unusable with the reason."""
     repairs: set[str] = set()
     root = parse_svg(text, repairs)
     repair_drawing(root, repairs)
-    return Mended(root, frozenset(repairs))
+    return RepairedDrawing(root, frozenset(repairs))
 
 
-def write_level(mended: Mended, canvas: int, precision: int, level: str, use: str = "flatten") -> Drawing:
+def write_level(repaired: RepairedDrawing, canvas: int, precision: int, level: str, use: str = "flatten") -> Drawing:
     """The text of a drawing at a level, with the names of the repairs among its flags."""
-    flags = set(mended.repairs)
+    flags = set(repaired.repairs)
     if level in ("compact", "path_records"):
         try:
-            if use == "keep" and next(mended.root.iter(f"{{{SVG_NAMESPACE}}}use"), None) is not None:
+            if use == "keep" and next(repaired.root.iter(f"{{{SVG_NAMESPACE}}}use"), None) is not None:
                 raise BeyondCompact("use")
             if level == "compact":
-                drawing = compact_drawing(mended.root, canvas, precision)
+                drawing = compact_drawing(repaired.root, canvas, precision)
             else:
-                drawing = record_drawing(mended.root, precision)
+                drawing = record_drawing(repaired.root, precision)
             return dataclasses.replace(drawing, flags=tuple(sorted({*drawing.flags, *flags})))
         except BeyondCompact as reason:
             flags.add(f"kept_safe:{reason}")
-    root = copy.deepcopy(mended.root)
+    root = copy.deepcopy(repaired.root)
     (drop_descriptions if level == "none" else clean_names)(root)
     return describe(root, flags)
 

@@ -93,12 +93,12 @@ class Drawing:
 
 
 def compact_drawing(root: etree._Element, canvas: int, precision: int) -> Drawing:
-    """The compact text of a mended drawing. Raises BeyondCompact, or Unusable where nothing is drawn."""
+    """The compact text of a repaired drawing. Raises BeyondCompact, or Unusable where nothing is drawn."""
     return Compactor(root, canvas, precision).compact()
 
 
 def record_drawing(root: etree._Element, precision: int) -> Drawing:
-    """A mended drawing as path records. Raises BeyondCompact for what they cannot say, or Unusable."""
+    """A repaired drawing as path records. Raises BeyondCompact for what they cannot say, or Unusable."""
     return Compactor(root, RECORD_CANVAS, precision, as_drawn=True).write_records()
 
 

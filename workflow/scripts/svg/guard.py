@@ -1,8 +1,8 @@
-"""What a renderer gets of a stranger's drawing: nothing that points outside it, nothing without bounds.
+"""Guard for untrusted drawings: removes external references and limits sizes before a renderer reads them.
 
-`guard_drawing(xml)` gives the text to draw. What reaches outside the drawing or is not drawing at all (links to files
-and hosts, imported stylesheets, scripts, HTML) is taken out and flagged, so that the rest is drawn; what a renderer
-cannot be trusted with (see docs/rendering.md) is refused with the reason.
+`guard_drawing(xml)` returns the text to draw. It removes and flags external references and content that is no
+drawing (links to files and hosts, imported stylesheets, scripts, HTML), so that the rest is drawn. It rejects, with the
+reason, what a renderer cannot process safely (see docs/rendering.md).
 """
 
 from __future__ import annotations

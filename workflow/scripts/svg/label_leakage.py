@@ -1,10 +1,10 @@
-"""The answer must not hide in the question: words of a sample's references in the names and texts of its drawing.
+"""Label leakage: words of a sample's references that occur in the names and texts of its drawing.
 
-Ids, class names, editor labels, titles and drawn text are words of a drawing; names of elements, attributes, keywords
-and colours are its language and no answer, though a caption may have them as well.
+Ids, class names, editor labels, titles and drawn text count as words of a drawing. Names of elements, attributes,
+keywords and colours belong to the SVG language and do not count, even if a caption contains them.
 
-Where a script has no spaces, or joins endings to its words, nobody can tell the words of a reference: there, a word of
-the drawing must stand somewhere in it. Of Chinese characters, which are words in one, two or three, any pair will do.
+If a script has no spaces, or joins endings to its words, the words of a reference cannot be separated. A word of the
+drawing then counts if it occurs anywhere in the reference. For Chinese, any pair of characters counts.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from collections.abc import Iterable
 from PIL.ImageColor import colormap
 
 MIN_LETTERS = 3
-# Words too frequent to give an answer away.
+# Words that are too frequent to leak a label.
 _FREQUENT = """
 the and with for from that this are was has have its his her their they which who one two three four five six out into
 over under near between above below left right top bottom center middle side small large big image picture drawing icon
@@ -62,8 +62,8 @@ _UNSPACED_WORD = re.compile(
 )
 
 
-def answer_words(references: Iterable[str]) -> set[str]:
-    """The words of references that would give them away."""
+def leakable_words(references: Iterable[str]) -> set[str]:
+    """The words of references that count as leakage."""
     words = {word for reference in references for word in re.findall(r"[^\W\d_]+", reference.lower())}
     return {word for word in words if len(word) >= MIN_LETTERS} - FREQUENT - LANGUAGE
 
@@ -74,14 +74,14 @@ def words_of_drawing(text: str) -> set[str]:
     return {word.lower() for name in names for word in _WORD.findall(name) if len(word) >= MIN_LETTERS} - LANGUAGE
 
 
-def find_answers(text: str, references: Iterable[str]) -> set[str]:
-    """Words of the references that the text of a drawing holds."""
+def find_leaked_words(text: str, references: Iterable[str]) -> set[str]:
+    """Words of the references that occur in the text of a drawing."""
     references = list(references)
-    words = answer_words(references)
+    words = leakable_words(references)
     if not text.isascii():
         return (words & words_of_drawing(text)) | find_unspaced(text, " ".join(references))
     plain = text.lower()
-    held = {word for word in words if word in plain}  # by most drawings none: that is quickly told
+    held = {word for word in words if word in plain}  # a fast test: most drawings have none
     return held & words_of_drawing(text) if held else held
 
 

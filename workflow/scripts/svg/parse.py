@@ -1,6 +1,7 @@
-"""Parse a drawing from strangers: SVG or path records, no DTD, no entities, no network, caps on size, depth, elements.
+"""Parse an untrusted drawing: SVG or path records, no DTD, no entities, no network, caps on size, depth, elements.
 
-What is broken in a known way is mended and named (`repaired:…`); what cannot be used raises `Unusable` with the reason.
+What is broken in a known way is repaired and named (`repaired:…`); what cannot be used raises `Unusable`
+with the reason.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ class Unusable(Exception):
 
 
 def parse_svg(text: str, repairs: set[str]) -> etree._Element:
-    """The root element of a drawing or of path records; `repairs` gets the names of what was mended.
+    """The root element of a drawing or of path records; `repairs` gets the names of what was repaired.
 
     Parsed without DTD, entities and network, and checked against the caps. Raises Unusable with the reason.
     """
@@ -58,7 +59,7 @@ def parse_svg(text: str, repairs: set[str]) -> etree._Element:
     text = without_doctype(text, repairs)
     root = try_xml(text)
     if root is None:
-        root = try_xml(mend_text(text, repairs))
+        root = try_xml(repair_text(text, repairs))
     if root is None:
         raise Unusable("not XML")
     if etree.QName(root).localname != "svg":
@@ -105,13 +106,13 @@ def try_xml(text: str) -> etree._Element | None:
         return None
 
 
-def mend_text(text: str, repairs: set[str]) -> str:
-    """A text that is not XML with what is broken in a known way mended, one after the other until it is XML."""
-    for name, mend in MENDS:
-        mended = mend(text)
-        if mended != text:
+def repair_text(text: str, repairs: set[str]) -> str:
+    """A text that is not XML with what is broken in a known way repaired, one after the other until it is XML."""
+    for name, repair in REPAIRS:
+        repaired = repair(text)
+        if repaired != text:
             repairs.add(f"repaired:{name}")
-            text = mended
+            text = repaired
             if try_xml(text) is not None:
                 break
     return text
@@ -141,7 +142,7 @@ def resolve_entities(text: str) -> str:
 def drop_repeated_attributes(text: str) -> str:
     """Each attribute of an element once: the first, as HTML has it."""
 
-    def mended(tag: re.Match[str]) -> str:
+    def repaired(tag: re.Match[str]) -> str:
         seen: set[str] = set()
 
         def once(attribute: re.Match[str]) -> str:
@@ -151,7 +152,7 @@ def drop_repeated_attributes(text: str) -> str:
 
         return _ATTRIBUTE.sub(once, tag[0])
 
-    return _TAG.sub(mended, text)
+    return _TAG.sub(repaired, text)
 
 
 def add_prefixes(text: str) -> str:
@@ -179,8 +180,8 @@ def close_elements(text: str) -> str:
     return "".join([*parts, whole[place:], *(f"</{name}>" for name in reversed(opened))])
 
 
-# What is broken in known ways, by the names of the repairs, in the order of mending.
-MENDS: tuple[tuple[str, Callable[[str], str]], ...] = (
+# What is broken in known ways, by the names of the repairs, in the order of repair.
+REPAIRS: tuple[tuple[str, Callable[[str], str]], ...] = (
     ("entities", unescape_whole),
     ("characters", drop_bad_characters),
     ("comments", drop_comments),

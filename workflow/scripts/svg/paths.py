@@ -1,4 +1,4 @@
-"""Path data: mended where it is broken in a known way, and written in the fewest characters."""
+"""Path data: repaired where it is broken in a known way, and written in the fewest characters."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ _ARGUMENTS = {
 def repair_path_data(d: str) -> tuple[str, list[str]]:
     """Path data without a doubled `d=` and without a command that was cut off at the end; the repairs' names."""
     repairs = []
-    mended = _DOUBLED_D.sub("", d)
-    if mended != d:
-        mended = mended.rstrip("\"' ")
+    repaired = _DOUBLED_D.sub("", d)
+    if repaired != d:
+        repaired = repaired.rstrip("\"' ")
         repairs.append("doubled_d")
-    whole = drop_cut_end(mended)
-    if whole != mended:
+    whole = drop_cut_end(repaired)
+    if whole != repaired:
         repairs.append("cut_path")
     return whole, repairs
 

@@ -1,7 +1,7 @@
-"""Mend what is broken in a known way in a parsed drawing, and name each repair.
+"""Repair what is broken in a known way in a parsed drawing, and name each repair.
 
 Colours without `rgb()`, `None` and `null` as paints, a doubled `d=`, a path that was cut off, a view that is missing or
-unusable. Every level of preprocessing begins with the mended drawing: its picture is what the shorter text must draw.
+unusable. Every level of preprocessing begins with the repaired drawing: its picture is what the shorter text must draw.
 """
 
 from __future__ import annotations
@@ -23,41 +23,41 @@ _BROKEN_COLOUR = re.compile(
 
 
 def repair_drawing(root: etree._Element, repairs: set[str]) -> None:
-    """Mend a drawing in place; `repairs` gets the names. Raises Unusable where no view can be found."""
+    """Repair a drawing in place; `repairs` gets the names. Raises Unusable where no view can be found."""
     for element in root.iter(etree.Element):
         for name, value in element.items():
             if name in COLOURS:
-                mended = mended_colour(value, repairs)
+                repaired = repair_colour(value, repairs)
             elif name == "style":
-                mended = mended_style(value, repairs)
+                repaired = repair_style(value, repairs)
             elif name == "d":
-                mended = mended_path_data(value, repairs)
+                repaired = repair_path_attribute(value, repairs)
             else:
                 continue
-            if mended != value:
-                element.set(name, mended)
+            if repaired != value:
+                element.set(name, repaired)
         if element.tag == f"{{{SVG_NAMESPACE}}}style" and element.text:
-            element.text = mended_style(element.text, repairs)
+            element.text = repair_style(element.text, repairs)
     repair_view(root, repairs)
 
 
-def mended_colour(value: str, repairs: set[str]) -> str:
-    mended, repair = repaired_colour(value)
+def repair_colour(value: str, repairs: set[str]) -> str:
+    repaired, repair = repaired_colour(value)
     if repair:
         repairs.add(f"repaired:{repair}")
-        return mended
+        return repaired
     return value
 
 
-def mended_path_data(d: str, repairs: set[str]) -> str:
-    mended, names = repair_path_data(d)
+def repair_path_attribute(d: str, repairs: set[str]) -> str:
+    repaired, names = repair_path_data(d)
     repairs.update(f"repaired:{name}" for name in names)
-    return mended
+    return repaired
 
 
-def mended_style(text: str, repairs: set[str]) -> str:
-    """Declarations with their broken colours mended."""
-    return _BROKEN_COLOUR.sub(lambda match: f"{match[1]}{match[2]}{mended_colour(match[3], repairs)}", text)
+def repair_style(text: str, repairs: set[str]) -> str:
+    """Declarations with their broken colours repaired."""
+    return _BROKEN_COLOUR.sub(lambda match: f"{match[1]}{match[2]}{repair_colour(match[3], repairs)}", text)
 
 
 def repair_view(root: etree._Element, repairs: set[str]) -> None:

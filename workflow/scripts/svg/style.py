@@ -130,7 +130,7 @@ def split_declarations(content: Any, known_only: bool) -> tuple[dict[str, str], 
 
 
 def repaired_colour(value: str) -> tuple[str, str | None]:
-    """A paint with broken forms of the field mended, and the name of the repair."""
+    """A paint with broken forms of the field repaired, and the name of the repair."""
     match = _BARE_RGB.fullmatch(value)
     if match:
         return f"rgb({match[1]},{match[2]},{match[3]})", "colour"

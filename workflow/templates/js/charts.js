@@ -25,7 +25,7 @@ function charts(mount) {
 
   function draw() {
     radarPlace.replaceChildren(radar(state.slice, state.scaling),
-      h("figcaption", {}, `Axes: ${scalingTexts[state.scaling]}, printed at each axis; outwards is better. Bands: ${percent} intervals.`));
+      h("figcaption", {}, `Axes: ${scalingTexts[state.scaling]}, printed at each axis; farther out is better. Bands: ${percent} intervals.`));
     forestPlace.replaceChildren(
       h("div", { class: "panels" }, radarValues.map((value) => forest(value.label, value, (system) => cellOf(system.name, value.name, state.slice),
         (system) => (state.slice === "all" ? standing(system.name, value.name) : "")))),

@@ -1,4 +1,4 @@
-// Building elements. Text only ever enters the page through textContent: captions and names are strangers'.
+// Building elements. Text only ever enters the page through textContent: captions and names are untrusted.
 
 const SVG_NAMESPACE = "http://www.w3.org/2000/svg";
 

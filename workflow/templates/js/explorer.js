@@ -120,8 +120,8 @@ function explorer(mount) {
     previous.disabled = position <= 0;
     next.disabled = position < 0 || position >= matches.length - 1;
     notice.hidden = shown === null || position >= 0;
-    notice.textContent = "This sample is not among those that the controls choose.";
-    detail.replaceChildren(shown === null ? h("p", { class: "empty" }, "No sample meets all of this.") : sampleCard(shown, state.metric));
+    notice.textContent = "The current filters exclude this sample.";
+    detail.replaceChildren(shown === null ? h("p", { class: "empty" }, "No sample matches the filters.") : sampleCard(shown, state.metric));
   }
 
   function step(by) {

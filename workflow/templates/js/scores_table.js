@@ -19,7 +19,7 @@ function scoresTable(mount) {
         draw();
       }),
       choice("This table as", Object.keys(formats).map((name) => [name, name]), state.format, (name) => { state.format = name; }),
-      h("div", { class: "buttons", role: "group", "aria-label": "Take the table along" },
+      h("div", { class: "buttons", role: "group", "aria-label": "Export the table" },
         h("button", { type: "button", onclick: (event) => copyText(exported(), event.currentTarget) }, "Copy"),
         h("button", { type: "button", onclick: () => saveText(`${summary.experiment}-scores.${formats[state.format][1]}`, "text/plain", exported()) }, "Save"))),
     place);
@@ -62,7 +62,7 @@ function scoresTable(mount) {
   function humanRow(anyFailed) {
     if (state.slice !== "all" || !state.values.some(({ name }) => summary.human[name])) return null;
     return h("tr", { class: "human" },
-      h("th", { scope: "row" }, h("div", { class: "name" }, h("span", {}, "one reference against the others", h("small", {}, "human agreement")))),
+      h("th", { scope: "row" }, h("div", { class: "name" }, h("span", {}, "one reference against the others", h("small", {}, "leave-one-out human score")))),
       state.values.map((value) => {
         const [score, low, high, n] = summary.human[value.name] ?? [null, null, null, 0];
         return h("td", {}, h("span", { class: "number" }, format(score, value.decimals)),

@@ -2,7 +2,7 @@
 // values of the columns, the slice, and the rival: the system from which differences are given, "" for none.
 
 function asCsv(rows, table) {
-  // A leading quote mark keeps spreadsheets from taking a stranger's text for a formula.
+  // A leading quote mark keeps spreadsheets from taking untrusted text for a formula.
   const quote = (text) => `"${String(text).replace(/^(?=[=+\-@\t\r])/, "'").replaceAll('"', '""')}"`;
   const rivalNames = ["difference_from", "difference", "difference_low", "difference_high", "p_holm"];
   const lines = [["system", "label", "family", "slice", "value", "score", "low", "high", "n", "n_failed",
