@@ -60,7 +60,8 @@ def test_device_classes_follow_size_and_gpus():
         config["models"]["llama-3.1-8b-test3"]["gpus"] = 0
 
     classes = plan_of(change).device_classes()
-    assert classes["gemma-2-9b-zero-shot"] == "large"
+    assert (classes["gemma-2-9b-zero-shot"], classes["gemma-2-9b-test3"]) == ("large", "large")
+    assert (classes["llama-3.1-8b-test3"], classes["train llama-3.1-8b-test3"]) == ("small", "cpu")
     assert (classes["llama-3.1-8b-zero-shot"], classes["clip"]) == ("small", "small")
     assert plan_of(lambda config: config["decoding"].update(gpus=0)).device_classes()["clip"] == "cpu"
 

@@ -177,7 +177,8 @@ class Plan:
             "clip": clip,
             **{name: job.device_class for name, job in self.llm_jobs.items()},
             **{name: one.device_class for name, one in self.captioners.items()},
-            **{name: "large" if one.gpus else "cpu" for name, one in self.trainings.items()},
+            # A model and the system of its captions have one name.
+            **{f"train {name}": "large" if one.gpus else "cpu" for name, one in self.trainings.items()},
         }
 
     def figures(self) -> list[str]:
