@@ -4,6 +4,7 @@ docs/staleness.md has the table. No job runs here; tests/test_workflow.py asks t
 """
 
 import json
+import os
 import shutil
 from collections.abc import Callable
 
@@ -171,3 +172,40 @@ def test_training_code_edited_since_is_told_also_where_nothing_is_to_be_done(mad
     run = snakemake(made, "--cores", "1", "all")
     assert "The training code has changed since llama-3.1-8b-test3 was trained; its adapter is kept" in run.stdout
     assert "--forcerun train_lora" in run.stdout
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        setting("batch_tokens: 32768", "batch_tokens: 999"),
+        setting("seconds_limit: 10 ", "seconds_limit: 11 "),
+        setting("preset: test3\n    gpus: 1", "preset: test3\n    gpus: 1\n    settings: {log_steps: 1}"),
+        setting("preset: test3\n    gpus: 1", "preset: test3\n    gpus: 1\n    settings: {keep_checkpoints: 1, r: 16}"),
+    ],
+    ids=["batch", "time limit", "log", "checkpoints and a default said"],
+)
+def test_settings_of_speed_and_logging_make_only_what_prints_them_stale(edit, change):
+    assert set(edit("config.yaml", change)) == {"record_provenance", "html_report"}
+
+
+def test_a_data_file_that_is_replaced_by_an_older_one_is_noticed(made):
+    data = made / "data" / "drawings.json"
+    before, text = data.stat(), data.read_text()
+    data.write_text(text.replace("line 1", "a line"))
+    os.utime(data, (1, 1))
+    jobs = planned_jobs(made, "--cores", "1")
+    data.write_text(text)
+    os.utime(data, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert "preprocess_svg" in jobs
+
+
+def test_the_workflow_is_a_module_of_another(made, tmp_path):
+    (tmp_path / "data").mkdir()
+    shutil.copy(made / "data" / "drawings.json", tmp_path / "data")
+    shutil.copy(made / "config.yaml", tmp_path / "mine.yaml")
+    (tmp_path / "Snakefile").write_text(
+        f'configfile: "mine.yaml"\n\nmodule captioning:\n    snakefile: "{made}/Snakefile"\n    config: config\n\n'
+        "use rule * from captioning as captioning_*\n"
+    )
+    jobs = planned_jobs(tmp_path, "--cores", "1", "captioning_all")
+    assert (jobs["captioning_train_lora"], jobs["captioning_html_report"]) == (2, 1)
