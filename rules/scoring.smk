@@ -170,7 +170,7 @@ rule score_text:
 
 
 rule score_human:
-    """Score human agreement by a metric that reads text: each reference against the others."""
+    """Compute the leave-one-out human score of a text metric: each reference against the others."""
     input:
         samples=f"{RESULTS}/data/test.parquet",
         reference_tokens=f"{RESULTS}/tokens/references.jsonl",

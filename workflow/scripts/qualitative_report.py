@@ -10,7 +10,7 @@ Output  qualitative.html, without any script; the browser prints it to PDF. The 
         --samples data/test.parquet --captions-dir captions --scores-dir scores --value cider --seed 20 \
         --output qualitative.html
 
-Drawings, captions and names are strangers': drawings are only images, and texts are escaped.
+Drawings, captions and names are untrusted: drawings are only images, and texts are escaped.
 """
 
 from __future__ import annotations

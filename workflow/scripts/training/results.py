@@ -99,7 +99,7 @@ def write_results(
         partial.write_text(history_lines(log_history), encoding="utf-8")
     (best / "README.md").write_text(model_card(summary, settings), encoding="utf-8")
     with write_whole(output_dir / "code_digest.txt") as partial:
-        partial.write_text(f"{prepared.identity['code']}\n")  # of the first start: an edit in between is told
+        partial.write_text(f"{prepared.identity['code']}\n")  # of the first start: a warning reports a later edit
     write_json(output_dir / "training.json", summary)
     for file in FINAL_FILES:
         with write_whole(output_dir / file) as partial:

@@ -31,7 +31,7 @@ class CaptionTrainer(Trainer):
     def __init__(self, *, tokens_by_step: list[int], **options: Any):
         super().__init__(**options)
         self._tokens_seen = [0, *itertools.accumulate(tokens_by_step)]
-        self._last_log = (0, 0.0)  # step and time; no pace is told before the second record of a run
+        self._last_log = (0, 0.0)  # step and time; no rate is logged before the second record of a run
 
     def _get_train_sampler(self, train_dataset=None):
         return torch.utils.data.SequentialSampler(self.train_dataset)
@@ -198,15 +198,15 @@ def longest_batch_fits(model: PeftModel, pad_id: int, samples: list[Encoded], se
 
 def out_of_memory(settings: TrainingSettings, samples: list[Encoded]) -> str:
     """What to lower when the GPU's memory does not hold a batch."""
-    mends = []
+    fixes = []
     if settings.batch_size > 1:
-        mends.append("set auto_batch: true, or halve batch_size and double accumulation (the same effective batch)")
+        fixes.append("set auto_batch: true, or halve batch_size and double accumulation (the same effective batch)")
     if not settings.gradient_checkpointing:
-        mends.append("set gradient_checkpointing: true")
+        fixes.append("set gradient_checkpointing: true")
     if settings.quantisation == "none":
-        mends.append("set quantisation: nf4")
-    mends.append("lower prompt.max_tokens")
+        fixes.append("set quantisation: nf4")
+    fixes.append("lower prompt.max_tokens")
     longest = max(len(sample) for sample in samples)
     return (
-        f"out of GPU memory with {settings.batch_size} x {longest:,} tokens, the longest batch: {'; or '.join(mends)}"
+        f"out of GPU memory with {settings.batch_size} x {longest:,} tokens, the longest batch: {'; or '.join(fixes)}"
     )

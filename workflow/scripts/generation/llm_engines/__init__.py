@@ -58,7 +58,7 @@ class EngineJob:
     """What an engine has to know before it loads anything."""
 
     base: Path
-    adapters: list[Path]  # that it will wear
+    adapters: list[Path]  # that it will be active
     end_ids: list[int]  # tokens that end a caption
     pad_id: int
     most_tokens: int  # of the longest prompt with its caption
@@ -69,7 +69,7 @@ class EngineJob:
 class Engine(Protocol):
     """A base model that writes, with one adapter at a time or none."""
 
-    def wear(self, adapter: Path | None) -> None:
+    def activate(self, adapter: Path | None) -> None:
         """Write with this adapter from now on; None: as the bare base."""
 
     def plan(self, prompts: list[Prompt]) -> list[list[Prompt]]:

@@ -39,7 +39,7 @@ class TorchEngine:
         self._prefix_states: RoomyCache | None = None
         self._most_tokens: float = float("inf")  # what fits into memory, as far as it was tried
 
-    def wear(self, adapter: Path | None) -> None:
+    def activate(self, adapter: Path | None) -> None:
         """Merge an adapter into the weights, in the place of the one before; merged weights decode as fast as a base's.
 
         The base's weights are put back exactly: subtracting what was added would leave rounding errors.

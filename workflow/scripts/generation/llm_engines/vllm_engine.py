@@ -25,7 +25,7 @@ class VllmEngine:
         self._numbers = {adapter: number for number, adapter in enumerate(job.adapters, start=1)}
         self._request: Any = None
 
-    def wear(self, adapter: Path | None) -> None:
+    def activate(self, adapter: Path | None) -> None:
         """Write with this adapter from now on, beside the weights, as vLLM does."""
         from vllm.lora.request import LoRARequest
 
