@@ -177,8 +177,8 @@ def test_the_bytes_of_a_file_in_parquet_are_the_drawing(tmp_path):
         ("a.jsonl", b'{"id": "caf\xe9"}', "not UTF-8"),
         ("a.jsonl.gz", b"{}", "not gzipped"),
         ("a.parquet", b"PAR1", "not a Parquet file"),
-        ("a.jsonl.gz", gzip.compress(b'{"id": 1}\n' * 9, mtime=0, mtime=0)[:-9], "cut off or damaged"),
-        ("a.jsonl.gz", gzip.compress(b"{}", mtime=0, mtime=0)[:10] + b"\xff" * 9, "cut off or damaged"),
+        ("a.jsonl.gz", gzip.compress(b'{"id": 1}\n' * 9, mtime=0)[:-9], "cut off or damaged"),
+        ("a.jsonl.gz", gzip.compress(b"{}", mtime=0)[:10] + b"\xff" * 9, "cut off or damaged"),
     ],
 )
 def test_a_bad_file_is_one_message(tmp_path, name, data, message):
