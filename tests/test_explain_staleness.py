@@ -14,18 +14,21 @@ rule preprocess_svg:
     output: r/a.parquet, r/a.counts.json
     jobid: 4
     reason: Params have changed since last execution: Union of exclusive params before and now across all output: \
-before: {'canvas': 128, 'precision': 0} now: {'canvas': 256, 'precision': 0}
+before: {'code': 'ast2 p 1', 'settings': {'preprocess': {'canvas': 128}}, 'inputs': {'data': '0'}, 'libraries': {}} \
+now: {'code': 'ast2 p 1', 'settings': {'preprocess': {'canvas': 256}}, 'inputs': {'data': '1'}, 'libraries': {}}
     wildcards: source=a
 
 rule score_text:
     output: r/scores/s/cider.json
     reason: Params have changed since last execution: Union of exclusive params before and now across all output: \
-before: 'code 0123456789ab' now: 'code ba9876543210'; Input files updated by another job: r/a.parquet
+before: {'code': 'ast2 s 1', 'libraries': {'torch': '1'}} \
+now: {'code': 'ast2 s 2', 'libraries': {'torch': '2'}}; Input files updated by another job: r/a.parquet
 
 rule score_text:
     output: r/scores/t/cider.json
     reason: Params have changed since last execution: Union of exclusive params before and now across all output: \
-before: 'code 0123456789ab' now: 'code ba9876543210'
+before: {'code': 'ast2 s 1', 'libraries': {'torch': '1'}} \
+now: {'code': 'ast2 s 2', 'libraries': {'torch': '2'}}
 
 rule compare:
     output: r/comparison.json
@@ -36,9 +39,9 @@ rule compare:
 def test_causes_come_first_and_then_what_follows_from_them():
     assert describe(list(read_jobs(DRY_RUN))) == [
         "4 jobs are stale; 3 of them by themselves:",
-        "  preprocess_svg: a setting has changed: canvas 128 -> 256",
+        "  preprocess_svg: preprocess canvas: 128 -> 256; the content of data has changed",
         "    r/a.parquet",
-        "  score_text: its code means something else now",
+        "  score_text: its code has changed (AST digest); version of torch: 1 -> 2",
         "    r/scores/s/cider.json, r/scores/t/cider.json",
         "and, because these run: compare",
     ]

@@ -10,14 +10,12 @@ the rules that run because of them. Nothing is run.
 from __future__ import annotations
 
 import ast
-import json
 import re
 import subprocess
 import sys
 import textwrap
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 from core.command import InputError
 
@@ -86,35 +84,43 @@ def _in_words(reason: str) -> str:
 
 
 def _changed_parameters(detail: str) -> str:
+    """What differs between two identities (core/identity.py), or between parameters of another kind."""
     before, _, now = detail.partition(" now: ")
     before = before.partition("before: ")[2]
-    digest = re.compile(r"'(code|templates) [0-9a-f]{12}'")
-    kinds = set(digest.findall(f"{before} {now}"))
-    words = {"code": "its code means something else now", "templates": "its templates have changed"}
-    causes = [words[kind] for kind in sorted(kinds)]
-    before, now = (digest.sub("", text).strip(" ,") for text in (before, now))
-    if before or now:
-        causes.append(f"a setting has changed: {_difference(before, now)}")
-    return " and ".join(causes)
-
-
-def _difference(before: str, now: str) -> str:
-    """What differs between two parameters: of settings in a mapping only the keys that differ."""
-    old, new = _settings(before), _settings(now)
+    old, new = _leaves(before), _leaves(now)
     if old is None or new is None:
-        return f"{textwrap.shorten(before, 200) or 'nothing'} -> {textwrap.shorten(now, 200) or 'nothing'}"
-    keys = [key for key in {**old, **new} if old.get(key) != new.get(key)]
-    return ", ".join(f"{key} {old.get(key)} -> {new.get(key)}" for key in keys)
+        shown = (textwrap.shorten(text, 200) or "nothing" for text in (before, now))
+        return f"a parameter has changed: {' -> '.join(shown)}"
+    return "; ".join(
+        _difference(key, old.get(key), new.get(key)) for key in {**old, **new} if old.get(key) != new.get(key)
+    )
 
 
-def _settings(text: str) -> dict[str, Any] | None:
-    """A parameter that is a mapping, in Python or (as text) in JSON; None for any other."""
+def _difference(key: str, before: object, now: object) -> str:
+    kind, _, name = key.partition(" ")
+    if kind == "code":
+        return "its code has changed (AST digest)"
+    if kind == "inputs":
+        return f"the content of {name} has changed"
+    was, is_ = ("default or absent" if value is None else value for value in (before, now))
+    return f"{'version of ' if kind == 'libraries' else ''}{name}: {was} -> {is_}"
+
+
+def _leaves(text: str) -> dict[str, object] | None:
+    """The values of an identity by the names on the way to them; None for what is no mapping."""
     try:
         value = ast.literal_eval(text)
-        value = json.loads(value) if isinstance(value, str) else value
     except (ValueError, SyntaxError):
         return None
-    return value if isinstance(value, dict) else None
+    return dict(_walk(value, "")) if isinstance(value, dict) else None
+
+
+def _walk(value: object, path: str) -> Iterator[tuple[str, object]]:
+    if not isinstance(value, dict) or not value:
+        yield path, None if value == {} else value
+        return
+    for key, item in value.items():
+        yield from _walk(item, f"{path} {key}".strip())
 
 
 def describe(jobs: list[Job]) -> list[str]:
