@@ -23,7 +23,7 @@ explain: install
 	@$(BIN)/python workflow/scripts/explain_staleness.py --profile profiles/demo all
 
 test: install lint
-	@$(BIN)/python -m pytest -n 2 --dist loadgroup
+	@$(BIN)/python -m pytest -n 2 --dist loadfile
 
 lint: install
 	@$(BIN)/ruff check .

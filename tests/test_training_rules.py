@@ -74,6 +74,7 @@ def test_the_rules_start_a_process_a_gpu_and_merge_where_wanted(tmp_path):
     (project / "config.yaml").write_text(yaml.safe_dump(config))
     plan = snakemake(project, "-n", "-p", "--cores", "4", "train").stdout
     commands = [line for line in plan.splitlines() if "train_lora.py" in line]
-    assert [line.split("--devices=")[1].split()[0] for line in sorted(commands)] == ["2", "1"]  # Gemma, Llama
+    devices = {line.split("--name=")[1].split()[0]: line.split("--devices=")[1].split()[0] for line in commands}
+    assert devices == {"gemma-2-9b-test3": "2", "llama-3.1-8b-test3": "1"}
     assert plan.count("merge_adapter.py") == 1
     assert "gemma-2-9b-test3/merged" in plan

@@ -260,7 +260,7 @@ def test_snakemake_has_a_report_of_its_own(small):
             for name in file.namelist()
             if name.endswith("report.html") and name.count("/") == 1
         )
-    for words in ("Charts", "Pages", "scores with intervals", "chosen samples", "mislead in the detail"):
+    for words in ("Charts", "Pages", "scores with intervals", "chosen samples", "gives an overview only"):
         assert words in page
 
 
