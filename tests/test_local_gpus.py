@@ -55,7 +55,8 @@ def machine(tmp_path, monkeypatch):
 
 
 def most_at_once(runs):
-    return max(sum(other["start"] < run["end"] and run["start"] < other["end"] for other in runs) for run in runs)
+    """The most runs at one moment: that is reached when one of them starts."""
+    return max(sum(other["start"] <= run["start"] < other["end"] for other in runs) for run in runs)
 
 
 def test_the_local_profile_runs_as_many_gpu_jobs_as_there_are_gpus_each_on_its_own(machine):
@@ -135,3 +136,30 @@ def test_gpus_that_are_hidden_are_not_there(machine, monkeypatch):
     assert visible_gpus() == ["1"]
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
     assert visible_gpus() == []
+
+
+def test_a_broken_driver_gives_no_gpus_and_no_limit(machine):
+    (machine / "bin" / "nvidia-smi").write_text("#!/bin/sh\necho Failed to initialize NVML: driver mismatch; exit 9\n")
+    assert visible_gpus() == []
+    (machine / "job.py").write_text(JOB)
+    (machine / "Snakefile").write_text(SNAKEFILE.format(python=sys.executable, script=SCRIPT, n="{n}"))
+    command = [sys.executable, "-m", "snakemake", "--profile", ROOT / "profiles" / "local", "--cores", "1", "0.json"]
+    run = subprocess.run(command, cwd=machine, capture_output=True, text=True, check=True)
+    assert "Provided resources" not in run.stderr
+    assert json.loads((machine / "0.json").read_text())["gpus"] is None
+
+
+def test_a_program_that_cannot_be_run_ends_no_job(machine):
+    (machine / "bin" / "nvidia-smi").write_bytes(b"\x7fELF is no program")
+    command = [sys.executable, SCRIPT, "--gpus=1", machine / "use.jsonl", sys.executable, "-c", "print('done')"]
+    run = subprocess.run(command, capture_output=True, text=True)
+    assert (run.returncode, run.stdout) == (0, "done\n")
+    assert "Traceback" not in run.stderr
+
+
+def test_the_log_of_a_job_says_that_there_is_no_gpu(machine):
+    (machine / "bin" / "nvidia-smi").write_text("#!/bin/sh\nexit 9\n")
+    command = [sys.executable, SCRIPT, "--gpus=1", machine / "use.jsonl", sys.executable, "-c", ""]
+    run = subprocess.run(command, capture_output=True, text=True)
+    assert "THIS MACHINE HAS NO GPU" in run.stderr
+    assert "this job (1)" in run.stderr

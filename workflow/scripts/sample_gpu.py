@@ -65,7 +65,7 @@ def run_and_sample(command: list[str], output: Path, visible: str | None) -> int
         try:
             _append(output, attempt, gpus=sample(visible))
         # The command goes on: hours of training outweigh a sample. ValueError: a line of other columns.
-        except (subprocess.SubprocessError, ValueError) as error:
+        except (subprocess.SubprocessError, OSError, ValueError) as error:
             _append(output, attempt, error=str(error))
         with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(timeout=SECONDS_BETWEEN_SAMPLES)
@@ -89,6 +89,8 @@ def main(output: Path, command: list[str], gpus: int | None = None) -> int:
             sys.exit(f"error: {lacking}")
         if found:
             os.environ[VARIABLE] = ",".join(hold_gpus(gpus, found))
+        elif message := missing_gpus({"this job": gpus}, 0):
+            print(message, file=sys.stderr)
     visible = os.environ.get(VARIABLE)
     if visible == "" or not shutil.which("nvidia-smi"):
         os.execvp(command[0], command)

@@ -31,7 +31,10 @@ def visible_gpus() -> list[str]:
     command = ["nvidia-smi", "--query-gpu=index", "--format=csv,noheader"]
     try:
         return subprocess.run(command, check=True, capture_output=True, text=True, timeout=60).stdout.split()
-    except subprocess.SubprocessError:  # a broken driver: torch would see no GPU either
+    except (
+        subprocess.SubprocessError,
+        OSError,
+    ):  # a broken driver, or a program that cannot be run: torch would see no GPU either
         return []
 
 
