@@ -3,7 +3,7 @@
 import pytest
 
 from core import code_digest as module
-from core.code_digest import code_digest, code_has_changed, folder_digest
+from core.code_digest import code_digest, code_has_changed
 
 
 @pytest.fixture
@@ -104,12 +104,3 @@ def test_a_planned_digest_is_compared_with_the_code_of_the_scripts_that_it_names
     module._read.cache_clear()
     assert code_has_changed(planned, root=scripts)
     assert not code_has_changed("code 0123456789ab", root=scripts)  # an older scheme is not comparable
-
-
-def test_a_folder_counts_by_the_names_and_contents_of_its_files(tmp_path):
-    (tmp_path / "a.txt").write_text("a")
-    before = folder_digest(tmp_path)
-    (tmp_path / "a.txt").touch()
-    assert folder_digest(tmp_path) == before
-    (tmp_path / "a.txt").rename(tmp_path / "b.txt")
-    assert folder_digest(tmp_path) != before

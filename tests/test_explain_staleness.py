@@ -47,6 +47,20 @@ def test_causes_come_first_and_then_what_follows_from_them():
     ]
 
 
+def test_a_setting_that_holds_the_separator_of_reasons_is_read_whole():
+    plan = """rule record_provenance:
+    output: r/provenance.json
+    reason: Set of input files has changed since last execution; Params have changed since last execution: Union of \
+exclusive params before and now across all output: before: {'settings': {'note': 'a; b'}} now: {'settings': {'note': \
+'a; c'}}; Input files updated by another job: r/comparison.json
+"""
+    (job,) = read_jobs(plan)
+    assert len(job.reasons) == 3
+    assert describe([job])[1] == (
+        "  record_provenance: it has other inputs than before (something was added or left out); note: a; b -> a; c"
+    )
+
+
 def test_nothing_stale_is_said():
     assert describe([]) == ["Nothing is stale."]
 

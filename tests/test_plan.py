@@ -1,13 +1,17 @@
 """The plan: typed records from a configuration, without Snakemake."""
 
+import dataclasses
+
 import pytest
 import yaml
 from workflow_runs import ROOT
 
+from core.code_digest import SCRIPTS
+from core.identity import ABSENT, library_version
 from plan.configuration import order_keys
 from plan.experiment import make_plan, one_of
 from plan.frozen import Frozen, rules_digest
-from plan.identity import Identities, schema_node
+from plan.identity import LIBRARIES, Identities, schema_node
 from plan.presets import resolve_defaults
 from plan.schema import fill_defaults, load_schema
 
@@ -141,3 +145,42 @@ def test_a_job_refuses_rules_that_were_edited_after_the_run_was_planned(tmp_path
     (tmp_path / "rules" / "data.smk").write_text("b")
     with pytest.raises(InputError, match=r"rules/ changed after this run was planned"):
         Frozen.of_job(tmp_path)
+
+
+def keys_that_affect(kind, path):
+    """The keys of a group of the schema that affect only `kind`."""
+    return {key for key, node in schema_node(path)["properties"].items() if node.get("affects") == kind}
+
+
+def test_jobs_leave_out_of_their_identities_what_the_schema_says():
+    """The layers below the plan cannot read the schema: their lists must say the same."""
+    import caption_image
+    import caption_llm
+    from generation.llm_engines import DecodingSettings
+    from training.identity import ONLY_LOGGING
+
+    assert set(ONLY_LOGGING) == keys_that_affect("logging", "presets.*")
+    assert keys_that_affect("speed", "presets.*") == set()
+    assert set(caption_image.ONLY_SPEED) == keys_that_affect("speed", "captioners.*.settings")
+    of_the_job = {field.name for field in dataclasses.fields(DecodingSettings)}  # not how many GPUs it has
+    assert set(caption_llm.ONLY_SPEED) == keys_that_affect("speed", "decoding") & of_the_job
+
+
+def test_libraries_of_a_module_count_where_it_is_loaded(tmp_path):
+    found = identities(tmp_path)
+    assert set(found.of("score_text", "scoring/metrics/bleu")["libraries"]) == {"pycocoevalcap"}
+    assert "transformers" in found.of("score_text", "scoring/metrics/bert_score")["libraries"]
+    assert "vllm" not in found.of("caption_llm", "generation/llm_engines/torch_engine")["libraries"]
+    assert found.of("train_lora")["libraries"] == {}
+
+
+def test_what_has_libraries_is_a_script_or_a_module_and_they_are_installed_or_optional():
+    for name, libraries in LIBRARIES.items():
+        assert (SCRIPTS / f"{name}.py").is_file()
+        assert [one for one in libraries if library_version(one) == ABSENT] in ([], ["vllm"])
+
+
+def test_two_runs_of_one_process_number_keep_records_of_their_own(tmp_path, monkeypatch):
+    monkeypatch.setenv("PLANNED_RUN", "")
+    frozen = Frozen({}, {}, {}, "rules")
+    assert frozen.write(tmp_path) != frozen.write(tmp_path)

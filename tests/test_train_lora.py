@@ -20,14 +20,7 @@ from training.history import best_evaluation, history_lines, last_improvement, p
 from training.model import load_model
 from training.settings import TrainingSettings
 
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    """Tiny tensors are slow on several threads where other jobs keep the cores busy."""
-    n_threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(n_threads)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,6 @@ import signal
 import time
 
 import pytest
-import torch
 from training_runs import adapter, climb_after, history, same_adapters, start, train, write_base_and_data
 
 import train_lora
@@ -31,13 +30,7 @@ class Killed(BaseException):
     """Stands for kill -9 inside this process: nothing of the program catches it."""
 
 
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    """Sums depend on the number of threads; and tiny tensors are slow on several."""
-    n_threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(n_threads)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.fixture(scope="module")

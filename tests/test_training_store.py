@@ -3,7 +3,6 @@
 import os
 
 import pytest
-import torch
 from training_runs import SETTINGS, train, write_base_and_data, write_data
 
 import train_lora
@@ -20,13 +19,7 @@ OUTPUTS = ["adapter_model.safetensors", "adapter_config.json", "settings.json", 
 OUTPUTS += ["training.json", "overlong.csv"]
 
 
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    """Tiny tensors are slow on several threads where other jobs keep the cores busy."""
-    n_threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(n_threads)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,6 @@
 import json
 
 import pytest
-import torch
 from training_runs import train, write_base_and_data
 
 from training import tracking as training_tracking
@@ -14,12 +13,7 @@ from training.wandb_runs import wandb_mode
 KEY = "0123456789abcdef0123456789abcdef01234567"
 
 
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    n_threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(n_threads)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.fixture(scope="module")

@@ -22,6 +22,13 @@ from core.command import InputError
 SHOWN = 3  # outputs named of jobs with one cause
 
 
+# Snakemake joins its reasons by "; ", which a setting that it prints may hold as well.
+BETWEEN_REASONS = re.compile(
+    r"; (?=(?:Missing output|Incomplete output|Updated input|Input files updated|Output file is|Job provides"
+    r"|Set of input|Code has changed|Params have changed|Software environment)\b)"
+)
+
+
 @dataclass(frozen=True)
 class Job:
     """A job of a dry run: rule, outputs, wildcards as in `system=a, metric=bleu`, reasons as Snakemake gives them."""
@@ -56,7 +63,7 @@ def read_jobs(text: str) -> Iterator[Job]:
                 rule=rule,
                 output=tuple(fields["output"].split(", ")),
                 wildcards=fields.get("wildcards", ""),
-                reasons=tuple(fields["reason"].strip().split("; ")),
+                reasons=tuple(BETWEEN_REASONS.split(fields["reason"].strip())),
             )
 
 

@@ -38,16 +38,6 @@ def code_has_changed(planned: str, root: Path = SCRIPTS) -> bool:
     return scheme == SCHEME and code_digest(*rest.split(" ")[0].split("+"), root=root) != planned
 
 
-def folder_digest(folder: Path) -> str:
-    """Digest of the names and contents of all files below a folder: its name and 12 hexadecimal digits."""
-    digest = hashlib.sha256()
-    for file in sorted(path for path in folder.rglob("*") if path.is_file()):
-        digest.update(
-            f"{file.relative_to(folder).as_posix()}\n{hashlib.sha256(file.read_bytes()).hexdigest()}\n".encode()
-        )
-    return f"{folder.name} {digest.hexdigest()[:12]}"
-
-
 def _reached_files(script: Path, root: Path) -> set[Path]:
     reached, waiting = set(), [script]
     while waiting:

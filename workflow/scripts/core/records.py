@@ -200,11 +200,6 @@ def stream_images(path: Path | str) -> Iterator[Image]:
     return (Image(**{**row, "png": row["png"] and row["png"]["bytes"]}) for row in rows)
 
 
-def count_rows(path: Path | str) -> int:
-    """Number of records in a Parquet file. Raises InputError for a missing or foreign file."""
-    return _open_table(path, []).metadata.num_rows
-
-
 def write_captions(path: Path | str, captions: Iterable[Caption]) -> None:
     """Write captions as JSON lines, whole or not at all."""
     write_json_lines(path, map(dataclasses.asdict, captions))

