@@ -1,15 +1,19 @@
-"""What happens when a run starts and ends: adapters are kept, second copies refused, the plan is written for jobs."""
+"""What happens when a run starts and ends: adapters are kept, second copies refused, the plan is written for jobs.
+
+Some of it uses parts of Snakemake and of its SLURM plugin that are not public; the tests say which versions have them.
+"""
 
 import json
 import subprocess
 
 from core.code_digest import code_has_changed
 from core.content_digest import ContentDigests
-from core.local_gpus import missing_gpus, visible_gpus
+from core.local_gpus import PLACED, missing_gpus, visible_gpus
 from core.records import write_json
 from plan.frozen import rules_digest
 from plan.kept_adapters import keep_adapter
-from plan.slurm_jobs import comment_of, live_jobs, second_copies, second_copy_message
+from plan.retries import RetryRule
+from plan.slurm_jobs import comment_of, job_name_prefix, live_jobs, second_copies, second_copy_message
 
 
 def warn_of_stale_training():
@@ -32,6 +36,25 @@ def save_rule_graph():
         write_json(f"{RESULTS}/rule_graph.json", sorted(edge for edge in edges if "all" not in edge))
 
 
+def slurm_executor():
+    """The executor of Snakemake's SLURM plugin; None where another one is used."""
+    executor = workflow.scheduler._executor
+    return executor if type(executor).__module__ == "snakemake_executor_plugin_slurm" else None
+
+
+def name_jobs():
+    """Let the names of all jobs, which are the id of this run, begin with the experiment."""
+    executor = slurm_executor()
+    if executor and not workflow.executor_settings.jobname_prefix:
+        executor.run_uuid = f"{job_name_prefix(config['experiment'])}_{executor.run_uuid}"
+
+
+def retry_only_what_may_pass():
+    """Give no second attempt to a job whose command said that its input must be fixed."""
+    scheduler = workflow.scheduler
+    scheduler._handle_error = RetryRule(workflow.dag.needrun_jobs(), scheduler._handle_error, logger.error)
+
+
 def refuse_second_copies():
     """Submit nothing while SLURM still has jobs of a Snakemake that was killed; keep the id of this run."""
     record = Path(RESULTS) / "logs" / "slurm_runs.txt"
@@ -42,8 +65,8 @@ def refuse_second_copies():
     copies = second_copies(live_jobs(run_ids), outputs)
     if copies:
         raise WorkflowError(second_copy_message(copies))
-    executor = workflow.scheduler._executor  # nothing public tells the run id
-    if type(executor).__module__ == "snakemake_executor_plugin_slurm":
+    executor = slurm_executor()
+    if executor:
         record.parent.mkdir(parents=True, exist_ok=True)
         with record.open("a") as file:
             print(executor.run_uuid, file=file)
@@ -52,6 +75,7 @@ def refuse_second_copies():
 def check_gpus():
     """Say which jobs ask for more GPUs than this machine has; on a cluster its scheduler does that."""
     if not workflow.local_exec:
+        os.environ[PLACED] = "1"
         return
     requested = {}
     for job in workflow.dag.needrun_jobs():
@@ -100,6 +124,8 @@ def print_summary():
 
 
 onstart:
+    name_jobs()
+    retry_only_what_may_pass()
     refuse_second_copies()
     check_gpus()
     save_rule_graph()

@@ -307,7 +307,7 @@ def test_without_a_gpu_captions_are_made_on_the_cpu(base, samples, tmp_path, mon
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
 def test_a_job_whose_gpu_can_not_be_used_ends_at_once(base, samples, tmp_path, monkeypatch):
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")
-    with pytest.raises(InputError, match=r"GPU 0 was given to this job .* and torch can't use it"):
+    with pytest.raises(MachineError, match=r"GPU 0 was given to this job .* and torch can't use it"):
         caption(base, samples, tmp_path / "a")
 
 

@@ -39,7 +39,7 @@ def test_no_space_left_is_one_line_and_leaves_nothing(tmp_path, full):
         *("--rejected", tmp_path / "rejected.csv", "--counts", tmp_path / "counts.json"),
     )
     assert done.returncode == 1
-    assert "error: no space left on the device" in done.stderr
+    assert "error of this machine: no space left on the device" in done.stderr
     assert "free some space, then rerun" in done.stderr
     assert "Traceback" not in done.stderr
     assert not os.path.lexists(output)

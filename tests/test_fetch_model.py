@@ -339,7 +339,8 @@ def test_fetch_models_says_the_sizes_fetches_all_and_shares_them_between_experim
     base["source"] = TINY
     config["clip"] = {"label": "CLIP", "source": TINY | {"hub": "org/clip"}}
     (project / "small.yaml").write_text(yaml.safe_dump(config))
-    said = snakemake(project, "fetch_models", "--configfile", "small.yaml", "--cores", "1").stdout
+    command = ("--profile", "profiles/slurm", "--executor", "local", "fetch_models")  # as on a login node
+    said = snakemake(project, *command, "--configfile", "small.yaml").stdout
     assert said.index("Models to be fetched: 2, ") < said.index("rule fetch_model:")
     folders = [project / "results" / "models" / f"org--{name}@{COMMIT[:12]}" for name in ("tiny", "clip")]
     digests = {json.loads((folder / "manifest.json").read_text())["digest"] for folder in folders}

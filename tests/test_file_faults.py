@@ -64,6 +64,26 @@ def test_a_table_lacks_a_column_in_all_rows(config, tmp_path):
     assert only_fault(source_of(config, str(path), group="set")).startswith("dataset.sources.mine.fields.group: no ")
 
 
+def test_a_field_that_no_record_of_a_folder_has_is_found(config, tmp_path):
+    folder = tmp_path / "rows"
+    folder.mkdir()
+    write_records(folder / "train.jsonl", [RECORD] * 3)
+    assert find_faults(source_of(config, str(folder), id="name", drawing="code", captions="text"), SCHEMA) == []
+    assert "has a field 'cod'; did you mean 'code'?" in only_fault(source_of(config, str(folder), drawing="cod"))
+
+
+def test_a_field_that_no_table_beside_drawings_has_is_found(config, tmp_path):
+    folder = tmp_path / "drawings"
+    folder.mkdir()
+    (folder / "cat.svg").write_text("<svg/>")
+    (folder / "broken.json").write_text("[{]")  # no table of captions: JSON of all kinds lies about in folders
+    missing = f"dataset.sources.mine.fields.captions: no record of {folder} has a field 'alt'; there are: id, svg"
+    assert only_fault(source_of(config, str(folder), captions="alt")) == missing
+    (folder / "captions.csv").write_text("file,alternative\ncat.svg,a cat\n")
+    assert find_faults(source_of(config, str(folder), captions="alternative"), SCHEMA) == []
+    assert "has a field 'alt'" in only_fault(source_of(config, str(folder), captions="alt"))
+
+
 def test_a_data_file_that_cannot_be_read_is_a_fault(config, tmp_path):
     path = tmp_path / "mine.json"
     path.write_text("[{]")

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from workflow_runs import ROOT
 
-from core.local_gpus import hold_gpus, missing_gpus, visible_gpus
+from core.local_gpus import PLACED, hold_gpus, missing_gpus, visible_gpus
 
 SCRIPT = ROOT / "workflow" / "scripts" / "sample_gpu.py"
 NVIDIA_SMI = """#!/bin/sh
@@ -46,7 +46,7 @@ def machine(tmp_path, monkeypatch):
     program.parent.mkdir()
     program.write_text(NVIDIA_SMI)
     program.chmod(0o755)
-    for name in ("CUDA_VISIBLE_DEVICES", "SLURM_JOB_ID"):
+    for name in ("CUDA_VISIBLE_DEVICES", "SLURM_JOB_ID", PLACED):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("PATH", f"{program.parent}:{os.environ['PATH']}")
     monkeypatch.setenv("TMPDIR", str(tmp_path))
@@ -103,8 +103,23 @@ def test_a_job_without_gpus_sees_none_and_one_with_too_many_ends_with_a_sentence
     assert run.stderr == "error: this machine has 2 GPU(s), fewer than these jobs ask for: this job (3); lower gpus\n"
 
 
-def test_what_slurm_has_given_stays_as_it_is(machine, monkeypatch):
+def test_jobs_within_an_allocation_share_its_gpus(machine, monkeypatch):
     monkeypatch.setenv("SLURM_JOB_ID", "7")
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "5,6")
+    job = [sys.executable, SCRIPT, "--gpus=1", machine / "use.jsonl", sys.executable, "-c", JOB]
+    jobs = [subprocess.Popen(job, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for _ in range(4)]
+    texts = [one.communicate(timeout=60) for one in jobs]
+    runs = [json.loads(output) for output, _ in texts]
+    assert {run["gpus"] for run in runs} == {"5", "6"}
+    for gpu in ("5", "6"):
+        assert most_at_once([run for run in runs if run["gpus"] == gpu]) == 1
+    # A job that waits says so, once; another allocation has locks of its own.
+    assert {errors.count("waiting for 1 of the GPUs 5, 6") for _, errors in texts} == {0, 1}
+    assert (machine / f"svg-captioning-gpus-{os.getuid()}-7").is_dir()
+
+
+def test_what_a_cluster_has_given_stays_as_it_is(machine, monkeypatch):
+    monkeypatch.setenv(PLACED, "1")
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "5")
     show = [sys.executable, "-c", "import os; print(os.environ['CUDA_VISIBLE_DEVICES'])"]
     run = subprocess.run(

@@ -56,7 +56,11 @@ def test_small_jobs_share_one_job_a_system(run):
     # A baseline's job makes its captions too; an LLM's captions come from elsewhere, and their health is not needed by
     # their scores: two jobs, since Snakemake joins only what is connected.
     assert len(run.jobs("scores_")) == 1 + 2 * 2
-    assert {job["Partition"] for job in run.jobs("scores_")} == {"cpu"}
+    # One after another: the cores and the memory of one, the time of all. A baseline has its captions, their health,
+    # their tokens and two scores; an LLM tokens and two scores in one job, the health of its captions in the other.
+    small = {("cpu", "", "1", "1", "4000M", time) for time in ("00:50:00", "00:30:00", "00:10:00")}
+    assert granted(run, "scores_") == small
+    assert granted(run, "report_") == {("cpu", "", "1", "1", "8000M", "00:50:00")}
     assert len(run.jobs()) < 40
 
 

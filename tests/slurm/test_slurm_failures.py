@@ -232,6 +232,40 @@ def disk_full(cluster, make_project):
     return run
 
 
+def input_error(cluster, make_project):
+    """A setting that only the job itself finds wrong."""
+    project = make_project("input")
+    path = project / "tiny.yaml"
+    path.write_text(path.read_text().replace("v_proj", "no_proj"))
+    run = start(cluster, project)
+    run.end()
+    return run
+
+
+def edit_while_pending(cluster, project: Path, file: str, edit: Callable[[str], str]) -> Run:
+    """A run during whose wait for its job a file of the project is edited."""
+    run = start(cluster, project)
+    run.wait_for("a job that waits", lambda: "PENDING" in states(run))
+    path = project / file
+    path.write_text(edit(path.read_text()))
+    run.end()
+    return run
+
+
+def code_edited(cluster, make_project):
+    project = make_project("code", training={"slurm_extra": "'--begin=now+20'"})
+    return edit_while_pending(
+        cluster, project, "workflow/scripts/training/trainer.py", lambda text: text + "\nEDITED = 1\n"
+    )
+
+
+def configuration_edited(cluster, make_project):
+    project = make_project("configuration", training={"slurm_extra": "'--begin=now+20'"})
+    return edit_while_pending(
+        cluster, project, "tiny.yaml", lambda text: text.replace("learning_rate: 0.01", "learning_rate: 0.5")
+    )
+
+
 ACCIDENTS = [
     time_limit,  # the longest first
     node_down,
@@ -242,6 +276,9 @@ ACCIDENTS = [
     killed,
     outlived,
     interrupted,
+    code_edited,
+    configuration_edited,
+    input_error,
     disk_full,
 ]
 
@@ -309,6 +346,38 @@ def test_a_job_over_its_memory_runs_again_with_more(runs):
     assert [job["MinMemoryNode"] for job in run.jobs("train_lora")] == ["400M", "8000M"]
     assert states(run)[0] in {"FAILED", "OUT_OF_MEMORY", "CANCELLED"}
     assert_same_adapter(run, runs("uninterrupted"))
+
+
+@pytest.mark.slow
+def test_a_setting_that_a_job_finds_wrong_is_not_tried_again(runs):
+    run = runs("input_error")
+    assert run.process.returncode != 0
+    assert states(run) == ["FAILED"]
+    assert "Not tried again" in run.text()
+    assert "no_proj" in run.text()
+
+
+@pytest.mark.slow
+def test_a_job_whose_code_was_edited_while_it_waited_refuses(runs):
+    run = runs("code_edited")
+    assert run.process.returncode != 0
+    assert states(run) == ["FAILED"]
+    assert "the code changed after this job was planned" in run.text()
+    assert not (run.project / ADAPTER).exists()
+
+
+@pytest.mark.slow
+def test_a_job_goes_by_the_configuration_that_its_run_was_planned_with(runs):
+    run = runs("configuration_edited")
+    assert run.process.returncode == 0, run.text()[-4000:]
+    assert "learning_rate: 0.5" in (run.project / "tiny.yaml").read_text()
+    assert_same_adapter(run, runs("uninterrupted"))
+
+
+@pytest.mark.slow
+def test_the_names_of_jobs_begin_with_the_experiment(runs):
+    (job,) = runs("uninterrupted").jobs("train_lora")
+    assert re.fullmatch(r"tiny_[0-9a-f-]{36}", job["JobName"])
 
 
 @pytest.mark.slow

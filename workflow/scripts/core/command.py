@@ -22,9 +22,16 @@ from pathlib import Path
 
 from core.code_digest import code_has_changed
 
+INPUT_ERROR = "error: "  # begins the last line of a log where another attempt would fail again
+MACHINE_ERROR = "error of this machine: "  # begins it where another attempt may succeed
+
 
 class InputError(Exception):
     """Bad input that a person can fix. The message names the file, the record and the fix."""
+
+
+class MachineError(InputError):
+    """A fault of the machine or the network: another attempt, perhaps on another machine, may succeed."""
 
 
 def run_command(function: Callable[..., None], parser: argparse.ArgumentParser) -> None:
@@ -45,12 +52,12 @@ def run_command(function: Callable[..., None], parser: argparse.ArgumentParser) 
             )
         function(**arguments)
     except InputError as error:
-        sys.exit(f"error: {error}")
+        sys.exit(f"{MACHINE_ERROR if isinstance(error, MachineError) else INPUT_ERROR}{error}")
     except OSError as error:
         # Only what a person fixes by making room; any other OSError keeps its traceback.
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             where = error.filename or "the output folder"
-            sys.exit(f"error: no space left on the device while writing {where}: free some space, then rerun")
+            sys.exit(f"{MACHINE_ERROR}no space left on the device while writing {where}: free some space, then rerun")
         raise
 
 

@@ -11,6 +11,7 @@ import fcntl
 import os
 import shutil
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Mapping
@@ -19,6 +20,7 @@ from pathlib import Path
 VARIABLE = "CUDA_VISIBLE_DEVICES"
 HIDDEN = ("", "-1", "NoDevFiles")  # how that variable says that there are none
 SECONDS_BETWEEN_TRIES = 1.0
+PLACED = "GPUS_ARE_PLACED"  # set by a run whose jobs a cluster's scheduler places; jobs inherit it
 
 
 def visible_gpus() -> list[str]:
@@ -31,16 +33,16 @@ def visible_gpus() -> list[str]:
     command = ["nvidia-smi", "--query-gpu=index", "--format=csv,noheader"]
     try:
         return subprocess.run(command, check=True, capture_output=True, text=True, timeout=60).stdout.split()
-    except (
-        subprocess.SubprocessError,
-        OSError,
-    ):  # a broken driver, or a program that cannot be run: torch would see no GPU either
-        return []
+    except (subprocess.SubprocessError, OSError):
+        return []  # a broken driver, or a program that cannot be run: torch would see no GPU either
 
 
 def is_scheduled() -> bool:
-    """Whether a cluster's scheduler has placed this job and given it its GPUs."""
-    return "SLURM_JOB_ID" in os.environ
+    """Whether a cluster's scheduler has placed this job and given it its GPUs.
+
+    A variable of the scheduler would not tell: jobs that Snakemake itself starts within an allocation have it too.
+    """
+    return PLACED in os.environ
 
 
 def hold_gpus(count: int, gpus: list[str]) -> list[str]:
@@ -48,8 +50,11 @@ def hold_gpus(count: int, gpus: list[str]) -> list[str]:
 
     All or none are held, so that two jobs never wait for each other.
     """
-    folder = Path(tempfile.gettempdir()) / f"svg-captioning-gpus-{os.getuid()}"
+    # Each allocation of SLURM may count its GPUs from 0.
+    allocation = os.environ.get("SLURM_JOB_ID", "")
+    folder = Path(tempfile.gettempdir()) / f"svg-captioning-gpus-{os.getuid()}{allocation and '-'}{allocation}"
     folder.mkdir(mode=0o700, exist_ok=True)
+    waiting = False
     while True:
         held: dict[str, int] = {}
         for gpu in gpus:
@@ -61,6 +66,9 @@ def hold_gpus(count: int, gpus: list[str]) -> list[str]:
             return list(held)
         for lock in held.values():
             os.close(lock)
+        if not waiting:
+            waiting = True
+            print(f"waiting for {count} of the GPUs {', '.join(gpus)}: other jobs hold them", file=sys.stderr)
         time.sleep(SECONDS_BETWEEN_TRIES)
 
 

@@ -6,16 +6,16 @@ import os
 
 import torch
 
-from core.command import InputError
+from core.command import MachineError
 
 HIDDEN = ("", "-1", "NoDevFiles")  # how CUDA_VISIBLE_DEVICES says that a job has none
 
 
 def check_given_gpus() -> None:
-    """Raise InputError where SLURM, or whoever started this, gave GPUs and torch sees none: the job would hold them."""
+    """Raise MachineError where SLURM, or whoever started this, gave GPUs and torch sees none: the job would hold them."""
     given = os.environ.get("CUDA_VISIBLE_DEVICES", "")
     if given not in HIDDEN and not torch.cuda.is_available():
-        raise InputError(
+        raise MachineError(
             f"GPU {given} was given to this job (CUDA_VISIBLE_DEVICES) and torch can't use it: look at `nvidia-smi` on "
             f"{os.uname().nodename}; to compute on the CPU set gpus: 0, and unset CUDA_VISIBLE_DEVICES outside SLURM"
         )

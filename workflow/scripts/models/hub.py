@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")  # read when huggingface_hub is imported
 
-from core.command import InputError, say
+from core.command import InputError, MachineError, say
 from models.files import WANTED_SUFFIXES, file_digest
 from models.sources import Source, readable_size, source_name
 from models.weight_formats import convert_pickled_weights
@@ -69,7 +69,7 @@ def check_room(folder: Path, files: Iterable[RepoSibling]) -> None:
     missing = sum(file.size or 0 for file in files if not (folder / file.rfilename).is_file())
     free = shutil.disk_usage(folder).free
     if missing > free:
-        raise InputError(
+        raise MachineError(
             f"{folder}: {readable_size(missing)} are to be fetched, but only {readable_size(free)} are free: make "
             "room, or name another folder as model_store"
         )
@@ -81,7 +81,7 @@ def check_download(path: Path, expected: RepoSibling, model: str) -> None:
     wrong_size = expected.size is not None and size != expected.size
     if wrong_size or (expected.lfs and file_digest(path) != expected.lfs.sha256):
         path.unlink()
-        raise InputError(f"{model}: {path.name} arrived damaged ({size} bytes) and was removed; rerun to fetch it")
+        raise MachineError(f"{model}: {path.name} arrived damaged ({size} bytes) and was removed; rerun to fetch it")
 
 
 @contextlib.contextmanager
@@ -110,10 +110,10 @@ def hub_errors(source: Source) -> Iterator[None]:
     except RepositoryNotFoundError as error:
         raise InputError(f"{name} is not on the hub, or private: check the name at {page}, or {log_in}") from error
     except (OfflineModeIsEnabled, LocalEntryNotFoundError, httpx2.TransportError) as error:
-        raise InputError(
+        raise MachineError(
             f"{name}@{source['revision'][:12]} is missing and the hub cannot be reached from here "
             f"({type(error).__name__}): run `snakemake fetch_models` where there is network"
         ) from error
     except HfHubHTTPError as error:
         status = error.response.status_code
-        raise InputError(f"{name}: the hub answered {status}; rerun later, what has arrived is kept") from error
+        raise MachineError(f"{name}: the hub answered {status}; rerun later, what has arrived is kept") from error

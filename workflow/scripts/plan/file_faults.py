@@ -48,7 +48,7 @@ def _source_faults(key: str, path: Path, fields: Mapping[str, Any]) -> Iterator[
         yield f"{key}.path: {path} does not exist (looked from {Path.cwd()})"
     elif path.is_file() and path.stat().st_size == 0:
         yield f"{key}.path: {path} is empty; it must hold samples"
-    elif path.is_file():
+    elif path.is_file() or fields:
         yield from _field_faults(key, path, fields)
 
 
@@ -71,11 +71,19 @@ def _field_faults(key: str, path: Path, fields: Mapping[str, Any]) -> Iterator[s
 
 
 def first_records(path: Path) -> tuple[Records, bool]:
-    """The first records of a data file, and whether these are all. Raises InputError for a file that is none."""
-    from readers.entries import open_entries
+    """The first records of a file or folder, and whether these are all. Raises InputError where there are no data.
 
-    entries = list(itertools.islice(open_entries(path), N_RECORDS + 1))
-    return [entry for entry in entries[:N_RECORDS] if isinstance(entry, dict)], len(entries) <= N_RECORDS
+    Of a folder of drawings they are the first rows of each data file in it: a row can belong to any drawing.
+    """
+    from readers.entries import open_entries
+    from readers.folder import files_of, is_saved_dataset, read_readable
+
+    drawings, tables = files_of(path) if path.is_dir() and not is_saved_dataset(path) else ([], [])
+    parts = [read_readable(table, []) for table in tables] if drawings else [open_entries(path)]
+    firsts = [list(itertools.islice(part, N_RECORDS + 1)) for part in parts]
+    records = [entry for entries in firsts for entry in entries[:N_RECORDS] if isinstance(entry, dict)]
+    complete = all(len(entries) <= N_RECORDS for entries in firsts)
+    return [{"id": path.stem, "svg": ""} for path in drawings[:1]] + records, complete
 
 
 def _captions_faults(key: str, path: Path, fields: Mapping[str, str]) -> Iterator[str]:

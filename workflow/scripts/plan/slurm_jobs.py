@@ -8,10 +8,16 @@ whether SLURM still has one of the jobs that it is about to submit.
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 from collections.abc import Collection
 from typing import NamedTuple
+
+
+def job_name_prefix(experiment: str) -> str:
+    """What the names of an experiment's jobs begin with in `squeue`; the plugin allows letters, digits, - and _."""
+    return re.sub(r"[^A-Za-z0-9_-]", "-", experiment)[:50]
 
 
 class LiveJob(NamedTuple):

@@ -67,12 +67,10 @@ def data_suffix(path: Path) -> str:
 
 def read_folder(folder: Path) -> Iterator[Entry]:
     """Entries of a folder: a dataset saved by `datasets`, SVG files, or data files by name, whose names tell splits."""
-    if any((folder / name).is_file() for name in SAVED_DATASET):
+    if is_saved_dataset(folder):
         yield from read_saved_dataset(folder)
         return
-    files = sorted(path for path in folder.rglob("*") if path.is_file())
-    drawings = [path for path in files if path.suffix.lower() in DRAWINGS]
-    tables = [path for path in files if data_suffix(path) in READERS]
+    drawings, tables = files_of(folder)
     if drawings:
         faults: list[str] = []
         yield from read_drawings(folder, drawings, read_sidecar(tables, faults))
@@ -84,6 +82,18 @@ def read_folder(folder: Path) -> Iterator[Entry]:
                 yield with_split(entry, split_in_name(table))
     else:
         raise InputError(f"{folder} holds neither SVG files nor data files ({', '.join(sorted(READERS))})")
+
+
+def is_saved_dataset(folder: Path) -> bool:
+    """Whether `datasets` saved a dataset in this folder."""
+    return any((folder / name).is_file() for name in SAVED_DATASET)
+
+
+def files_of(folder: Path) -> tuple[list[Path], list[Path]]:
+    """The drawings and the data files below a folder, each by name."""
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    drawings = [path for path in files if path.suffix.lower() in DRAWINGS]
+    return drawings, [path for path in files if data_suffix(path) in READERS]
 
 
 def read_sidecar(tables: list[Path], faults: list[str]) -> Sidecar:
