@@ -15,7 +15,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from caption_llm import main
 from captions.prompts import PromptSettings, end_of_turn_ids, prompt_tokens
-from core.command import InputError
+from core.command import InputError, MachineError
 from core.records import Sample, read_captions, read_samples, write_samples
 from generation.llm_engines import Prompt, Written, torch_engine
 from generation.llm_engines.torch_engine import TorchEngine, common_prefix_length, plan_batches

@@ -82,7 +82,10 @@ def test_failures_stand_in_the_banner_with_their_numbers(experiment: Experiment)
     assert "1 of 24 samples (4.2%) are drawn as a blank image" in text
     assert "SmolLM2 zero-shot: 5 of 24 captions (20.8%) cut at the end; 10% tolerated" in text
     assert "CLIP score truncated long captions: 2 of constant." in text
-    assert "1 of 24 samples (4.2%) leak: their drawing, or one of its group, is in the train split." in text
+    assert (
+        "1 of 24 samples (4.2%) leak: the train split has their drawing, a near-duplicate, or a drawing of the same caption."
+        in text
+    )
     assert "6 of 532 raw records were rejected" in text
     assert "1 of 24 test drawings (4.2%) contain words of their own captions" in text
 

@@ -72,6 +72,7 @@ def test_every_format_gives_one_caption_a_sample_in_order(samples, ending):
         "n_failed": 3,
         "missing": ["s4"],
         "foreign": ["other"],
+        "replaced": [],
     }
 
 
@@ -112,3 +113,11 @@ def test_text_of_another_encoding_is_named(samples):
     path.write_bytes("id,caption\ns0,café\n".encode("latin-1"))
     with pytest.raises(InputError, match="not UTF-8"):
         run(path)
+
+
+def test_a_lone_surrogate_becomes_a_question_mark_and_is_counted(samples):
+    path = samples.parent / "mine.jsonl"
+    path.write_text('{"id": "s0", "caption": "a \\ud83d cat"}\n{"id": "s\\ud800", "caption": "a dog"}\n')
+    captions, record = run(path)
+    assert captions[0].caption == "a ? cat"
+    assert (record["replaced"], record["foreign"]) == (["s0"], [r"s\ud800"])

@@ -85,6 +85,15 @@ def test_no_samples_need_no_java(jars, monkeypatch):
     assert np.isnan(metric.corpus({name: column.sum() for name, column in columns.items()})["spice"])
 
 
+def test_of_a_very_long_caption_the_first_words_are_parsed_and_it_counts_as_truncated(jars, stand_in):
+    stand_in()
+    words = " ".join(["red"] * 200)
+    texts = dataclasses.replace(make_texts([words + " red", words], [[words], [words]]), folder=jars)
+    columns = load_metric("spice").score_samples(texts)
+    assert columns["spice"].tolist() == [1.0, 1.0]  # of equal texts
+    assert columns["truncated"].tolist() == [1.0, 0.0]
+
+
 def test_java_gets_the_jars_its_options_and_a_folder_that_is_gone_afterwards(texts, stand_in, tmp_path):
     stand_in(f"{STAND_IN}\njson.dump([arguments, os.getcwd()], open({str(tmp_path / 'call.json')!r}, 'w'))")
     load_metric("spice").score_samples(texts)

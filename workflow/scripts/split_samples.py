@@ -33,6 +33,8 @@ from samples.split_statistics import Statistics
 # A caption of more drawings than this ("icon") says nothing of their kinship and unites nobody.
 MAX_DRAWINGS_OF_A_CAPTION = ReferenceChecks().max_drawings
 LEAKAGE = ("error", "warn", "move")
+# How the key of a group's own name begins: before the keys of drawings and captions, so that it names the united group.
+GROUP_KEY = "group:"
 NOT_LOOKED_FOR = "near-duplicates were not searched, because the samples came without pictures (preprocess.proof)"
 
 REASONS = ("too_long", "over_cap", "duplicates", "captions")
@@ -123,7 +125,7 @@ def unite_groups(
     n_drawings = count_drawings(samples)
     keys = {
         sample.id: [
-            f"group:{sample.source}:{sample.group}",
+            f"{GROUP_KEY}{sample.source}:{sample.group}",
             f"xml:{sample.xml}",
             *(f"reference:{c}" for c in caption_keys(sample) if n_drawings[c] <= max_drawings),
         ]
@@ -295,9 +297,18 @@ def check_splits(samples: list[Sample], n_in: int, left_out: LeftOut) -> None:
 
 
 def write_splits(
-    paths: Iterable[Path], split_of: dict[str, str], common: set[str], drop_common: bool, folder: Path
+    paths: Iterable[Path],
+    split_of: dict[str, str],
+    groups: dict[str, str],
+    common: set[str],
+    drop_common: bool,
+    folder: Path,
 ) -> Statistics:
-    """Write the samples that take part to the files of their splits; returns their statistics."""
+    """Write the samples that take part to the files of their splits, with their group; returns their statistics.
+
+    The group that is written is the one that decided the split, and the one that statistics resample: not the name that
+    came with the sample, which another source may have as well.
+    """
     statistics = Statistics()
     with contextlib.ExitStack() as stack:
         writers = {
@@ -306,7 +317,8 @@ def write_splits(
         for sample in (sample for path in paths for sample in stream_samples(path)):
             if sample.id not in split_of:
                 continue
-            written = dataclasses.replace(sample, split=split_of[sample.id])
+            group = groups[sample.id].removeprefix(GROUP_KEY)
+            written = dataclasses.replace(sample, split=split_of[sample.id], group=group)
             if common and caption_keys(sample) & common:
                 written.flags = [*sample.flags, "caption:common"]
                 if drop_common:
@@ -350,7 +362,7 @@ def main(
     left_out |= find_over_cap([sample for sample in assigned if sample.id not in left_out], limits_of, seed)
     kept = [sample for sample in assigned if sample.id not in left_out]
     check_splits(kept, len(samples), left_out)
-    statistics = write_splits(input, {s.id: s.split for s in kept}, common, drop_common, output_dir)
+    statistics = write_splits(input, {s.id: s.split for s in kept}, groups, common, drop_common, output_dir)
     write_left_out(output_dir / "left_out.csv", assigned, left_out)
     duplicates = {
         "near_pairs": None if near_duplicates is None else len(near_duplicates),

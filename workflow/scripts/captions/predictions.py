@@ -13,7 +13,7 @@ from typing import Any
 from captions.health import is_failure_marker
 from core.command import InputError
 from core.records import Caption
-from readers.entries import as_captions
+from readers.entries import as_captions, as_text
 from readers.folder import read_data_file
 
 # Names under which a field is looked for, the first that is there counts.
@@ -33,6 +33,7 @@ class Prediction:
     id: str
     caption: Caption
     references: list[str]
+    replaced: bool = False  # whether the caption held lone surrogates, which no file can hold; they are question marks
 
 
 def read_predictions(path: Path, fields: dict[str, str], failure_markers: list[str]) -> list[Prediction]:
@@ -45,12 +46,14 @@ def read_predictions(path: Path, fields: dict[str, str], failure_markers: list[s
         where = f"{path}, record {position}"
         if not isinstance(entry, dict):
             raise InputError(f"{where}: not an object with fields but {type(entry).__name__}")
-        id_ = str(take_field(where, entry, "id", fields))
+        id_ = as_text(take_field(where, entry, "id", fields))
         if id_ in predictions:
             raise InputError(f"{where}: the id {id_!r} is that of record {predictions[id_].position}, too; keep one")
-        caption = make_caption(id_, take_field(where, entry, "caption", fields), entry, failure_markers)
+        value = take_field(where, entry, "caption", fields)
+        text = value.encode("utf-8", "replace").decode() if isinstance(value, str) else value
+        caption = make_caption(id_, text, entry, failure_markers)
         references = next((as_captions(entry[name]) for name in NAMES["references"] if name in entry), [])
-        predictions[id_] = Prediction(position, id_, caption, references)
+        predictions[id_] = Prediction(position, id_, caption, references, replaced=text != value)
     if not predictions:
         raise InputError(f"{path} has no records")
     return list(predictions.values())

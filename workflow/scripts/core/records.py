@@ -39,7 +39,7 @@ class Sample:
     id: str
     source: str
     split: str  # train, validation or test; "" before split_samples has run and none was given
-    group: str  # samples of one group never straddle splits (near-duplicates)
+    group: str  # the name that came with it; in the files of splits <source>:<name>, one for all that belong together
     xml: str
     references: list[str]
     flags: list[str] = field(default_factory=list)

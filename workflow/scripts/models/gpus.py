@@ -12,7 +12,7 @@ HIDDEN = ("", "-1", "NoDevFiles")  # how CUDA_VISIBLE_DEVICES says that a job ha
 
 
 def check_given_gpus() -> None:
-    """Raise MachineError where SLURM, or whoever started this, gave GPUs and torch sees none: the job would hold them."""
+    """Raise MachineError where this job was given GPUs and torch sees none: it would hold them and use the CPU."""
     given = os.environ.get("CUDA_VISIBLE_DEVICES", "")
     if given not in HIDDEN and not torch.cuda.is_available():
         raise MachineError(

@@ -146,7 +146,8 @@ def find_alerts(inputs: ReportInputs, ledger: Ledger) -> list[Alert]:
     if ledger.faults:
         alerts.append(Alert("fault", "The counts do not add up: a stage lost or doubled records.", ledger.faults))
     if inputs.leaked:
-        text = f"{share(len(inputs.leaked), n)} leak: their drawing, or one of its group, is in the train split."
+        found = "the train split has their drawing, a near-duplicate, or a drawing of the same caption"
+        text = f"{share(len(inputs.leaked), n)} leak: {found}."
         alerts.append(Alert("fault", text, ["Scores of trained systems are too high on these samples."], "leaked"))
     if inputs.leakage["groups"]:
         level = "notice" if inputs.leakage["setting"] == "move" else "fault"

@@ -102,7 +102,7 @@ class ReportInputs:
     comparison: Comparison
     samples: list[Sample]
     images: list[Image]
-    leaked: set[int]  # places of samples whose drawing, or one of its group, is in the train split
+    leaked: set[int]  # places of samples whose group, or whose very drawing, is in the train split
     captions: dict[str, list[Caption]]  # by system
     scores: dict[str, dict[str, np.ndarray]]  # by system and value; nan where there is none
     health: dict[str, Health]  # by system
@@ -205,8 +205,9 @@ def read_inputs(
 
 
 def find_leaked(train: Path, samples: list[Sample]) -> set[int]:
-    """Places of the samples whose drawing, or one of its group, is in the train split.
+    """Places of the samples whose group, or whose very drawing, is in the train split.
 
+    A group (split_samples.py) unites what shares a drawing, a near-duplicate, a caption or a group of one source.
     Splitting sees to it that there are none, unless the splits were given with the data.
     """
     if not train.is_file():

@@ -3,7 +3,9 @@
 Java parses the texts into scene graphs; the references of a sample make one graph. SPICE needs files that no Python
 package brings and that are not ours to give: `metric_options.spice.folder` names the folder where they lie, and where
 one is missing the configuration's fault says which, and from where. The corpus value is the mean of the samples, as in
-pycocoevalcap. A caption without words scores 0. Parsing takes a second or more a text.
+pycocoevalcap. A caption without words scores 0. Parsing takes a second or more a text, and its time and memory grow
+with the cube and the square of the words. So only the first words of a very long caption are parsed; it counts as
+truncated.
 """
 
 from __future__ import annotations
@@ -14,7 +16,9 @@ from typing import ClassVar
 import numpy as np
 
 from scoring import spice_program
-from scoring.metrics import MeanMetric, Texts, ValueInfo
+from scoring.metrics import TRUNCATED, MeanMetric, Texts, ValueInfo
+
+MAX_WORDS = 200
 
 
 class Spice(MeanMetric):
@@ -27,9 +31,10 @@ class Spice(MeanMetric):
         scores = np.zeros(len(texts.tokens))
         references = [[text for text in group if text] for group in texts.reference_tokens]
         rows = [row for row, caption in enumerate(texts.tokens) if caption and references[row]]
-        captions = [texts.tokens[row] for row in rows]
+        captions = [" ".join(texts.tokens[row].split()[:MAX_WORDS]) for row in rows]
         scores[rows] = spice_program.spice_f_scores(captions, [references[row] for row in rows], texts.files)
-        return {self.name: scores}
+        truncated = np.array([len(caption.split()) > MAX_WORDS for caption in texts.tokens], dtype=float)
+        return {self.name: scores, TRUNCATED: truncated}
 
     def check_folder(self, folder: Path) -> None:
         spice_program.check_folder(folder)
