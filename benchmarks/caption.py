@@ -8,7 +8,7 @@ SmolLM2-135M-Instruct, fetched as the demo fetches it; greedy in fp32, where all
 * `vs_one_by_one`: seconds of `generate` with one prompt at a time over seconds of our engine;
 * `vs_pipeline`: seconds of the text-generation pipeline with batches of 8 over seconds of our engine.
 
-`…_cpu_time` are the same ratios of the processor's own seconds, which other work on the machine stretches less.
+`…_cpu_time` are the same ratios of the processor's own seconds, which other work on the machine raises less.
 
 Loading the model is not counted. The sides take turns on two halves of the prompts, so that a machine that is busy with
 something else now and then is less unfair to one of them. A caption that differs between the sides is an error.
@@ -39,7 +39,7 @@ import yaml  # noqa: E402
 from transformers import AutoTokenizer, pipeline  # noqa: E402
 
 from captions.prompts import PromptSettings, end_of_turn_ids, prompt_tokens  # noqa: E402
-from core.command import InputError, run_command, say  # noqa: E402
+from core.command import InputError, log, run_command  # noqa: E402
 from core.records import read_samples, write_json  # noqa: E402
 from generation.llm_engines import DecodingSettings, EngineJob, Prompt, written_before_end  # noqa: E402
 from generation.llm_engines.torch_engine import TorchEngine, load_engine  # noqa: E402
@@ -111,7 +111,7 @@ def measure(
             written[name] += side(part)
             seconds[name] += time.perf_counter() - start
             cpu_seconds[name] += time.process_time() - cpu_start
-        say("benchmark", ", ".join(f"{name} {value:.1f} s" for name, value in seconds.items()))
+        log("benchmark", ", ".join(f"{name} {value:.1f} s" for name, value in seconds.items()))
     for name in sides:
         n_different = sum(a != b for a, b in zip(written[name], written["ours"], strict=True))
         if n_different:

@@ -32,7 +32,7 @@ import numpy as np  # noqa: E402
 import torch  # noqa: E402
 from train import SHAPES, write_random_llama  # noqa: E402
 
-from core.command import InputError, run_command, say  # noqa: E402
+from core.command import InputError, log, run_command  # noqa: E402
 from core.records import read_json, read_json_lines, write_json  # noqa: E402
 from models.clip_model import CONFIG, WEIGHTS, load_clip  # noqa: E402
 from plan.presets import BUILT_IN  # noqa: E402
@@ -70,7 +70,7 @@ def main(
 
 
 def run_script(name: str, *options: Any) -> None:
-    say("benchmark", name)
+    log("benchmark", name)
     subprocess.run([sys.executable, SCRIPTS / f"{name}.py", *map(str, options)], check=True)
 
 

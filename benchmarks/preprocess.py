@@ -14,9 +14,9 @@ Tokens are counted by pattern as Llama 3 splits text (three digits a token), and
 SmolLM2 and Gemma have a token a digit).
 
 * `token_ratio_vs_svgo`: tokens of svgo over ours, the smallest over corpora and ways to count.
-* `drawings_per_second`: of OpenMoji on one core, the text without the proof.
-* `records_per_second`: the same with all else that becomes of a record: its captions checked, answers looked for.
-* `proven_records_per_second`: the same with the proof.
+* `drawings_per_second`: of OpenMoji on one core, the text without the render check.
+* `records_per_second`: the same with all else that becomes of a record: its captions checked, label leakage looked for.
+* `render_checked_records_per_second`: the same with the render check.
 
 Node.js with npm is needed; svgo is installed at its pinned version into a temporary folder. scour is compared where the
 package is installed.
@@ -45,7 +45,7 @@ SCRIPTS = Path(__file__).resolve().parents[1] / "workflow" / "scripts"
 sys.path.insert(0, str(SCRIPTS))
 
 from build_openmoji import find_drawings, join_samples, read_captions  # noqa: E402
-from core.command import InputError, run_command, say  # noqa: E402
+from core.command import InputError, log, run_command  # noqa: E402
 from core.records import write_json  # noqa: E402
 from readers.entries import RawRecord  # noqa: E402
 from samples.making import Settings, process_record  # noqa: E402
@@ -232,8 +232,8 @@ def measure_speeds(canvas: int) -> dict[str, float]:
     records = [RawRecord(number, one["id"], one["svg"], one["captions"], "", "") for number, one in enumerate(raw)]
     gc.freeze()  # what the benchmark holds is no part of the work
 
-    def process(record: RawRecord, proof: bool) -> None:
-        process_record(record, "openmoji", Settings(canvas, proof=proof), ReferenceChecks(), None)
+    def process(record: RawRecord, render_check: bool) -> None:
+        process_record(record, "openmoji", Settings(canvas, render_check=render_check), ReferenceChecks(), None)
 
     def write(record: RawRecord) -> None:
         canonicalise(record.drawing or "", canvas, 0, "compact")
@@ -241,7 +241,7 @@ def measure_speeds(canvas: int) -> dict[str, float]:
     return {
         "drawings_per_second": measure_speed(write, records),
         "records_per_second": measure_speed(lambda record: process(record, False), records),
-        "proven_records_per_second": measure_speed(lambda record: process(record, True), records),
+        "render_checked_records_per_second": measure_speed(lambda record: process(record, True), records),
     }
 
 
@@ -255,7 +255,7 @@ def measure_speed(work: Callable[[RawRecord], object], records: list[RawRecord],
 
 
 def print_table(name: str, sides: dict[str, Side], rival: str) -> None:
-    say("benchmark", f"{name}: {len(sides['raw'].texts)} drawings")
+    log("benchmark", f"{name}: {len(sides['raw'].texts)} drawings")
     for side, one in sides.items():
         tokens = "  ".join(f"{kind} {number:>9,}" for kind, number in one.tokens.items())
         print(f"  {side:18} difference {one.difference:6.3f}  {tokens}{'  <- compared' if side == rival else ''}")

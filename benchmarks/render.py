@@ -38,7 +38,7 @@ SCRIPTS = Path(__file__).resolve().parents[1] / "workflow" / "scripts"
 sys.path.insert(0, str(SCRIPTS))
 
 from build_openmoji import find_drawings  # noqa: E402
-from core.command import InputError, run_command, say  # noqa: E402
+from core.command import InputError, log, run_command  # noqa: E402
 from core.records import Sample, write_json  # noqa: E402
 from render_png import render_samples  # noqa: E402
 from rendering.fonts import declared_fonts, find_fonts  # noqa: E402
@@ -192,14 +192,14 @@ def make_table(drawings: list[Drawing], makers: Iterable[str]) -> str:
 def main(*, size: int, scale: float, rounds: int, seed: int, output: Path | None) -> None:
     """Measure all, print the table, and the results as JSON in the last line."""
     drawings = find_mixed_drawings(seed, scale)
-    say("render", f"{len(drawings)} drawings; Chromium draws them")
+    log("render", f"{len(drawings)} drawings; Chromium draws them")
     draw_in_chromium(drawings, size)
     n_found = len(drawings)
     drawings = [drawing for drawing in drawings if drawing.pictures["Chromium"] is not None]
     workers = os.cpu_count() or 1
-    say("render", f"the plain loop draws {len(drawings)}")
+    log("render", f"the plain loop draws {len(drawings)}")
     loop_seconds = run_plain_loop(drawings, size)
-    say("render", "render_samples draws them")
+    log("render", "render_samples draws them")
     our_seconds = run_ours(drawings, "resvg", size, workers, rounds)
     one_worker_seconds = run_ours(drawings, "resvg", size, 1, rounds)
     cairosvg_seconds = run_ours(drawings, "cairosvg", size, workers, 1)

@@ -31,7 +31,7 @@ import psutil
 SCRIPTS = Path(__file__).resolve().parents[1] / "workflow" / "scripts"
 sys.path.insert(0, str(SCRIPTS))
 
-from core.command import run_command, say  # noqa: E402
+from core.command import log, run_command  # noqa: E402
 from core.records import write_json  # noqa: E402
 
 COLOURS = ("red", "green", "blue", "teal", "purple", "#123456", "#fa8072", "black")
@@ -46,7 +46,7 @@ class Cost:
     command: str
     n_drawings: int
     seconds: float
-    cpu_seconds: float  # of all processes; other work on the machine stretches the seconds more than these
+    cpu_seconds: float  # of all processes; other work on the machine raises the seconds more than these
     peak_mb: float
 
 
@@ -87,7 +87,7 @@ def measure(name: str, n_drawings: int, arguments: list[object]) -> Cost:
     if process.returncode:
         sys.exit(f"{name} failed:\n{errors[-2000:]}")
     cost = Cost(name, n_drawings, time.perf_counter() - start, cpu_seconds_of_children() - cpu_start, max(peaks))
-    say("scale", f"{name}, {n_drawings} drawings: {cost.seconds:.1f} s, peak {cost.peak_mb:.0f} MB")
+    log("scale", f"{name}, {n_drawings} drawings: {cost.seconds:.1f} s, peak {cost.peak_mb:.0f} MB")
     return cost
 
 

@@ -40,7 +40,7 @@ import pyarrow.parquet as pq
 SCRIPTS = Path(__file__).resolve().parents[1] / "workflow" / "scripts"
 sys.path.insert(0, str(SCRIPTS))
 
-from core.command import run_command, say  # noqa: E402
+from core.command import log, run_command  # noqa: E402
 from core.records import (  # noqa: E402
     Caption,
     Image,
@@ -139,7 +139,7 @@ def measure_text(folder: Path, systems: list[str]) -> dict[str, float]:
     start = time.perf_counter()
     expected = {system: score_with_pycocoevalcap(folder, system) for system in systems}
     theirs = time.perf_counter() - start
-    say("benchmark", f"pycocoevalcap: {theirs:.1f} s")
+    log("benchmark", f"pycocoevalcap: {theirs:.1f} s")
     start = time.perf_counter()
     files = ["--samples", "test.parquet", "--output", "references.jsonl", "--paraphrases", "paraphrases.gz"]
     with ThreadPoolExecutor(os.cpu_count()) as pool:
@@ -149,7 +149,7 @@ def measure_text(folder: Path, systems: list[str]) -> dict[str, float]:
         jobs = [(system, metric) for metric in TEXT_METRICS for system in systems]
         list(pool.map(lambda job: score_system(folder, *job), jobs))
     ours = time.perf_counter() - start
-    say("benchmark", f"ours: {ours:.1f} s")
+    log("benchmark", f"ours: {ours:.1f} s")
     for system in systems:
         values = {}
         for metric in TEXT_METRICS:
@@ -203,10 +203,10 @@ def measure_clip(folder: Path, systems: list[str], n_images: int, n_loop: int) -
     for system in systems:
         score_clip_system(folder, system)
     ours = time.perf_counter() - start
-    say("benchmark", f"CLIP, ours: {ours:.1f} s")
+    log("benchmark", f"CLIP, ours: {ours:.1f} s")
     seconds, expected = loop_over_pairs(folder, systems[0], n_loop)
     theirs = seconds / n_loop * n_images * len(systems)
-    say("benchmark", f"CLIP, loop: {seconds:.1f} s for {n_loop} pairs, {theirs:.1f} s for all")
+    log("benchmark", f"CLIP, loop: {seconds:.1f} s for {n_loop} pairs, {theirs:.1f} s for all")
     table = pq.read_table(folder / f"scores/{systems[0]}/clip_score.parquet")
     for name, values in expected.items():
         np.testing.assert_allclose(table[name].to_numpy()[:n_loop], values, rtol=0, atol=1e-4)

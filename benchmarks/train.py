@@ -38,7 +38,7 @@ import torch  # noqa: E402
 from transformers import AutoTokenizer, Trainer, TrainerCallback, TrainingArguments, set_seed  # noqa: E402
 
 from captions.prompts import PromptSettings  # noqa: E402
-from core.command import InputError, run_command, say  # noqa: E402
+from core.command import InputError, log, run_command  # noqa: E402
 from core.records import read_json, read_samples, write_json  # noqa: E402
 from training.data import Encoded, EncodedSplit, encode_samples  # noqa: E402
 from training.model import load_model  # noqa: E402
@@ -139,7 +139,7 @@ def write_random_llama(folder: Path, tokenizer_folder: Path, shape: str) -> Path
 
 def run_side(side: str, base: Path, examples: Path, batch_size: int) -> dict[str, float]:
     """Measure a side in a process of its own, so that its peak memory is its own."""
-    say("benchmark", side)
+    log("benchmark", side)
     command = [sys.executable, __file__, "--side", side, "--base", str(base), "--examples", str(examples)]
     run = subprocess.run([*command, "--batch-size", str(batch_size)], stdout=subprocess.PIPE, text=True, check=True)
     return json.loads(run.stdout.splitlines()[-1])
@@ -151,7 +151,7 @@ def compare(sides: dict[str, dict[str, float]]) -> dict[str, Any]:
         raise RuntimeError(f"the sides saw different tokens: {sides}")
     return {
         **ratios(sides, "tokens_per_second", ""),
-        # Other work on the machine stretches the seconds, and hardly the processor's own.
+        # Other work on the machine raises the seconds, and hardly the CPU seconds.
         **({} if torch.cuda.is_available() else ratios(sides, "tokens_per_cpu_second", "_cpu_time")),
         "sides": sides,
     }

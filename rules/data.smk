@@ -10,7 +10,7 @@ PREPROCESSED = {
     "samples": "parquet",
     "fingerprints": "fingerprints.parquet",
     "rejected": "rejected.csv",
-    "answers": "answers.csv",
+    "label_leakage": "label_leakage.csv",
     "counts": "counts.json",
 }
 
@@ -105,7 +105,7 @@ if config["dataset"]["shards"] == 1:
         shell:
             "python {params.script:q} --planned-code={params.identity[code]:q} --input {input:q} {params.fields}"
             " {params.options} --workers {threads} --output {output.samples:q} --fingerprints {output.fingerprints:q}"
-            " --rejected {output.rejected:q} --answers {output.answers:q} --counts {output.counts:q} 3>&2 &> {log:q}"
+            " --rejected {output.rejected:q} --label-leakage {output.label_leakage:q} --counts {output.counts:q} 3>&2 &> {log:q}"
 
 else:
 
@@ -152,7 +152,7 @@ else:
         shell:
             "python {params.script:q} --planned-code={params.identity[code]:q} --input {input:q} {params.options}"
             " --workers {threads} --output {output.samples:q} --fingerprints {output.fingerprints:q}"
-            " --rejected {output.rejected:q} --answers {output.answers:q} --counts {output.counts:q}"
+            " --rejected {output.rejected:q} --label-leakage {output.label_leakage:q} --counts {output.counts:q}"
             " --store {params.store:q}/{wildcards.source}/{wildcards.scatteritem} 3>&2 &> {log:q}"
 
     rule gather_samples:

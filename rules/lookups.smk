@@ -28,7 +28,7 @@ def llm_identity(wildcards):
 def preprocess_options(wildcards):
     """The options of preprocess_svg.py that are no files."""
     settings = dict(config["preprocess"])
-    settings["no_proof"] = not settings.pop("proof")
+    settings["no_render_check"] = not settings.pop("render_check")
     source = PLAN.sources[wildcards.source]
     captions = config["dataset"]["captions"]
     return options({"source": source.name, **settings, "captions": captions, "max_chars": source.max_chars})

@@ -90,7 +90,7 @@ rule html_report:
         left_out=f"{RESULTS}/data/left_out.csv",
         preprocess_counts=expand(f"{RESULTS}/preprocessed/{{source}}.counts.json", source=SOURCES),
         rejected=expand(f"{RESULTS}/preprocessed/{{source}}.rejected.csv", source=SOURCES),
-        answers=expand(f"{RESULTS}/preprocessed/{{source}}.answers.csv", source=SOURCES),
+        label_leakage=expand(f"{RESULTS}/preprocessed/{{source}}.label_leakage.csv", source=SOURCES),
         training=expand(f"{RESULTS}/adapters/{{model}}/training.json", model=PLAN.trainings),
         history=expand(f"{RESULTS}/adapters/{{model}}/history.jsonl", model=PLAN.trainings),
         clip_training=(
@@ -139,7 +139,7 @@ rule html_report:
         " --comparison {input.comparison:q} --train {input.train:q} --samples {input.samples:q}"
         " --images {input.images:q} --counts {input.counts:q} --statistics {input.statistics:q}"
         " --left-out {input.left_out:q} --preprocess-counts {input.preprocess_counts:q} --rejected {input.rejected:q}"
-        " --answers {input.answers:q} --training {input.training:q} --history {input.history:q}"
+        " --label-leakage {input.label_leakage:q} --training {input.training:q} --history {input.history:q}"
         " --figures {input.figures:q} --provenance {input.provenance:q} --output {output:q} 3>&2 &> {log:q}"
 
 

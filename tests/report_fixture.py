@@ -98,7 +98,7 @@ def make_experiment(
             "left_out": folder / "data" / "left_out.csv",
             "preprocess_counts": [folder / "preprocessed" / f"{source}.counts.json" for source in sources],
             "rejected": [folder / "preprocessed" / f"{source}.rejected.csv" for source in sources],
-            "answers": [folder / "preprocessed" / f"{source}.answers.csv" for source in sources],
+            "label_leakage": [folder / "preprocessed" / f"{source}.label_leakage.csv" for source in sources],
             "training": [folder / "adapters" / model / "training.json" for model in models],
             "history": [folder / "adapters" / model / "history.jsonl" for model in models],
             "figures": [folder / "figures" / "radar.svg", folder / "figures" / "forest.svg"],
@@ -153,13 +153,13 @@ def write_counts(folder: Path, samples: list[Sample], hostile: str) -> None:
                 "flags": {
                     "repaired:colour" + hostile: 12,
                     "repaired:viewbox": 3,
-                    "answer_removed": 5,
-                    "answer_left": 2,
+                    "label_leakage_removed": 5,
+                    "label_leakage_left": 2,
                 },
             },
         )
         write_label_leakage(
-            folder / "preprocessed" / f"{source}.answers.csv",
+            folder / "preprocessed" / f"{source}.label_leakage.csv",
             [(f"{source}-0009{hostile}", "sun cloud" + hostile), (f"{source}-t7", "heart")],
         )
         left_out += left

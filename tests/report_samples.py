@@ -25,7 +25,7 @@ def make_sample(index: int, rng: np.random.Generator, hostile: str) -> Sample:
         attack = "<script>parent.document.title='owned'</script><circle onload='alert(1)'/>"
         xml = xml.replace("</svg>", f"{attack}<image href='http://example.invalid/x.png' width='9' height='9'/></svg>")
     flags = ["repaired:colour" + hostile] if index % 7 == 0 else []
-    flags += ["answer_left"] if index == 9 else []
+    flags += ["label_leakage_left"] if index == 9 else []
     return Sample(
         id=f"{source}-{index:04d}{hostile}",
         source=source + hostile,

@@ -1,4 +1,4 @@
-"""Canonical drawings: the same picture in fewer characters, broken drawings mended by name."""
+"""Canonical drawings: the same picture in fewer characters, broken drawings repaired and flagged by name."""
 
 import numpy as np
 import pytest
@@ -110,7 +110,7 @@ def test_a_drawing_without_size_is_not_stuck_in_a_corner():
 
 
 @pytest.mark.parametrize("level", ["compact", "safe"])
-def test_the_answer_does_not_hide_in_the_question(level):
+def test_no_label_leakage_is_left_in_names(level):
     body = (
         '<title>secret</title><desc>secret</desc><metadata>secret</metadata><g id="secret" class="secret" '
         'data-name="secret" aria-label="secret"><rect width="300" height="300" fill="url(#secret-paint)"/></g>'

@@ -24,8 +24,8 @@ import gather_captions
 from caption_image import main, prepared_batches
 from core.command import InputError
 from core.records import Image, Sample, read_captions, read_samples, write_images, write_samples
-from generation.captioners import FAMILIES, Answer
-from generation.captioners.generation import read_answers
+from generation.captioners import FAMILIES, Output
+from generation.captioners.generation import decode_outputs
 
 ROOT = Path(__file__).parent.parent
 SCRIPT = ROOT / "workflow" / "scripts" / "caption_image.py"
@@ -115,14 +115,14 @@ def test_a_caption_is_exactly_what_follows_the_prompt(folders, tmp_path, kind):
         assert (record.caption, record.n_new_tokens) == reference_caption(kind, folders(kind), draw(number))
 
 
-def test_answers_end_before_the_end_token_and_begin_behind_the_prompt(folders):
+def test_outputs_end_before_the_end_token_and_begin_behind_the_prompt(folders):
     tokenizer = transformers.AutoTokenizer.from_pretrained(folders("vit_gpt2"))
     red, circle, end = (*tokenizer.convert_tokens_to_ids(["red", "circle"]), tokenizer.eos_token_id)
     sequences = torch.tensor([[end, red, circle, end, end], [end, red, red, red, red], [end, end, red, end, end]])
-    assert read_answers(sequences, 1, [end], tokenizer, [None, 3, 3]) == [
-        Answer("red circle", "eos", None, 2),
-        Answer("red red red red", "length", 3, 4),
-        Answer("", "eos", 3, 0),
+    assert decode_outputs(sequences, 1, [end], tokenizer, [None, 3, 3]) == [
+        Output("red circle", "eos", None, 2),
+        Output("red red red red", "length", 3, 4),
+        Output("", "eos", 3, 0),
     ]
 
 
@@ -167,10 +167,10 @@ def test_without_any_usable_image_all_records_fail_and_no_model_is_loaded(folder
     assert [record.status for record in caption(tmp_path, folders("blip"), "blip")] == ["failed"] * 7
 
 
-def test_an_empty_answer_is_a_failure_and_white_space_is_folded():
-    empty = caption_image.caption_record("s", Answer(" \n", "eos", None, 0), 0.1)
+def test_an_empty_output_is_a_failure_and_white_space_is_folded():
+    empty = caption_image.caption_record("s", Output(" \n", "eos", None, 0), 0.1)
     assert (empty.status, empty.caption, empty.reason) == ("failed", "", "the model wrote nothing")
-    folded = caption_image.caption_record("s", Answer(" a red\n\tcircle\u2028", "eos", 4, 3), 0.1)
+    folded = caption_image.caption_record("s", Output(" a red\n\tcircle\u2028", "eos", 4, 3), 0.1)
     assert (folded.status, folded.caption, folded.n_prompt_tokens, folded.n_new_tokens) == ("ok", "a red circle", 4, 3)
 
 
@@ -179,15 +179,15 @@ def test_a_job_that_failed_goes_on_where_it_was(folders, tmp_path, monkeypatch):
 
     write_data(tmp_path, {"s1": None})
     whole = caption(tmp_path, folders("vit_gpt2"), "vit_gpt2", "whole.jsonl", batch_size=2)
-    answer, batches = VisionEncoderDecoder.answer, []
+    generate, batches = VisionEncoderDecoder.generate, []
 
-    def answer_two_batches(self, inputs):
+    def generate_two_batches(self, inputs):
         batches.append(len(inputs["pixel_values"]))
         if len(batches) == 3:
             raise RuntimeError("the machine went down")
-        return answer(self, inputs)
+        return generate(self, inputs)
 
-    monkeypatch.setattr(VisionEncoderDecoder, "answer", answer_two_batches)
+    monkeypatch.setattr(VisionEncoderDecoder, "generate", generate_two_batches)
     with pytest.raises(RuntimeError, match="went down"):
         caption(tmp_path, folders("vit_gpt2"), "vit_gpt2", batch_size=2)
     assert not (tmp_path / "captions.jsonl").exists()
@@ -201,14 +201,14 @@ def test_out_of_memory_halves_the_batch(folders, tmp_path, monkeypatch):
 
     write_data(tmp_path)
     whole = caption(tmp_path, folders("vit_gpt2"), "vit_gpt2")
-    answer = VisionEncoderDecoder.answer
+    generate = VisionEncoderDecoder.generate
 
     def full_memory(self, inputs):
         if len(inputs["pixel_values"]) > 2:
             raise torch.cuda.OutOfMemoryError
-        return answer(self, inputs)
+        return generate(self, inputs)
 
-    monkeypatch.setattr(VisionEncoderDecoder, "answer", full_memory)
+    monkeypatch.setattr(VisionEncoderDecoder, "generate", full_memory)
     assert texts(caption(tmp_path, folders("vit_gpt2"), "vit_gpt2")) == texts(whole)
 
 

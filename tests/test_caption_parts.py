@@ -12,7 +12,7 @@ import caption_llm
 from core import identity
 from core.identity import job_identity
 from core.records import Caption, Image, Sample, read_captions, write_images, write_samples
-from generation.captioners import Answer
+from generation.captioners import Output
 from generation.partial_captions import CaptionParts
 
 IDENTITY = job_identity(inputs={"base": "aa"}, settings={"seed": 1}, code="code 1", libraries=["pytest"])
@@ -151,11 +151,11 @@ class FailingCaptioner:
     def prepare(self, images):
         return images
 
-    def answer(self, images):
+    def generate(self, images):
         if len(self.sizes) == self.n_batches:
             raise RuntimeError("the machine went down")
         self.sizes.append(len(images))
-        return [Answer("a square", "eos", None, 2) for _ in images]
+        return [Output("a square", "eos", None, 2) for _ in images]
 
 
 @pytest.mark.parametrize("change", ["code", "library", "batch_size"])

@@ -1,4 +1,4 @@
-"""The configuration: every fault in words that name key, value and mend."""
+"""The configuration: every fault in words that name key, value and fix."""
 
 import copy
 import json
@@ -91,6 +91,13 @@ def test_an_unknown_key_names_the_nearest_one(config):
 def test_an_unknown_key_at_the_top_is_refused(config):
     config["modles"] = {}
     assert "modles: unknown key; did you mean 'models'?" in only_fault(config)
+
+
+def test_a_key_of_an_older_version_is_refused_with_the_known_ones(config):
+    config["preprocess"] = {"proof": False}
+    fault = only_fault(config)
+    assert fault.startswith("preprocess.proof: unknown key; known keys here: ")
+    assert "render_check" in fault
 
 
 @pytest.mark.parametrize(

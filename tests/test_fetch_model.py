@@ -108,7 +108,7 @@ def test_pickled_weights_of_a_package_become_safetensors(install, tmp_path):
     assert torch.equal(loaded["tied"], state["a"])
 
 
-def test_a_package_that_is_missing_old_or_damaged_is_named_with_the_mend(install, tmp_path):
+def test_a_package_that_is_missing_old_or_damaged_is_named_with_the_fix(install, tmp_path):
     source = {"package": "tiny-old", "version": "2", "path": "tiny_old/w.pth"}
     with pytest.raises(InputError, match=r"tiny-old is not installed: pip install tiny-old==2"):
         fetch_model(source, tmp_path / "store")

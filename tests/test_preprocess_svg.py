@@ -18,7 +18,7 @@ from preprocess_svg import build_parser, main
 
 def run(tmp_path, records, text=None, options=()):
     (tmp_path / "in.json").write_text(json.dumps(records) if text is None else text)
-    outputs = {name: tmp_path / name for name in ("output", "fingerprints", "rejected", "answers", "counts")}
+    outputs = {name: tmp_path / name for name in ("output", "fingerprints", "rejected", "label-leakage", "counts")}
     arguments = [str(tmp_path / "in.json"), *options]
     arguments = ["--input", *arguments, *(part for name, path in outputs.items() for part in (f"--{name}", str(path)))]
     main(**vars(build_parser().parse_args(arguments)))
@@ -102,7 +102,7 @@ def test_a_copy_of_a_record_is_rejected_as_one(tmp_path):
     assert (counts["in"], counts["kept"], counts["rejected"]) == (3, 2, 1)
 
 
-def test_the_outputs_tell_of_answers_captions_and_pictures(tmp_path):
+def test_the_outputs_tell_of_label_leakage_captions_and_pictures(tmp_path):
     records = [
         {
             "id": "a",
@@ -116,11 +116,11 @@ def test_the_outputs_tell_of_answers_captions_and_pictures(tmp_path):
     ]
     outputs = run(tmp_path, records)
     samples = {sample.id: sample for sample in read_samples(outputs["output"])}
-    assert samples["a"].flags == ["answer_removed"]
-    assert {"answer_left", "has_text"} <= set(samples["b"].flags)
+    assert samples["a"].flags == ["label_leakage_removed"]
+    assert {"label_leakage_left", "has_text"} <= set(samples["b"].flags)
     assert (samples["c"].references, samples["c"].flags) == (["a square"], ["caption:junk"])
     assert samples["e"].flags == ["blank"]
-    assert outputs["answers"].read_text().splitlines() == ["id,words", "b,lighthouse"]
+    assert outputs["label-leakage"].read_text().splitlines() == ["id,words", "b,lighthouse"]
     assert "d,3,no usable caption (junk)" in outputs["rejected"].read_text()
     assert pq.read_table(outputs["fingerprints"])["id"].to_pylist() == ["a", "b", "c", "e"]
 

@@ -146,7 +146,7 @@ def test_eight_systems_differ_in_colour_dashes_and_marker() -> None:
         ("[1]", "JSON object"),
     ],
 )
-def test_a_faulty_style_is_refused_with_the_mend(style: str, message: str) -> None:
+def test_a_faulty_style_is_refused_with_the_fix(style: str, message: str) -> None:
     with pytest.raises(InputError, match=message):
         parse_style(style)
 

@@ -150,5 +150,5 @@ def test_words_of_scripts_without_spaces_are_found(drawn, reference, words):
         ("12 34 fill path", "12 cats, 34 dogs"),
     ],
 )
-def test_numbers_signs_and_frequent_words_of_any_script_are_no_answer(drawn, reference):
+def test_numbers_signs_and_frequent_words_of_any_script_are_no_leakage(drawn, reference):
     assert find_leaked_words(f"<text>{drawn}</text>", [reference]) == set()

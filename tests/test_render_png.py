@@ -216,7 +216,7 @@ def test_fonts_named_in_css_are_looked_for(css, flag):
     assert flag_fonts(root, find_fonts(())) == ({"missing_font"} if flag else set())
 
 
-def test_what_resvg_cannot_draw_is_a_value_error_which_preprocessing_takes_for_unproven():
+def test_what_resvg_cannot_draw_is_a_value_error_which_preprocessing_flags():
     with pytest.raises(ValueError, match="invalid size"):
         render_xml(wrap("<rect/>", 'width="0" height="9"'), PictureStyle())
 

@@ -26,7 +26,7 @@ def damage(monkeypatch, *levels):
     monkeypatch.setattr(sample_making, "write_level", write_damaged)
 
 
-def test_a_proven_drawing_has_no_flag():
+def test_a_drawing_that_passes_the_render_check_has_no_flag():
     checked = write_checked(read_drawing(SQUARE), Settings())
     assert (checked.flags, 'viewBox="0 0 512 512"' in checked.drawing.xml) == (set(), True)
 
@@ -46,21 +46,21 @@ def test_a_text_that_draws_another_picture_is_replaced_by_a_milder_one(monkeypat
     assert np.array_equal(checked.picture, draw_picture(SQUARE))
 
 
-def test_a_drawing_of_which_no_text_draws_the_same_is_unproven(monkeypatch):
+def test_a_drawing_of_which_no_text_renders_the_same_is_flagged(monkeypatch):
     damage(monkeypatch, "compact", "safe", "none")
-    assert {"fell_back:none", "unproven"} <= write_checked(read_drawing(SQUARE), Settings()).flags
+    assert {"fell_back:none", "render_check_failed"} <= write_checked(read_drawing(SQUARE), Settings()).flags
 
 
 def test_without_proof_nothing_is_drawn(monkeypatch):
     damage(monkeypatch, "compact")
-    checked = write_checked(read_drawing(SQUARE), Settings(proof=False))
+    checked = write_checked(read_drawing(SQUARE), Settings(render_check=False))
     assert (checked.flags, checked.picture) == (set(), None)
 
 
-def test_a_drawing_that_no_renderer_gets_is_unproven():
+def test_a_drawing_that_no_renderer_gets_is_flagged():
     blur = '<filter id="f"><feGaussianBlur stdDeviation="1e6"/></filter><g filter="url(#f)"><path d="M0 0h9v9z"/></g>'
     checked = write_checked(read_drawing(SQUARE.replace("<path", f"{blur}<path")), Settings())
-    assert "unproven" in checked.flags
+    assert "render_check_failed" in checked.flags
 
 
 def test_thresholds_decide():

@@ -101,7 +101,7 @@ def test_other_selectors_still_paint(selector):
     assert ("cat" in text) == (selector not in (".猫", "#猫"))
 
 
-def test_answers_in_selectors_that_stay_are_found():
+def test_leaked_words_in_selectors_that_stay_are_found():
     text = clean(f"<style>[id^=cat]{{fill:red}}</style>{PARTS}", "none")
     assert find_leaked_words(text, ["a black cat"]) == {"cat"}
 

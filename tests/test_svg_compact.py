@@ -231,7 +231,7 @@ def test_real_drawings_are_rewritten_to_themselves():
 
 
 @pytest.mark.parametrize("level", ["compact", "safe"])
-def test_a_small_part_that_is_lost_is_seen_by_the_proof(level):
+def test_a_small_part_that_is_lost_is_seen_by_the_render_check(level):
     raw = wrap('<path d="M0 0h100v100H0z" fill="#eee"/><circle cx="50" cy="50" r="8" fill="red"/>')
     lost = wrap('<path d="M0 0h100v100H0z" fill="#eee"/><circle cx="50" cy="50" r="8"/>')
     difference = compare_pictures(draw_picture(raw), draw_picture(lost))
@@ -267,14 +267,14 @@ def test_a_grammar_without_entities_is_no_reason_to_reject():
 
 
 @pytest.mark.parametrize("colour", ["3,84,76", "(3,84,76)", "3.0,84.0,76.0"])
-def test_colours_without_their_function_are_mended(colour):
+def test_colours_without_their_function_are_repaired(colour):
     for body in (f'<path d="M0 0h9v9z" fill="{colour}"/>', f'<path d="M0 0h9v9z" style="fill:{colour}"/>'):
         drawing = compact(wrap(body))
         assert ('fill="#03544c"' in drawing.xml, "repaired:colour" in drawing.flags) == (True, True)
 
 
 @pytest.mark.parametrize("none", ["None", "null", "Null", "NULL"])
-def test_paints_that_mean_none_are_mended(none):
+def test_paints_that_mean_none_are_repaired(none):
     for body in (f'fill="{none}"', f'style="fill:{none}"'):
         drawing = compact(wrap(f'<path d="M0 0h9v9z" {body} stroke="red"/>'))
         assert ('fill="none"' in drawing.xml, "repaired:none_colour" in drawing.flags) == (True, True)
@@ -292,7 +292,7 @@ def test_paints_that_mean_none_are_mended(none):
         (wrap('<g><path d="M0 0h50v50z" fill="red"/></g></g>'), "cut_off"),
     ],
 )
-def test_broken_texts_are_mended_by_name(text, repair):
+def test_broken_texts_are_repaired_by_name(text, repair):
     drawing = compact(text)
     assert 'd="M0 0h256v256z" fill="red"' in drawing.xml
     assert f"repaired:{repair}" in drawing.flags

@@ -19,7 +19,7 @@ from collections.abc import Iterator
 from importlib import metadata
 from pathlib import Path
 
-from core.command import InputError, run_command, say
+from core.command import InputError, log, run_command
 from core.records import write_json_lines
 from samples.groups import unite_by_keys
 
@@ -145,7 +145,7 @@ def main(*, output: Path) -> None:
     samples, left_out = join_samples(find_drawings(), read_captions())
     write_json_lines(output, samples)
     listed = ", ".join(f"{number} {reason}" for reason, number in left_out.items())
-    say("build_openmoji", f"{len(samples)} drawings with names; left out: {listed}")
+    log("build_openmoji", f"{len(samples)} drawings with names; left out: {listed}")
 
 
 def build_parser() -> argparse.ArgumentParser:

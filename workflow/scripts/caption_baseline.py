@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from core.command import InputError, run_command, say
+from core.command import InputError, log, run_command
 from core.records import Caption, Sample, read_samples, write_captions
 from models.clip_features import read_features
 
@@ -30,7 +30,7 @@ def most_frequent_reference(train: list[Sample]) -> str:
 def caption_constant(train: list[Sample], samples: list[Sample]) -> list[Caption]:
     """The same caption for every sample."""
     caption = most_frequent_reference(train)
-    say("caption_baseline", f"constant caption: {caption!r}")
+    log("caption_baseline", f"constant caption: {caption!r}")
     return [Caption(sample.id, caption) for sample in samples]
 
 

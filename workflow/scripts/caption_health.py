@@ -17,7 +17,7 @@ import argparse
 from pathlib import Path
 
 from captions.health import HealthSettings, diagnose
-from core.command import run_command, say
+from core.command import log, run_command
 from core.json_settings import settings_from_json
 from core.records import read_captions, read_samples, write_json
 from scoring.health import describe, summarise, write_table
@@ -46,7 +46,7 @@ def main(
     }
     write_table(table, caption_list, diagnoses)
     write_json(output, summary)
-    say("caption_health", f"{system}: {describe(summary)}")
+    log("caption_health", f"{system}: {describe(summary)}")
 
 
 def build_parser() -> argparse.ArgumentParser:

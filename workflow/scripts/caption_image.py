@@ -32,11 +32,11 @@ import PIL.Image
 import torch
 
 from core.code_digest import code_digest
-from core.command import InputError, Progress, run_command, say
+from core.command import InputError, Progress, log, run_command
 from core.identity import job_identity, result_settings
 from core.json_settings import settings_from_json
 from core.records import Caption, Image, Sample, read_images, read_samples
-from generation.captioners import FAMILIES, Answer, Captioner, CaptionerSettings
+from generation.captioners import FAMILIES, Captioner, CaptionerSettings, Output
 from generation.partial_captions import CaptionParts
 from models.attention_kernels import avoid_cudnn_attention
 from models.files import check_model_folder, describe_files, file_digest, model_digest
@@ -114,35 +114,35 @@ def caption_batch(captioner: Captioner, batch: Batch) -> list[Caption]:
     if not batch.images:
         return batch.unreadable
     start = time.monotonic()
-    answers = answer_images(captioner, batch.images, batch.inputs)
-    seconds = round((time.monotonic() - start) / len(answers), 4)
+    outputs = generate_outputs(captioner, batch.images, batch.inputs)
+    seconds = round((time.monotonic() - start) / len(outputs), 4)
     return batch.unreadable + [
-        caption_record(id_, answer, seconds) for id_, answer in zip(batch.ids, answers, strict=True)
+        caption_record(id_, output, seconds) for id_, output in zip(batch.ids, outputs, strict=True)
     ]
 
 
-def answer_images(captioner: Captioner, images: list[PIL.Image.Image], inputs: Any) -> list[Answer]:
-    """The captioner's answers; a batch that does not fit into memory is halved."""
+def generate_outputs(captioner: Captioner, images: list[PIL.Image.Image], inputs: Any) -> list[Output]:
+    """The captioner's outputs; a batch that does not fit into memory is halved."""
     try:
-        return captioner.answer(inputs)
+        return captioner.generate(inputs)
     except torch.cuda.OutOfMemoryError:
         if len(images) == 1:
             raise
     torch.cuda.empty_cache()
-    say("caption_image", f"out of memory with {len(images)} images: the batch is halved")
+    log("caption_image", f"out of memory with {len(images)} images: the batch is halved")
     middle = len(images) // 2
     halves = (images[:middle], images[middle:])
-    return [answer for half in halves for answer in answer_images(captioner, half, captioner.prepare(half))]
+    return [output for half in halves for output in generate_outputs(captioner, half, captioner.prepare(half))]
 
 
-def caption_record(id_: str, answer: Answer, seconds: float) -> Caption:
-    """An answer as a record."""
+def caption_record(id_: str, output: Output, seconds: float) -> Caption:
+    """An output as a record."""
     return Caption.written(
         id_,
-        answer.text,
-        finish_reason=answer.finish_reason,
-        n_prompt_tokens=answer.n_prompt_tokens,
-        n_new_tokens=answer.n_new_tokens,
+        output.text,
+        finish_reason=output.finish_reason,
+        n_prompt_tokens=output.n_prompt_tokens,
+        n_new_tokens=output.n_new_tokens,
         seconds=seconds,
     )
 
@@ -206,7 +206,7 @@ def main(
     parts = CaptionParts(output, job_identity(inputs=inputs, settings=result, code=code, libraries=libraries))
     if new_failed := parts.waiting(failed):
         parts.append(new_failed)
-    say("caption_image", f"{captioner}: {len(usable)} images, {len(failed)} samples without a usable one")
+    log("caption_image", f"{captioner}: {len(usable)} images, {len(failed)} samples without a usable one")
     size = values.batch_size
     waiting = parts.waiting(usable)
     batches = [waiting[start : start + size] for start in range(0, len(waiting), size)]

@@ -36,7 +36,7 @@ from transformers import AutoConfig, AutoTokenizer, GenerationConfig
 from captions.examples import FewShotSettings, choose_examples
 from captions.prompts import Example, PromptSettings, end_of_turn_ids, prompt_form, prompt_tokens
 from core.code_digest import code_digest
-from core.command import InputError, Progress, run_command, say
+from core.command import InputError, Progress, log, run_command
 from core.identity import job_identity, result_settings
 from core.json_settings import settings_from_json
 from core.records import Caption, Sample, read_samples
@@ -219,7 +219,7 @@ def main(
     identity = llm_identity(base, samples, shard, prompt_settings, settings, seed, code, digest_cache)
     tokenizer = AutoTokenizer.from_pretrained(base, local_files_only=True)
     works = plan_work(system_map, base, tokenizer, sample_list, train, prompt_settings, identity, seed, output_dir)
-    say("caption_llm", f"{', '.join(system_map)}: {len(sample_list)} prompts each by the {prompt_form(tokenizer)}")
+    log("caption_llm", f"{', '.join(system_map)}: {len(sample_list)} prompts each by the {prompt_form(tokenizer)}")
     waiting = [work for work in works if not work.is_done]
     if waiting:
         check_given_gpus()

@@ -13,7 +13,7 @@ import argparse
 import re
 from pathlib import Path
 
-from core.command import InputError, run_command, say, write_whole
+from core.command import InputError, log, run_command, write_whole
 from report.comparison import read_comparison
 
 # Path, with names in <angles>, and what it is; in the order in which a person looks at them.
@@ -48,7 +48,7 @@ OUTPUTS = [
     ("data/left_out.csv", "Samples that take no part, each with the reason."),
     ("preprocessed/<source>.parquet", "The samples of a source, before splitting."),
     ("preprocessed/<source>.rejected.csv", "Raw records that did not become samples, each with the reason."),
-    ("preprocessed/<source>.answers.csv", "Samples whose drawings still spell words of their captions, and which."),
+    ("preprocessed/<source>.label_leakage.csv", "Samples whose text still holds words of their captions."),
     ("preprocessed/<source>.counts.json", "Records of a source in, rejected, kept, and their repairs."),
     ("shards/<source>", "Raw records of a source in shards, and what became of each; unchanged ones are kept."),
     ("raw/<source>.jsonl", "The raw samples of a source that the workflow makes itself."),
@@ -84,7 +84,7 @@ def main(*, title: str, results: Path, output: Path) -> None:
     )
     with write_whole(output) as partial:
         partial.write_text(text, encoding="utf-8")
-    say("describe_results", f"{output}")
+    log("describe_results", f"{output}")
 
 
 def find_outputs(results: Path) -> list[tuple[str, str]]:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from core.command import Progress, run_command, say
+from core.command import Progress, log, run_command
 from core.records import read_images
 from models.clip_features import write_features
 from models.clip_model import load_clip
@@ -31,7 +31,7 @@ def main(*, clip: Path, images: Path, batch_size: int, output: Path) -> None:
             features |= {image.id: vector for image, vector in zip(batch, vectors, strict=True)}
             progress.advance(len(batch))
     write_features(output, features, {image.id: image.reason for image in records if not image.png})
-    say("extract_clip_features", f"{images.stem}: {len(rendered)} of {len(records)} images, {model.name}")
+    log("extract_clip_features", f"{images.stem}: {len(rendered)} of {len(records)} images, {model.name}")
 
 
 def build_parser() -> argparse.ArgumentParser:

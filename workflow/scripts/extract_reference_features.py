@@ -13,7 +13,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from core.command import run_command, say
+from core.command import log, run_command
 from core.records import read_samples
 from models.clip_features import write_reference_features
 from models.clip_model import load_clip
@@ -28,7 +28,7 @@ def main(*, clip: Path, samples: Path, output: Path) -> None:
     features = iter(model.encode_texts(texts))
     write_reference_features(output, {sample.id: [next(features) for _ in sample.references] for sample in records})
     n_truncated = sum(model.is_truncated(text) for text in texts)
-    say("extract_reference_features", f"{len(texts)} references, {n_truncated} truncated, {model.name}")
+    log("extract_reference_features", f"{len(texts)} references, {n_truncated} truncated, {model.name}")
 
 
 def build_parser() -> argparse.ArgumentParser:

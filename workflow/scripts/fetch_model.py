@@ -31,7 +31,7 @@ from pathlib import Path
 from typing import Any
 
 from core import quiet_libraries  # noqa: F401  (before the libraries, which speak while they are imported)
-from core.command import InputError, run_command, say
+from core.command import InputError, log, run_command
 from core.records import write_json
 from models.files import MANIFEST, WANTED_SUFFIXES, check_model_folder, describe_files, weights_digest
 from models.hub import fetch_from_hub
@@ -100,7 +100,7 @@ def main(*, source: str, output_dir: Path, manifest: Path) -> None:
     if output_dir.is_dir():
         share_files(output_dir)
     write_json(manifest, described)
-    say(
+    log(
         "fetch_model",
         f"{output_dir.name}: {len(described['files'])} files, {readable_size(described['size'])}, complete",
     )

@@ -1,10 +1,10 @@
-r"""Put the shards of a preprocessed source together again: samples, fingerprints, rejections, answers, counts.
+r"""Put the shards of a preprocessed source together again: samples, fingerprints, rejections, label leakage, counts.
 
     python workflow/scripts/gather_samples.py --shards 1-of-2.counts.json 2-of-2.counts.json \
         --order order.txt --output icons.counts.json
 
 Shards and output are named by their counts; the other files lie beside them under the names that preprocess_svg gives
-(`….parquet`, `….fingerprints.parquet`, `….rejected.csv`, `….answers.csv`). Rows pass by, few in memory.
+(`….parquet`, `….fingerprints.parquet`, `….rejected.csv`, `….label_leakage.csv`). Rows pass by, few in memory.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from core.command import InputError, run_command, say, write_whole
+from core.command import InputError, log, run_command, write_whole
 from core.records import SAMPLE_SCHEMA, open_rows, read_json, stream_rows, write_json
 from plan.shards import shard_of
 from samples import fingerprints
@@ -78,13 +78,13 @@ def main(*, shards: list[Path], order: Path, output: Path) -> None:
     gather_rows([beside(path, ".parquet") for path in shards], order, beside(output, ".parquet"), SAMPLE_SCHEMA)
     prints = ".fingerprints.parquet"
     gather_rows([beside(path, prints) for path in shards], order, beside(output, prints), fingerprints.SCHEMA)
-    for ending in (".rejected.csv", ".answers.csv"):
+    for ending in (".rejected.csv", ".label_leakage.csv"):
         gather_lines([beside(path, ending) for path in shards], beside(output, ending))
     counts = add_counts([read_json(path) for path in shards])
     if not counts["kept"]:
         raise InputError(f"none of {counts['in']} records of {counts['source']} became a sample; see {output.parent}")
     write_json(output, counts)
-    say(
+    log(
         "gather_samples", f"{counts['source']}: {counts['in']} in, {counts['kept']} kept, {counts['rejected']} rejected"
     )
 

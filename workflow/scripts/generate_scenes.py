@@ -14,7 +14,7 @@ import random
 from collections.abc import Iterator
 from pathlib import Path
 
-from core.command import run_command, say
+from core.command import log, run_command
 from core.records import write_json_lines
 from samples.scenes import COLOURS, SHAPES, Facts, Thing, write_captions
 
@@ -79,7 +79,7 @@ def main(*, n_train: int, n_validation: int, n_test: int, seed: int, output: Pat
     """Write the scenes of all splits as JSON lines."""
     sizes = {"train": n_train, "validation": n_validation, "test": n_test}
     write_json_lines(output, generate_scenes(sizes, seed))
-    say("generate_scenes", f"{sum(sizes.values())} scenes of two to four shapes")
+    log("generate_scenes", f"{sum(sizes.values())} scenes of two to four shapes")
 
 
 def build_parser() -> argparse.ArgumentParser:

@@ -13,7 +13,7 @@ only ever images in data URIs, and the content security policy allows no script 
         --health-dir health \
         --counts data/counts.json --statistics data/statistics.json --left-out data/left_out.csv \
         --preprocess-counts preprocessed/a.counts.json --rejected preprocessed/a.rejected.csv \
-        --answers preprocessed/a.answers.csv \
+        --label-leakage preprocessed/a.label_leakage.csv \
         --training adapters/x/training.json --history adapters/x/history.jsonl \
         --figures figures/radar.svg figures/forest.svg --provenance provenance.json \
         --benchmarks-dir benchmarks --credits '[{"name": "OpenMoji", "licence": "CC BY-SA 4.0"}]' \
@@ -29,7 +29,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from core.command import run_command, say, write_whole
+from core.command import log, run_command, write_whole
 from core.records import SPLITS
 from report.comparison import FAMILY_LABELS, Value
 from report.data import MEASURES, count_label_leakage, describe_leakage, tabulate_flags
@@ -100,8 +100,8 @@ def main(
     with write_whole(output) as partial:
         partial.write_text(page, encoding="utf-8")
     for fault in check_counts(inputs).faults:
-        say("html_report", f"counts do not add up: {fault}")
-    say("html_report", f"{len(inputs.samples):,} samples x {len(table.systems)} systems, {len(page) / 1e6:.1f} MB")
+        log("html_report", f"counts do not add up: {fault}")
+    log("html_report", f"{len(inputs.samples):,} samples x {len(table.systems)} systems, {len(page) / 1e6:.1f} MB")
 
 
 def render_report(
@@ -144,7 +144,7 @@ def render_report(
             measure_words=MEASURES,
             split_names=SPLITS,
             data_flags=tabulate_flags(inputs),
-            answers=count_label_leakage(inputs),
+            label_leakage=count_label_leakage(inputs),
             leakage=describe_leakage(inputs),
             trainings=[(training.model, training_facts(training)) for training in inputs.trainings],
             resource_usage=[usage_of_training(training) for training in inputs.trainings],
@@ -227,7 +227,9 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--left-out", type=Path, required=True, help="data/left_out.csv")
     parser.add_argument("--preprocess-counts", type=Path, nargs="+", required=True, help="<source>.counts.json")
     parser.add_argument("--rejected", type=Path, nargs="+", required=True, help="<source>.rejected.csv")
-    parser.add_argument("--answers", type=Path, nargs="+", required=True, help="<source>.answers.csv, in that order")
+    parser.add_argument(
+        "--label-leakage", type=Path, nargs="+", required=True, help="<source>.label_leakage.csv, in that order"
+    )
     parser.add_argument("--training", type=Path, nargs="*", default=[], help="training.json of each model")
     parser.add_argument("--history", type=Path, nargs="*", default=[], help="history.jsonl, in the same order")
     parser.add_argument("--clip-training", type=Path, help="training record of the embedded CLIP")

@@ -15,7 +15,7 @@ import json
 from pathlib import Path
 
 from captions.predictions import Prediction, read_predictions
-from core.command import InputError, run_command, say
+from core.command import InputError, log, run_command
 from core.records import Caption, Sample, read_samples, write_captions, write_json
 
 
@@ -53,7 +53,7 @@ def main(*, predictions: Path, samples: Path, fields: str, failure_markers: str,
             "replaced": replaced,
         },
     )
-    say(
+    log(
         "import_captions",
         f"{predictions.name}: {len(sample_list) - len(missing)} of {len(sample_list)} samples matched, "
         f"{n_failed} captions failed, {len(foreign)} records of no test sample"

@@ -14,7 +14,7 @@ import argparse
 import hashlib
 from pathlib import Path
 
-from core.command import run_command, say
+from core.command import log, run_command
 from core.records import write_json
 from report.comparison import read_comparison
 from training.wandb_runs import QUIET, wandb_mode, wandb_project
@@ -47,7 +47,7 @@ def main(*, comparison: Path, table: Path, radar: Path, mode: str, output: Path)
             run.summary[f"{cell.system}/{cell.value}"] = cell.score
     run.finish()
     write_json(output, {"mode": chosen, "project": wandb_project(), "id": run_id})
-    say("log_wandb", f"run {run_id}, {chosen}, {len(rows):,} rows")
+    log("log_wandb", f"run {run_id}, {chosen}, {len(rows):,} rows")
 
 
 def build_parser() -> argparse.ArgumentParser:

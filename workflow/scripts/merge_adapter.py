@@ -24,7 +24,7 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 from peft import PeftModel
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from core.command import run_command, say
+from core.command import log, run_command
 from core.records import write_json
 from models.files import check_adapter, check_model_folder, describe_files, file_digest, model_digest, weights_digest
 
@@ -44,7 +44,7 @@ def main(*, base: Path, adapter: Path, output_dir: Path) -> None:
     write_json(building / "merged.json", {**record, "digest": weights_digest(files)})
     shutil.rmtree(output_dir, ignore_errors=True)
     building.rename(output_dir)
-    say("merge_adapter", f"{output_dir}: {sum(file['size'] for file in files) / 1e9:.2g} GB")
+    log("merge_adapter", f"{output_dir}: {sum(file['size'] for file in files) / 1e9:.2g} GB")
 
 
 def merge(base: Path, adapter: Path) -> Any:

@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import Any
 
 from core.code_digest import code_digest
-from core.command import InputError, Progress, run_command, say, write_whole
+from core.command import InputError, Progress, log, run_command, write_whole
 from core.identity import identity_digest, job_identity
 from core.json_settings import settings_from_json
 from core.records import SAMPLE_SCHEMA, Rejection, open_rows, write_json, write_rejections
@@ -55,11 +55,11 @@ class Outputs:
     samples: Path
     fingerprints: Path
     rejected: Path
-    answers: Path
+    label_leakage: Path
     counts: Path
 
     def all(self) -> list[Path]:
-        return [self.samples, self.fingerprints, self.rejected, self.answers, self.counts]
+        return [self.samples, self.fingerprints, self.rejected, self.label_leakage, self.counts]
 
 
 def process_records(
@@ -93,7 +93,7 @@ def preprocess_dataset(
     records = iterate_unique(read_records(entries, read_fields(fields), str(input)), str(input))
     flags: Counter[str] = Counter()
     rejections: list[Rejection] = []
-    answers: list[tuple[str, str]] = []
+    leaks: list[tuple[str, str]] = []
     kept = 0
     with (
         open_rows(outputs.samples, SAMPLE_SCHEMA) as write_sample,
@@ -110,12 +110,12 @@ def preprocess_dataset(
             flags.update(result.sample.flags)
             if result.fingerprint:
                 write_fingerprint(fingerprints.fingerprint_row(result.sample.id, result.fingerprint))
-            if result.answers:
-                answers.append((result.sample.id, " ".join(result.answers)))
+            if result.leaked_words:
+                leaks.append((result.sample.id, " ".join(result.leaked_words)))
         if not kept and not is_shard:
             raise InputError(f"{input}: none of {len(rejections)} records became a sample: {reasons_of(rejections)}")
     write_rejections(outputs.rejected, rejections)
-    write_label_leakage(outputs.answers, answers)
+    write_label_leakage(outputs.label_leakage, leaks)
     total = kept + len(rejections)
     counts = {
         "source": source,
@@ -125,7 +125,7 @@ def preprocess_dataset(
         "flags": dict(flags.most_common()),
     }
     write_json(outputs.counts, counts)
-    say("preprocess_svg", f"{source}: {total} in, {kept} kept, {len(rejections)} rejected {reasons_of(rejections)}")
+    log("preprocess_svg", f"{source}: {total} in, {kept} kept, {len(rejections)} rejected {reasons_of(rejections)}")
 
 
 def reasons_of(rejections: list[Rejection]) -> str:
@@ -134,10 +134,10 @@ def reasons_of(rejections: list[Rejection]) -> str:
     return "; ".join(f"{number} x {reason}" for reason, number in reasons)
 
 
-def write_label_leakage(path: Path, answers: list[tuple[str, str]]) -> None:
+def write_label_leakage(path: Path, leaks: list[tuple[str, str]]) -> None:
     """List the samples whose text still holds words of a reference as CSV: id, words."""
     with write_whole(path) as partial, open(partial, "w", encoding="utf-8", newline="") as file:
-        csv.writer(file).writerows([("id", "words"), *answers])
+        csv.writer(file).writerows([("id", "words"), *leaks])
 
 
 def describe_file(data: bytes, settings: Settings) -> tuple[str, str]:
@@ -190,7 +190,7 @@ def main(
     precision: int,
     level: str,
     use: str,
-    proof: bool,
+    render_check: bool,
     max_difference: float,
     max_cell_difference: float,
     min_similarity: float,
@@ -200,7 +200,7 @@ def main(
     output: Path | None,
     fingerprints: Path | None,
     rejected: Path | None,
-    answers: Path | None,
+    label_leakage: Path | None,
     counts: Path | None,
     store: Path | None,
 ) -> None:
@@ -209,7 +209,9 @@ def main(
         raise InputError(f"preprocess.canvas: path records are on a canvas of {RECORD_CANVAS}, not of {canvas}")
     if not (16 <= canvas <= 4096 and 0 <= precision <= 6):
         raise InputError("preprocess.canvas is from 16 to 4096, preprocess.precision from 0 to 6")
-    settings = Settings(canvas, precision, level, use, proof, max_difference, max_cell_difference, min_similarity)
+    settings = Settings(
+        canvas, precision, level, use, render_check, max_difference, max_cell_difference, min_similarity
+    )
     if file:
         print_canonical(file, settings)
     elif input and output and rejected and counts:
@@ -217,8 +219,8 @@ def main(
         process = partial(process_record, source=source, settings=settings, checks=checks, max_chars=max_chars)
         beside = output.with_suffix("")
         fingerprints = fingerprints or beside.with_suffix(".fingerprints.parquet")
-        answers = answers or beside.with_suffix(".answers.csv")
-        outputs = Outputs(output, fingerprints, rejected, answers, counts)
+        label_leakage = label_leakage or beside.with_suffix(".label_leakage.csv")
+        outputs = Outputs(output, fingerprints, rejected, label_leakage, counts)
         if store is None:
             preprocess_dataset(input, source, fields, process, workers, outputs)
             return
@@ -230,7 +232,7 @@ def main(
         )
         key = result_key(file_parts(input), identity_digest(identity))
         if restore_results(store, key, outputs.all()):
-            say("preprocess_svg", f"{source}: nothing has changed in {input.name}")
+            log("preprocess_svg", f"{source}: nothing has changed in {input.name}")
         else:
             preprocess_dataset(input, source, fields, process, workers, outputs, is_shard=True)
             keep_results(store, key, outputs.all())
@@ -248,7 +250,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--precision", type=int, default=0, help="decimals of coordinates on that canvas")
     parser.add_argument("--level", choices=LEVELS, default="compact")
     parser.add_argument("--use", choices=("flatten", "keep"), default="flatten", help="what becomes of `use`")
-    parser.add_argument("--no-proof", dest="proof", action="store_false", help="do not draw and compare the result")
+    parser.add_argument("--no-render-check", dest="render_check", action="store_false", help="do not compare pictures")
     parser.add_argument("--max-difference", type=float, default=4.0, help="of the pictures: mean absolute, of 255")
     parser.add_argument("--max-cell-difference", type=float, default=32.0, help="of a cell of 16 x 16 px, of 255")
     parser.add_argument("--min-similarity", type=float, default=0.92, help="of the pictures: structural, of 1")
@@ -258,7 +260,9 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--output", type=Path, help="samples as Parquet")
     parser.add_argument("--fingerprints", type=Path, help="of the pictures, as Parquet; else beside the output")
     parser.add_argument("--rejected", type=Path, help="rejected records as CSV")
-    parser.add_argument("--answers", type=Path, help="samples whose text still holds words of a reference, as CSV")
+    parser.add_argument(
+        "--label-leakage", type=Path, help="samples whose text still holds words of a reference, as CSV"
+    )
     parser.add_argument("--counts", type=Path, help="counts as JSON")
     parser.add_argument(
         "--store", type=Path, help="the input is a shard: folder of its results, taken where nothing has changed"

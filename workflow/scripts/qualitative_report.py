@@ -24,7 +24,7 @@ import numpy as np
 from markupsafe import Markup
 
 from captions.health import words_of
-from core.command import InputError, run_command, say, write_whole
+from core.command import InputError, log, run_command, write_whole
 from core.records import Caption, Sample, read_captions, read_samples
 from report.comparison import Comparison, System, Value, read_comparison
 from report.inputs import check_ids, read_values
@@ -176,7 +176,7 @@ def main(
     ]
     with write_whole(output) as partial:
         partial.write_text(render_page(experiment, table, chosen_value, leader, chapters), encoding="utf-8")
-    say("qualitative_report", f"{sum(map(len, places.values()))} of {len(ids):,} samples, by {chosen_value.label}")
+    log("qualitative_report", f"{sum(map(len, places.values()))} of {len(ids):,} samples, by {chosen_value.label}")
 
 
 def describe_kinds(leader: str, value: Value, seed: int) -> dict[str, tuple[str, str]]:

@@ -31,7 +31,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from core.command import InputError, run_command, say, write_whole
+from core.command import InputError, log, run_command, write_whole
 from report.comparison import FAMILY_LABELS, Comparison, System, Value, read_comparison
 from report.style import Axis, Style, make_axes, parse_style
 
@@ -288,7 +288,7 @@ def main(*, comparison: Path, values: list[str], output_dir: Path, slice: str = 
             for name, members in groups.items():
                 save_figure(draw_radar(table, chosen, slice, look, members), output_dir / folder / name, look)
     families = ", ".join(FAMILY_LABELS.get(family, family) for family in families_of(table))
-    say("radar_chart", f"{len(table.systems)} systems ({families}) x {len(chosen)} values in {output_dir}")
+    log("radar_chart", f"{len(table.systems)} systems ({families}) x {len(chosen)} values in {output_dir}")
 
 
 def build_parser() -> argparse.ArgumentParser:

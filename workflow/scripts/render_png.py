@@ -19,7 +19,7 @@ from functools import partial
 from pathlib import Path
 
 from core.code_digest import code_digest
-from core.command import InputError, Progress, run_command, say
+from core.command import InputError, Progress, log, run_command
 from core.identity import identity_digest, job_identity
 from core.records import Image, Sample, open_images, stream_samples
 from models.files import file_digest
@@ -101,7 +101,7 @@ def main(
     texts = (f"{sample.id}\0{sample.xml}\0".encode() for sample in drawings())
     key = result_key(texts, identity_digest(identity)) if store else ""
     if store and restore_results(store, key, [output]):
-        say("render_png", f"{samples.stem}: nothing has changed in shard {shard}")
+        log("render_png", f"{samples.stem}: nothing has changed in shard {shard}")
         return
     render_drawings(samples.stem, drawings(), sum(1 for _ in drawings()), style, limits, output)
     if store:
@@ -120,9 +120,9 @@ def render_drawings(
             reasons.update([image.reason] if image.status == "failed" else [])
             flags.update(image.flags)
             progress.advance()
-    say("render_png", f"{name}: {n_images} drawings, {reasons.total()} failed, flags {dict(flags)}")
+    log("render_png", f"{name}: {n_images} drawings, {reasons.total()} failed, flags {dict(flags)}")
     for reason, number in reasons.most_common(5):
-        say("render_png", f"{name}: {number} failed: {reason}")
+        log("render_png", f"{name}: {number} failed: {reason}")
 
 
 def build_parser() -> argparse.ArgumentParser:

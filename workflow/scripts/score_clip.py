@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from core.command import InputError, run_command, say
+from core.command import InputError, log, run_command
 from core.records import Caption, Sample, read_captions, read_samples
 from models.clip_features import read_features, read_reference_features
 from models.clip_model import Clip, load_clip
@@ -79,7 +79,7 @@ def main(
     values = write_scores(output, table, METRIC, scores)
     n_without = sum(vector is None for vector in image_features.values())
     shown = ", ".join(f"{name} {'missing' if value is None else f'{value:.3f}'}" for name, value in values.items())
-    say("score_clip", f"{system}: {shown} ({n_without} without image, {int(similarities.truncated.sum())} truncated)")
+    log("score_clip", f"{system}: {shown} ({n_without} without image, {int(similarities.truncated.sum())} truncated)")
 
 
 def build_parser() -> argparse.ArgumentParser:

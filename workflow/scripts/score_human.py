@@ -20,7 +20,7 @@ from pathlib import Path
 
 import numpy as np
 
-from core.command import InputError, run_command, say
+from core.command import InputError, log, run_command
 from core.records import Caption, Sample, read_samples
 from scoring.metrics import Texts, load_metric
 from scoring.scores import collect_scores, write_scores
@@ -73,7 +73,7 @@ def main(
     scores = collect_scores(scorer, "human", captions, columns, signature)
     values = write_scores(output, table, scorer, scores)
     shown = ", ".join(f"{name} {value:.3f}" for name, value in values.items() if value is not None)
-    say("score_human", f"{metric}: {shown or 'no sample has two references'} (n {len(chosen)})")
+    log("score_human", f"{metric}: {shown or 'no sample has two references'} (n {len(chosen)})")
 
 
 def build_parser() -> argparse.ArgumentParser:

@@ -17,7 +17,7 @@ import dataclasses
 import json
 from pathlib import Path
 
-from core.command import run_command, say
+from core.command import log, run_command
 from scoring.metrics import load_metric
 from scoring.scores import collect_scores, write_scores
 from scoring.texts import add_model_options, describe_counts, read_texts, sign
@@ -52,7 +52,7 @@ def main(
     scores = collect_scores(scorer, system, texts.captions, columns, signature)
     values = write_scores(output, table, scorer, scores)
     shown = ", ".join(f"{name} {'missing' if value is None else f'{value:.3f}'}" for name, value in values.items())
-    say("score_text", f"{system}: {shown} (n {len(scores.ids)}, {int(scores.failed.sum())} failed)")
+    log("score_text", f"{system}: {shown} (n {len(scores.ids)}, {int(scores.failed.sum())} failed)")
 
 
 def build_parser() -> argparse.ArgumentParser:

@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from core.command import InputError, Progress, run_command, say, write_whole
+from core.command import InputError, Progress, log, run_command, write_whole
 from plan.shards import shard_of
 from readers.entries import iterate_unique, open_entries, read_records, write_record
 from readers.formats import read_hub_dataset
@@ -71,7 +71,7 @@ def main(
     """Put the records of a dataset into as many shards as there are output files."""
     entries, name = open_source(input, hub, revision, subset, split)
     counts = shard_records(entries, name, json.loads(fields), output, order)
-    say("shard_source", f"{name}: {sum(counts)} records in {len(counts)} files, {min(counts)} to {max(counts)} in each")
+    log("shard_source", f"{name}: {sum(counts)} records in {len(counts)} files, {min(counts)} to {max(counts)} in each")
 
 
 def build_parser() -> argparse.ArgumentParser:

@@ -22,7 +22,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from core.command import InputError, run_command, say, write_whole
+from core.command import InputError, log, run_command, write_whole
 from core.json_settings import settings_from_json
 from core.records import SAMPLE_SCHEMA, SPLITS, Sample, open_rows, stream_samples, write_json
 from samples.groups import unite_by_keys
@@ -35,7 +35,7 @@ MAX_DRAWINGS_OF_A_CAPTION = ReferenceChecks().max_drawings
 LEAKAGE = ("error", "warn", "move")
 # How the key of a group's own name begins: before the keys of drawings and captions, so that it names the united group.
 GROUP_KEY = "group:"
-NOT_LOOKED_FOR = "near-duplicates were not searched, because the samples came without pictures (preprocess.proof)"
+NOT_LOOKED_FOR = "near-duplicates were not searched, because no drawing was rendered (preprocess.render_check)"
 
 REASONS = ("too_long", "over_cap", "duplicates", "captions")
 # id -> why the sample takes no part, one of REASONS
@@ -254,7 +254,7 @@ def settle_leaks(
         ending = (
             f"{moved} samples were moved" if moved else "exact copies were removed, the rest left where it was given"
         )
-        say("split_samples", f"{found} ({parts}); {ending}")
+        log("split_samples", f"{found} ({parts}); {ending}")
     numbers = {
         "setting": leakage,
         "groups": len(straddling),
@@ -376,7 +376,7 @@ def main(
     sizes = ", ".join(f"{sum(sample.split == split for sample in kept)} {split}" for split in SPLITS)
     reasons = "".join(f", {number} {reason}" for reason, number in Counter(left_out.values()).items())
     near = f"{len(near_duplicates)} pairs of near-duplicates" if near_duplicates is not None else NOT_LOOKED_FOR
-    say("split_samples", f"{sizes}{reasons}; {near}")
+    log("split_samples", f"{sizes}{reasons}; {near}")
 
 
 def build_parser() -> argparse.ArgumentParser:

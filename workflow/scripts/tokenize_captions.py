@@ -17,7 +17,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from core.command import InputError, run_command, say
+from core.command import InputError, log, run_command
 from core.records import read_captions, read_samples
 from scoring.paraphrases import restrict_to_references
 from scoring.tokens import texts_of, tokenize_groups, write_tokens
@@ -34,7 +34,7 @@ def main(
     if paraphrases:
         restrict_to_references(tokens, paraphrases)
     write_tokens(output, [record.id for record in records], tokens)
-    say("tokenize_captions", f"{sum(map(len, tokens))} texts of {len(records)} samples tokenised")
+    log("tokenize_captions", f"{sum(map(len, tokens))} texts of {len(records)} samples tokenised")
 
 
 def build_parser() -> argparse.ArgumentParser:

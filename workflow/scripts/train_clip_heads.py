@@ -33,7 +33,7 @@ import numpy as np
 import torch
 from safetensors.torch import load_file, save_file
 
-from core.command import InputError, run_command, say, write_whole
+from core.command import InputError, log, run_command, write_whole
 from core.json_settings import settings_from_json
 from core.records import read_images, read_samples, write_json
 from models.clip_model import CONFIG, WEIGHTS
@@ -269,7 +269,7 @@ def main(
         "seconds": round(time.monotonic() - start, 1),
     }
     write_json(output_dir / "training.json", record)
-    say(
+    log(
         "train_clip_heads",
         f"{len(pairs.texts)} pairs, loss {loss:.3f}; on {retrieval['n']} held-out drawings top-1 "
         f"{retrieval['top_1']:.2f}, top-5 {retrieval['top_5']:.2f} (chance {retrieval['chance_top_1']:.2f})",

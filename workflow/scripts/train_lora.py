@@ -33,7 +33,7 @@ from transformers import AutoTokenizer, TrainerState, set_seed
 
 from captions.prompts import PromptSettings
 from core.code_digest import code_digest
-from core.command import InputError, run_command, say
+from core.command import InputError, log, run_command
 from core.records import write_json
 from models.gpus import check_given_gpus, device_name
 from training.callbacks import KeepBest
@@ -130,7 +130,7 @@ def train_prepared(
     stopped_early = keep_best.is_out_of_patience(history)
     if stop.received and step < trainer.args.max_steps and not stopped_early:
         if trainer.is_world_process_zero():
-            say(f"train_lora {name}", "stopped by a signal; a checkpoint is saved, run the same command to go on")
+            log(f"train_lora {name}", "stopped by a signal; a checkpoint is saved, run the same command to go on")
         sys.exit(EXIT_TRY_AGAIN)
     if trainer.is_world_process_zero():
         best = best_evaluation(history)
@@ -141,7 +141,7 @@ def train_prepared(
         write_results(output_dir, keep_best.path_of(best[0]), prepared, settings, history, summary)
         keep_trained(output_dir, prepared.identity)
         remove_finished(checkpoints, prepared.identity)
-        say(
+        log(
             f"train_lora {name}",
             f"best at step {best[0]} of {step}, validation loss {best[1]:.3f}; {summary['stop_reason']}",
         )
@@ -167,7 +167,7 @@ def say_plan(
     plan = {"name": name, "steps": n_steps, "effective_batch": effective, "devices": n_devices}
     plan |= {"patience_steps": settings.patience_steps, "min_delta": settings.min_delta, "started": time.time()}
     write_json(checkpoints / "plan.json", plan)
-    say(
+    log(
         f"train_lora {name}",
         f"{n_steps} steps of {effective} = {n_devices} device(s) x {settings.batch_size} x {settings.accumulation}; "
         f"{n_train} train, {n_validation} validation samples; on {device_name()}",
@@ -185,7 +185,7 @@ def run_trainer(
     """Train, from a checkpoint where there is one. Raises InputError where the GPU's memory is too small."""
     if resume_from:
         if trainer.is_world_process_zero():
-            say(f"train_lora {name}", f"resumes from step {step_of(resume_from)}")
+            log(f"train_lora {name}", f"resumes from step {step_of(resume_from)}")
         state = TrainerState.load_from_json(str(resume_from / "trainer_state.json"))
         # The job ended between its last checkpoint and its results.
         if state.global_step >= trainer.args.max_steps or keep_best.is_out_of_patience(state.log_history):

@@ -13,7 +13,7 @@ import csv
 import re
 from pathlib import Path
 
-from core.command import run_command, say, write_whole
+from core.command import log, run_command, write_whole
 from core.records import Image, stream_images
 
 LONGEST_NAME = 100  # file systems end at 255 bytes
@@ -48,7 +48,7 @@ def main(*, images: Path, output_dir: Path) -> None:
                 (output_dir / name).write_bytes(image.png)
                 n_files += 1
             index.writerow(index_row(image, name))
-    say("write_png_files", f"{images.stem}: {n_files} files in {output_dir}")
+    log("write_png_files", f"{images.stem}: {n_files} files in {output_dir}")
 
 
 def build_parser() -> argparse.ArgumentParser:

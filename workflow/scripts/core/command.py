@@ -79,7 +79,7 @@ def write_whole(path: Path | str) -> Iterator[Path]:
         partial.unlink(missing_ok=True)
 
 
-def say(stage: str, message: str) -> None:
+def log(stage: str, message: str) -> None:
     """Print one line for a person: to stderr, and to the terminal of the workflow if there is one.
 
     Rules send stderr to their log file. They name the descriptor of the terminal in PROGRESS_FD
@@ -149,4 +149,4 @@ class Progress:
         if self.total is not None and self.done < self.total:
             left = (self.total - self.done) / rate if rate else 0.0
             line += f", {tqdm.format_interval(left)} left"
-        say(self.stage, f"{line}, {rate:.3g} {self.unit}s/s" + (f", {postfix}" if postfix else ""))
+        log(self.stage, f"{line}, {rate:.3g} {self.unit}s/s" + (f", {postfix}" if postfix else ""))

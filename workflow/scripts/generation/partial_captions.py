@@ -25,7 +25,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
-from core.command import InputError, say
+from core.command import InputError, log
 from core.identity import changed_parts, identity_digest
 from core.records import Caption, caption_line, open_text, read_json, write_captions, write_json
 
@@ -56,7 +56,7 @@ class CaptionParts:
         self._agree_with(identity)
         self.done = self._read_whole_records()
         if self.done:
-            say(output.stem, f"goes on after {len(self.done)} captions of an interrupted run")
+            log(output.stem, f"goes on after {len(self.done)} captions of an interrupted run")
 
     def waiting(self, records: Sequence[Record]) -> list[Record]:
         """Those of the samples, prompts or images whose captions are not done."""
@@ -88,7 +88,7 @@ class CaptionParts:
                 kept.mkdir(parents=True, exist_ok=True)
                 os.replace(self._captions_path, kept / self._captions_path.name)
                 changed = ", ".join(changed_parts(before, identity))
-                say(self.output.stem, f"starts anew: {changed} changed since the interrupted run")
+                log(self.output.stem, f"starts anew: {changed} changed since the interrupted run")
             self.folder.mkdir(parents=True, exist_ok=True)
             write_json(self._identity_path, identity)
         own = self._set_aside(identity) / self._captions_path.name

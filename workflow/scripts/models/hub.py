@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")  # read when huggingface_hub is imported
 
-from core.command import InputError, MachineError, say
+from core.command import InputError, MachineError, log
 from models.files import WANTED_SUFFIXES, file_digest
 from models.sources import Source, readable_size, source_name
 from models.weight_formats import convert_pickled_weights
@@ -33,7 +33,7 @@ def fetch_from_hub(source: Source, folder: Path) -> None:
         info = HfApi().model_info(name, revision=revision, files_metadata=True)
     files = choose_files(info.siblings or [], source)
     total = sum(file.size or 0 for file in files)
-    say("fetch_model", f"{source_name(source)}: {len(files)} files, {readable_size(total)}")
+    log("fetch_model", f"{source_name(source)}: {len(files)} files, {readable_size(total)}")
     check_room(folder, files)
     done = 0
     for file in files:
@@ -42,10 +42,10 @@ def fetch_from_hub(source: Source, folder: Path) -> None:
         check_download(Path(path), file, name)
         done += file.size or 0
         if file.size and file.size > 100e6:
-            say("fetch_model", f"{name}: {readable_size(done)} of {readable_size(total)}")
+            log("fetch_model", f"{name}: {readable_size(done)} of {readable_size(total)}")
     convert_pickled_weights(folder)
     if not any(folder.glob("*.safetensors")):
-        say("fetch_model", f"{name} has no safetensors weights: only its configuration and tokenizer are here")
+        log("fetch_model", f"{name} has no safetensors weights: only its configuration and tokenizer are here")
 
 
 def choose_files(siblings: Iterable[RepoSibling], source: Source) -> list[RepoSibling]:

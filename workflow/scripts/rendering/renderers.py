@@ -69,7 +69,7 @@ class Rendering:
 
 
 def render_xml(xml: str, style: PictureStyle) -> Rendering:
-    """Render one drawing; runs in a worker. Raises drawing_guard.Refused, or whatever the back end raises."""
+    """Render one drawing; runs in a worker. Raises guard.Refused, or whatever the back end raises."""
     return render_drawing(guard_drawing(xml), style)
 
 

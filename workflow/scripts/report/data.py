@@ -18,7 +18,7 @@ MEASURES = {
     "captions": "references per drawing",
     "caption_words": "words per reference",
 }
-LABEL_LEAK_LEFT, LABEL_LEAK_REMOVED = "answer_left", "answer_removed"
+LABEL_LEAK_LEFT, LABEL_LEAK_REMOVED = "label_leakage_left", "label_leakage_removed"
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ def describe_leakage(inputs: ReportInputs) -> list[str]:
     pairs, together, common = (duplicates[name] for name in ("near_pairs", "kept_together", "common_captions"))
     captions = duplicates["caption_duplicates"]
     return [
-        "Near-duplicates were not searched, because no drawing was rendered (preprocess.proof)."
+        "Near-duplicates were not searched, because no drawing was rendered (preprocess.render_check)."
         if pairs is None
         else f"Pairs of near-duplicate drawings: {pairs:,}.",
         f"Captions that several drawings of one split share: {captions['inside']:,}; captions shared across splits: "

@@ -92,7 +92,7 @@ def check_counts(inputs: ReportInputs) -> Ledger:
     sums: list[tuple[str, int, int]] = []  # what, one side, the other side
     rejected = Counter(absence.source for absence in inputs.rejected)
     left_out = Counter(absence.source for absence in inputs.left_out)
-    answers = Counter(answer.source for answer in inputs.answers)
+    leaks = Counter(leak.source for leak in inputs.label_leakage)
     tested = Counter(sample.source for sample in inputs.samples)
     for source in inputs.preprocess_counts | inputs.split_counts:
         read, split = inputs.preprocess_counts.get(source), inputs.split_counts.get(source)
@@ -107,7 +107,7 @@ def check_counts(inputs: ReportInputs) -> Ledger:
             (
                 f"{source}: flagged {LABEL_LEAK_LEFT}, against the list",
                 read["flags"].get(LABEL_LEAK_LEFT, 0),
-                answers[source],
+                leaks[source],
             ),
             (f"{source}: kept by preprocessing, against what was split", read["kept"], split["kept"]),
             (
@@ -178,9 +178,9 @@ def find_alerts(inputs: ReportInputs, ledger: Ledger) -> list[Alert]:
         reasons = Counter(absence.reason for absence in inputs.rejected)
         text = f"{len(inputs.rejected):,} of {total:,} raw records were rejected; the section on data lists them."
         alerts.append(Alert("fault", text, count_reasons(reasons)))
-    answered = sum(LABEL_LEAK_LEFT in sample.flags for sample in inputs.samples)
-    if answered:
-        found = share(answered, n, "test drawings")
+    leaking = sum(LABEL_LEAK_LEFT in sample.flags for sample in inputs.samples)
+    if leaking:
+        found = share(leaking, n, "test drawings")
         text = f"{found} contain words of their own captions, which any model can copy (label leakage)."
         alerts.append(Alert("notice", text, flag=LABEL_LEAK_LEFT))
     left = Counter({name: sum(c.get(name, 0) for c in inputs.split_counts.values()) for name in LEFT_OUT})

@@ -47,8 +47,8 @@ class Absence:
 
 
 @dataclass(frozen=True)
-class Answer:
-    """A sample whose drawing still spells words of its references, and these words."""
+class LabelLeakage:
+    """A sample whose text still holds words of its references, and these words."""
 
     source: str
     id: str
@@ -112,7 +112,7 @@ class ReportInputs:
     statistics: dict[str, Any]  # data/statistics.json
     preprocess_counts: dict[str, dict[str, Any]]  # by source
     rejected: list[Absence]
-    answers: list[Answer]
+    label_leakage: list[LabelLeakage]
     left_out: list[Absence]
     trainings: list[Training]
     clip_training: dict[str, Any] | None
@@ -138,7 +138,7 @@ def read_inputs(
     left_out: Path,
     preprocess_counts: list[Path],
     rejected: list[Path],
-    answers: list[Path],
+    label_leakage: list[Path],
     training: Sequence[Path] = (),
     history: Sequence[Path] = (),
     clip_training: Path | None = None,
@@ -164,9 +164,9 @@ def read_inputs(
         check_ids(path, [caption.id for caption in captions[system.name]], ids)
     if len(training) != len(history):
         raise InputError(f"{len(training)} files after --training, {len(history)} after --history; give them in pairs")
-    if len(answers) != len(preprocess_counts):
+    if len(label_leakage) != len(preprocess_counts):
         raise InputError(
-            f"{len(answers)} files after --answers for {len(preprocess_counts)} sources; give one a source"
+            f"{len(label_leakage)} files after --label-leakage for {len(preprocess_counts)} sources; give one a source"
         )
     read_counts = [read_json(path) for path in preprocess_counts]
     split_counts = read_split_counts(counts)
@@ -184,10 +184,10 @@ def read_inputs(
         statistics=read_json(statistics),
         preprocess_counts={entry["source"]: entry for entry in read_counts},
         rejected=[absence for path in rejected for absence in read_absences(path)],
-        answers=[
-            answer
-            for path, entry in zip(answers, read_counts, strict=True)
-            for answer in read_answers(path, entry["source"])
+        label_leakage=[
+            leak
+            for path, entry in zip(label_leakage, read_counts, strict=True)
+            for leak in read_label_leakage(path, entry["source"])
         ],
         left_out=read_absences(left_out),
         trainings=[
@@ -255,13 +255,13 @@ def read_split_counts(path: Path) -> dict[str, Any]:
     return counts
 
 
-def read_answers(path: Path, source: str) -> list[Answer]:
-    """Read the list of a source's samples whose drawings spell words of their references."""
+def read_label_leakage(path: Path, source: str) -> list[LabelLeakage]:
+    """Read the list of a source's samples whose text still holds words of their references."""
     with open_text(path) as file:
         try:
-            return [Answer(source, row["id"], row["words"]) for row in csv.DictReader(file)]
+            return [LabelLeakage(source, row["id"], row["words"]) for row in csv.DictReader(file)]
         except KeyError as error:
-            raise InputError(f"{path} is not a list of answers in drawings: it lacks {error}; remake it") from error
+            raise InputError(f"{path} is not a list of label leakage: it lacks {error}; remake it") from error
 
 
 def read_figure(path: Path) -> Figure:

@@ -26,7 +26,7 @@ class Fingerprint:
 
 
 def take_fingerprint(picture: np.ndarray) -> Fingerprint:
-    """The fingerprint of a picture of drawing_proof.draw_picture."""
+    """The fingerprint of a picture of render_check.draw_picture."""
     import imagehash
     from PIL import Image
 

@@ -9,11 +9,12 @@ or a flag of the sample:
 | repaired:<what> | something was repaired (svg/repair.py, svg/parse.py, svg/bytes.py) |
 | kept_safe:<what> | the compact level cannot write it: its text is of level safe |
 | fell_back:<level> | the picture of that level's text differed too much: a milder level was taken |
-| unproven | the render check failed: it could not be drawn, or no level's text draws the same |
+| render_check_failed | the drawing could not be rendered, or no level's text renders like it |
+| render_failed:<reason> | the drawing could not be rendered: why |
 | blank | nothing is visible on a white background |
 | has_text | it contains drawn text |
-| answer_removed | label leakage was removed: the drawing has words of a reference, its text has not |
-| answer_left | label leakage is left in its text |
+| label_leakage_removed | label leakage was removed: the drawing has words of a reference, its text has not |
+| label_leakage_left | label leakage is left in its text |
 | caption:<kind> | something is wrong with a reference (samples/reference_checks.py) |
 """
 
@@ -46,7 +47,7 @@ class Settings:
     precision: int = 0
     level: str = "compact"
     use: str = "flatten"
-    proof: bool = True
+    render_check: bool = True
     max_difference: float = 4.0
     max_cell_difference: float = 32.0
     min_similarity: float = 0.92
@@ -68,7 +69,7 @@ class Made:
 
     sample: Sample
     fingerprint: Fingerprint | None
-    answers: tuple[str, ...] = ()
+    leaked_words: tuple[str, ...] = ()
 
 
 @dataclass
@@ -109,12 +110,12 @@ def make_sample(
     repaired = read_drawing(record.drawing or "")
     checked = write_checked(repaired, settings, max_chars)
     drawing = checked.drawing
-    answers = find_leaked_words(drawing.xml, references)
+    leaked_words = find_leaked_words(drawing.xml, references)
     flags = {*record.flags, *drawing.flags, *checked.flags, *(f"caption:{kind}" for kind in kinds)}
-    if answers:
-        flags.add("answer_left")
+    if leaked_words:
+        flags.add("label_leakage_left")
     elif find_leaked_words(record.drawing or "", references):
-        flags.add("answer_removed")
+        flags.add("label_leakage_removed")
     sample = Sample(
         id=record.id,
         source=source,
@@ -129,21 +130,21 @@ def make_sample(
         n_colours=drawing.n_colours,
     )
     fingerprint = None if checked.picture is None else take_fingerprint(checked.picture)
-    return Made(sample, fingerprint, tuple(sorted(answers)))
+    return Made(sample, fingerprint, tuple(sorted(leaked_words)))
 
 
 def write_checked(repaired: RepairedDrawing, settings: Settings, max_chars: int | None = None) -> CheckedDrawing:
     """The text of a drawing at the level of the settings, or at the next milder one that draws the same picture.
 
-    What is longer than `max_chars` takes no part later on, and is not drawn. Raises Unusable.
+    What is longer than `max_chars` takes no part later on, and is not rendered. Raises Unusable.
     """
     drawing = write_level(repaired, settings.canvas, settings.precision, settings.level, settings.use)
-    if not settings.proof or (max_chars is not None and len(drawing.xml) > max_chars):
+    if not settings.render_check or (max_chars is not None and len(drawing.xml) > max_chars):
         return CheckedDrawing(drawing)
     try:
         expected = draw_picture(etree.tostring(repaired.root, encoding="unicode"))
     except (Refused, ValueError) as reason:
-        return CheckedDrawing(drawing, flags={"unproven", f"not_drawn:{str(reason)[:60]}"})
+        return CheckedDrawing(drawing, flags={"render_check_failed", f"render_failed:{str(reason)[:60]}"})
     flags: set[str] = set()
     for level in LEVELS[settings.level]:
         if flags:  # the one before drew another picture
@@ -154,7 +155,7 @@ def write_checked(repaired: RepairedDrawing, settings: Settings, max_chars: int 
             break
         flags.add(f"fell_back:{level}")
     else:
-        flags.add("unproven")
+        flags.add("render_check_failed")
     if picture.min() == 255:
         flags.add("blank")
     return CheckedDrawing(drawing, picture, flags)

@@ -1,4 +1,4 @@
-"""Proof that a shorter text still draws the same picture: both are drawn and compared.
+"""The render check: a rewritten drawing must give the same picture as the original; both are drawn and compared.
 
 A picture is RGB on white at SIZE px. Three measures: the mean absolute difference of the channels (0 to 255), the same
 in the worst cell of CELL x CELL px, and the mean structural similarity of the luminance (SSIM of Wang et al. 2004, IEEE
@@ -36,7 +36,7 @@ class Difference:
 def draw_picture(xml: str) -> np.ndarray:
     """A drawing on white as render_png draws it by default: SIZE x SIZE x 3, float32 from 0 to 255.
 
-    Raises drawing_guard.Refused for a drawing that no renderer gets, and whatever the back end raises.
+    Raises guard.Refused for a drawing that no renderer gets, and whatever the back end raises.
     """
     return np.asarray(paint_drawing(guard_drawing(xml), STYLE)[0], dtype=np.float32)
 

@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from transformers import TrainerCallback
 
-from core.command import InputError, Progress, say, write_whole
+from core.command import InputError, Progress, log, write_whole
 from training.checkpoints import rotate_bests, rotate_checkpoints, write_checksums
 from training.history import best_evaluation, history_lines, patience_left
 from training.settings import TrainingSettings
@@ -125,4 +125,4 @@ class ShowProgress(TrainerCallback):
 
     def on_train_end(self, args, state, control, **kwargs) -> None:
         if state.is_world_process_zero:
-            say(f"train_lora {self.name}", f"{state.global_step} steps, {time.monotonic() - self.start:.0f} s")
+            log(f"train_lora {self.name}", f"{state.global_step} steps, {time.monotonic() - self.start:.0f} s")

@@ -13,7 +13,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from core.command import InputError, say
+from core.command import InputError, log
 from core.identity import changed_parts
 from core.records import read_json, write_json
 from models.files import file_digest
@@ -53,7 +53,7 @@ def newest_whole(folder: Path) -> Path | None:
     for checkpoint in reversed(find_checkpoints(folder)):
         if is_whole(checkpoint):
             return checkpoint
-        say("train_lora", f"warning: {checkpoint.name} is not whole and is skipped; the one before it is used")
+        log("train_lora", f"warning: {checkpoint.name} is not whole and is skipped; the one before it is used")
         shutil.rmtree(checkpoint)
     return None
 
@@ -69,11 +69,11 @@ def agree_with(folder: Path, identity: dict[str, Any]) -> None:
         if kept := set_aside(folder, before):
             changed = ", ".join(changed_parts(before, identity))
             whose = f"whose checkpoints are set aside in {kept}"
-            say("train_lora", f"starts anew: {changed} changed since the interrupted run, {whose}")
+            log("train_lora", f"starts anew: {changed} changed since the interrupted run, {whose}")
         own = set_aside_folder(folder, identity)
         if own.is_dir():
             own.rename(folder)
-            say("train_lora", f"takes the checkpoints of these settings back from {own}")
+            log("train_lora", f"takes the checkpoints of these settings back from {own}")
     if not (folder / "identity.json").is_file():
         write_json(folder / "identity.json", identity)
     note_attempt(folder, identity)
@@ -109,7 +109,7 @@ def remove_finished(folder: Path, identity: dict[str, Any]) -> None:
         # Renamed first: checkpoints that are half removed would be those of an unknown training.
         folder.rename(free_path(folder.with_name(f"{folder.name}.finished")))
     elif kept := set_aside(folder, before):
-        say("train_lora", f"the checkpoints of an interrupted training are set aside in {kept}")
+        log("train_lora", f"the checkpoints of an interrupted training are set aside in {kept}")
     for finished in folder.parent.glob(f"{folder.name}.finished*"):
         shutil.rmtree(finished)
 
@@ -129,7 +129,7 @@ def note_attempt(folder: Path, identity: dict[str, Any]) -> None:
     attempts = read_attempts(folder)
     if attempts and attempts[-1] != attempt:
         changed = ", ".join(changed_parts(attempts[-1], attempt))
-        say("train_lora", f"warning: {changed} changed since the interrupted run; the training goes on all the same")
+        log("train_lora", f"warning: {changed} changed since the interrupted run; the training goes on all the same")
     if attempt not in attempts[-1:]:
         write_json(folder / "attempts.json", [*attempts, attempt])
 

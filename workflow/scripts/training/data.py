@@ -22,8 +22,8 @@ from captions.prompts import IGNORED, PromptSettings, caption_tokens, prompt_tok
 from core.command import write_whole
 from core.records import Sample
 
-# Examples are sorted by length within stretches of this many steps: little is padded, and the order stays random.
-STEPS_IN_A_STRETCH = 20
+# Examples are sorted by length within blocks of this many steps: little is padded, and the order stays random.
+STEPS_IN_A_BLOCK = 20
 
 
 @dataclass
@@ -142,19 +142,19 @@ def lay_out_training(samples: Sequence[Encoded], n_examples: int, step_size: int
         places = list(range(len(samples)))
         randomness.shuffle(places)
         drawn = [(place, randomness.randrange(len(samples[place].captions))) for place in places]
-        order += sort_in_stretches(drawn, samples, step_size, randomness)
+        order += sort_in_blocks(drawn, samples, step_size, randomness)
     order = order[:n_examples]
     return longest_step_first(order, samples, step_size)
 
 
-def sort_in_stretches(
+def sort_in_blocks(
     drawn: list[tuple[int, int]], samples: Sequence[Encoded], step_size: int, randomness: random.Random
 ) -> list[tuple[int, int]]:
-    """Examples in steps of like length; the steps of a stretch come in random order."""
-    stretch = STEPS_IN_A_STRETCH * step_size
+    """Examples in steps of like length; the steps of a block come in random order."""
+    block = STEPS_IN_A_BLOCK * step_size
     ordered: list[tuple[int, int]] = []
-    for start in range(0, len(drawn), stretch):
-        part = sorted(drawn[start : start + stretch], key=lambda example: len(samples[example[0]]))
+    for start in range(0, len(drawn), block):
+        part = sorted(drawn[start : start + block], key=lambda example: len(samples[example[0]]))
         steps = [part[first : first + step_size] for first in range(0, len(part), step_size)]
         # A short step stays at the end, or all behind it would shift.
         whole, short = [s for s in steps if len(s) == step_size], [s for s in steps if len(s) < step_size]

@@ -16,7 +16,7 @@ import torch
 from transformers import AutoConfig, AutoTokenizer
 
 from captions.prompts import PromptSettings, prompt_form
-from core.command import InputError, say
+from core.command import InputError, log
 from core.records import Sample, read_json, read_samples, write_json
 from training.checkpoints import agree_with
 from training.data import EncodedSplit, encode_samples, read_encoded, write_encoded
@@ -57,7 +57,7 @@ def prepare_training(
     agree_with(checkpoints, identity)
     write_json(checkpoints / "parameters.json", counts)
     encode_splits(base, samples, prompt, settings, checkpoints)
-    say(f"train_lora {name}", describe_counts(counts))
+    log(f"train_lora {name}", describe_counts(counts))
 
 
 def read_prepared(checkpoints: Path) -> Prepared:
@@ -110,7 +110,7 @@ def encode_splits(
         return
     tokenizer = AutoTokenizer.from_pretrained(base, local_files_only=True)
     context = context_length(base)
-    say("train_lora", f"prompts by the {prompt_form(tokenizer)}")
+    log("train_lora", f"prompts by the {prompt_form(tokenizer)}")
     for split in SPLITS:
         encoded = encode_samples(tokenizer, samples[split], prompt, settings.overlong, context)
         if not encoded.samples:

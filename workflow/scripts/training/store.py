@@ -12,7 +12,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from core.command import say, write_whole
+from core.command import log, write_whole
 from core.files import link_or_copy
 from core.identity import changed_parts
 from core.records import write_json
@@ -53,15 +53,15 @@ def restore_trained(name: str, output_dir: Path, identity: dict[str, Any]) -> bo
         return False
     if not is_whole(entry):
         damaged = entry.rename(free_path(entry.with_name(f"{entry.name}-damaged")))
-        say(f"train_lora {name}", f"warning: {damaged} differs from its checksum manifest and is not used")
+        log(f"train_lora {name}", f"warning: {damaged} differs from its checksum manifest and is not used")
         return False
     for file in RESULT_FILES:
         with write_whole(output_dir / file) as partial:
             link_or_copy(entry / file, partial)
-    say(f"train_lora {name}", f"restored the trained adapter from {entry}: same data, base and settings")
+    log(f"train_lora {name}", f"restored the trained adapter from {entry}: same data, base and settings")
     changed = changed_parts(read_identity(entry), identity)
     if changed:
-        say(
+        log(
             f"train_lora {name}",
             f"warning: {', '.join(changed)} changed since it was trained; to train it again, move {entry} away first",
         )

@@ -16,7 +16,7 @@ from peft import PeftModel
 from transformers import Trainer, TrainingArguments
 from transformers.trainer_callback import PrinterCallback
 
-from core.command import InputError, say
+from core.command import InputError, log
 from training.callbacks import KeepBest, KeepCheckpoints, ShowProgress, StopOnSignal, StopWhenLost
 from training.data import Encoded, EncodedSplit, ExampleDataset, LeftPadding, caption_loss, lay_out_training
 from training.settings import TrainingSettings
@@ -175,7 +175,7 @@ def fit_batch(model: PeftModel, pad_id: int, samples: list[Encoded], settings: T
         smaller = settings.with_smaller_batch()
         if smaller is None:
             raise InputError(out_of_memory(settings, samples))
-        say("train_lora", f"out of memory: batch {smaller.batch_size} x accumulation {smaller.accumulation} from here")
+        log("train_lora", f"out of memory: batch {smaller.batch_size} x accumulation {smaller.accumulation} from here")
         settings = smaller
 
 

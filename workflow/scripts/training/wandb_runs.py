@@ -10,7 +10,7 @@ import netrc
 import os
 from typing import Any, Literal
 
-from core.command import say
+from core.command import log
 
 QUIET: dict[str, Any] = {"silent": True, "console": "off", "disable_git": True, "save_code": False}
 
@@ -23,7 +23,7 @@ def wandb_project() -> str:
 def wandb_mode(stage: str, wanted: str) -> Literal["offline", "online"]:
     """The mode of W&B: online needs a key, and no results are lost for want of one."""
     if wanted == "online" and not has_wandb_key():
-        say(stage, "warning: W&B has no key here, so its run is kept offline; `wandb sync` sends it later")
+        log(stage, "warning: W&B has no key here, so its run is kept offline; `wandb sync` sends it later")
     elif wanted == "online":
         return "online"
     return "offline"

@@ -31,7 +31,7 @@ class CaptionerSettings:
 
 
 @dataclass(frozen=True)
-class Answer:
+class Output:
     """What a captioner wrote for an image, without prompt and special tokens."""
 
     text: str
@@ -41,10 +41,10 @@ class Answer:
 
 
 class Captioner(Protocol):
-    """Images in, answers out, in two steps so that the next batch is prepared while the model works on this one."""
+    """Images in, outputs out, in two steps so that the next batch is prepared while the model works on this one."""
 
     def prepare(self, images: list[Image]) -> Any:
         """The model's inputs for a batch of RGB images; called in a thread of its own."""
 
-    def answer(self, inputs: Any) -> list[Answer]:
-        """One answer for each image of the batch that `inputs` were prepared from."""
+    def generate(self, inputs: Any) -> list[Output]:
+        """One output for each image of the batch that `inputs` were prepared from."""

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 import torch
 from transformers import BlipForConditionalGeneration, BlipProcessor
 
-from generation.captioners import Answer, CaptionerSettings
-from generation.captioners.generation import decoding_options, read_answers, weight_options
+from generation.captioners import CaptionerSettings, Output
+from generation.captioners.generation import decode_outputs, decoding_options, weight_options
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -31,7 +31,7 @@ class Blip:
         return self.processor(images=images, text=text, return_tensors="pt")
 
     @torch.inference_mode()
-    def answer(self, inputs: Any) -> list[Answer]:
+    def generate(self, inputs: Any) -> list[Output]:
         """BLIP's continuations of the prompt."""
         inputs = inputs.to(self.model.device, self.model.dtype)
         sequences = self.model.generate(**inputs, **decoding_options(self.settings))
@@ -39,7 +39,7 @@ class Blip:
         start = inputs["input_ids"].shape[1] - 1 if "input_ids" in inputs else 1
         end_ids = [self.model.config.text_config.sep_token_id]
         n_prompt_tokens = [start if self.settings.prompt else None] * len(sequences)
-        return read_answers(sequences, start, end_ids, self.processor.tokenizer, n_prompt_tokens)
+        return decode_outputs(sequences, start, end_ids, self.processor.tokenizer, n_prompt_tokens)
 
 
 def load_captioner(model: Path, tokenizer: Path, settings: CaptionerSettings, trust_remote_code: bool) -> Blip:

@@ -13,8 +13,8 @@ import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from core.command import InputError
-from generation.captioners import Answer, CaptionerSettings
-from generation.captioners.generation import choose_device, decoding_options, read_answers, weight_options
+from generation.captioners import CaptionerSettings, Output
+from generation.captioners.generation import choose_device, decode_outputs, decoding_options, weight_options
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -42,14 +42,16 @@ class CogVlm:
         return inputs
 
     @torch.inference_mode()
-    def answer(self, inputs: dict[str, Any]) -> list[Answer]:
-        """CogVLM's answers to the prompt."""
+    def generate(self, inputs: dict[str, Any]) -> list[Output]:
+        """CogVLM's outputs for the prompt."""
         device, dtype = choose_device(), self.model.dtype
         tokens = {key: inputs[key].to(device) for key in TOKEN_KEYS}
         images = [[image.to(device, dtype) for image in row] for row in inputs["images"]]
         sequences = self.model.generate(**tokens, images=images, **decoding_options(self.settings))
         length = tokens["input_ids"].shape[1]
-        return read_answers(sequences, length, [self.tokenizer.eos_token_id], self.tokenizer, [length] * len(sequences))
+        return decode_outputs(
+            sequences, length, [self.tokenizer.eos_token_id], self.tokenizer, [length] * len(sequences)
+        )
 
 
 def load_captioner(model: Path, tokenizer: Path, settings: CaptionerSettings, trust_remote_code: bool) -> CogVlm:

@@ -1,4 +1,4 @@
-"""What all families share: how weights are loaded, and how generated tokens become answers."""
+"""What all families share: how weights are loaded, and how generated tokens become outputs."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import torch
 import transformers
 
 from core.command import InputError
-from generation.captioners import Answer, CaptionerSettings
+from generation.captioners import CaptionerSettings, Output
 from models.number_format import choose_dtype
 
 # transformers 5 calls it dtype; the one of envs/cogvlm.txt knows the old name only.
@@ -44,20 +44,20 @@ def decoding_options(settings: CaptionerSettings) -> dict[str, Any]:
     return {"num_beams": settings.num_beams, "max_new_tokens": settings.max_new_tokens, "do_sample": False}
 
 
-def read_answers(
+def decode_outputs(
     sequences: torch.Tensor, start: int, end_ids: Sequence[int], tokenizer: Any, n_prompt_tokens: Sequence[int | None]
-) -> list[Answer]:
-    """Answers from generated tokens (batch x length) that begin at place `start` and end before one of `end_ids`."""
+) -> list[Output]:
+    """Outputs from generated tokens (batch x length) that begin at place `start` and end before one of `end_ids`."""
     rows = sequences[:, start:].tolist()
     return [
-        _read_answer(row, end_ids, tokenizer, n_prompt) for row, n_prompt in zip(rows, n_prompt_tokens, strict=True)
+        _decode_output(row, end_ids, tokenizer, n_prompt) for row, n_prompt in zip(rows, n_prompt_tokens, strict=True)
     ]
 
 
-def _read_answer(tokens: list[int], end_ids: Sequence[int], tokenizer: Any, n_prompt_tokens: int | None) -> Answer:
+def _decode_output(tokens: list[int], end_ids: Sequence[int], tokenizer: Any, n_prompt_tokens: int | None) -> Output:
     end = next((place for place, token in enumerate(tokens) if token in end_ids), None)
     kept = tokens if end is None else tokens[:end]
-    return Answer(
+    return Output(
         text=tokenizer.decode(kept, skip_special_tokens=True),
         finish_reason="length" if end is None else "eos",
         n_prompt_tokens=n_prompt_tokens,

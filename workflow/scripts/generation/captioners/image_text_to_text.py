@@ -12,15 +12,15 @@ from typing import TYPE_CHECKING, Any
 import torch
 from transformers import AutoModelForImageTextToText, AutoProcessor
 
-from generation.captioners import Answer, CaptionerSettings
-from generation.captioners.generation import decoding_options, end_tokens, read_answers, weight_options
+from generation.captioners import CaptionerSettings, Output
+from generation.captioners.generation import decode_outputs, decoding_options, end_tokens, weight_options
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
 
 class ImageTextToText:
-    """Captions by a model that answers a prompt about an image."""
+    """Captions by a model that reads an image and a prompt."""
 
     def __init__(self, model: Any, processor: Any, settings: CaptionerSettings):
         self.model, self.processor, self.settings = model, processor, settings
@@ -47,13 +47,13 @@ class ImageTextToText:
         return [{"role": "user", "content": content}]
 
     @torch.inference_mode()
-    def answer(self, inputs: Any) -> list[Answer]:
-        """The model's answers to the prompt."""
+    def generate(self, inputs: Any) -> list[Output]:
+        """The model's outputs for the prompt."""
         inputs = inputs.to(self.model.device, self.model.dtype)
         sequences = self.model.generate(**inputs, **decoding_options(self.settings))
         n_prompt_tokens = inputs["attention_mask"].sum(dim=1).tolist()
         start = self._start(sequences, inputs["input_ids"])
-        return read_answers(sequences, start, end_tokens(self.model), self.processor.tokenizer, n_prompt_tokens)
+        return decode_outputs(sequences, start, end_tokens(self.model), self.processor.tokenizer, n_prompt_tokens)
 
     def _start(self, sequences: torch.Tensor, prompt: torch.Tensor) -> int:
         """Where the new tokens begin: after the decoder's start token, after the prompt, or at once.

@@ -9,8 +9,8 @@ import torch
 from transformers import AutoImageProcessor, AutoTokenizer, VisionEncoderDecoderModel
 
 from core.command import InputError
-from generation.captioners import Answer, CaptionerSettings
-from generation.captioners.generation import decoding_options, end_tokens, read_answers, weight_options
+from generation.captioners import CaptionerSettings, Output
+from generation.captioners.generation import decode_outputs, decoding_options, end_tokens, weight_options
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -27,12 +27,12 @@ class VisionEncoderDecoder:
         return self.image_processor(images, return_tensors="pt")
 
     @torch.inference_mode()
-    def answer(self, inputs: Any) -> list[Answer]:
+    def generate(self, inputs: Any) -> list[Output]:
         """The decoder's texts."""
         pixels = inputs["pixel_values"].to(self.model.device, self.model.dtype)
         sequences = self.model.generate(pixels, **decoding_options(self.settings))
         # The first token is the decoder's start, which for GPT-2 is its end as well.
-        return read_answers(sequences, 1, end_tokens(self.model), self.tokenizer, [None] * len(sequences))
+        return decode_outputs(sequences, 1, end_tokens(self.model), self.tokenizer, [None] * len(sequences))
 
 
 def load_captioner(

@@ -17,7 +17,7 @@ from peft import PeftModel
 from peft.tuners.tuners_utils import BaseTunerLayer
 from transformers import AutoModelForCausalLM
 
-from core.command import say
+from core.command import log
 from generation.llm_engines import EngineJob, Prompt, Written, sample_seed, written_before_end
 from generation.llm_engines.roomy_cache import RoomyCache
 from models.attention_kernels import avoid_cudnn_attention
@@ -74,7 +74,7 @@ class TorchEngine:
                     raise
             torch.cuda.empty_cache()
             self._most_tokens = n_tokens // 2
-            say("caption_llm", f"out of memory: from now on {self._most_tokens} tokens a batch instead of {n_tokens}")
+            log("caption_llm", f"out of memory: from now on {self._most_tokens} tokens a batch instead of {n_tokens}")
         middle = len(batch) // 2
         return self.write(batch[:middle]) + self.write(batch[middle:])
 
