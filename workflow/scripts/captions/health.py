@@ -92,7 +92,7 @@ class Diagnosis:
 
 @dataclass(frozen=True)
 class Habits:
-    """What a caption of this system is held to."""
+    """What the captions of this system are compared with."""
 
     capital_first: bool
     stop_last: bool
@@ -127,9 +127,9 @@ def find_habits(captions: Sequence[Caption], samples: Sequence[Sample], settings
     )
 
 
-def share_of(answers: Iterable[bool]) -> float:
-    """The share of true answers; 0 where there are none."""
-    listed = list(answers)
+def share_of(values: Iterable[bool]) -> float:
+    """The share of true values; 0 if there are none."""
+    listed = list(values)
     return sum(listed) / len(listed) if listed else 0.0
 
 
@@ -202,7 +202,7 @@ def is_cut_at_front(text: str) -> bool:
 
 
 def is_cut_at_end(finish_reason: str, text: str, stop_last: bool) -> bool:
-    """Whether a caption ended at its limit; where that is not known, whether it lacks the stop that others have."""
+    """Whether a caption was cut at the token limit; if unknown, whether it lacks the final stop that others have."""
     return finish_reason == "length" if finish_reason else stop_last and not text.endswith(_CLOSED)
 
 

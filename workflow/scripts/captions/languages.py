@@ -1,4 +1,4 @@
-"""Which language a text is in, and how sure that is: py3langid, whose model comes with the package (no network)."""
+"""Language identification with probabilities by py3langid, whose model comes with the package (no network)."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from importlib import metadata
 from typing import Any
 
-# More text than this makes the answer for a whole corpus no surer.
+# More text than this does not make the result for a whole corpus more certain.
 MAX_CHARACTERS = 200_000
 
 # Scripts that are written without spaces, and their languages.
@@ -23,7 +23,7 @@ SCRIPTS = {
 
 @dataclass(frozen=True)
 class Language:
-    """The likeliest language as an ISO 639 code, and its probability; a few words alone have a low one."""
+    """The likeliest language as an ISO 639 code, and its probability; it is low for a few words."""
 
     code: str
     probability: float
@@ -55,7 +55,7 @@ def languages_of_script(text: str) -> frozenset[str]:
 
 
 def common_language(texts: Sequence[str], min_probability: float) -> str | None:
-    """The language of texts taken together; None where even that is less sure than `min_probability`."""
+    """The language of all texts together; None if its probability is below `min_probability`."""
     language = detect_language(" ".join(texts)[:MAX_CHARACTERS])
     return language.code if language.probability >= min_probability else None
 

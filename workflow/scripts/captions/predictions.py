@@ -16,7 +16,7 @@ from core.records import Caption
 from readers.entries import as_captions, as_text
 from readers.folder import read_data_file
 
-# Names under which a field is looked for, the first that is there counts.
+# Usual names of each field; the first one present is used.
 NAMES = {
     "id": ("id", "filename", "image_id", "name"),
     "caption": ("caption", "prediction", "generated", "output"),
@@ -72,7 +72,7 @@ def take_field(where: str, entry: dict[str, Any], key: str, fields: dict[str, st
 
 
 def make_caption(id_: str, value: Any, entry: dict[str, Any], failure_markers: list[str]) -> Caption:
-    """The caption of a record; failed, with the text kept, where that is empty, a marker, or no text."""
+    """The caption of a record; failed if the text is empty, a failure marker, or no text; the text is kept."""
     if value is not None and not isinstance(value, str):
         return Caption(id_, "", "failed", f"not a text but {type(value).__name__}")
     text = (value or "").strip()

@@ -46,7 +46,7 @@ _TAG = re.compile(r"<(?P<end>/?)(?P<name>[^\s/<>!?]+)(?:\s[^<>]*?)?(?P<alone>/?)
 
 @dataclass(frozen=True)
 class PromptSettings:
-    """What is asked. The defaults are those of the configuration."""
+    """Settings of the prompt. The defaults are those of the configuration."""
 
     instruction: str = "Write a caption for this SVG drawing."
     system: str | None = None  # None: no system message of ours; a template may have a default one
@@ -141,7 +141,7 @@ def end_of_turn_ids(
 
 
 def prompt_form(tokenizer: PreTrainedTokenizerBase) -> str:
-    """What the prompts are made with, for a person and for the records."""
+    """The form of the prompts: chat template or plain text, for logs and records."""
     return "chat template of the tokenizer" if tokenizer.chat_template else "plain template (no chat template)"
 
 
@@ -264,7 +264,7 @@ def _apply_template(tokenizer: PreTrainedTokenizerBase, messages: list[dict[str,
 def _caption_surroundings(tokenizer: PreTrainedTokenizerBase, settings: PromptSettings) -> tuple[str, int]:
     """Text between prompt and caption (some templates write a space), and the token that ends the caption's turn.
 
-    Both are asked from the template by letting it write an answer.
+    Both are found by applying the template to a reply.
     """
     if not tokenizer.chat_template:
         return "" if settings.plain_template[-1:].isspace() else " ", _end_of_text(tokenizer)

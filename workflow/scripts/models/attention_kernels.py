@@ -1,4 +1,4 @@
-"""Which of torch's attention kernels may compute. Runs with the old torch of envs/cogvlm.txt as well."""
+"""Selects the attention kernels that torch may use. Runs with the old torch of envs/cogvlm.txt as well."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""CLIP models, loaded in one way: a folder in open_clip's own format, safetensors only, no network.
+"""Loads CLIP models: a folder in open_clip's own format, safetensors only, no network.
 
 The folder has open_clip_config.json, open_clip_model.safetensors and, where the text tower is a transformers model, its
 config.json and tokenizer. That is the format of open_clip's repositories on the hub (the OpenAI weights among them,
@@ -133,5 +133,5 @@ def _cast_after(preprocess: Callable[[Any], torch.Tensor], dtype: torch.dtype) -
 
 
 def clip_name(folder: Path) -> str:
-    """How the model is called: by its configuration, else by its folder."""
+    """The name of the model: from its configuration, else from its folder."""
     return read_json(folder / CONFIG).get("name", folder.name)

@@ -108,7 +108,7 @@ def remembered_digests(files: Iterable[Path], cache: Path | None) -> dict[Path, 
 
 
 def file_stamp(path: Path) -> list[int]:
-    """Size and time of a file: where one differs, the file is read again."""
+    """Size and time of a file; the file is read again if one of them differs."""
     status = path.stat()
     return [status.st_size, status.st_mtime_ns]
 
@@ -124,7 +124,7 @@ def read_digest_cache(cache: Path | None) -> dict[str, list[Any]]:
 
 
 def write_digest_cache(cache: Path, known: dict[str, list[Any]]) -> None:
-    """Replace the cache by way of a file of a name of its own. One that cannot be written costs only time."""
+    """Replace the cache atomically through a temporary file. A failed write costs only time."""
     with contextlib.suppress(OSError):
         cache.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(prefix=f"{cache.name}.", dir=cache.parent)

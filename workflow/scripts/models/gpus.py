@@ -1,4 +1,4 @@
-"""Whether the GPUs that a job was given can be used: with a broken driver torch computes on the CPU without a word."""
+"""Checks that a job can use its GPUs: with a broken driver torch silently computes on the CPU."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ HIDDEN = ("", "-1", "NoDevFiles")  # how CUDA_VISIBLE_DEVICES says that a job ha
 
 
 def check_given_gpus() -> None:
-    """Raise MachineError where this job was given GPUs and torch sees none: it would hold them and use the CPU."""
+    """Raise MachineError if this job was given GPUs and torch sees none; it would reserve them and use the CPU."""
     given = os.environ.get("CUDA_VISIBLE_DEVICES", "")
     if given not in HIDDEN and not torch.cuda.is_available():
         raise MachineError(

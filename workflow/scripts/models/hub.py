@@ -49,7 +49,7 @@ def fetch_from_hub(source: Source, folder: Path) -> None:
 
 
 def choose_files(siblings: Iterable[RepoSibling], source: Source) -> list[RepoSibling]:
-    """The wanted files of a repository's top folder, small ones first so that a gate shows at once."""
+    """The wanted files of a repository's top folder, small ones first, to notice a gated repository at once."""
     # Some repositories hold their weights twice; the consolidated ones are not in transformers' form.
     files = [file for file in siblings if "/" not in file.rfilename and not file.rfilename.startswith("consolidated")]
     has_safetensors = any(file.rfilename.endswith(".safetensors") for file in files)
@@ -64,7 +64,7 @@ def choose_files(siblings: Iterable[RepoSibling], source: Source) -> list[RepoSi
 
 
 def check_room(folder: Path, files: Iterable[RepoSibling]) -> None:
-    """Raise InputError where what is still to come does not fit on the disk of a folder."""
+    """Raise InputError if the files still to download do not fit on the disk of a folder."""
     folder.mkdir(parents=True, exist_ok=True)
     missing = sum(file.size or 0 for file in files if not (folder / file.rfilename).is_file())
     free = shutil.disk_usage(folder).free
@@ -86,7 +86,7 @@ def check_download(path: Path, expected: RepoSibling, model: str) -> None:
 
 @contextlib.contextmanager
 def hub_errors(source: Source) -> Iterator[None]:
-    """Turn what the hub or the network refuse into one line that says what to do. No message holds the token."""
+    """Turn an error of the hub or the network into one line that says what to do. No message holds the token."""
     import httpx2
     from huggingface_hub import constants
     from huggingface_hub.errors import (

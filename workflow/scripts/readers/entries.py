@@ -20,7 +20,7 @@ from readers.folder import read_entries, read_folder
 from readers.formats import SPLIT_NAMES, BrokenLine
 from svg.bytes import Undecodable, decode_drawing
 
-# Names under which a field is looked for, the first that is there counts.
+# Usual names of each field; the first one present is used.
 NAMES = {
     "id": ("id", "filename", "Filename", "file_name", "name"),
     "drawing": ("svg", "xml", "Svg", "SVG", "svg_code"),
@@ -62,7 +62,7 @@ def read_records(entries: Iterable[Any], fields: Fields, name: str) -> Iterator[
 
 
 def faulty_entry(entry: Any) -> dict[str, Any]:
-    """The entry of what is none, with the fault that its record is rejected for."""
+    """The entry of a value that cannot be read, with the fault for which its record is rejected."""
     fault = entry.fault if isinstance(entry, BrokenLine) else f"not an object with fields but {type(entry).__name__}"
     return {"record_fault": fault}
 

@@ -48,7 +48,7 @@ Sidecar = tuple[Rows, Rows]
 
 
 def read_entries(path: Path) -> Iterator[Any]:
-    """Entries of one data file by the reader of its suffix; JSON is assumed of a suffix that nobody knows."""
+    """Entries of one data file by the reader of its suffix; an unknown suffix is read as JSON."""
     return READERS.get(data_suffix(path), read_json)(path)
 
 
@@ -138,11 +138,11 @@ def read_named_rows(table: Path, faults: list[str]) -> list[tuple[PurePath, Entr
 
 
 def read_readable(table: Path, faults: list[str]) -> Iterator[Any]:
-    """The entries of a data file beside drawings as far as it can be read; `faults` gets why no further."""
+    """The entries of a data file beside drawings as far as it can be read; `faults` gets why reading stopped."""
     try:
         yield from read_entries(table)
     except InputError as fault:
-        # JSON of all kinds lies about in folders; a table of another format is there for its captions.
+        # Folders often hold unrelated JSON files; a table of another format is there for its captions.
         if READERS[data_suffix(table)] is not read_json:
             raise
         faults.append(str(fault))

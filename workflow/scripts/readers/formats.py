@@ -79,7 +79,7 @@ def read_json_array(path: Path, file: IO[str]) -> Iterator[Any]:
 
 
 def read_json_lines(file: IO[str]) -> Iterator[Any]:
-    """Entries of JSON lines; a line that is no JSON costs that entry alone."""
+    """Entries of JSON lines; a line that is not JSON invalidates only its own entry."""
     for number, line in enumerate(file, start=1):
         if line.strip():
             try:

@@ -1,4 +1,4 @@
-"""The fonts that text in drawings is set in: declared ones only, so that a picture is the same on every machine.
+"""The fonts for text in drawings: only declared ones, so that a picture is the same on every machine.
 
 The bundled fonts are the DejaVu families that come with the locked version of matplotlib; `render.fonts` of the
 configuration adds files or folders. Text in a family that is not there is set in one of its kind, and flagged.

@@ -196,7 +196,7 @@ def clear_outside(picture: Picture.Image, frame: Frame, background: Colour) -> N
 
 
 def load_back_end(renderer: str) -> BackEnd:
-    """The function that draws with a back end. What it needs of the disk, but fonts, is loaded here."""
+    """The function that draws with a back end. All files that it needs, except fonts, are loaded here."""
     if renderer == "resvg":
         return draw_with_resvg
     import cairosvg

@@ -1,4 +1,4 @@
-"""Worker processes that can be killed: one poisonous record costs itself, never the job.
+"""Worker processes that can be killed: a record that crashes its worker is lost, the job goes on.
 
 `map_killable(function, items, limits, warm_up)` yields an `Outcome` for each item, in order. Items are drawn from their
 iterator as workers become free, so a stream of any length needs little memory. Each worker is a process with a memory
@@ -23,7 +23,7 @@ from typing import Any, NamedTuple
 
 @dataclass
 class Outcome:
-    """What became of an item: the function's value, or the reason why there is none."""
+    """The result of an item: the function's value, or the reason why there is none."""
 
     value: Any = None
     reason: str = ""
@@ -190,7 +190,7 @@ class Pool:
 
 
 def serve(function: Callable[[Any], Any], warm_up: Any, connection: Connection, memory_limit_mb: int) -> None:
-    """The life of a worker: limit its memory, then answer items until it is killed."""
+    """The main loop of a worker: limit its memory, then process items until it is killed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides when Ctrl-C ends its workers
     function(warm_up)  # imports and first allocations, before the limit counts
     with open("/proc/self/statm", encoding="ascii") as statm:

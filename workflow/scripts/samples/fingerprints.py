@@ -1,4 +1,4 @@
-"""Fingerprints of pictures, by which near duplicates are found: a perceptual hash and a small picture.
+"""Fingerprints of pictures, by which near-duplicates are found: a perceptual hash and a small picture.
 
 The hash (ImageHash's average_hash: for each of 8 x 8 cells, whether it is brighter than the picture) brings candidates
 together; the small picture decides. Its phash is of no use here: half the frequencies of a symmetric drawing are about

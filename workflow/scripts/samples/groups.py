@@ -1,4 +1,4 @@
-"""Groups: what shares a key belongs together, through chains of any length."""
+"""Groups: items that share a key belong together, through chains of any length."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """From a raw record to a sample: read its drawing, check its captions, write the canonical text, run the render check.
 
-`process_record` is what a worker does with one record. Whatever is wrong with it becomes a `Rejection` with the reason,
+`process_record` is what a worker does with one record. Each fault becomes a `Rejection` with the reason,
 or a flag of the sample:
 
 | flag | meaning |
@@ -36,7 +36,7 @@ from svg.label_leakage import find_leaked_words
 from svg.parse import Unusable
 
 REWRITING = ("compact", "path_records")
-HARDLY = 2.0  # of 255, in a cell of the picture: what the same drawing written differently may differ
+UNCHANGED_MAX_CELL_DIFFERENCE = 2.0  # of 255, for levels that rewrite nothing
 
 
 @dataclass(frozen=True)
@@ -53,14 +53,14 @@ class Settings:
     min_similarity: float = 0.92
 
     def allows(self, difference: Difference, level: str) -> bool:
-        """Whether a text of a level may differ so much from its drawing; levels that rewrite nothing hardly may."""
+        """Whether a text may differ so much from its drawing; levels that rewrite nothing have a smaller limit."""
         if level in REWRITING:
             return (
                 difference.mean_absolute <= self.max_difference
                 and difference.worst_cell <= self.max_cell_difference
                 and difference.similarity >= self.min_similarity
             )
-        return difference.worst_cell <= HARDLY
+        return difference.worst_cell <= UNCHANGED_MAX_CELL_DIFFERENCE
 
 
 @dataclass(frozen=True)

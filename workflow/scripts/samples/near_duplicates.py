@@ -1,4 +1,4 @@
-"""Near-duplicates among pictures, in near-linear time: hashes bring candidates together, small pictures decide.
+"""Near-duplicates among pictures, in near-linear time: hashes give candidates, small pictures decide.
 
 The hashes of near-duplicates differ in few of 64 bits, so that one of four parts of 16 bits, put first, sorts them near
 each other: only hashes that are neighbours in the four orders are compared (the sorted-neighbourhood method). Very many
@@ -42,7 +42,7 @@ BLOCK = 4096  # pairs whose small pictures are in memory at a time
 
 
 def read_fingerprints(paths: Sequence[Path]) -> tuple[list[str], np.ndarray, np.ndarray]:
-    """Ids, hashes (n, uint64) and small pictures (n x bytes, uint8, in a file that is gone when the process ends)."""
+    """Ids, hashes (n, uint64) and small pictures (n x bytes, uint8, in a temporary file)."""
     ids: list[str] = []
     hashes: list[int] = []
     with tempfile.TemporaryFile() as file:

@@ -1,4 +1,4 @@
-"""What is wrong with reference captions: remarks that are counted, and by setting a reason to leave one out.
+"""Checks of reference captions: each fault found is counted, and by setting a reason to drop the reference.
 
 | kind     | the caption …                                                                       |
 |----------|-------------------------------------------------------------------------------------|
@@ -71,7 +71,7 @@ class ReferenceChecks:
 
 
 def check_reference(text: str, checks: ReferenceChecks) -> list[str]:
-    """The kinds of what is wrong with a caption by itself."""
+    """The kinds of faults of a single caption."""
     n_words = len(text.split())
     found = {
         "junk": is_junk(text),
@@ -83,7 +83,7 @@ def check_reference(text: str, checks: ReferenceChecks) -> list[str]:
 
 
 def is_junk(text: str) -> bool:
-    """Whether a caption is none: nothing but a frame, a file name or an address, a marker, code, SVG, a step of an
+    """Whether a text is no caption: nothing but a frame, a file name or an address, a marker, code, SVG, a step of an
     answer, a refusal, a sentence said twice, or a loop of words.
     """
     words = re.findall(r"\w+", text.lower())
@@ -120,7 +120,7 @@ def is_cut_off(text: str) -> bool:
 
 
 def is_foreign(text: str, checks: ReferenceChecks) -> bool:
-    """Whether a caption is surely in another language; of a few words only where the letters tell."""
+    """Whether a caption is surely in another language; for a few words only the script decides."""
     if checks.language is None:
         return False
     languages = languages_of_script(text)
@@ -133,7 +133,7 @@ def is_foreign(text: str, checks: ReferenceChecks) -> bool:
 
 
 def keep_references(references: Sequence[str], checks: ReferenceChecks) -> tuple[list[str], set[str]]:
-    """The references that stay, and the kinds of all that was found."""
+    """The references that are kept, and the kinds of all faults found."""
     found = {reference: check_reference(reference, checks) for reference in references}
     kept = [reference for reference in references if not set(found[reference]) & set(checks.drop)]
     return kept, {kind for kinds in found.values() for kind in kinds}

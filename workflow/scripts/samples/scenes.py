@@ -1,4 +1,4 @@
-"""What a generated scene shows and how a caption says it: writing captions and reading them back.
+"""The facts of a generated scene and the captions that state them: writing captions and reading them back.
 
 A scene is two to four coloured shapes in a row (left to right) or a column (top to bottom). Its captions state every
 shape, its colour, its size and the order. `parse_caption` reads any of these wordings back into the same

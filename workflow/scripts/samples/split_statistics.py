@@ -34,14 +34,14 @@ def whole_edges(numbers: np.ndarray) -> list[int]:
 
 
 class Statistics:
-    """Gathers the measures of samples as they pass by; a number a measure and sample is all that is kept."""
+    """Collects the measures of a stream of samples; it keeps one number per measure and sample."""
 
     def __init__(self) -> None:
         self.values: dict[str, dict[str, list[int]]] = {split: {} for split in SPLITS}
         self.flags: dict[str, Counter[str]] = {split: Counter() for split in SPLITS}
 
     def add(self, sample: Sample) -> None:
-        """Take the measures of a sample of a split."""
+        """Add the measures of a sample of a split."""
         measures = {
             "tokens": [count_tokens(sample.xml)],
             "characters": [sample.n_chars],

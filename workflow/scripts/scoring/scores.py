@@ -1,4 +1,4 @@
-"""The files of a system's scores by one metric; the only code that reads and writes them.
+"""The files of a system's scores by one metric; all reading and writing of them is here.
 
     scores/<system>/<metric>.json     system, metric, n, n_failed, n_truncated, corpus values, signature
     scores/<system>/<metric>.parquet  one row a sample: id, failed, the values, the statistics

@@ -55,7 +55,7 @@ def check_same_ids(path: Path, ids: Sequence[str], samples: Sequence[Sample]) ->
 
 
 def sign(metric: Metric, texts: Texts, n_references: str) -> str:
-    """The metric's signature with what only these texts tell: the model's name and digest, settings, references."""
+    """The metric's signature, completed with the model's name and digest, settings and number of references."""
     model = {"model": texts.model.name, "weights": model_digest(texts.model)[:12]} if texts.model else {}
     tokens = {} if metric.needs_model else {"tokens": PTB_VERSION}
     files = metric.facts_of_folder(texts.folder) if texts.folder else {}

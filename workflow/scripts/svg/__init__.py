@@ -1,1 +1,1 @@
-"""Drawings as text: hardened parsing, repair, and the canonical text at its levels. Knows no files and no captions."""
+"""Drawings as text: hardened parsing, repair, and the canonical text at its levels. Reads no files or captions."""

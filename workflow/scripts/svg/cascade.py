@@ -11,7 +11,7 @@ Style = dict[str, str]
 
 
 class Cascade:
-    """Tells the styles of the elements of a parsed drawing."""
+    """Computes the styles of the elements of a parsed drawing."""
 
     def __init__(self, root: etree._Element):
         texts = [element.text or "" for element in root.iter(f"{{{SVG_NAMESPACE}}}style")]

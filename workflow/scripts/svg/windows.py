@@ -37,7 +37,7 @@ class Windows:
         return not reaches_beyond(self.boxes[-1], rounded(box))
 
     def leave(self) -> None:
-        """Take it that something reaches beyond all windows."""
+        """Assume that something reaches beyond all windows."""
         self.left = [True] * len(self.left)
 
     def show(self, outline: Outline, find_reach: Callable[[], float]) -> bool:

@@ -1,4 +1,4 @@
-"""What a metric is, and how one is found by its name.
+"""The interface of a metric, and the lookup of a metric by name.
 
 A metric is one file of this folder, `metrics/<name>.py`, whose `METRIC` is an instance of a subclass
 of `Metric`. To add one, put a file here and name it under `metrics` in the configuration; tables,
@@ -130,7 +130,7 @@ class Metric(abc.ABC):
         return {}
 
     def signature(self, **facts: object) -> str:
-        """One line that says how the numbers came about: `bleu|tokens:ptb|n_references:1-3`.
+        """One line that states how the numbers were computed: `bleu|tokens:ptb|n_references:1-3`.
 
         `facts` are those that only the scoring script knows: models, digests, numbers of references.
         """

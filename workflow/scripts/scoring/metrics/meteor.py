@@ -25,8 +25,8 @@ from scoring.metrics import FORMULA, TRUNCATED, Metric, Texts, ValueInfo
 ALPHA, BETA, GAMMA, DELTA = 0.85, 0.20, 0.60, 0.75
 STAGE_WEIGHTS = {"exact": 1.0, "stem": 0.6, "synonym": 0.8, "paraphrase": 0.6}
 
-# Of a caption so many words are aligned, and so many pairs of equal words in caption and reference: 2 s at most. A text
-# of 300 English words has some 3,000 pairs with another one.
+# Limits per caption: words to align, and pairs of equal words in caption and reference. METEOR takes 2 s at most.
+# A text of 300 English words has some 3,000 pairs with another one.
 MAX_WORDS, MAX_PAIRS = 1000, 10_000
 
 # METEOR's statistics in its own order.
