@@ -6,12 +6,12 @@ docs/staleness.md has the table. No job runs here; tests/test_workflow.py asks t
 import json
 import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 
 import pytest
-from workflow_runs import ROOT, copy_project, planned_jobs, snakemake
-
-from explain_staleness import read_jobs
+from workflow_runs import ROOT, copy_project, planned_jobs, planned_outputs, snakemake
 
 RECORDS = [{"id": f"d{k}", "svg": f"<svg><path d='M0 0h{k}'/></svg>", "caption": f"line {k}"} for k in range(3)]
 
@@ -31,10 +31,9 @@ def made(tmp_path_factory):
     project = copy_project(tmp_path_factory.mktemp("made") / "project")
     (project / "data").mkdir()
     (project / "data" / "drawings.json").write_text(json.dumps(RECORDS))
-    for job in read_jobs(snakemake(project, "-n", "--cores", "1").stdout):
-        for name in job.output:
-            (project / name).parent.mkdir(parents=True, exist_ok=True)
-            (project / name).write_text(name)
+    for _, name in planned_outputs(project, "--cores", "1"):
+        (project / name).parent.mkdir(parents=True, exist_ok=True)
+        (project / name).write_text(name)
     for model in ("llama-3.1-8b-test3", "gemma-2-9b-test3"):
         (project / f"results/full/adapters/{model}/code_digest.txt").write_text("ast2 train_lora 000000000000\n")
     snakemake(project, "--touch", "--forceall", "--cores", "1")
@@ -97,6 +96,20 @@ def test_code_of_a_metric_counts_for_that_metric_alone(edit):
     assert edit("workflow/scripts/scoring/metrics/cider.py", code)["score_text"] == 10  # one for each system
 
 
+def test_a_plan_is_explained(made, edit):
+    edit("workflow/scripts/comparison/resampling.py", code)
+    edit("config.yaml", setting("meteor, rouge_l, cider", "rouge_l, cider"))
+    command = [sys.executable, "workflow/scripts/explain_staleness.py", "--cores", "1", "--", "report"]
+    run = subprocess.run(command, cwd=made, capture_output=True, text=True, check=True)
+    assert run.stdout.splitlines() == [
+        "4 jobs are stale; 1 of them by themselves:",
+        "  compare: it has other inputs than before (something was added or left out); "
+        "its code has changed (AST digest); metrics: ['bleu', 'meteor', 'rouge_l', 'cider', 'clip_score'] -> ['bleu', 'rouge_l', 'cider', 'clip_score']",
+        "    results/full/comparison.json",
+        "and, because these run: radar_chart, record_provenance, html_report",
+    ]
+
+
 def test_a_template_makes_the_pages_stale(edit):
     assert edit("workflow/templates/report.css", lambda text: text + "\n/* */\n") == {"html_report": 1}
 
@@ -125,8 +138,7 @@ def test_a_new_system_computes_its_own_row(edit):
 def test_a_new_metric_computes_itself(made, edit):
     jobs = edit("config.yaml", setting("[bleu, meteor,", "[scenes, bleu, meteor,"))
     assert set(jobs) == {"score_text", "score_human", *PAGES}
-    planned = read_jobs(snakemake(made, "-n", "--cores", "1").stdout)
-    scored = {name for job in planned if job.rule in ("score_text", "score_human") for name in job.output}
+    scored = {name for rule, name in planned_outputs(made, "--cores", "1") if rule in ("score_text", "score_human")}
     systems = [path.stem for path in (made / "results/full/captions").glob("*.jsonl")]
     folders = [*(f"scores/{system}" for system in systems), "human"]
     assert len(systems) == 10

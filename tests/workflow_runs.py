@@ -53,6 +53,14 @@ def planned_jobs(project: Path, *arguments: str) -> dict[str, int]:
     return {rule: int(count) for rule, count in (line.split() for line in table[1].splitlines()) if rule != "all"}
 
 
+def planned_outputs(project: Path, *arguments: str) -> list[tuple[str, str]]:
+    """Rule and path of each file that a dry run would make."""
+    jobs = re.findall(
+        r"^(?:local)?rule (\w+):\n(?: .*\n)*? +output: (.+)$", snakemake(project, "-n", *arguments).stdout, re.MULTILINE
+    )
+    return [(rule, path) for rule, paths in jobs for path in paths.split(", ")]
+
+
 def write_small_demo(project: Path) -> Path:
     """The demo's experiment in a smaller size, as a configuration file of the project."""
     config = yaml.safe_load((project / "profiles/demo/experiment.yaml").read_text())

@@ -3,101 +3,93 @@
     python workflow/scripts/explain_staleness.py --profile profiles/local --configfile mine.yaml
     make explain                                    the demo
 
-All arguments go to `snakemake --dry-run`, whose reasons are read. First come jobs that are stale by themselves, then
-the rules that run because of them. Nothing is run.
+All arguments are those of `snakemake`, which plans in this process; its objects tell the reasons. First come jobs that
+are stale by themselves, then the rules that run because of them. Nothing is run. The digests of code are those of the
+checkout that this script belongs to.
 """
 
 from __future__ import annotations
 
 import ast
-import re
-import subprocess
+import contextlib
+import io
 import sys
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
+from typing import Any
+
+import snakemake.api
+from snakemake.cli import args_to_api, parse_args
+from snakemake.dag import DAG
+from snakemake.jobs import Reason
+from snakemake.persistence import ParamsChange
 
 from core.command import InputError
 
 SHOWN = 3  # outputs named of jobs with one cause
 
 
-# Snakemake joins its reasons by "; ", which a setting that it prints may hold as well.
-BETWEEN_REASONS = re.compile(
-    r"; (?=(?:Missing output|Incomplete output|Updated input|Input files updated|Output file is|Job provides"
-    r"|Set of input|Code has changed|Params have changed|Software environment)\b)"
-)
-
-
 @dataclass(frozen=True)
 class Job:
-    """A job of a dry run: rule, outputs, wildcards as in `system=a, metric=bleu`, reasons as Snakemake gives them."""
+    """A job that would run. Without a cause of its own, it runs only because another job does."""
 
     rule: str
-    output: tuple[str, ...]
-    wildcards: str
-    reasons: tuple[str, ...]
-
-    @property
-    def follows(self) -> bool:
-        """Whether it runs only because another job does."""
-        return all(reason.startswith("Input files updated by another job") for reason in self.reasons)
+    outputs: list[str]
+    causes: list[str]
 
 
-def plan(arguments: list[str]) -> str:
-    """What Snakemake prints of a dry run; raises InputError with its words where it fails."""
-    command = [sys.executable, "-m", "snakemake", "--dry-run", "--nolock", *arguments, "--quiet", "host"]
-    run = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    if run.returncode:
-        raise InputError(run.stdout.strip())
-    return run.stdout
+def plan(arguments: list[str]) -> list[Job]:
+    """The stale jobs, needed ones before those that need them. Raises InputError with Snakemake's message."""
+    jobs: list[Job] = []
+
+    class PlanningApi(snakemake.api.DAGApi):
+        """Keeps the jobs of the dry run: `args_to_api` returns only whether it succeeded."""
+
+        def execute_workflow(self, **settings: Any) -> None:
+            super().execute_workflow(**settings)
+            jobs.extend(stale_jobs(self.workflow_api._workflow.dag))
+
+    snakemake.api.DAGApi = PlanningApi
+    parser, settings = parse_args(["--dry-run", "--nolock", "--quiet", "rules", "progress", *arguments])
+    printed = io.StringIO()
+    with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(printed):
+        planned = args_to_api(settings, parser)
+    if not planned:
+        raise InputError(printed.getvalue().strip())
+    return jobs
 
 
-def read_jobs(text: str) -> Iterator[Job]:
-    """The jobs of a dry run."""
-    blocks = re.split(r"^ *(?:local)?(?:rule|checkpoint) (\w+):\n", text, flags=re.MULTILINE)[1:]
-    for rule, block in zip(blocks[::2], blocks[1::2], strict=True):
-        fields = dict(re.findall(r"^ +(\w+): (.*)$", block, flags=re.MULTILINE))
-        if "output" in fields:
-            yield Job(
-                rule=rule,
-                output=tuple(fields["output"].split(", ")),
-                wildcards=fields.get("wildcards", ""),
-                reasons=tuple(BETWEEN_REASONS.split(fields["reason"].strip())),
-            )
+def stale_jobs(dag: DAG) -> Iterator[Job]:
+    """The jobs of a plan that would run and make files."""
+    for level in dag.toposorted(set(dag.needrun_jobs(exclude_finished=False))):
+        for job in sorted(level, key=lambda job: (job.rule.name, job.output)):
+            if job.output:
+                yield Job(job.rule.name, list(job.output), causes(dag.reason(job)))
 
 
-def explain(job: Job) -> str:
-    """Why a job runs, in words; what other jobs bring about is left out where it has a cause of its own."""
-    own = [reason for reason in job.reasons if not reason.startswith("Input files updated by another job")]
-    return "; ".join(dict.fromkeys(_in_words(reason) for reason in own))
+def causes(reason: Reason) -> list[str]:
+    """Why a job runs by itself, in words; what other jobs bring about is left out."""
+    changed = ", ".join(sorted(reason.updated_input - reason.updated_input_run))
+    found = {
+        "forced": reason.forced,
+        "not made yet": reason.missing_output,
+        "a job that made it was broken off": reason.incomplete_output,
+        f"changed: {changed}": changed,
+        "it has other inputs than before (something was added or left out)": reason.input_changed,
+        "the command of the rule has changed": reason.code_changed,
+        changed_parameters(reason.params_changed): reason.params_changed,
+        "its software environment has changed": reason.software_stack_changed,
+    }
+    return [cause for cause, holds in found.items() if holds]
 
 
-def _in_words(reason: str) -> str:
-    cause, _, detail = reason.partition(": ")
-    if cause == "Missing output files":
-        return "not made yet"
-    if cause.startswith("Params have changed"):
-        return _changed_parameters(detail)
-    if cause == "Updated input files":
-        return f"changed: {detail}"
-    if cause.startswith("Set of input files has changed"):
-        return "it has other inputs than before (something was added or left out)"
-    if cause.startswith("Code has changed"):
-        return "the command of the rule has changed"
-    if cause.startswith("Incomplete output"):
-        return "a job that made it was broken off"
-    return reason[0].lower() + reason[1:]
-
-
-def _changed_parameters(detail: str) -> str:
+def changed_parameters(change: ParamsChange) -> str:
     """What differs between two identities (core/identity.py), or between parameters of another kind."""
-    before, _, now = detail.partition(" now: ")
-    before = before.partition("before: ")[2]
-    old, new = _leaves(before), _leaves(now)
+    old, new = _leaves(change.only_old), _leaves(change.only_new)
     if old is None or new is None:
-        shown = (textwrap.shorten(text, 200) or "nothing" for text in (before, now))
-        return f"a parameter has changed: {' -> '.join(shown)}"
+        sides = (", ".join(sorted(texts)) or "nothing" for texts in (change.only_old, change.only_new))
+        return f"a parameter has changed: {' -> '.join(textwrap.shorten(side, 200) for side in sides)}"
     return "; ".join(
         _difference(key, old.get(key), new.get(key)) for key in {**old, **new} if old.get(key) != new.get(key)
     )
@@ -113,10 +105,10 @@ def _difference(key: str, before: object, now: object) -> str:
     return f"{'version of ' if kind == 'libraries' else ''}{name}: {was} -> {is_}"
 
 
-def _leaves(text: str) -> dict[str, object] | None:
-    """The values of an identity by the names on the way to them; None for what is no mapping."""
+def _leaves(texts: Collection[str]) -> dict[str, object] | None:
+    """The values of the one identity by the names on the way to them; None for what is no single mapping."""
     try:
-        value = ast.literal_eval(text)
+        (value,) = map(ast.literal_eval, texts)
     except (ValueError, SyntaxError):
         return None
     return dict(_walk(value, "")) if isinstance(value, dict) else None
@@ -134,23 +126,23 @@ def describe(jobs: list[Job]) -> list[str]:
     """The lines for a person."""
     if not jobs:
         return ["Nothing is stale."]
-    starting = [job for job in jobs if not job.follows]
+    starting = [job for job in jobs if job.causes]
     lines = [f"{len(jobs)} jobs are stale; {len(starting)} of them by themselves:"]
     outputs_of: dict[tuple[str, str], list[str]] = {}
     for job in starting:
-        outputs_of.setdefault((job.rule, explain(job)), []).append(job.output[0])
+        outputs_of.setdefault((job.rule, "; ".join(job.causes)), []).append(job.outputs[0])
     for (rule, cause), outputs in outputs_of.items():
         more = f" and {len(outputs) - SHOWN} more" if len(outputs) > SHOWN else ""
         lines += [f"  {rule}: {cause}", f"    {', '.join(outputs[:SHOWN])}{more}"]
-    following = list(dict.fromkeys(job.rule for job in jobs if job.follows))
+    following = list(dict.fromkeys(job.rule for job in jobs if not job.causes))
     if following:
         lines.append(f"and, because these run: {', '.join(following)}")
     return lines
 
 
 def main(arguments: list[str]) -> None:
-    """Explain the dry run that the arguments describe."""
-    sys.stdout.write("\n".join(describe(list(read_jobs(plan(arguments))))) + "\n")
+    """Explain what `snakemake` would do with these arguments."""
+    sys.stdout.write("\n".join(describe(plan(arguments))) + "\n")
 
 
 if __name__ == "__main__":
