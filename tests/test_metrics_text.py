@@ -250,6 +250,22 @@ def test_empty_caption_scores_zero_in_rouge_even_against_an_empty_reference():
 
 
 @pytest.mark.parametrize("name", ["bleu", "rouge_l", "cider"])
+def test_references_without_a_word_give_zero(name):
+    columns = load_metric(name).score_samples(make_texts(["a star", ""], [[""], ["", ""]]))
+    assert all(columns[value].tolist() == pytest.approx([0.0, 0.0], abs=1e-6) for value in load_metric(name).values)
+
+
+def test_cider_and_rouge_of_known_captions():
+    """By hand: log 2 weighs the n-grams of one sample; lengths differ by one bigram; 2 of 3 and 2 of 2 words agree."""
+    texts = make_texts(["red star here", "blue dog"], [["red star"], ["blue dog"]])
+    similarity = 10 * (np.sqrt(2 / 3) + np.sqrt(1 / 2)) / 4 * np.exp(-1 / 72)
+    assert load_metric("cider").score_samples(texts)["cider"] == pytest.approx([similarity, 5.0])
+    precision, recall, beta2 = 2 / 3, 1.0, 1.44
+    f_measure = (1 + beta2) * precision * recall / (recall + beta2 * precision)
+    assert load_metric("rouge_l").score_samples(texts)["rouge_l"] == pytest.approx([f_measure, 1.0])
+
+
+@pytest.mark.parametrize("name", ["bleu", "rouge_l", "cider"])
 def test_no_samples_give_no_value(name):
     metric = load_metric(name)
     columns = metric.score_samples(make_texts([], []))

@@ -98,13 +98,14 @@ def test_code_of_a_metric_counts_for_that_metric_alone(edit):
 
 def test_a_plan_is_explained(made, edit):
     edit("workflow/scripts/comparison/resampling.py", code)
-    edit("config.yaml", setting("meteor, rouge_l, cider", "rouge_l, cider"))
+    edit("config.yaml", setting("[bleu, meteor, rouge_l, cider, clip_score]", "[bleu, cider]"))
     command = [sys.executable, "workflow/scripts/explain_staleness.py", "--cores", "1", "--", "report"]
     run = subprocess.run(command, cwd=made, capture_output=True, text=True, check=True)
     assert run.stdout.splitlines() == [
         "4 jobs are stale; 1 of them by themselves:",
         "  compare: it has other inputs than before (something was added or left out); "
-        "its code has changed (AST digest); metrics: ['bleu', 'meteor', 'rouge_l', 'cider', 'clip_score'] -> ['bleu', 'rouge_l', 'cider', 'clip_score']",
+        "its code has changed (AST digest); "
+        "metrics: ['bleu', 'meteor', 'rouge_l', 'cider', 'clip_score'] -> ['bleu', 'cider']",
         "    results/full/comparison.json",
         "and, because these run: radar_chart, record_provenance, html_report",
     ]

@@ -2,13 +2,12 @@
 
 Clipped n-gram precisions, their geometric mean, a brevity penalty against the closest reference length
 (the shorter one of two equally close); no smoothing but the 1e-15 and 1e-9 that keep quotients defined.
-The corpus value is computed from summed counts, not from the samples' values.
+pycocoevalcap counts; the corpus value is computed from summed counts here, for any resample or slice.
 """
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import ClassVar
 
 import numpy as np
@@ -31,10 +30,11 @@ class Bleu(Metric):
     facts: ClassVar = {"formula": FORMULA, "reference_length": "closest", "smoothing": "none"}
 
     def score_samples(self, texts: Texts) -> dict[str, np.ndarray]:
-        counts = [
-            count_matches(caption, references)
-            for caption, references in zip(texts.tokens, texts.reference_tokens, strict=True)
-        ]
+        from pycocoevalcap.bleu.bleu_scorer import cook_refs, cook_test
+
+        pairs = zip(texts.tokens, texts.reference_tokens, strict=True)
+        cooked = [cook_test(caption, cook_refs(references), eff="closest") for caption, references in pairs]
+        counts = [[1, one["testlen"], one["reflen"], *one["correct"], *one["guess"]] for one in cooked]
         names = ["n", "length", "reference_length"]
         names += [f"{kind}_{order}" for kind in ("match", "guess") for order in range(1, MAX_ORDER + 1)]
         table = np.array(counts, dtype=float).reshape(len(counts), len(names))
@@ -50,26 +50,6 @@ class Bleu(Metric):
             product = product * (sums[f"stat_match_{order}"] + TINY) / (sums[f"stat_guess_{order}"] + SMALL)
             values[f"bleu_{order}"] = product ** (1.0 / order) * brevity_penalty
         return values
-
-
-def count_matches(caption: str, references: Sequence[str]) -> list[int]:
-    """One sample's statistics: 1, lengths of caption and closest reference, then matches and guesses by order."""
-    words, reference_words = caption.split(), [reference.split() for reference in references]
-    length = len(words)
-    closest = min((abs(len(reference) - length), len(reference)) for reference in reference_words)[1]
-    matches, guesses = [], []
-    for order in range(1, MAX_ORDER + 1):
-        allowed: Counter[tuple[str, ...]] = Counter()
-        for reference in reference_words:
-            allowed |= count_ngrams(reference, order)
-        matches.append((count_ngrams(words, order) & allowed).total())
-        guesses.append(max(0, length - order + 1))
-    return [1, length, closest, *matches, *guesses]
-
-
-def count_ngrams(words: Sequence[str], order: int) -> Counter[tuple[str, ...]]:
-    """How often each run of `order` words occurs."""
-    return Counter(zip(*(words[start:] for start in range(order)), strict=False))
 
 
 METRIC = Bleu()
