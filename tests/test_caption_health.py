@@ -100,7 +100,7 @@ def test_thresholds_are_settings_and_a_baseline_raises_no_alarm(folder):
 
 def test_captions_of_other_samples_and_unknown_settings_are_refused(folder):
     write_samples(folder / "test.parquet", samples_of(SENTENCES))
-    with pytest.raises(InputError, match="records of no sample"):
+    with pytest.raises(InputError, match="5 not of the samples"):
         run(folder)
     with pytest.raises(InputError, match=r"health\.longst: unknown key; did you mean 'longest'"):
         run(folder, settings='{"longst": 2}')

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from core import command
-from core.command import write_whole
+from core.command import format_duration, write_whole
 
 SCRIPTS = Path(command.__file__).parents[1]
 
@@ -73,3 +73,8 @@ def test_bad_input_is_one_line_and_exit_code_one(tmp_path):
     assert "nowhere.json" in done.stderr
     assert len(done.stderr.splitlines()) == 1
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(("seconds", "text"), [(4.13, "4.1 s"), (192, "3 min 12 s"), (7500, "2 h 05 min")])
+def test_durations_are_written_for_people(seconds: float, text: str) -> None:
+    assert format_duration(seconds) == text

@@ -15,7 +15,7 @@ from html_report import main
 from report.comparison import Cell, Value
 from report.findings import Leader, headline
 from report.inputs import Benchmark, ReportInputs, read_benchmarks, read_inputs
-from report.page import format_duration, safe_url
+from report.page import safe_url
 from report.payload import displayable_svg, embed_json, pack_drawings
 from report.resource_usage import usage_by_rule
 
@@ -148,7 +148,7 @@ def test_a_lost_entry_of_the_lists_is_noticed(copied: Experiment) -> None:
 def test_captions_of_other_samples_are_refused(copied: Experiment) -> None:
     path = copied.arguments["captions_dir"] / "constant.jsonl"
     write_captions(path, read_captions(path)[::-1])
-    with pytest.raises(InputError, match=r"constant\.jsonl does not belong to the samples"):
+    with pytest.raises(InputError, match=r"constant\.jsonl does not belong to these samples"):
         main(**copied.arguments)
     assert not copied.arguments["output"].exists()
 
@@ -229,11 +229,6 @@ def test_jobs_are_summed_by_rule() -> None:
     b, a = usage_by_rule(jobs)
     assert (b.rule, b.seconds, b.max_rss_mb, b.words) == ("b", 60.0, None, "1 job, 1 min 00 s")
     assert (a.rule, a.seconds, a.max_rss_mb, a.cpu_seconds, a.words) == ("a", 5.0, 30.0, 1.0, "2 jobs, 5.0 s")
-
-
-@pytest.mark.parametrize(("seconds", "text"), [(4.13, "4.1 s"), (192, "3 min 12 s"), (7500, "2 h 05 min")])
-def test_durations_are_written_for_people(seconds: float, text: str) -> None:
-    assert format_duration(seconds) == text
 
 
 def test_images_are_reduced_where_they_would_make_the_page_too_large(experiment: Experiment) -> None:

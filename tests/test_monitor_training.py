@@ -47,7 +47,7 @@ def test_a_running_training_tells_step_best_patience_pace_and_time_left(tmp_path
     assert (status.patience_left, status.tokens_per_second, status.lr) == (100, 600.0, 1e-4)
     assert status.seconds_left == pytest.approx(2 * 140)
     text = shown(tmp_path)
-    for part in ("60/200", "2.5 at 50", "100 steps", "600", "5 min", "█▇▅▄▂▁ 2.4"):
+    for part in ("60/200", "2.5 at 50", "100 steps", "600", "4 min 40 s", "█▇▅▄▂▁ 2.4"):
         assert part in text, part
 
 
@@ -85,7 +85,7 @@ def test_a_run_that_is_silent_for_long_is_said(tmp_path):
     assert read_statuses(tmp_path, START + 40 + 290)[0].state == "running"
     (status,) = read_statuses(tmp_path, START + 40 + 3600)
     assert status.state == "silent"
-    assert status.warnings == ["nothing logged for 60 min: killed, waiting, or stuck"]
+    assert status.warnings == ["nothing logged for 1 h 00 min: killed, waiting, or stuck"]
     slow = [record(10 * n, 2.0, time=START + 600 * n) for n in range(1, 4)]  # a record every ten minutes is usual here
     assert describe("m", PLAN, slow, START + 1800 + 3600).state == "running"
 

@@ -19,9 +19,8 @@ from pathlib import Path
 from captions.health import HealthSettings, diagnose
 from core.command import log, run_command
 from core.json_settings import settings_from_json
-from core.records import read_captions, read_samples, write_json
+from core.records import check_ids, read_captions, read_samples, write_json
 from scoring.health import describe, summarise, write_table
-from scoring.texts import check_same_ids
 
 
 def main(
@@ -38,7 +37,7 @@ def main(
     """Diagnose all captions of a system and write what was found."""
     chosen = settings_from_json(HealthSettings, settings, "health")
     caption_list, sample_list = read_captions(captions), read_samples(samples)
-    check_same_ids(captions, [caption.id for caption in caption_list], sample_list)
+    check_ids(captions, [caption.id for caption in caption_list], [sample.id for sample in sample_list])
     diagnoses, language = diagnose(caption_list, sample_list, instruction, chosen)
     summary = {
         "system": system,

@@ -33,12 +33,11 @@ from comparison.competition import Competition, read_competition
 from comparison.resampling import bootstrap_p, bootstrap_sums, holm, percentile_interval, randomisation_p, swapped_sums
 from comparison.slices import SLICINGS, TOKENS, Slice, make_slices
 from comparison.text import render_comparison
-from core.command import InputError, log, run_command, write_whole
-from core.records import Sample, read_captions, read_samples, write_json
+from core.command import InputError, run_command, log, write_whole
+from core.records import Sample, check_ids, read_captions, read_samples, write_json
 from scoring.health import read_health
 from scoring.metrics import Metric, ValueInfo, load_metric
 from scoring.scores import null_for_nan, read_scores
-from scoring.texts import check_same_ids
 
 CELL_FIELDS = ["system", "value", "slice", "score", "low", "high", "n", "n_failed", "n_truncated"]
 # The family name of the leave-one-out human scores in comparison.csv.
@@ -105,7 +104,7 @@ def read_token_counts(path: Path | None, samples: Sequence[Sample]) -> list[int 
     if path is None:
         return None
     captions = read_captions(path)
-    check_same_ids(path, [caption.id for caption in captions], samples)
+    check_ids(path, [caption.id for caption in captions], [sample.id for sample in samples])
     return [caption.n_prompt_tokens for caption in captions]
 
 

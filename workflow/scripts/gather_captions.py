@@ -11,23 +11,18 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from core.command import InputError, run_command
-from core.records import read_captions, read_samples, write_captions
+from core.command import run_command
+from core.records import check_ids, read_captions, read_samples, write_captions
 
 
 def main(*, shards: list[Path], samples: Path, output: Path) -> None:
     """Write the captions of all shards. Raises InputError unless each sample has exactly one."""
-    captions = [caption for shard in shards for caption in read_captions(shard)]
-    by_id = {caption.id: caption for caption in captions}
     ids = [sample.id for sample in read_samples(samples)]
-    if len(captions) != len(ids) or by_id.keys() != set(ids):
-        wrong = sorted(by_id.keys() ^ set(ids))
-        raise InputError(
-            f"{', '.join(map(str, shards))}: {len(captions)} captions for {len(ids)} samples of {samples}"
-            + (f", such as {wrong[0]!r}" if wrong else "")
-            + "; caption them again: remove the folder of these files and rerun"
-        )
-    write_captions(output, [by_id[id_] for id_ in ids])
+    places = {id_: place for place, id_ in enumerate(ids)}
+    captions = [caption for shard in shards for caption in read_captions(shard)]
+    captions.sort(key=lambda caption: places.get(caption.id, len(ids)))
+    check_ids(", ".join(map(str, shards)), [caption.id for caption in captions], ids)
+    write_captions(output, captions)
 
 
 def build_parser() -> argparse.ArgumentParser:

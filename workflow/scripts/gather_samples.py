@@ -10,15 +10,13 @@ Shards and output are named by their counts; the other files lie beside them und
 from __future__ import annotations
 
 import argparse
-import json
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 
 import pyarrow as pa
 
-from core.command import InputError, log, run_command, write_whole
-from core.records import SAMPLE_SCHEMA, open_rows, read_json, stream_rows, write_json
+from core.command import InputError, run_command, log, write_whole
+from core.records import SAMPLE_SCHEMA, open_rows, read_json, stream_json_lines, stream_rows, write_json
 from plan.shards import shard_of
 from samples import fingerprints
 
@@ -30,12 +28,6 @@ def beside(counts: Path, ending: str) -> Path:
     return counts.with_name(counts.name.removesuffix(COUNTS) + ending)
 
 
-def read_order(path: Path) -> Iterator[str]:
-    """The ids of a source's records in their order."""
-    with open(path, encoding="utf-8") as lines:
-        yield from map(json.loads, lines)
-
-
 def gather_rows(paths: list[Path], order: Path, output: Path, schema: pa.Schema) -> None:
     """Merge the rows of shards in the order of the source: what follows must not depend on the number of shards.
 
@@ -44,7 +36,7 @@ def gather_rows(paths: list[Path], order: Path, output: Path, schema: pa.Schema)
     streams = [stream_rows(path, schema) for path in paths]
     heads = [next(stream, None) for stream in streams]
     with open_rows(output, schema) as write:
-        for id in read_order(order):
+        for id in stream_json_lines(order, str, "an id"):
             shard = shard_of(id, len(paths))
             if (row := heads[shard]) and row["id"] == id:
                 write(row)

@@ -22,8 +22,8 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from core.command import run_command, write_whole
-from training.status import Point, Status, read_statuses, readable_seconds
+from core.command import format_duration, run_command, write_whole
+from training.status import Point, Status, read_statuses
 
 TEMPLATES = Path(__file__).resolve().parent.parent / "templates"
 BARS = "▁▂▃▄▅▆▇█"
@@ -81,7 +81,7 @@ def make_table(statuses: list[Status]) -> Group:
             "–" if status.best is None else f"{status.best[1]:.4g} at {status.best[0]:,}",
             "–" if status.patience_left is None else f"{status.patience_left:,} steps",
             "–" if status.tokens_per_second is None else f"{status.tokens_per_second:,.0f}",
-            "–" if status.seconds_left is None else readable_seconds(status.seconds_left),
+            "–" if status.seconds_left is None else format_duration(status.seconds_left),
         )
     remarks = [Text(f"{status.name}: {warning}", style="red") for status in statuses for warning in status.warnings]
     remarks += [
@@ -113,7 +113,7 @@ def write_page(path: Path | None, folder: Path, statuses: list[Status]) -> None:
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(TEMPLATES), autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True
     )
-    environment.filters["duration"] = readable_seconds
+    environment.filters["duration"] = format_duration
     charts = [make_chart(status) for status in statuses]
     page = environment.get_template("monitor.html.j2").render(
         title=folder.name, trainings=list(zip(statuses, charts, strict=True)), width=WIDTH, height=HEIGHT

@@ -24,10 +24,10 @@ import numpy as np
 from markupsafe import Markup
 
 from captions.health import words_of
-from core.command import InputError, log, run_command, write_whole
-from core.records import Caption, Sample, read_captions, read_samples
+from core.command import InputError, run_command, log, write_whole
+from core.records import Caption, Sample, check_ids, read_captions, read_samples
 from report.comparison import Comparison, System, Value, read_comparison
-from report.inputs import check_ids, read_values
+from report.inputs import read_values
 from report.page import content_security_policy, make_environment, read_template
 from report.payload import displayable_svg
 

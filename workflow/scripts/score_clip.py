@@ -16,13 +16,13 @@ from pathlib import Path
 
 import numpy as np
 
-from core.command import InputError, log, run_command
-from core.records import Caption, Sample, read_captions, read_samples
+from core.command import InputError, run_command, log
+from core.records import Caption, Sample, check_ids, read_captions, read_samples
 from models.clip_features import read_features, read_reference_features
 from models.clip_model import Clip, load_clip
 from scoring.metrics.clip_score import HESSEL_PREFIX, METRIC, ClipSimilarities
 from scoring.scores import collect_scores, write_scores
-from scoring.texts import check_same_ids, describe_counts
+from scoring.texts import describe_counts
 
 
 def measure_similarities(
@@ -65,7 +65,7 @@ def main(
     """Score all captions and write values, statistics and signature."""
     model = load_clip(clip)
     caption_list, sample_list = read_captions(captions), read_samples(samples)
-    check_same_ids(captions, [caption.id for caption in caption_list], sample_list)
+    check_ids(captions, [caption.id for caption in caption_list], [sample.id for sample in sample_list])
     image_features, text_features = read_features(features), read_reference_features(reference_features)
     for path, known in ((features, image_features), (reference_features, text_features)):
         missing = [sample.id for sample in sample_list if sample.id not in known]

@@ -20,11 +20,11 @@ from pathlib import Path
 
 import numpy as np
 
-from core.command import InputError, log, run_command
-from core.records import Caption, Sample, read_samples
+from core.command import InputError, run_command, log
+from core.records import Caption, Sample, check_ids, read_samples
 from scoring.metrics import Texts, load_metric
 from scoring.scores import collect_scores, write_scores
-from scoring.texts import add_model_options, check_same_ids, describe_counts, sign
+from scoring.texts import add_model_options, describe_counts, sign
 from scoring.tokens import read_tokens
 
 
@@ -61,7 +61,7 @@ def main(
     """Score all references of samples that have two or more."""
     scorer = load_metric(metric)
     every, tokens = read_samples(samples), list(read_tokens(reference_tokens))
-    check_same_ids(reference_tokens, [id_ for id_, _ in tokens], every)
+    check_ids(reference_tokens, [id_ for id_, _ in tokens], [sample.id for sample in every])
     if any(len(sample.references) != len(texts) for sample, (_, texts) in zip(every, tokens, strict=True)):
         raise InputError(f"{reference_tokens} has other references than {samples}; tokenise them again")
     chosen = [(sample, texts) for sample, (_, texts) in zip(every, tokens, strict=True) if len(texts) > 1]

@@ -17,7 +17,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from core.command import InputError, Progress, log, run_command, write_whole
+from core.command import InputError, Progress, run_command, log, write_whole
+from core.records import json_line
 from plan.shards import shard_of
 from readers.entries import iterate_unique, open_entries, read_records, write_record
 from readers.formats import read_hub_dataset
@@ -41,15 +42,14 @@ def shard_records(
     """
     counts = [0] * len(outputs)
     with contextlib.ExitStack() as stack:
-        places = stack.enter_context(open(stack.enter_context(write_whole(order)), "w")) if order else None
-        partials = [stack.enter_context(write_whole(path)) for path in outputs]
+        partials = [stack.enter_context(write_whole(path)) for path in [*outputs, *([order] if order else [])]]
         files = [stack.enter_context(open(partial, "w", encoding="utf-8")) for partial in partials]
         with Progress(f"shard_source {Path(name).name}", None, "record") as progress:
             for record in iterate_unique(read_records(entries, fields, name), name):
                 shard = shard_of(record.id, len(outputs))
                 files[shard].write(write_record(record))
-                if places:
-                    places.write(json.dumps(record.id) + "\n")
+                if order:
+                    files[-1].write(json_line(record.id))
                 counts[shard] += 1
                 progress.advance()
         if not sum(counts):

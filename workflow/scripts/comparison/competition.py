@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from core.command import InputError
-from core.records import Sample, difference_of_ids
+from core.records import Sample, check_ids
 from scoring.metrics import Metric, ValueInfo
 from scoring.scores import Scores, read_scores
 
@@ -57,7 +57,7 @@ def read_competition(
     }
     ids = [sample.id for sample in samples]
     for system, metric in itertools.product(systems, metrics):
-        check_ids(scores[system, metric.name], ids)
+        check_ids(f"{system} by {metric.name}", scores[system, metric.name].ids, ids)
         check_scored_alike(metric, scores[next(iter(systems)), metric.name], scores[system, metric.name])
     blocks: list[np.ndarray] = []
     columns: dict[tuple[str, str], dict[str, int]] = {}
@@ -65,13 +65,6 @@ def read_competition(
         columns[key] = {name: len(blocks) + column for column, name in enumerate(result.statistics)}
         blocks.extend(result.statistics.values())
     return Competition(list(systems), metrics, scores, np.column_stack(blocks), columns)
-
-
-def check_ids(scores: Scores, expected: Sequence[str]) -> None:
-    """Raise InputError where a system is not scored on the samples of the comparison, in their order."""
-    if fault := difference_of_ids(scores.ids, expected):
-        name = f"{scores.system} by {scores.metric}"
-        raise InputError(f"{name} is not scored on the samples of this comparison: {fault}; score it again")
 
 
 def check_scored_alike(metric: Metric, first: Scores, other: Scores) -> None:

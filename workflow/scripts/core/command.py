@@ -95,6 +95,14 @@ def log(stage: str, message: str) -> None:
             os.write(int(terminal), line.encode())
 
 
+def format_duration(seconds: float) -> str:
+    """`2 h 05 min`, `3 min 12 s`, `4.1 s`."""
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest:02d} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02d} min"
+
+
 class Progress:
     """Progress of a long loop: a bar on a terminal, elsewhere a line every few seconds; with share, rate, time left.
 

@@ -27,6 +27,11 @@ import pyarrow.parquet as pq
 
 from core.command import InputError, write_whole
 
+
+class MissingFile(InputError):
+    """A file that does not exist."""
+
+
 SPLITS = ("train", "validation", "test")
 Item = TypeVar("Item")
 ROWS_IN_MEMORY = 500  # of a Parquet file that is read or written as a stream
@@ -215,17 +220,18 @@ def read_captions(path: Path | str) -> list[Caption]:
     return list(stream_json_lines(path, lambda record: Caption(**record), "a caption record"))
 
 
-def difference_of_ids(ids: Sequence[str], expected: Sequence[str]) -> str:
-    """In words how ids differ from those of the samples, in whose order they must be; empty where they do not."""
+def check_ids(records: Path | str, ids: Sequence[str], expected: Sequence[str]) -> None:
+    """Raise InputError unless a file, or what `records` names, has one record a sample in the samples' order."""
     if list(ids) == list(expected):
-        return ""
+        return
     kinds = {"missing": set(expected) - set(ids), "not of the samples": set(ids) - set(expected)}
     faults = [
         f"{len(some)} {kind} ({', '.join(sorted(some)[:5])}{', …' if len(some) > 5 else ''})"
         for kind, some in kinds.items()
         if some
     ]
-    return " and ".join(faults) or "the same ids in another order or twice"
+    fault = " and ".join(faults) or "the same ids in another order or twice"
+    raise InputError(f"{records} does not belong to these samples: {fault}; remake it")
 
 
 def write_rejections(path: Path | str, rejections: Iterable[Rejection]) -> None:
@@ -252,7 +258,8 @@ def read_json(path: Path | str) -> Any:
 
 
 def json_line(record: Any) -> str:
-    return json.dumps(record, ensure_ascii=False) + "\n"
+    """A record as a line of JSON; NaN is refused, as in write_json."""
+    return json.dumps(record, ensure_ascii=False, allow_nan=False) + "\n"
 
 
 def write_json_lines(path: Path | str, records: Iterable[Any]) -> None:
@@ -278,11 +285,11 @@ def stream_json_lines(path: Path | str, make: Callable[[Any], Item], kind: str) 
 
 
 def open_text(path: Path | str):
-    """Open a UTF-8 text file for reading; a missing one is an InputError."""
+    """Open a UTF-8 text file for reading. Raises MissingFile."""
     try:
         return open(path, encoding="utf-8")
     except FileNotFoundError as error:
-        raise InputError(f"{path} does not exist") from error
+        raise MissingFile(f"{path} does not exist") from error
 
 
 def _read_table(path: Path | str, schema: pa.Schema) -> pa.Table:
@@ -301,7 +308,7 @@ def stream_rows(path: Path | str, schema: pa.Schema) -> Iterator[dict[str, Any]]
 
 def _open_table(path: Path | str, columns: list[str]) -> pq.ParquetFile:
     if not Path(path).is_file():
-        raise InputError(f"{path} does not exist")
+        raise MissingFile(f"{path} does not exist")
     try:
         file = pq.ParquetFile(path)
     except pa.ArrowInvalid as error:

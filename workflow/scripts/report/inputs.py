@@ -21,7 +21,7 @@ from core.records import (
     Caption,
     Image,
     Sample,
-    difference_of_ids,
+    check_ids,
     open_text,
     read_captions,
     read_images,
@@ -313,9 +313,3 @@ def parse_credits(text: str) -> list[dict[str, str]]:
 def _number(text: str | None) -> float | None:
     """A number of a benchmark file; Snakemake writes - or NA for what it could not measure."""
     return None if text in (None, "", "-", "NA") else float(text)
-
-
-def check_ids(path: Path, found: list[str], expected: list[str]) -> None:
-    """Raise InputError unless a file's records are those of the samples, in their order."""
-    if fault := difference_of_ids(found, expected):
-        raise InputError(f"{path} does not belong to the samples of this comparison: {fault}; remake it")

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 import jinja2
 import yaml
 
+from core.command import format_duration
 from models.sources import readable_size
 from report.comparison import Value
 from report.findings import join_words
@@ -78,14 +79,6 @@ def format_score(score: float, value: Value) -> str:
 def decimals_of(value: Value) -> int:
     """Decimals with which a value is shown, so that a hundredth of its range is visible."""
     return 2 if value.range[1] - value.range[0] > 10 else 3
-
-
-def format_duration(seconds: float) -> str:
-    """`2 h 05 min`, `3 min 12 s`, `4.1 s`."""
-    if seconds < 60:
-        return f"{seconds:.1f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes} min {rest:02d} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02d} min"
 
 
 def as_yaml(configuration: Any) -> str:

@@ -6,8 +6,8 @@ from collections import defaultdict
 from dataclasses import dataclass
 from typing import Any
 
+from core.command import format_duration
 from report.inputs import Benchmark, Training
-from report.page import format_duration
 
 
 @dataclass(frozen=True)

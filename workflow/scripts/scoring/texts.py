@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from core.command import InputError
-from core.records import Sample, read_captions, read_samples
+from core.records import check_ids, read_captions, read_samples
 from models.files import model_digest
 from scoring.java_tools import PTB_VERSION
 from scoring.metrics import Metric, Texts
@@ -17,10 +17,11 @@ from scoring.tokens import read_tokens
 def read_texts(captions: Path, samples: Path, tokens: Path, reference_tokens: Path) -> Texts:
     """Read the four files and check that they hold the same samples in the same order."""
     sample_records, caption_records = read_samples(samples), read_captions(captions)
+    ids = [sample.id for sample in sample_records]
     caption_tokens, reference_records = list(read_tokens(tokens)), list(read_tokens(reference_tokens))
-    check_same_ids(captions, [caption.id for caption in caption_records], sample_records)
-    check_same_ids(tokens, [record_id for record_id, _ in caption_tokens], sample_records)
-    check_same_ids(reference_tokens, [record_id for record_id, _ in reference_records], sample_records)
+    check_ids(captions, [caption.id for caption in caption_records], ids)
+    check_ids(tokens, [record_id for record_id, _ in caption_tokens], ids)
+    check_ids(reference_tokens, [record_id for record_id, _ in reference_records], ids)
     if any(len(texts) != 1 for _, texts in caption_tokens):
         raise InputError(
             f"{tokens} holds several texts for one caption; give the tokens of captions, not of references"
@@ -37,21 +38,6 @@ def read_texts(captions: Path, samples: Path, tokens: Path, reference_tokens: Pa
         tokens=[texts[0] for _, texts in caption_tokens],
         reference_tokens=[references for _, references in reference_records],
     )
-
-
-def check_same_ids(path: Path, ids: Sequence[str], samples: Sequence[Sample]) -> None:
-    """Raise InputError where a file's records are not one a sample in the samples' order."""
-    expected = [sample.id for sample in samples]
-    if list(ids) == expected:
-        return
-    missing, foreign = sorted(set(expected) - set(ids)), sorted(set(ids) - set(expected))
-    if missing:
-        fault = f"lacks {len(missing)} of {len(expected)} samples, {missing[0]!r} for one"
-    elif foreign:
-        fault = f"has {len(foreign)} records of no sample, {foreign[0]!r} for one"
-    else:
-        fault = "has the samples twice or in another order"
-    raise InputError(f"{path} {fault}; remake it from the same samples")
 
 
 def sign(metric: Metric, texts: Texts, n_references: str) -> str:

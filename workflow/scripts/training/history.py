@@ -7,10 +7,11 @@ finite is written as null, so that every line is JSON: such a loss means that th
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterable
 from typing import Any
+
+from core.records import json_line
 
 # Names of transformers' log and ours.
 NAMES = {"learning_rate": "lr"}
@@ -55,7 +56,7 @@ def history_records(log_history: Records) -> list[dict[str, Any]]:
 
 def history_lines(log_history: Records) -> str:
     """The records as JSON lines."""
-    return "".join(json.dumps(record, allow_nan=False) + "\n" for record in history_records(log_history))
+    return "".join(map(json_line, history_records(log_history)))
 
 
 def _finite(number: float) -> float | None:

@@ -7,13 +7,13 @@ Input: adapters/<model>/ of an experiment, running (checkpoints/plan.json, check
 from __future__ import annotations
 
 import itertools
-import json
 import statistics
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from core.command import InputError
+from core.command import InputError, format_duration
+from core.records import MissingFile, read_json, read_json_lines
 from training.history import best_evaluation, patience_left
 
 # Silent: nothing was logged for this many times the usual gap between records, and at least as many seconds.
@@ -97,7 +97,7 @@ def describe(name: str, plan: dict[str, Any], history: list[dict[str, Any]], now
         silence = now - (history[-1]["time"] if history else plan["started"])
         if silence > max(SILENT_SECONDS, SILENT_GAPS * gap[1] if gap else 0):
             status.state = "silent"
-            status.warnings.append(f"nothing logged for {readable_seconds(silence)}: killed, waiting, or stuck")
+            status.warnings.append(f"nothing logged for {format_duration(silence)}: killed, waiting, or stuck")
     return status
 
 
@@ -135,16 +135,9 @@ def usual_gap(trained: list[dict[str, Any]]) -> tuple[float, float] | None:
 def read_history(path: Path) -> list[dict[str, Any]]:
     """The records of a history; none where the file is not there yet (or any more)."""
     try:
-        return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-    except FileNotFoundError:
+        return read_json_lines(path)
+    except MissingFile:
         return []
-
-
-def readable_seconds(seconds: float) -> str:
-    """A duration as a person reads it: 45 s, 12 min, 3.5 h."""
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
 def _points(history: list[dict[str, Any]], key: str) -> list[Point]:
@@ -154,6 +147,6 @@ def _points(history: list[dict[str, Any]], key: str) -> list[Point]:
 def _read_json(path: Path) -> dict[str, Any] | None:
     """A JSON file that may be gone the next moment: a training that ends replaces its files."""
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
+        return read_json(path)
+    except MissingFile:
         return None
