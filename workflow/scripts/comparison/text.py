@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import io
 import textwrap
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from rich.console import Console
+from rich.measure import Measurement
+from rich.table import Table
+
 from captions.health import FLAGS
 
 WIDTH = 100
-LABEL_WIDTH = 28
-GAP = "  "
+LABEL_WIDTH = 28  # longer labels are wrapped
+
+Column = tuple[str, list[str]]  # label and cells of a value; a cell has two lines, score and interval
 
 
 def render_comparison(comparison: Mapping[str, Any]) -> str:
@@ -21,11 +27,10 @@ def render_comparison(comparison: Mapping[str, Any]) -> str:
     values = [value for value in comparison["values"] if value["radar"]] or comparison["values"]
     cells = {(cell["system"], cell["value"]): cell for cell in comparison["cells"] if cell["slice"] == "all"}
     systems = comparison["systems"]
-    columns = [render_column(value, systems, cells, comparison["best"][value["name"]]) for value in values]
-    labels = render_labels(systems, cells, values)
-    blocks = [join_columns([labels, *block]) for block in split_columns(labels, columns)]
+    columns = [make_column(value, systems, cells, comparison["best"][value["name"]]) for value in values]
+    tables = render_tables(make_labels(systems, cells, values), columns)
     return (
-        "\n\n".join([*blocks, *render_humans(comparison), *render_alarms(comparison), render_legend(comparison)]) + "\n"
+        "\n\n".join([*tables, *render_humans(comparison), *render_alarms(comparison), render_legend(comparison)]) + "\n"
     )
 
 
@@ -55,41 +60,56 @@ def render_alarms(comparison: Mapping[str, Any]) -> list[str]:
     return ["\n".join(["Captions to look at before believing a score:", *wrapped])] if lines else []
 
 
-def render_labels(
+def make_labels(
     systems: Sequence[Mapping[str, Any]],
     cells: Mapping[tuple[str, str], Mapping[str, Any]],
     values: Sequence[Mapping[str, Any]],
 ) -> list[str]:
-    """The first column: two lines a system, its label and how many captions failed."""
-    lines = ["", "n"]
-    for system in systems:
-        label = system["label"]
-        n_failed = max(cells[system["name"], value["name"]]["n_failed"] for value in values)
-        lines.append(label if len(label) <= LABEL_WIDTH else label[: LABEL_WIDTH - 1] + "…")
-        lines.append(f"  {n_failed} failed" if n_failed else "")
-    return left_aligned(lines)
+    """The first column: the label of each system and how many captions failed."""
+    n_failed = [max(cells[system["name"], value["name"]]["n_failed"] for value in values) for system in systems]
+    failed = [f"\n  {n} failed" if n else "" for n in n_failed]
+    return ["n", *(system["label"] + more for system, more in zip(systems, failed, strict=True))]
 
 
-def render_column(
+def make_column(
     value: Mapping[str, Any],
     systems: Sequence[Mapping[str, Any]],
     cells: Mapping[tuple[str, str], Mapping[str, Any]],
     best: Mapping[str, Any] | None,
-) -> list[str]:
-    """A value's column: label, n, then score and interval of each system, the best and its ties marked."""
-    lines = [f"{value['label']} ", f"{max(cells[system['name'], value['name']]['n'] for system in systems)} "]
-    for system in systems:
-        cell = cells[system["name"], value["name"]]
-        if cell["score"] is None:
-            lines += ["missing ", ""]
-            continue
-        mark = " "
-        if best:
-            mark = "*" if system["name"] == best["system"] else "=" if system["name"] in best["ties"] else " "
+) -> Column:
+    """A value's column: n, then score and interval of each system, the best and its ties marked."""
+    marks = {**dict.fromkeys(best["ties"], "="), best["system"]: "*"} if best else {}
+    of_value = [cells[system["name"], value["name"]] for system in systems]
+    texts = [str(max(cell["n"] for cell in of_value))]
+    for cell in of_value:
         score, low, high = (format_number(cell[key], value["range"][1]) for key in ("score", "low", "high"))
-        lines += [score + mark, f"{low}–{high} "]
-    width = max(map(len, lines))
-    return [line.rjust(width) for line in lines]
+        shown = f"{marks.get(cell['system'], '')}{score}\n{low}–{high}"
+        texts.append("missing" if cell["score"] is None else shown)
+    return value["label"], texts
+
+
+def render_tables(labels: list[str], columns: list[Column]) -> list[str]:
+    """Tables of plain text, each of as many columns as fit beside the labels."""
+    console = Console(file=io.StringIO(), width=WIDTH, color_system=None, markup=False, highlight=False, emoji=False)
+    unbounded = console.options.update(max_width=sum(map(len, labels)) + 10 * WIDTH)
+    n = len(columns)
+    while n > 1 and Measurement.get(console, unbounded, make_table(labels, columns[:n])).maximum > WIDTH:
+        n -= 1
+    with console.capture() as capture:
+        console.print(make_table(labels, columns[:n]))
+    table = "\n".join(line.rstrip() for line in capture.get().rstrip().splitlines())
+    return [table, *(render_tables(labels, columns[n:]) if columns[n:] else [])]
+
+
+def make_table(labels: list[str], columns: list[Column]) -> Table:
+    """Labels and columns side by side."""
+    table = Table(box=None, pad_edge=False, padding=(0, 0, 0, 2))
+    table.add_column(max_width=LABEL_WIDTH, overflow="fold")
+    for label, _ in columns:
+        table.add_column(label, justify="right", no_wrap=True)
+    for row in zip(labels, *(cells for _, cells in columns), strict=True):
+        table.add_row(*row)
+    return table
 
 
 def format_number(number: float | None, highest: float) -> str:
@@ -98,31 +118,6 @@ def format_number(number: float | None, highest: float) -> str:
         return "?"
     text = f"{number:.1f}" if highest > 10 else f"{number:.3f}"
     return text.replace("0.", ".", 1) if text.lstrip("-").startswith("0.") else text
-
-
-def left_aligned(lines: Sequence[str]) -> list[str]:
-    width = max(map(len, lines))
-    return [line.ljust(width) for line in lines]
-
-
-def split_columns(labels: Sequence[str], columns: Sequence[list[str]]) -> list[list[list[str]]]:
-    """Columns in blocks, each as many as fit beside the labels."""
-    blocks: list[list[list[str]]] = []
-    room = 0
-    for column in columns:
-        width = len(GAP) + len(column[0])
-        if not blocks or width > room:
-            blocks.append([])
-            room = WIDTH - len(labels[0])
-        blocks[-1].append(column)
-        room -= width
-    return blocks
-
-
-def join_columns(columns: Sequence[Sequence[str]]) -> str:
-    """Rows of the columns side by side; rows without any text are left out."""
-    rows = (GAP.join(row).rstrip() for row in zip(*columns, strict=True))
-    return "\n".join(row for row in rows if row)
 
 
 def render_legend(comparison: Mapping[str, Any]) -> str:
