@@ -274,9 +274,14 @@ def read_json_lines(path: Path) -> list[dict[str, Any]]:
 
 
 def stream_json_lines(path: Path | str, make: Callable[[Any], Item], kind: str) -> Iterator[Item]:
-    """Yield what `make` makes of each line of JSON. Raises InputError that names the first line that is not `kind`."""
+    """Yield what `make` makes of each line of JSON; empty lines are none, they end the batches of an unfinished job.
+
+    Raises InputError that names the first line that is not `kind`.
+    """
     with open_text(path) as file:
         for number, line in enumerate(file, start=1):
+            if not line.strip():
+                continue
             try:
                 item = make(json.loads(line))
             except (json.JSONDecodeError, TypeError, KeyError) as error:

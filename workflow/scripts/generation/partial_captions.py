@@ -18,7 +18,6 @@ the second run are those of one that nobody interrupted: they may depend, in the
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 from collections.abc import Sequence
@@ -27,7 +26,7 @@ from typing import Any, Protocol, TypeVar
 
 from core.command import InputError, log
 from core.identity import changed_parts, identity_digest
-from core.records import Caption, caption_line, open_text, read_json, write_captions, write_json
+from core.records import Caption, caption_line, read_captions, read_json, write_captions, write_json
 
 BATCH_END = b"\n\n"
 
@@ -112,10 +111,4 @@ class CaptionParts:
         with open(self._captions_path, "r+b") as file:
             end = file.read().rfind(BATCH_END)
             file.truncate(end + len(BATCH_END) if end >= 0 else 0)
-        return {caption["id"]: Caption(**caption) for caption in read_batches(self._captions_path)}
-
-
-def read_batches(path: Path) -> list[dict[str, Any]]:
-    """The records of whole batches, without the empty lines that end them."""
-    with open_text(path) as file:
-        return [json.loads(line) for line in file if line.strip()]
+        return {caption.id: caption for caption in read_captions(self._captions_path)}
