@@ -33,7 +33,7 @@ from comparison.competition import Competition, read_competition
 from comparison.resampling import bootstrap_p, bootstrap_sums, holm, percentile_interval, randomisation_p, swapped_sums
 from comparison.slices import SLICINGS, TOKENS, Slice, make_slices
 from comparison.text import render_comparison
-from core.command import InputError, run_command, log, write_whole
+from core.command import InputError, log, run_command, write_whole
 from core.records import Sample, check_ids, read_captions, read_samples, write_json
 from scoring.health import read_health
 from scoring.metrics import Metric, ValueInfo, load_metric

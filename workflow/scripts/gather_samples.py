@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from core.command import InputError, run_command, log, write_whole
+from core.command import InputError, log, run_command, write_whole
 from core.records import SAMPLE_SCHEMA, open_rows, read_json, stream_json_lines, stream_rows, write_json
 from plan.shards import shard_of
 from samples import fingerprints

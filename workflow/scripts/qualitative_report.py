@@ -24,7 +24,7 @@ import numpy as np
 from markupsafe import Markup
 
 from captions.health import words_of
-from core.command import InputError, run_command, log, write_whole
+from core.command import InputError, log, run_command, write_whole
 from core.records import Caption, Sample, check_ids, read_captions, read_samples
 from report.comparison import Comparison, System, Value, read_comparison
 from report.inputs import read_values

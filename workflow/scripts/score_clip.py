@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from core.command import InputError, run_command, log
+from core.command import InputError, log, run_command
 from core.records import Caption, Sample, check_ids, read_captions, read_samples
 from models.clip_features import read_features, read_reference_features
 from models.clip_model import Clip, load_clip

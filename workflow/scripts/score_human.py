@@ -20,7 +20,7 @@ from pathlib import Path
 
 import numpy as np
 
-from core.command import InputError, run_command, log
+from core.command import InputError, log, run_command
 from core.records import Caption, Sample, check_ids, read_samples
 from scoring.metrics import Texts, load_metric
 from scoring.scores import collect_scores, write_scores

@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from core.command import InputError, Progress, run_command, log, write_whole
+from core.command import InputError, Progress, log, run_command, write_whole
 from core.records import json_line
 from plan.shards import shard_of
 from readers.entries import iterate_unique, open_entries, read_records, write_record
