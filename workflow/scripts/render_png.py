@@ -28,6 +28,7 @@ from plan.result_store import keep_results, restore_results, result_key
 from plan.shards import Shard
 from rendering.fonts import declared_fonts, find_fonts, known_fonts
 from rendering.renderers import RENDERERS, PictureStyle, render_xml
+from rendering.sandbox import describe_measures
 from rendering.worker_pool import Limits, Outcome, map_killable
 
 # A drawing of everything that a back end loads late.
@@ -57,7 +58,8 @@ def render_samples(samples: Iterable[Sample], style: PictureStyle, limits: Limit
             ids.append(sample.id)
             yield sample.xml
 
-    with declared_fonts(fonts):
+    with declared_fonts(fonts) as folder:
+        limits = dataclasses.replace(limits, readable=(*fonts, folder))
         for outcome in map_killable(partial(render_xml, style=style), drawings(), limits, WARM_UP):
             yield make_image(ids.popleft(), style.size, outcome)
 
@@ -114,6 +116,7 @@ def render_drawings(
     """Write an image record for each sample, and tell what failed and what is odd."""
     reasons: Counter[str] = Counter()
     flags: Counter[str] = Counter()
+    log("render_png", describe_measures())
     with Progress(f"render_png {name}", n_images, "drawing") as progress, open_images(output) as write:
         for image in render_samples(samples, style, limits):
             write(image)

@@ -60,8 +60,11 @@ def find_fonts(extra: tuple[str, ...]) -> tuple[str, ...]:
 
 
 @contextmanager
-def declared_fonts(files: tuple[str, ...]) -> Iterator[None]:
-    """Let this process, and those that it starts, see these fonts alone through fontconfig, which cairo asks."""
+def declared_fonts(files: tuple[str, ...]) -> Iterator[str]:
+    """Let this process, and those that it starts, see these fonts alone through fontconfig, which cairo asks.
+
+    Yields the folder that fontconfig reads.
+    """
     before = os.environ.get("FONTCONFIG_FILE")
     with tempfile.TemporaryDirectory(prefix="fonts-") as folder:
         for number, file in enumerate(files):
@@ -79,7 +82,7 @@ def declared_fonts(files: tuple[str, ...]) -> Iterator[None]:
         )
         os.environ["FONTCONFIG_FILE"] = str(settings)
         try:
-            yield
+            yield folder
         finally:
             if before is None:
                 del os.environ["FONTCONFIG_FILE"]

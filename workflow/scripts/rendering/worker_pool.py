@@ -2,9 +2,9 @@
 
 `map_killable(function, items, limits, warm_up)` yields an `Outcome` for each item, in order. Items are drawn from their
 iterator as workers become free, so a stream of any length needs little memory. Each worker is a process with a memory
-limit of its own; the parent gives it an item, and one more that waits in the pipe, so that no worker waits for the
-parent. It kills a worker when the wall clock runs out for its item, and replaces one that died; what waited there goes
-to another. What a worker may do besides is the function's.
+limit of its own, in a sandbox (rendering/sandbox.py). The parent gives it an item, and one more that waits in the pipe,
+so that no worker waits for the parent. It kills a worker when the wall clock runs out for its item, and replaces one
+that died; what waited there goes to another.
 """
 
 from __future__ import annotations
@@ -19,6 +19,8 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
 from typing import Any, NamedTuple
+
+from rendering.sandbox import enter_sandbox
 
 
 @dataclass
@@ -54,6 +56,7 @@ class Limits:
     workers: int
     seconds: float  # wall-clock time
     memory_mb: int  # MiB beyond what a worker holds when it has warmed up
+    readable: tuple[str, ...] = ()  # files and folders that it may read besides Python's own
 
 
 SECONDS_TO_START = 120
@@ -101,7 +104,7 @@ class Pool:
 
     def start(self) -> Worker:
         ours, theirs = self.context.Pipe()
-        arguments = (self.function, self.warm_up, theirs, self.limits.memory_mb)
+        arguments = (self.function, self.warm_up, theirs, self.limits)
         process = self.context.Process(target=serve, args=arguments, daemon=True)
         process.start()
         theirs.close()
@@ -189,14 +192,15 @@ class Pool:
             self._dismiss(worker)
 
 
-def serve(function: Callable[[Any], Any], warm_up: Any, connection: Connection, memory_limit_mb: int) -> None:
-    """The main loop of a worker: limit its memory, then process items until it is killed."""
+def serve(function: Callable[[Any], Any], warm_up: Any, connection: Connection, limits: Limits) -> None:
+    """The main loop of a worker: limit its memory and its access, then process items until it is killed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides when Ctrl-C ends its workers
     function(warm_up)  # imports and first allocations, before the limit counts
     with open("/proc/self/statm", encoding="ascii") as statm:
         held = int(statm.read().split()[0]) * resource.getpagesize()
-    limit = held + memory_limit_mb * 2**20
+    limit = held + limits.memory_mb * 2**20
     resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+    enter_sandbox(limits.readable)
     connection.send(Outcome())  # ready
     while True:
         try:
@@ -206,7 +210,7 @@ def serve(function: Callable[[Any], Any], warm_up: Any, connection: Connection, 
         try:
             outcome = Outcome(value=function(pickle.loads(data)))
         except MemoryError:
-            outcome = Outcome(reason=f"needed more than {memory_limit_mb} MiB of memory")
+            outcome = Outcome(reason=f"needed more than {limits.memory_mb} MiB of memory")
         except BaseException as error:  # also a panic in Rust: its own record's reason, told and counted
             outcome = Outcome(reason=f"{type(error).__name__}: {error}"[:300])
         connection.send(outcome)
