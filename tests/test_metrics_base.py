@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
@@ -12,8 +13,10 @@ import pytest
 from metric_fixtures import split_words
 
 from core.command import InputError
+from core.records import Caption
 from scoring import metrics
 from scoring.metrics import MeanMetric, ValueInfo, load_metric, metric_names
+from scoring.scores import collect_scores
 
 SCRIPTS = Path(metrics.__file__).parents[2]
 
@@ -23,11 +26,23 @@ class Halves(MeanMetric):
     values = {"halves": ValueInfo("halves", 0, 1)}  # noqa: RUF012
 
     def values_of_samples(self, inputs):
-        return {"halves": np.array(inputs, dtype=float)}
+        return {"halves": inputs.given}
+
+
+@dataclass
+class Given:
+    """The values that a metric is to give, and which captions failed."""
+
+    given: np.ndarray
+    failed: np.ndarray
+
+
+def given(*values: float, failed: int = 0) -> Given:
+    return Given(np.array(values), np.arange(len(values)) >= len(values) - failed)
 
 
 def test_mean_leaves_out_samples_without_a_value():
-    columns = Halves().score_samples([1.0, np.nan, 0.5])
+    columns = Halves().score_samples(given(1.0, np.nan, 0.5))
     sums = {name: column.sum() for name, column in columns.items() if name.startswith("stat_")}
     assert sums == {"stat_halves": 1.5, "stat_halves_n": 2.0}
     assert Halves().corpus(sums)["halves"] == 0.75
@@ -35,6 +50,40 @@ def test_mean_leaves_out_samples_without_a_value():
 
 def test_mean_of_no_sample_is_missing():
     assert np.isnan(Halves().corpus({"stat_halves": np.array(0.0), "stat_halves_n": np.array(0.0)})["halves"])
+
+
+@pytest.mark.parametrize(("higher_is_better", "worst"), [(True, 0.0), (False, 1.0)])
+def test_a_failed_caption_gets_the_worst_value_whatever_the_metric_gives(monkeypatch, higher_is_better, worst):
+    info = ValueInfo("halves", 0, 1, higher_is_better=higher_is_better)
+    monkeypatch.setattr(Halves, "values", {"halves": info})
+    columns = Halves().score_samples(given(0.5, 0.25, np.nan, failed=2))
+    assert columns["halves"][:2].tolist() == [0.5, worst]
+    assert columns["stat_halves"].tolist() == [0.5, worst, 0.0]
+    assert np.isnan(columns["halves"][2]), "a sample to which the metric does not apply stays one"
+
+
+@pytest.mark.parametrize(("higher_is_better", "written"), [(True, -0.5), (False, 1.5)])
+def test_a_range_that_does_not_reach_the_worst_value_is_refused(monkeypatch, higher_is_better, written):
+    """Then a failed caption would rank above one that was written."""
+    info = ValueInfo("halves", 0, 1, higher_is_better=higher_is_better)
+    monkeypatch.setattr(Halves, "values", {"halves": info})
+    columns = Halves().score_samples(given(0.5, written, 0.0, failed=1))
+    captions = [Caption("a", "x"), Caption("b", "x"), Caption("c", "", "failed", "empty")]
+    with pytest.raises(InputError, match=rf"halves\.halves gives a caption {written:g}, which is worse than"):
+        collect_scores(Halves(), "one", captions, columns, "halves")
+    scores = collect_scores(Halves(), "one", captions[:2], {name: c[:2] for name, c in columns.items()}, "halves")
+    assert scores.failed.tolist() == [False, False], "without a failure nothing is ranked wrongly"
+
+
+@pytest.mark.parametrize("name", ["bleu", "rouge_l", "cider", "scenes"])
+def test_no_metric_ranks_a_failed_caption_above_one_that_was_written(name):
+    texts = split_words([("z z z", ["a red star"]), ("", ["a blue star"]), ("", ["a star"]), ("a star", ["a star"])])
+    columns = load_metric(name).score_samples(texts)
+    scores = collect_scores(load_metric(name), "one", texts.captions, columns, name)
+    assert scores.failed.tolist() == [False, True, True, False]
+    for value, info in load_metric(name).values.items():
+        failed = columns[value][1:3]
+        assert np.isnan(failed).all() or failed.tolist() == [info.worst, info.worst]
 
 
 def test_signature_names_implementation_and_data():

@@ -25,8 +25,8 @@ def similarities(**changes) -> ClipSimilarities:
 
 def test_values_follow_the_published_formulas():
     columns = METRIC.score_samples(similarities())
-    assert columns["clip_cosine"][:2] == pytest.approx([0.30, -0.10])
-    assert columns["clip_score"][:2] == pytest.approx([30.0, -10.0])
+    assert columns["clip_cosine"][:2] == pytest.approx([0.30, 0.0])
+    assert columns["clip_score"][:2] == pytest.approx([30.0, 0.0])
     assert columns["clipscore"][:2] == pytest.approx([0.8, 0.0])
     assert columns["refclipscore"][:2] == pytest.approx([2 * 0.8 * 0.8 / 1.6, 0.0])
 
@@ -52,4 +52,17 @@ def test_failed_caption_without_image_has_no_score_either():
 def test_corpus_value_is_the_mean_over_samples_with_an_image():
     columns = METRIC.score_samples(similarities())
     sums = {name: column.sum() for name, column in columns.items() if name.startswith("stat_")}
-    assert METRIC.corpus(sums)["clip_score"] == pytest.approx((30.0 - 10.0 + 0.0) / 3)
+    assert METRIC.corpus(sums)["clip_score"] == pytest.approx((30.0 + 0.0 + 0.0) / 3)
+
+
+def test_a_system_that_always_fails_beats_none_that_writes():
+    """Small CLIPs give captions negative cosines, -1.5 on average for a constant one."""
+    cosines = {
+        "image_caption": [-0.01, -0.02, -0.03, 0.001],
+        "image_prefixed_caption": [-0.02, -0.03, -0.04, -0.01],
+    }
+    poor = METRIC.score_samples(similarities(**cosines, failed=[False] * 4))
+    failed = METRIC.score_samples(similarities(**cosines, failed=[True] * 4))
+    for value, info in METRIC.values.items():
+        assert set(failed[value]) == {info.worst} == {0.0}
+        assert poor[value].mean() >= failed[value].mean()

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from metric_fixtures import make_sample, make_texts
+from pycocoevalcap.cider.cider_scorer import CiderScorer
 
 import score_human
 import tokenize_captions
@@ -73,6 +74,34 @@ def test_tokens_of_other_references_are_refused(folder):
     tokenize_captions.write_tokens(folder / "tokens.jsonl", [f"s{n}" for n in range(3)], [["a"], ["b"], ["c"]])
     with pytest.raises(InputError, match="has other references than"):
         score(folder, "bleu")
+
+
+def cider_of_pycocoevalcap(caption: str, references: list[str]) -> float:
+    """CIDEr of one caption, with the document frequencies of all references."""
+    every = CiderScorer()
+    for texts in REFERENCES:
+        every += ("", texts)
+    every.compute_doc_freq()
+    scorer = CiderScorer(caption, references)
+    for _ in REFERENCES[1:]:
+        scorer += ("", ["filling"])  # it takes the number of samples from what it scores
+    scorer.document_frequency = every.document_frequency
+    return float(scorer.compute_cider()[0])
+
+
+def test_cider_of_references_has_the_document_frequencies_of_the_systems(folder):
+    """Else the two have different scales: a word is rarer among three references than among two."""
+    scores = score(folder, "cider")
+    expected = [
+        np.mean([cider_of_pycocoevalcap(text, texts[:n] + texts[n + 1 :]) for n, text in enumerate(texts)])
+        for texts in REFERENCES
+        if len(texts) > 1
+    ]
+    assert scores.columns["cider"] == pytest.approx(expected, abs=1e-9)
+    captions = [texts[0] for texts in REFERENCES]
+    systems = load_metric("cider").score_samples(make_texts(captions, REFERENCES))["cider"]
+    theirs = [cider_of_pycocoevalcap(*pair) for pair in zip(captions, REFERENCES, strict=True)]
+    assert systems == pytest.approx(theirs, abs=1e-9)
 
 
 def test_rows_are_averaged_by_sample():

@@ -8,7 +8,8 @@ Output  human/<metric>.json and .parquet, in the form of a system's scores: one 
         --output human/bleu.json --table human/bleu.parquet
 
 It stands beside the systems, not among them: a reference is scored against one reference fewer than a system's caption,
-and on fewer samples.
+and on fewer samples. Where a metric weighs words by how rare they are in all references (CIDEr), these are the same as
+for the systems.
 """
 
 from __future__ import annotations
@@ -66,7 +67,13 @@ def main(
         raise InputError(f"{reference_tokens} has other references than {samples}; tokenise them again")
     chosen = [(sample, texts) for sample, (_, texts) in zip(every, tokens, strict=True) if len(texts) > 1]
     texts, counts = leave_one_out([sample for sample, _ in chosen], [texts for _, texts in chosen])
-    texts = dataclasses.replace(texts, model=model, folder=folder, settings=json.loads(settings))
+    texts = dataclasses.replace(
+        texts,
+        model=model,
+        folder=folder,
+        settings=json.loads(settings),
+        all_reference_tokens=[references for _, references in tokens],
+    )
     columns = {name: average_rows(column, counts) for name, column in scorer.score_samples(texts).items()}
     signature = sign(scorer, texts, f"{describe_counts(texts.reference_tokens)} of others")
     captions = [Caption(sample.id, "") for sample, _ in chosen]

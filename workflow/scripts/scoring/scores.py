@@ -18,7 +18,10 @@ import pyarrow.parquet as pq
 
 from core.command import InputError, write_whole
 from core.records import Caption, read_json, write_json
-from scoring.metrics import STATISTIC_PREFIX, TRUNCATED, Metric
+from scoring.metrics import STATISTIC_PREFIX, TRUNCATED, Metric, ValueInfo
+
+# By how much values may differ that are the same but for rounding.
+ROUNDING = 1e-9
 
 
 @dataclass(frozen=True)
@@ -46,15 +49,33 @@ class Scores:
 def collect_scores(
     metric: Metric, system: str, captions: list[Caption], columns: dict[str, np.ndarray], signature: str
 ) -> Scores:
-    """Scores of `system` from the columns that `metric.score_samples` gave for its captions."""
+    """Scores of `system` from the columns that `metric.score_samples` gave for its captions.
+
+    Raises InputError where a failed caption has a better value than one that was written.
+    """
+    failed = np.array([caption.status == "failed" for caption in captions], dtype=bool)
+    for name, info in metric.values.items():
+        check_failed(f"{metric.name}.{name}", info, columns[name], failed)
     return Scores(
         system=system,
         metric=metric.name,
         signature=signature,
         ids=[caption.id for caption in captions],
-        failed=np.array([caption.status == "failed" for caption in captions], dtype=bool),
+        failed=failed,
         columns=columns,
     )
+
+
+def check_failed(name: str, info: ValueInfo, column: np.ndarray, failed: np.ndarray) -> None:
+    """Raise InputError, with the fix, where a failed caption has a better value than one that was written."""
+    badness = -column if info.higher_is_better else column
+    ours, others = badness[failed & ~np.isnan(column)], badness[~failed & ~np.isnan(column)]
+    if len(ours) and len(others) and ours.min() < others.max() - ROUNDING:
+        worst = -others.max() if info.higher_is_better else others.max()
+        raise InputError(
+            f"{name} gives a caption {worst:g}, which is worse than what failed captions get; the range in its "
+            f"ValueInfo must reach the worst value that the metric can give"
+        )
 
 
 def write_scores(output: Path, table: Path, metric: Metric, scores: Scores) -> dict[str, float | None]:

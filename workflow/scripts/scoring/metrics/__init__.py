@@ -25,7 +25,10 @@ A metric turns each sample into columns: its per-sample values (nan where it doe
 statistics, `stat_<name>`, whose **sums** over any set of samples determine the corpus values of that
 set. So a slice or a bootstrap resample is scored by adding up rows, thousands at a time.
 
-A failed caption is scored as the empty text and stays in n: a metric gives the empty text its worst value.
+A failed caption stays in n. A mean (`MeanMetric`) gives it the worst value of the range that `ValueInfo` states, so
+that it never ranks above a caption that was written. BLEU and METEOR are no means: they are computed from counts of
+words, to which an empty text adds only the length of its reference. So failures can raise them, and the mean of the
+samples' values is shown beside them.
 A metric file is imported often and by light scripts: numpy at its top, anything heavier inside functions.
 Metrics of images (`clip_score`) are scored by `score_clip.py`, all others by `score_text.py`; both write
 through `scoring/scores.py`.
@@ -55,7 +58,10 @@ TRUNCATED = "truncated"
 
 @dataclass(frozen=True)
 class ValueInfo:
-    """How one value of a metric is shown: its label, range, direction, place on the radar chart, remark."""
+    """How one value of a metric is shown: its label, range, direction, place on the radar chart, remark.
+
+    A `share` counts samples: its value is 0 or 1 on each, and its interval that of a share.
+    """
 
     label: str
     low: float
@@ -63,6 +69,17 @@ class ValueInfo:
     higher_is_better: bool = True
     radar: bool = True
     note: str = ""
+    share: bool = False
+
+    @property
+    def worst(self) -> float:
+        """The end of the range that a failed caption gets."""
+        return self.low if self.higher_is_better else self.high
+
+    @property
+    def no_spread(self) -> float:
+        """Differences that are none: BLEU-4 without any match is not 0 but some 1e-6, since it is a root."""
+        return 1e-5 * (self.high - self.low)
 
 
 @dataclass(frozen=True)
@@ -80,6 +97,13 @@ class Texts:
     model: Path | None = None  # folder of the model of a metric that needs one
     folder: Path | None = None  # folder with the files of a metric that needs other ones than a model
     settings: Mapping[str, Any] = field(default_factory=dict)  # the configuration's metric_options.<metric>.settings
+    # The references of all samples, where `reference_tokens` are other ones: CIDEr counts in how many a word occurs.
+    all_reference_tokens: list[list[str]] | None = None
+
+    @property
+    def failed(self) -> np.ndarray:
+        """Which captions are failed records, (n samples,)."""
+        return np.array([caption.status == "failed" for caption in self.captions], dtype=bool)
 
     @property
     def model_folder(self) -> Path:
@@ -140,7 +164,8 @@ class Metric(abc.ABC):
 class MeanMetric(Metric):
     """A metric whose corpus value is the mean over the samples to which it applies.
 
-    The statistics of a value are itself and 1, or 0 and 0 where it is nan.
+    A failed caption gets the worst value, whatever `values_of_samples` gives. The statistics of a value are itself
+    and 1, or 0 and 0 where it is nan. Inputs are `Texts`, or others that tell which captions `failed`.
     """
 
     @abc.abstractmethod
@@ -149,8 +174,9 @@ class MeanMetric(Metric):
 
     def score_samples(self, inputs: Any) -> dict[str, np.ndarray]:
         columns = dict(self.values_of_samples(inputs))
-        for name in self.values:
+        for name, info in self.values.items():
             applies = ~np.isnan(columns[name])
+            columns[name] = np.where(applies & inputs.failed, info.worst, columns[name])
             columns[f"{STATISTIC_PREFIX}{name}"] = np.where(applies, columns[name], 0.0)
             columns[f"{STATISTIC_PREFIX}{name}_n"] = applies.astype(float)
         return columns

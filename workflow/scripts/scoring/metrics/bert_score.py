@@ -58,14 +58,14 @@ def normalise(states: np.ndarray) -> np.ndarray:
 
 
 def f1_of_tokens(caption: Encoded, reference: Encoded) -> float:
-    """F1 of the greedy matches of two texts; 0 where one has no token of its own."""
+    """F1 of the greedy matches of two texts, cut at 0; 0 where one has no token of its own."""
     similarities = caption[0] @ reference[0].T
     ours, theirs = ~caption[1], ~reference[1]
     if not ours.any() or not theirs.any():
         return 0.0
     precision = float(similarities.max(axis=1)[ours].mean())
     recall = float(similarities.max(axis=0)[theirs].mean())
-    return 2 * precision * recall / (precision + recall) if precision + recall else 0.0
+    return 2 * precision * recall / (precision + recall) if precision > 0 and recall > 0 else 0.0
 
 
 METRIC = BertScore()

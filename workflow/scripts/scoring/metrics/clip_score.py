@@ -2,13 +2,14 @@
 
 `score_clip.py` computes the similarities, this file what is made of them:
 
-* `clip_cosine`: the cosine of image and caption;
-* `clip_score`: 100 times that, what torchmetrics calls CLIP score (here not cut at 0);
+* `clip_cosine`: max(cosine of image and caption, 0);
+* `clip_score`: 100 times that, what torchmetrics calls CLIP score (here cut at 0 on each sample);
 * `clipscore`: Hessel et al. (2021), 2.5 x max(cosine, 0), the caption prefixed with "A photo depicts";
 * `refclipscore`: harmonic mean of `clipscore` and of the greatest cosine of caption and references, at
   least 0, all prefixed.
 
-The corpus values are means. A failed caption scores 0. A sample without an image has no score, for any
+The corpus values are means. A failed caption scores 0, and no caption less: the cosines are cut at 0, as Hessel et al.
+cut theirs, since a small CLIP gives many captions negative ones. A sample without an image has no score, for any
 system. The column `truncated` tells which captions were longer than CLIP reads.
 """
 
@@ -39,32 +40,31 @@ class ClipSimilarities:
 class ClipScore(MeanMetric):
     name = "clip_score"
     values: ClassVar = {
-        "clip_score": ValueInfo("CLIP score", 0, 100, note="100 x cosine of image and caption"),
-        "clip_cosine": ValueInfo("CLIP cosine", -1, 1, radar=False, note="cosine of image and caption"),
+        "clip_score": ValueInfo("CLIP score", 0, 100, note="100 x cosine of image and caption, cut at 0"),
+        "clip_cosine": ValueInfo("CLIP cosine", 0, 1, radar=False, note="cosine of image and caption, cut at 0"),
         "clipscore": ValueInfo("CLIPScore", 0, 2.5, radar=False, note="Hessel et al.; 2.5 x cosine"),
         "refclipscore": ValueInfo("RefCLIPScore", 0, 1.43, radar=False, note="Hessel et al.; with the references"),
     }
     facts: ClassVar = {
+        "cosine": "cut at 0",
         "w": str(HESSEL_WEIGHT),
         "prefix": f"{HESSEL_PREFIX.strip()!r} for clipscore and refclipscore, none for clip_score",
     }
 
     def values_of_samples(self, similarities: ClipSimilarities) -> dict[str, np.ndarray]:
+        cosine = np.maximum(similarities.image_caption, 0.0)
         clipscore = HESSEL_WEIGHT * np.maximum(similarities.image_prefixed_caption, 0.0)
         closest = np.maximum(similarities.caption_references, 0.0)
         total = clipscore + closest
         refclipscore = np.where(total == 0, 0.0, divide_or_nan(2.0 * clipscore * closest, total))
         values = {
-            "clip_score": 100.0 * similarities.image_caption,
-            "clip_cosine": similarities.image_caption,
+            "clip_score": 100.0 * cosine,
+            "clip_cosine": cosine,
             "clipscore": clipscore,
             "refclipscore": refclipscore,
         }
         has_image = ~np.isnan(similarities.image_caption)
-        scores = {
-            name: np.where(has_image & similarities.failed, 0.0, np.where(has_image, column, np.nan))
-            for name, column in values.items()
-        }
+        scores = {name: np.where(has_image, column, np.nan) for name, column in values.items()}
         return {**scores, TRUNCATED: similarities.truncated.astype(float)}
 
 

@@ -18,7 +18,12 @@ class Scenes(MeanMetric):
     name = "scenes"
     values: ClassVar = {
         "scene_accuracy": ValueInfo(
-            "Scenes right", 0, 1, radar=False, note="generated scenes only: every shape, colour, size and relation"
+            "Scenes right",
+            low=0,
+            high=1,
+            radar=False,
+            note="generated scenes only: every shape, colour, size and relation",
+            share=True,
         )
     }
     facts: ClassVar = {"right": "same shapes, colours, sizes, order"}

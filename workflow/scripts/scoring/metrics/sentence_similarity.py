@@ -1,8 +1,8 @@
 """Sentence similarity: cosine of the sentence embeddings of a caption and its closest reference.
 
 The encoder is a sentence-transformers model in a local folder (`metric_options.sentence_similarity.source`); an
-embedding is the mean of the last layer's states over all tokens, as those models pool. The corpus value is the mean. A
-failed caption scores 0.
+embedding is the mean of the last layer's states over all tokens, as those models pool. A cosine below 0 counts as
+0. The corpus value is the mean. A failed caption scores 0.
 """
 
 from __future__ import annotations
@@ -21,12 +21,15 @@ class SentenceSimilarity(MeanMetric):
     name = "sentence_similarity"
     needs_model = True
     values: ClassVar = {
-        "sentence_similarity": ValueInfo("Sentence similarity", -1, 1, radar=False, note="cosine of embeddings")
+        "sentence_similarity": ValueInfo(
+            "Sentence similarity", 0, 1, radar=False, note="cosine of embeddings, cut at 0"
+        )
     }
     facts: ClassVar = {
         "pooling": "mean",
         "references": "closest",
         "text": "as written",
+        "cosine": "cut at 0",
         "truncation": "512 tokens at most, end token kept",
     }
 
@@ -40,7 +43,7 @@ class SentenceSimilarity(MeanMetric):
         scores = [
             0.0
             if caption.status == "failed"
-            else max(float(vectors[caption.caption] @ vectors[text]) for text in sample.references)
+            else max(0.0, *(float(vectors[caption.caption] @ vectors[text]) for text in sample.references))
             for caption, sample in zip(texts.captions, texts.samples, strict=True)
         ]
         truncated = [encoder.count_tokens(text) > encoder.max_tokens for text in captions]
