@@ -27,6 +27,8 @@ VALUES: list[dict[str, Any]] = [
     {"name": "refclipscore", "metric": "clip_score", "label": "RefCLIPScore", "range": [0, 1.43], "radar": False},
 ]
 
+CORPUS = ("bleu", "meteor")  # metrics whose scores are no means of the samples' values
+
 
 def make_captions(
     samples: list[Sample], name: str, skill: float, rng: np.random.Generator, hostile: str
@@ -172,8 +174,10 @@ def make_comparison(
                         "low": float(low),
                         "high": float(high),
                         "n": int(np.isfinite(column[mask]).sum()),
+                        "n_groups": int(np.isfinite(column[mask]).sum()) - (slice_name == "all"),
                         "n_failed": n_failed if slice_name == "all" or "openmoji" in slice_name else 0,
                         "n_truncated": 2 if value["metric"] == "clip_score" and name == "constant" else 0,
+                        "sample_mean": float(np.nanmean(column[mask])) / 2 if value["metric"] in CORPUS else None,
                     }
                 )
                 if slice_name == "all":
@@ -201,11 +205,13 @@ def make_comparison(
                     "p_holm": p,
                 }
             )
-        best[value["name"]] = {"system": leader, "ties": ties}
+        by_mean = leader if value["metric"] in CORPUS else None
+        best[value["name"]] = {"system": leader, "ties": ties, "testable": True, "by_sample_mean": by_mean}
     notes = {"clip_score": "The embedded demo CLIP: not comparable with ViT-B/32."}
     return {
         "experiment": "demo" + hostile,
         "n_samples": len(samples),
+        "n_groups": len(samples) - 1,
         "confidence": 0.95,
         "n_resamples": 400,
         "seed": 20,
@@ -218,14 +224,27 @@ def make_comparison(
                 **value,
                 "label": value["label"] + hostile,
                 "higher_is_better": True,
+                "corpus": value["metric"] in CORPUS,
                 "signature": f"{value['metric']}|tokens:ptb|n_references:2|pycocoevalcap:1.2" + hostile,
                 "note": notes.get(value["name"], "") + hostile,
             }
             for value in VALUES
         ],
-        "slices": [{"name": name, "n": int(mask.sum())} for name, mask in masks.items()],
+        "slices": [
+            {
+                "name": name,
+                "n": int(mask.sum()),
+                "n_groups": int(mask.sum()) - (name == "all"),
+                "effective_groups": 12.0,
+            }
+            for name, mask in masks.items()
+        ],
         "cells": cells,
         "pairs": pairs,
         "best": best,
-        "human": [{"value": "cider", "score": 1.5, "low": 1.25, "high": 1.75, "n": 20}],
+        "human": [{"value": "cider", "score": 1.5, "low": 1.25, "high": 1.75, "n": 20, "n_groups": 19}],
+        "health": [
+            {"system": name, "slice": "all", "intervals": {flag: [0.0125, 0.25] for flag in FLAGS}}
+            for name, *_ in systems
+        ],
     }

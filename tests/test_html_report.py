@@ -77,10 +77,13 @@ def test_unchanged_input_gives_the_same_bytes(experiment: Experiment) -> None:
 
 def test_failures_stand_in_the_banner_with_their_numbers(experiment: Experiment) -> None:
     text = text_of(experiment)
-    assert "SmolLM2 zero-shot wrote no caption for 1 of 24 samples (4.2%)" in text
+    failed = "SmolLM2 zero-shot wrote no caption for 1 of 24 samples (4.2%, 95% interval "
+    assert failed in text
+    assert "BLEU and METEOR are computed from counts of words, and failures can raise them." in text
+    assert "; mean of the samples&#39; values 0." in text.split(failed)[1].split("</ul>")[0]
     assert "1 of 24 samples (4.2%) could not be drawn" in text
     assert "1 of 24 samples (4.2%) are drawn as a blank image" in text
-    assert "SmolLM2 zero-shot: 5 of 24 captions (20.8%) cut at the end; 10% tolerated" in text
+    assert "SmolLM2 zero-shot: 5 of 24 captions (20.8%, 95% interval 1.2–25.0%) cut at the end;" in text
     assert "CLIP score truncated long captions: 2 of constant." in text
     leak = "1 of 24 samples (4.2%) leak: the train split has their drawing, a near-duplicate, or"
     assert f"{leak} a drawing of the same caption." in text
@@ -185,9 +188,9 @@ def test_links_go_to_the_web_only() -> None:
     assert safe_url("javascript:alert(1)") == safe_url("data:text/html,x") == safe_url(None) == ""
 
 
-def make_leader(name: str, label: str, ties: list[str]) -> Leader:
-    value = Value(name, name, name.upper(), (0, 1), True, True, "", "")
-    return Leader(value, label, Cell(label, name, "all", 0.5, 0.4, 0.6, 9, 0, 0), ties)
+def make_leader(name: str, label: str, ties: list[str], testable: bool = True) -> Leader:
+    value = Value(name, name, name.upper(), (0, 1), True, True, False, "", "")
+    return Leader(value, label, Cell(label, name, "all", 0.5, 0.4, 0.6, 9, 9, 0, 0, None), ties, testable)
 
 
 @pytest.mark.parametrize(
@@ -195,8 +198,10 @@ def make_leader(name: str, label: str, ties: list[str]) -> Leader:
     [
         ([make_leader("bleu", "A", []), make_leader("cider", "A", [])], "significantly ahead of every other"),
         ([make_leader("bleu", "A", ["B"]), make_leader("cider", "A", ["B"])], "never significantly ahead"),
-        ([make_leader("bleu", "A", []), make_leader("cider", "A", ["B"])], "on CIDER its lead is within chance"),
+        ([make_leader("bleu", "A", []), make_leader("cider", "A", ["B"])], "on CIDER its lead may be chance"),
         ([make_leader("bleu", "A", []), make_leader("cider", "B", [])], "No system leads everywhere: A on BLEU; B on"),
+        ([make_leader("bleu", "A", [], testable=False)], "too few groups of drawings to test any lead"),
+        ([make_leader("bleu", "A", []), make_leader("cider", "A", [], testable=False)], "on CIDER its lead may be"),
         ([], "No system has a score"),
     ],
 )

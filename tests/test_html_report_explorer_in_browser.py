@@ -190,10 +190,13 @@ def test_blind_votes_leave_as_json_and_give_a_result(browser: Any, experiment: E
     assert len({vote["left"] for vote in saved["votes"]}) == 2, "sides are drawn by lot"
     visit.page.click("text=Show the result")
     cells = ballot.locator(".tallies tbody td").all_inner_texts()
+    groups = {sample.id: sample.group for sample in read_samples(experiment.arguments["samples"])}
+    decided = {groups[vote["sample"]] for vote in saved["votes"][:3]}
     wins = sum(vote[vote["vote"]] == "smollm2-test3" for vote in saved["votes"][:3])
     # The configuration's order decides who is first of a pair.
     assert cells[:4] == [str(wins), str(3 - wins), "1", "1"]
-    assert cells[4] == {3: "p = 0.250", 0: "p = 0.250"}.get(wins, "p = 1.000")
+    assert cells[4] == str(len(decided)) == "3"
+    assert cells[5] == {3: "p = 0.250", 0: "p = 0.250"}.get(wins, "p = 1.000")
     visit.page.click("text=Back to the samples")
     assert visit.page.locator(".list").is_visible()
     assert visit.errors == []

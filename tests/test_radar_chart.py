@@ -101,7 +101,7 @@ def test_a_value_of_fewer_samples_says_so_on_the_figure(comparison: Comparison) 
     assert fewer < 12
     for draw in (draw_radar, draw_forest):
         shown = texts(draw(comparison, chosen, "all", Style())).replace("\n", " ")
-        assert f"n = 12 (CLIP score: {fewer})" in shown
+        assert f"n = 12 in 11 groups (CLIP score: {fewer})" in shown
 
 
 def test_a_score_beyond_its_axis_and_a_missing_one_are_named(path: Path, tmp_path: Path) -> None:
@@ -120,7 +120,7 @@ def test_a_score_beyond_its_axis_and_a_missing_one_are_named(path: Path, tmp_pat
 
 
 def test_the_forest_plot_fills_the_best_and_the_ties_only(path: Path, tmp_path: Path) -> None:
-    best = {"cider": {"system": "cogvlm", "ties": ["constant"]}}
+    best = {"cider": {"system": "cogvlm", "ties": ["constant"], "testable": True, "by_sample_mean": None}}
     table = read_comparison(changed(path, tmp_path / "c.json", lambda raw: raw.update(best=best)))
     (plot,) = draw_forest(table, [table.value("cider")], "all", Style()).axes
     points = {int(line.get_ydata()[0]): line.get_markerfacecolor() for line in plot.lines if line.get_marker() == "o"}

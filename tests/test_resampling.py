@@ -14,15 +14,22 @@ from sacrebleu.significance import PairedTest
 
 from comparison import resampling
 from comparison.resampling import (
-    bootstrap_p,
     bootstrap_sums,
     draw_counts,
+    expanded_interval,
     holm,
-    percentile_interval,
+    is_testable,
     randomisation_p,
+    smallest_p,
     swapped_sums,
+    tries_all,
 )
 from scoring.metrics import load_metric
+
+
+def percentile_interval(values: np.ndarray, confidence: float) -> tuple[float, float]:
+    """The plain percentiles of scipy and sacrebleu: what ours become with very many groups."""
+    return expanded_interval(values, confidence, n_effective=1e9)
 
 
 def test_interval_of_a_mean_is_that_of_scipy():
@@ -97,8 +104,7 @@ def test_bleu_and_its_interval_are_those_of_sacrebleu(bleu_inputs):
     assert (high - low) / 2 == pytest.approx(theirs._ci, rel=0.08)
 
 
-@pytest.mark.parametrize("test_type", ["ar", "bs"])
-def test_p_values_of_bleu_are_those_of_sacrebleu(bleu_inputs, test_type):
+def test_p_values_of_bleu_are_those_of_sacrebleu(bleu_inputs):
     """Two systems that differ a little: each has some captions of the neighbour, one more than the other."""
     texts, metric, _ = bleu_inputs
     first, second = (
@@ -115,20 +121,16 @@ def test_p_values_of_bleu_are_those_of_sacrebleu(bleu_inputs, test_type):
         return values[0] - values[1]
 
     observed = difference(total)[0]
-    generator = np.random.default_rng(4)
-    if test_type == "bs":
-        p = bootstrap_p(observed, difference(bootstrap_sums(statistics, 4000, generator)))
-    else:
-        swapped = swapped_sums(statistics, 4000, generator)
-        rest = np.roll(total - swapped, len(names), axis=1)  # the other system's rest
-        p = randomisation_p(observed, difference(swapped + rest))
+    swapped = swapped_sums(statistics, 4000, np.random.default_rng(4))
+    rest = np.roll(total - swapped, len(names), axis=1)  # the other system's rest
+    p = randomisation_p(observed, difference(swapped + rest))
     systems = [("one", first), ("other", second)]
     references = [[group[0] for group in texts.reference_tokens]]
     test = PairedTest(
         systems,
         {"BLEU": BLEU(tokenize="none", smooth_method="none", force=True, references=references)},
         references=None,
-        test_type=test_type,
+        test_type="ar",
         n_samples=4000,
     )
     _, scores = test()
@@ -165,24 +167,72 @@ def test_batches_only_bound_the_memory(draw, monkeypatch):
 
 
 def test_interval_leaves_resamples_without_value_out():
-    assert percentile_interval(np.array([np.nan, 1.0, 1.0]), 0.95) == (1.0, 1.0)
-    assert np.isnan(percentile_interval(np.array([np.nan]), 0.95)).all()
+    assert expanded_interval(np.array([np.nan, 1.0, 2.0]), 0.95, 1e9) == pytest.approx((1.025, 1.975))
+    assert np.isnan(expanded_interval(np.array([np.nan]), 0.95, 30.0)).all()
 
 
-def test_randomisation_p_approaches_that_of_all_exchanges():
-    """With 8 samples all 256 exchanges can be enumerated."""
+def test_interval_is_wider_with_fewer_groups_as_students_t_is():
+    """Of normal resamples with the bootstrap's variance (n - 1) / n: the interval of Student's t."""
+    n = 10
+    values = scipy.stats.norm.ppf((np.arange(1_000_000) + 0.5) / 1_000_000) * np.sqrt((n - 1) / n)
+    t = scipy.stats.t.ppf(0.975, n - 1)
+    assert expanded_interval(values, 0.95, n) == pytest.approx((-t, t), abs=0.01)
+
+
+@pytest.mark.parametrize(("values", "n_groups"), [([0.5] * 9, 30.0), ([0.1, 0.2], 1.0)])
+def test_no_spread_and_a_single_group_give_no_interval(values, n_groups):
+    assert np.isnan(expanded_interval(np.array(values), 0.95, n_groups)).all()
+
+
+def swap(ours: np.ndarray, theirs: np.ndarray, n_trials: int) -> np.ndarray:
+    """Differences of two systems' sums, with the captions of some groups exchanged."""
+    statistics = np.column_stack([ours, theirs])
+    swapped = swapped_sums(statistics, n_trials, np.random.default_rng(5))
+    rest = statistics.sum(axis=0) - swapped
+    return (swapped[:, 0] + rest[:, 1]) - (swapped[:, 1] + rest[:, 0])
+
+
+@pytest.mark.parametrize("n_trials", [128, 20_000])
+def test_all_exchanges_are_tried_where_they_are_no_more_than_the_trials(n_trials):
+    """With 8 groups there are 256, two by two alike but for the sign; p is then exact."""
     generator = np.random.default_rng(0)
     ours, theirs = generator.random(8) + 0.4, generator.random(8)
     observed = (ours - theirs).sum()
     exact = np.mean(
         [abs(np.dot(signs, ours - theirs)) >= abs(observed) - 1e-12 for signs in itertools.product((1, -1), repeat=8)]
     )
-    statistics = np.column_stack([ours, theirs])
-    swapped = swapped_sums(statistics, 20_000, np.random.default_rng(5))
-    rest = statistics.sum(axis=0) - swapped
-    trials = (swapped[:, 0] + rest[:, 1]) - (swapped[:, 1] + rest[:, 0])
+    trials = swap(ours, theirs, n_trials)
+    assert tries_all(8, n_trials)
+    assert len(trials) == 128
     assert 0 < exact < 0.5
-    assert randomisation_p(observed, trials) == pytest.approx(exact, abs=0.01)
+    assert randomisation_p(observed, trials, all_tried=True) == exact
+
+
+def test_random_exchanges_approach_all_of_them():
+    generator = np.random.default_rng(1)
+    ours, theirs = generator.random(16) + 0.2, generator.random(16)
+    observed = (ours - theirs).sum()
+    assert not tries_all(16, 20_000)
+    exact_p = randomisation_p(observed, swap(ours, theirs, 2**15), all_tried=True)
+    assert 0.001 < exact_p < 0.5
+    assert randomisation_p(observed, swap(ours, theirs, 20_000)) == pytest.approx(exact_p, abs=0.01)
+
+
+@pytest.mark.parametrize("n_groups", [2, 5, 6, 9])
+def test_the_smallest_p_is_the_one_of_the_largest_difference(n_groups):
+    """Every group speaks for one system as clearly as can be: nothing is more extreme."""
+    trials = swap(np.ones(n_groups), np.zeros(n_groups), 1000)
+    p = randomisation_p(float(n_groups), trials, all_tried=tries_all(n_groups, 1000))
+    assert p == smallest_p(n_groups, 1000) == 2 / 2**n_groups
+
+
+@pytest.mark.parametrize(
+    ("n_pairs", "n_groups", "n_trials", "testable"),
+    [(1, 5, 10_000, False), (1, 6, 10_000, True), (3, 6, 10_000, False), (6, 500, 100, False), (6, 500, 120, True)],
+)
+def test_what_could_never_be_significant_is_not_testable(n_pairs, n_groups, n_trials, testable):
+    assert is_testable(n_pairs, n_groups, n_trials, confidence=0.95) == testable
+    assert (holm([smallest_p(n_groups, n_trials)] * n_pairs)[0] < 0.05) == testable
 
 
 def test_equal_systems_have_p_one():

@@ -10,18 +10,19 @@ Output  comparison.json (the format is in docs/design.md), comparison.csv (its c
         --metrics bleu meteor --scores-dir scores --slices source commands \
         --n-resamples 10000 --confidence 0.95 --seed 7 --output comparison.json --table comparison.csv
 
-Every system is resampled on the same draws, and a metric of corpora as a corpus. Intervals are percentiles
-of the bootstrap. Each pair of systems gets the interval of its difference by the same draws and a p-value
-by paired approximate randomisation, Holm-corrected over the pairs of a value. A system ties with the best
-one where that p-value is not below 1 - confidence.
+What is resampled are groups of samples that are not independent (near-duplicates, drawings of one caption), every
+system on the same draws, and a metric of corpora as a corpus. Each pair of systems gets the interval of its difference
+by the same draws and a p-value by paired approximate randomisation of groups, Holm-corrected over the pairs of a value.
+A system ties with the best one where that p-value is not below 1 - confidence. Where too few groups are there for any
+difference to be significant, no tie is told. docs/statistics.md has the methods and what they were measured to hold.
 """
 
 from __future__ import annotations
 
 import argparse
 import csv
-import itertools
 import json
+import math
 import zlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -29,17 +30,22 @@ from typing import Any
 
 import numpy as np
 
+from comparison.cells import make_cells, score_humans
 from comparison.competition import Competition, read_competition
-from comparison.resampling import bootstrap_p, bootstrap_sums, holm, percentile_interval, randomisation_p, swapped_sums
+from comparison.grouping import effective_groups, group_sizes, sum_by_group
+from comparison.pairs import find_best, make_pairs
+from comparison.resampling import bootstrap_sums, is_testable, swapped_sums, tries_all
+from comparison.shares import share_interval
 from comparison.slices import SLICINGS, TOKENS, Slice, make_slices
 from comparison.text import render_comparison
 from core.command import InputError, log, run_command, write_whole
 from core.records import Sample, check_ids, read_captions, read_samples, write_json
 from scoring.health import read_health
-from scoring.metrics import Metric, ValueInfo, load_metric
-from scoring.scores import null_for_nan, read_scores
+from scoring.metrics import MeanMetric, Metric, ValueInfo, load_metric
+from scoring.scores import null_for_nan
 
-CELL_FIELDS = ["system", "value", "slice", "score", "low", "high", "n", "n_failed", "n_truncated"]
+CELL_FIELDS = ["system", "value", "slice", "score", "low", "high", "n", "n_groups", "n_failed", "n_truncated"]
+CELL_FIELDS += ["sample_mean"]
 # The family name of the leave-one-out human scores in comparison.csv.
 HUMAN = {"system": "human", "label": "Leave-one-out human score", "family": "human", "slice": "two or more references"}
 
@@ -65,6 +71,7 @@ def main(
     """Read all scores, compare, write the comparison and print its table."""
     if not 0.5 < confidence < 1 or n_resamples < 1:
         raise InputError("--confidence must lie between 0.5 and 1, and --n-resamples be 1 or more")
+    check_resamples(len(systems), n_resamples, confidence)
     sample_records = read_samples(samples)
     scorers = [load_metric(name) for name in metrics]
     competition = read_competition(scores_dir, systems, scorers, sample_records)
@@ -73,6 +80,7 @@ def main(
     comparison = {
         "experiment": experiment,
         "n_samples": len(sample_records),
+        "n_groups": len(group_sizes(competition.groups)),
         "confidence": confidence,
         "n_resamples": n_resamples,
         "seed": seed,
@@ -81,12 +89,21 @@ def main(
             for name, entry in systems.items()
         ],
         **comparison,
-        "human": score_humans(human_dir, scorers, n_resamples, confidence, seed) if human_dir else [],
+        "human": score_humans(
+            human_dir,
+            scorers,
+            dict(zip((sample.id for sample in sample_records), competition.groups.tolist(), strict=True)),
+            n_resamples,
+            confidence,
+            seed,
+        )
+        if human_dir
+        else [],
         "health": [
             record
             for system in systems
             if health_dir
-            for record in count_flags(health_dir, system, sample_records, parts)
+            for record in count_flags(health_dir, system, sample_records, competition.groups, parts, confidence)
         ],
     }
     write_json(output, comparison)
@@ -95,8 +112,20 @@ def main(
     if text:
         with write_whole(text) as partial:
             partial.write_text(shown, encoding="utf-8")
-    log("compare", f"{len(systems)} systems compared on {len(sample_records)} samples")
+    n_groups = comparison["n_groups"]
+    log("compare", f"{len(systems)} systems compared on {len(sample_records)} samples in {n_groups} groups")
     print(f"\n{shown}", flush=True)
+
+
+def check_resamples(n_systems: int, n_resamples: int, confidence: float) -> None:
+    """Raise InputError where no difference could be significant, however large: everything would tie."""
+    n_pairs = math.comb(n_systems, 2)
+    if not is_testable(n_pairs, n_groups=n_resamples, n_trials=n_resamples, confidence=confidence):
+        needed = math.floor(n_pairs / round(1 - confidence, 12))
+        raise InputError(
+            f"--n-resamples: with {n_resamples} no difference between {n_systems} systems could be significant "
+            f"({n_pairs} pairs, corrected by Holm, confidence {confidence}); give {needed} or more"
+        )
 
 
 def read_token_counts(path: Path | None, samples: Sequence[Sample]) -> list[int | None] | None:
@@ -108,65 +137,44 @@ def read_token_counts(path: Path | None, samples: Sequence[Sample]) -> list[int 
     return [caption.n_prompt_tokens for caption in captions]
 
 
-def score_humans(
-    human_dir: Path, metrics: Sequence[Metric], n_resamples: int, confidence: float, seed: int
-) -> list[dict[str, Any]]:
-    """Leave-one-out human scores: one record per value, from the scores of score_human.py.
-
-    The list is empty if no sample has two references.
-
-    Metrics without such scores (those of images) are passed over.
-    """
-    records = []
-    for metric in metrics:
-        if not (human_dir / f"{metric.name}.json").is_file():
-            continue
-        scores = read_scores(human_dir.parent, human_dir.name, metric)
-        if not scores.ids:
-            continue
-        names, statistics = list(scores.statistics), np.column_stack(list(scores.statistics.values()))
-        sums = bootstrap_sums(statistics, n_resamples, np.random.default_rng([seed, zlib.crc32(b"human")]))
-        observed = metric.corpus(dict(zip(names, statistics.sum(axis=0), strict=True)))
-        resampled = metric.corpus(dict(zip(names, sums.T, strict=True)))
-        for value in metric.values:
-            low, high = percentile_interval(resampled[value], confidence)
-            applies = ~np.isnan(scores.columns[value])
-            records.append(
-                {
-                    "value": value,
-                    "score": null_for_nan(observed[value]),
-                    "low": null_for_nan(low),
-                    "high": null_for_nan(high),
-                    "n": int(applies.sum()),
-                }
-            )
-    return records
-
-
 def count_flags(
-    health_dir: Path, system: str, samples: Sequence[Sample], slices: Sequence[Slice]
+    health_dir: Path,
+    system: str,
+    samples: Sequence[Sample],
+    groups: np.ndarray,
+    slices: Sequence[Slice],
+    confidence: float,
 ) -> list[dict[str, Any]]:
-    """How many captions of a system have each flag, on each slice; `alarms` are the flags above what is tolerated.
+    """How many captions of a system have each flag, on each slice, and the interval of each share.
 
-    Raises InputError where the flags are those of other samples.
+    `alarms` are the flags above what is tolerated. Raises InputError where the flags are those of other samples.
     """
     summary, flags = read_health(health_dir, system)
     if list(flags) != [sample.id for sample in samples]:
         raise InputError(f"{health_dir}/{system}.parquet is not of the samples of this comparison; make it again")
     alarms = [flag["name"] for flag in summary["flags"] if flag["alarm"]]
-    flags_of = list(flags.values())
-    return [
-        {
-            "system": system,
-            "slice": part.name,
-            "flags": {
-                flag["name"]: sum(flag["name"] in flags_of[member] for member in part.members)
-                for flag in summary["flags"]
-            },
-            "alarms": alarms if part is slices[0] else [],
+    flagged = {
+        flag["name"]: np.array([flag["name"] in found for found in flags.values()], dtype=float)
+        for flag in summary["flags"]
+    }
+    records = []
+    for part in slices:
+        own = groups[part.members]
+        sizes = group_sizes(own)
+        intervals = {
+            name: share_interval(sum_by_group(column[part.members], own), sizes, confidence)
+            for name, column in flagged.items()
         }
-        for part in slices
-    ]
+        records.append(
+            {
+                "system": system,
+                "slice": part.name,
+                "flags": {name: int(column[part.members].sum()) for name, column in flagged.items()},
+                "intervals": {name: [null_for_nan(end) for end in ends] for name, ends in intervals.items()},
+                "alarms": alarms if part is slices[0] else [],
+            }
+        )
+    return records
 
 
 def compare_systems(
@@ -178,25 +186,50 @@ def compare_systems(
     for part in slices:
         # Each slice has its own random numbers: what else is compared changes none of its intervals.
         generator = np.random.default_rng([seed, zlib.crc32(part.name.encode())])
-        statistics = competition.statistics[part.members]
+        statistics = sum_by_group(competition.statistics[part.members], competition.groups[part.members])
         observed = competition.corpus_values(statistics.sum(axis=0))
         resampled = competition.corpus_values(bootstrap_sums(statistics, n_resamples, generator))
         cells.extend(make_cells(competition, part, observed, resampled, confidence))
         if part is slices[0]:
             swapped = swapped_sums(statistics, n_resamples, generator)
-            pairs = make_pairs(competition, statistics.sum(axis=0), swapped, observed, resampled, confidence)
+            pairs = make_pairs(
+                competition,
+                statistics.sum(axis=0),
+                swapped,
+                observed,
+                resampled,
+                confidence=confidence,
+                all_tried=tries_all(len(statistics), n_resamples),
+            )
     return {
         "values": [
-            describe_value(competition, metric, name, info, f"n_resamples:{n_resamples}|seed:{seed}")
+            describe_value(competition, metric, name, info, f"resampled:groups|n_resamples:{n_resamples}|seed:{seed}")
             for metric, name, info in competition.values()
         ],
-        "slices": [{"name": part.name, "n": len(part.members)} for part in slices],
+        "slices": [describe_slice(part, competition.groups) for part in slices],
         "cells": cells,
         "pairs": pairs,
         "best": {
-            name: find_best(info, [cell for cell in cells if cell["value"] == name], pairs, slices[0], confidence)
+            name: find_best(
+                info,
+                [cell for cell in cells if (cell["value"], cell["slice"]) == (name, slices[0].name)],
+                [pair for pair in pairs if pair["value"] == name],
+                n_resamples=n_resamples,
+                confidence=confidence,
+            )
             for _, name, info in competition.values()
         },
+    }
+
+
+def describe_slice(part: Slice, groups: np.ndarray) -> dict[str, Any]:
+    """Name, samples and groups of a slice; `effective_groups` are the groups of one size that are worth its own."""
+    sizes = group_sizes(groups[part.members])
+    return {
+        "name": part.name,
+        "n": len(part.members),
+        "n_groups": len(sizes),
+        "effective_groups": round(effective_groups(sizes), 2),
     }
 
 
@@ -211,112 +244,10 @@ def describe_value(
         "range": [info.low, info.high],
         "radar": info.radar,
         "higher_is_better": info.higher_is_better,
+        "corpus": not isinstance(metric, MeanMetric),
         "signature": f"{competition.scores[competition.systems[0], metric.name].signature}|{resampling}",
         "note": info.note,
     }
-
-
-def make_cells(
-    competition: Competition,
-    part: Slice,
-    observed: Mapping[tuple[str, str], np.ndarray],
-    resampled: Mapping[tuple[str, str], np.ndarray],
-    confidence: float,
-) -> list[dict[str, Any]]:
-    """One record for each system and value: score, interval, and on how many samples they rest."""
-    cells = []
-    for system in competition.systems:
-        for metric, value, _ in competition.values():
-            scores = competition.scores[system, metric.name]
-            applies = ~np.isnan(scores.columns[value][part.members])
-            low, high = percentile_interval(resampled[system, value], confidence)
-            cells.append(
-                {
-                    "system": system,
-                    "value": value,
-                    "slice": part.name,
-                    "score": null_for_nan(observed[system, value]),
-                    "low": null_for_nan(low),
-                    "high": null_for_nan(high),
-                    "n": int(applies.sum()),
-                    "n_failed": int((applies & scores.failed[part.members]).sum()),
-                    "n_truncated": int((applies & scores.truncated[part.members]).sum()),
-                }
-            )
-    return cells
-
-
-def make_pairs(
-    competition: Competition,
-    total: np.ndarray,
-    swapped: np.ndarray,
-    observed: Mapping[tuple[str, str], np.ndarray],
-    resampled: Mapping[tuple[str, str], np.ndarray],
-    confidence: float,
-) -> list[dict[str, Any]]:
-    """For each value and two systems a, b: a's lead over b, its interval, p-values, and p-value after Holm.
-
-    `total` and `swapped` are sums of all statistics: over all samples, and over random halves.
-    """
-    trials: dict[tuple[str, str, str], np.ndarray] = {}
-    rest = total - swapped
-    for first, second in itertools.combinations(competition.systems, 2):
-        for metric in competition.metrics:
-            ours, theirs = (competition.sums_of(swapped, system, metric) for system in (first, second))
-            our_rest, their_rest = (competition.sums_of(rest, system, metric) for system in (first, second))
-            mixed = metric.corpus({name: ours[name] + their_rest[name] for name in ours})
-            other_mixed = metric.corpus({name: theirs[name] + our_rest[name] for name in ours})
-            trials.update({(name, first, second): mixed[name] - other_mixed[name] for name in metric.values})
-    pairs = []
-    for _, value, _ in competition.values():
-        of_value: list[dict[str, Any]] = []
-        for first, second in itertools.combinations(competition.systems, 2):
-            difference = float(observed[first, value] - observed[second, value])
-            if np.isnan(difference):
-                continue
-            differences = resampled[first, value] - resampled[second, value]
-            low, high = percentile_interval(differences, confidence)
-            of_value.append(
-                {
-                    "value": value,
-                    "a": first,
-                    "b": second,
-                    "difference": difference,
-                    "low": low,
-                    "high": high,
-                    "p_bootstrap": bootstrap_p(difference, differences),
-                    "p": randomisation_p(difference, trials[value, first, second]),
-                }
-            )
-        for pair, adjusted in zip(of_value, holm([pair["p"] for pair in of_value]), strict=True):
-            pair["p_holm"] = adjusted
-        pairs.extend(of_value)
-    return pairs
-
-
-def find_best(
-    info: ValueInfo,
-    cells: Sequence[Mapping[str, Any]],
-    pairs: Sequence[Mapping[str, Any]],
-    everything: Slice,
-    confidence: float,
-) -> dict[str, Any] | None:
-    """The best system by one value on all samples, and those that it does not beat significantly.
-
-    None where no system has a score.
-    """
-    scored = [cell for cell in cells if cell["slice"] == everything.name and cell["score"] is not None]
-    if not scored:
-        return None
-    choose = max if info.higher_is_better else min
-    best = choose(scored, key=lambda cell: cell["score"])
-    p_values = {frozenset((pair["a"], pair["b"])): pair["p_holm"] for pair in pairs if pair["value"] == best["value"]}
-    ties = [
-        cell["system"]
-        for cell in scored
-        if cell is not best and p_values[frozenset((cell["system"], best["system"]))] >= 1 - confidence
-    ]
-    return {"system": best["system"], "ties": ties}
 
 
 def write_cells(path: Path, comparison: Mapping[str, Any]) -> None:

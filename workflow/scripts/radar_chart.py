@@ -68,7 +68,8 @@ def draw_radar(
         colour = style.colours[index % len(style.colours)]
         if style.bands:
             ends = [
-                [axis.position(end) for end in (cell.low, cell.high)] for axis, cell in zip(axes, cells, strict=True)
+                [axis.position(cell.score if end is None else end) for end in (cell.low, cell.high)]
+                for axis, cell in zip(axes, cells, strict=True)
             ]
             low, high = ([pair[i] for pair in ends] for i in (0, 1))
             plot.fill_between(
@@ -91,11 +92,11 @@ def draw_radar(
 
 
 def describe_n(comparison: Comparison, values: list[Value], slice_name: str) -> str:
-    """`n = 80 (CLIP score: 79)`: the samples, and those of values that do not apply to all of them."""
-    n, system = comparison.slices[slice_name], comparison.systems[0].name
+    """`n = 80 in 68 groups (CLIP score: 79)`: samples, groups, and samples of values that do not apply to all."""
+    size, system = comparison.slices[slice_name], comparison.systems[0].name
     rests_on = {value.label: comparison.cells[system, value.name, slice_name].n for value in values}
-    fewer = ", ".join(f"{label}: {number:,}" for label, number in rests_on.items() if number != n)
-    return f"n = {n:,}" + (f" ({fewer})" if fewer else "")
+    fewer = ", ".join(f"{label}: {number:,}" for label, number in rests_on.items() if number != size.n)
+    return size.words + (f" ({fewer})" if fewer else "")
 
 
 def families_of(comparison: Comparison) -> dict[str, list[System]]:

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from comparison.grouping import number_groups
 from core.command import InputError
 from core.records import Sample, check_ids
 from scoring.metrics import Metric, ValueInfo
@@ -25,6 +26,7 @@ class Competition:
     scores: dict[tuple[str, str], Scores]  # by system and metric
     statistics: np.ndarray  # (n samples, all statistics)
     columns: dict[tuple[str, str], dict[str, int]]  # system and metric → statistic → column
+    groups: np.ndarray  # (n samples,), the group of each, as a number
 
     def values(self) -> Iterator[tuple[Metric, str, ValueInfo]]:
         """Every value of every metric, in order."""
@@ -47,7 +49,10 @@ class Competition:
 
 
 def read_competition(
-    scores_dir: Path, systems: Mapping[str, Any], metrics: list[Metric], samples: Sequence[Sample]
+    scores_dir: Path,
+    systems: Mapping[str, Any],
+    metrics: list[Metric],
+    samples: Sequence[Sample],
 ) -> Competition:
     """Read all score files. Raises InputError unless all systems are scored alike on exactly these samples."""
     if not systems or not metrics or not samples:
@@ -64,7 +69,7 @@ def read_competition(
     for key, result in scores.items():
         columns[key] = {name: len(blocks) + column for column, name in enumerate(result.statistics)}
         blocks.extend(result.statistics.values())
-    return Competition(list(systems), metrics, scores, np.column_stack(blocks), columns)
+    return Competition(list(systems), metrics, scores, np.column_stack(blocks), columns, number_groups(samples))
 
 
 def check_scored_alike(metric: Metric, first: Scores, other: Scores) -> None:

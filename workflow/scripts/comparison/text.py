@@ -12,6 +12,7 @@ from rich.measure import Measurement
 from rich.table import Table
 
 from captions.health import FLAGS
+from comparison.grouping import FEW_GROUPS
 
 WIDTH = 100
 LABEL_WIDTH = 28  # longer labels are wrapped
@@ -29,9 +30,8 @@ def render_comparison(comparison: Mapping[str, Any]) -> str:
     systems = comparison["systems"]
     columns = [make_column(value, systems, cells, comparison["best"][value["name"]]) for value in values]
     tables = render_tables(make_labels(systems, cells, values), columns)
-    return (
-        "\n\n".join([*tables, *render_humans(comparison), *render_alarms(comparison), render_legend(comparison)]) + "\n"
-    )
+    paragraphs = [*render_humans(comparison), *render_few_groups(comparison), *render_failures(comparison, values)]
+    return "\n\n".join([*tables, *paragraphs, *render_alarms(comparison), render_legend(comparison)]) + "\n"
 
 
 def render_humans(comparison: Mapping[str, Any]) -> list[str]:
@@ -44,7 +44,48 @@ def render_humans(comparison: Mapping[str, Any]) -> list[str]:
     )
     if not shown:
         return []
-    return [textwrap.fill(f"One reference scored against the others (n {shown[0]['n']}): {scores}", WIDTH)]
+    return [
+        textwrap.fill(
+            f"One reference scored against the others (n {shown[0]['n']} in {shown[0]['n_groups']} groups): {scores}",
+            WIDTH,
+        )
+    ]
+
+
+def render_few_groups(comparison: Mapping[str, Any]) -> list[str]:
+    """A warning where intervals are rough since the samples form few groups, and where nothing can be significant."""
+    (whole,) = (part for part in comparison["slices"] if part["name"] == "all")
+    lines = []
+    if whole["effective_groups"] < FEW_GROUPS:
+        lines.append(
+            f"WARNING: {whole['n']} samples form only {whole['n_groups']} groups of similar drawings (worth "
+            f"{whole['effective_groups']:.1f} of one size): the intervals are rough."
+        )
+    best = comparison["best"]
+    untested = [v["label"] for v in comparison["values"] if best[v["name"]] and not best[v["name"]]["testable"]]
+    if untested:
+        lines.append(f"WARNING: too few groups for any difference to be significant by {', '.join(untested)}.")
+    return [textwrap.fill(line, WIDTH) for line in lines]
+
+
+def render_failures(comparison: Mapping[str, Any], values: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The mean of the samples' values beside corpus values, which failed captions can raise; none without failures."""
+    shown = {value["name"]: value for value in values if value["corpus"]}
+    labels = {system["name"]: system["label"] for system in comparison["systems"]}
+    cells = [cell for cell in comparison["cells"] if cell["slice"] == "all" and cell["value"] in shown]
+    if not any(cell["n_failed"] for cell in cells):
+        return []
+    lines = [
+        f"Failed captions can raise {', '.join(v['label'] for v in shown.values())}; means of the samples' values:"
+    ]
+    for name, label in labels.items():
+        means = ", ".join(
+            f"{shown[cell['value']]['label']} {format_number(cell['sample_mean'], shown[cell['value']]['range'][1])}"
+            for cell in cells
+            if cell["system"] == name
+        )
+        lines.append(textwrap.fill(f"  {label}: {means}", WIDTH, subsequent_indent="    "))
+    return ["\n".join([textwrap.fill(lines[0], WIDTH), *lines[1:]])]
 
 
 def render_alarms(comparison: Mapping[str, Any]) -> list[str]:
@@ -52,7 +93,7 @@ def render_alarms(comparison: Mapping[str, Any]) -> list[str]:
     labels = {system["name"]: system["label"] for system in comparison["systems"]}
     lines = [
         f"  {labels[record['system']]}: "
-        + ", ".join(f"{FLAGS[name]} {record['flags'][name] / comparison['n_samples']:.0%}" for name in record["alarms"])
+        + ", ".join(describe_share(name, record, comparison["n_samples"]) for name in record["alarms"])
         for record in comparison["health"]
         if record["alarms"]
     ]
@@ -60,15 +101,23 @@ def render_alarms(comparison: Mapping[str, Any]) -> list[str]:
     return ["\n".join(["Captions to look at before believing a score:", *wrapped])] if lines else []
 
 
+def describe_share(flag: str, record: Mapping[str, Any], n_samples: int) -> str:
+    """`cut at the end 50% (38–62%)`; without the interval where there is none."""
+    low, high = record["intervals"][flag]
+    interval = "" if low is None or high is None else f" ({100 * low:.0f}–{high:.0%})"
+    return f"{FLAGS[flag]} {record['flags'][flag] / n_samples:.0%}{interval}"
+
+
 def make_labels(
     systems: Sequence[Mapping[str, Any]],
     cells: Mapping[tuple[str, str], Mapping[str, Any]],
     values: Sequence[Mapping[str, Any]],
 ) -> list[str]:
-    """The first column: the label of each system and how many captions failed."""
+    """The first column: n, groups, then the label of each system and how many captions failed."""
     n_failed = [max(cells[system["name"], value["name"]]["n_failed"] for value in values) for system in systems]
     failed = [f"\n  {n} failed" if n else "" for n in n_failed]
-    return ["n", *(system["label"] + more for system, more in zip(systems, failed, strict=True))]
+    labels = [system["label"] + more for system, more in zip(systems, failed, strict=True)]
+    return ["n", "groups of similar drawings", *labels]
 
 
 def make_column(
@@ -77,13 +126,14 @@ def make_column(
     cells: Mapping[tuple[str, str], Mapping[str, Any]],
     best: Mapping[str, Any] | None,
 ) -> Column:
-    """A value's column: n, then score and interval of each system, the best and its ties marked."""
+    """A value's column: n, groups, then score and interval of each system, the best and its ties marked."""
     marks = {**dict.fromkeys(best["ties"], "="), best["system"]: "*"} if best else {}
     of_value = [cells[system["name"], value["name"]] for system in systems]
-    texts = [str(max(cell["n"] for cell in of_value))]
+    texts = [str(max(cell[count] for cell in of_value)) for count in ("n", "n_groups")]
     for cell in of_value:
         score, low, high = (format_number(cell[key], value["range"][1]) for key in ("score", "low", "high"))
-        shown = f"{marks.get(cell['system'], '')}{score}\n{low}–{high}"
+        interval = "" if cell["low"] is None else f"\n{low}–{high}"
+        shown = f"{marks.get(cell['system'], '')}{score}{interval}"
         texts.append("missing" if cell["score"] is None else shown)
     return value["label"], texts
 
@@ -124,5 +174,7 @@ def render_legend(comparison: Mapping[str, Any]) -> str:
     confidence = comparison["confidence"]
     return (
         f"* best, = not significantly worse (paired approximate randomisation, Holm-corrected, p ≥ "
-        f"{1 - confidence:.2g})\nlow–high: {confidence:.0%} bootstrap interval, {comparison['n_resamples']:,} resamples"
+        f"{1 - confidence:.2g})\nlow–high: {confidence:.0%} interval, by a bootstrap of the groups with "
+        f"{comparison['n_resamples']:,} resamples; it covers the\nchoice of test drawings, not another training with "
+        "another seed"
     )

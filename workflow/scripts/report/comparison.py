@@ -40,13 +40,17 @@ class Value:
     range: tuple[float, float]
     radar: bool
     higher_is_better: bool
+    corpus: bool  # computed from counts of all samples (BLEU, METEOR), not the mean of their values
     signature: str
     note: str
 
 
 @dataclass(frozen=True)
 class Cell:
-    """The score of a system on a slice with its interval; all three null where n is 0."""
+    """The score of a system on a slice with its interval, which rests on `n` samples in `n_groups` groups.
+
+    The score is null where n is 0; the ends are where there is one group, or all resamples gave the same.
+    """
 
     system: str
     value: str
@@ -55,19 +59,25 @@ class Cell:
     low: float | None
     high: float | None
     n: int
+    n_groups: int
     n_failed: int
     n_truncated: int  # captions of which the metric read only the beginning
+    sample_mean: float | None  # the mean of the samples' values, of a corpus value only
 
 
 @dataclass(frozen=True)
 class Human:
-    """How well a reference agrees with the others of its sample, by one value; `n` samples have two or more."""
+    """How well a reference agrees with the others of its sample, by one value.
+
+    `n` samples in `n_groups` groups have two or more references.
+    """
 
     value: str
     score: float | None
     low: float | None
     high: float | None
     n: int
+    n_groups: int
 
 
 @dataclass(frozen=True)
@@ -76,36 +86,57 @@ class Best:
 
     system: str
     ties: list[str]
+    testable: bool  # whether any difference could be significant, with as many groups
+    by_sample_mean: str | None  # the best system by the mean of the samples' values, of a corpus value only
 
 
 @dataclass(frozen=True)
 class Pair:
-    """The lead of system `a` over system `b` by one value on all samples; `p_holm` is its corrected p-value."""
+    """The lead of system `a` over system `b` by one value on all samples; `p_holm` is its corrected p-value.
+
+    The ends of its interval are null where both systems score alike on every group.
+    """
 
     value: str
     a: str
     b: str
     difference: float
-    low: float
-    high: float
+    low: float | None
+    high: float | None
     p_holm: float
 
 
 @dataclass(frozen=True)
+class SliceSize:
+    """How many samples a slice has, in how many groups, and how many groups of one size are worth these."""
+
+    n: int
+    n_groups: int
+    effective_groups: float
+
+    @property
+    def words(self) -> str:
+        """`n = 80 in 68 groups`."""
+        return f"n = {self.n:,} in {self.n_groups:,} {'group' if self.n_groups == 1 else 'groups'}"
+
+
+@dataclass(frozen=True)
 class Comparison:
-    """All of `comparison.json`. `slices` maps a slice's name to its number of samples."""
+    """All of `comparison.json`."""
 
     experiment: str
     n_samples: int
+    n_groups: int
     confidence: float
     n_resamples: int
     systems: list[System]
     values: list[Value]
-    slices: dict[str, int]
+    slices: dict[str, SliceSize]
     cells: dict[tuple[str, str, str], Cell]  # by system, value, slice
     pairs: list[Pair]
     best: dict[str, Best]  # by value; a value without any score has none
     human: dict[str, Human]  # by value; those of images, and all where no sample has two references, have none
+    flag_intervals: dict[tuple[str, str], tuple[float | None, float | None]]  # of a flag's share, by system and flag
 
     def value(self, name: str) -> Value:
         """The value called `name`. Raises InputError that names the nearest one."""
@@ -144,6 +175,7 @@ def _parse_comparison(raw: dict[str, Any]) -> Comparison:
     return Comparison(
         experiment=raw["experiment"],
         n_samples=raw["n_samples"],
+        n_groups=raw["n_groups"],
         confidence=raw["confidence"],
         n_resamples=raw["n_resamples"],
         systems=[System(s["name"], s.get("label") or s["name"], s["family"], s.get("base")) for s in raw["systems"]],
@@ -155,19 +187,30 @@ def _parse_comparison(raw: dict[str, Any]) -> Comparison:
                 range=(float(v["range"][0]), float(v["range"][1])),
                 radar=v["radar"],
                 higher_is_better=v["higher_is_better"],
+                corpus=v["corpus"],
                 signature=v["signature"],
                 note=v.get("note") or "",
             )
             for v in raw["values"]
         ],
-        slices={s["name"]: s["n"] for s in raw["slices"]},
+        slices={s["name"]: SliceSize(s["n"], s["n_groups"], s["effective_groups"]) for s in raw["slices"]},
         cells={(cell.system, cell.value, cell.slice): cell for cell in cells},
         pairs=[Pair(**{field: pair[field] for field in Pair.__dataclass_fields__}) for pair in raw["pairs"]],
         human={
             record["value"]: Human(**{field: record[field] for field in Human.__dataclass_fields__})
             for record in raw["human"]
         },
-        best={name: Best(b["system"], list(b["ties"])) for name, b in raw["best"].items() if b["system"] is not None},
+        best={
+            name: Best(**{field: best[field] for field in Best.__dataclass_fields__})
+            for name, best in raw["best"].items()
+            if best
+        },
+        flag_intervals={
+            (record["system"], name): (low, high)
+            for record in raw["health"]
+            if record["slice"] == "all"
+            for name, (low, high) in record["intervals"].items()
+        },
     )
 
 

@@ -5,6 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 
+import numpy as np
+
+from comparison.grouping import FEW_GROUPS, group_sizes, number_groups, sum_by_group
+from comparison.shares import share_interval
 from report.comparison import Cell, Comparison, Value
 from report.data import LABEL_LEAK_LEFT, describe_given_leaks
 from report.inputs import ReportInputs
@@ -15,6 +19,10 @@ LEFT_OUT = {  # reason → words
     "duplicates": "duplicates",
     "captions": "without a usable caption",
 }
+FAILED_SCORES = (
+    "They stay in n. Metrics that are means give them the worst value. BLEU and METEOR are computed from counts of "
+    "words, and failures can raise them."
+)
 SPLITS_IN_ORDER = ("train", "validation", "test")
 
 
@@ -26,6 +34,16 @@ class Leader:
     label: str
     cell: Cell
     ties: list[str]  # labels
+    testable: bool  # whether any difference could be significant
+
+    @property
+    def lead(self) -> str:
+        """What the test says of the lead."""
+        if not self.testable:
+            return "too few groups of drawings to test its lead"
+        return (
+            f"not significantly ahead of {join_words(self.ties)}" if self.ties else "significantly ahead of all others"
+        )
 
 
 @dataclass(frozen=True)
@@ -58,6 +76,7 @@ def find_leaders(comparison: Comparison, values: list[Value]) -> list[Leader]:
                     label=comparison.label(best.system),
                     cell=comparison.cells[best.system, value.name, "all"],
                     ties=[comparison.label(name) for name in best.ties],
+                    testable=best.testable,
                 )
             )
     return leaders
@@ -72,14 +91,16 @@ def headline(leaders: list[Leader], n_systems: int) -> str:
     wins = Counter(leader.label for leader in leaders)
     if len(wins) == 1:
         name, n = leaders[0].label, len(leaders)
-        clear = sum(not leader.ties for leader in leaders)
+        clear = sum(leader.testable and not leader.ties for leader in leaders)
         where = f"on all {n} metrics" if n > 1 else f"on {leaders[0].value.label}"
+        if not any(leader.testable for leader in leaders):
+            return f"{name} scores highest {where}; there are too few groups of drawings to test any lead."
         if clear == n:
             return f"{name} scores highest {where}, significantly ahead of every other system."
         if clear == 0:
             return f"{name} scores highest {where}, but never significantly ahead of all others."
-        tied = join_words([leader.value.label for leader in leaders if leader.ties])
-        return f"{name} scores highest {where}; on {tied} its lead is within chance."
+        open_ = join_words([leader.value.label for leader in leaders if leader.ties or not leader.testable])
+        return f"{name} scores highest {where}; on {open_} its lead may be chance."
     parts = [
         f"{name} on {join_words([leader.value.label for leader in leaders if leader.label == name])}"
         for name, _ in wins.most_common()
@@ -120,8 +141,8 @@ def check_counts(inputs: ReportInputs) -> Ledger:
         ]
     comparison = inputs.comparison
     by_slicing: Counter[str] = Counter()
-    for name, n in comparison.slices.items():
-        by_slicing[name.split("=")[0]] += n
+    for name, size in comparison.slices.items():
+        by_slicing[name.split("=")[0]] += size.n
     for slicing, n in by_slicing.items():
         what = "samples compared" if slicing == "all" else f"samples in the slices by {slicing}"
         sums.append((f"{what}, against the test samples", n, len(inputs.samples)))
@@ -152,17 +173,26 @@ def find_alerts(inputs: ReportInputs, ledger: Ledger) -> list[Alert]:
     if inputs.leakage["groups"]:
         level = "notice" if inputs.leakage["setting"] == "move" else "fault"
         alerts.append(Alert(level, describe_given_leaks(inputs)))
+    alerts += warn_of_few_groups(inputs.comparison)
     for system in inputs.comparison.systems:
         reasons = Counter(c.reason for c in inputs.captions[system.name] if c.status == "failed")
         if reasons:
-            text = f"{system.label} wrote no caption for {share(reasons.total(), n)}; they score 0 and stay in n."
-            alerts.append(Alert("fault", text, count_reasons(reasons), f"failed:{system.name}"))
+            interval = describe_interval(inputs.comparison, *failed_interval(inputs, system.name))
+            text = (
+                f"{system.label} wrote no caption for {share(reasons.total(), n, interval=interval)}. {FAILED_SCORES}"
+            )
+            details = [*count_reasons(reasons), *describe_sample_means(inputs.comparison, system.name)]
+            alerts.append(Alert("fault", text, details, f"failed:{system.name}"))
         # Empty captions are reported above.
         for flag in inputs.health[system.name].summary["flags"]:
             if flag["alarm"] and flag["name"] != "empty":
-                found = f"{share(flag['n'], n, 'captions')} {flag['label']}"
+                interval = describe_interval(
+                    inputs.comparison, *inputs.comparison.flag_intervals[system.name, flag["name"]]
+                )
+                found = f"{share(flag['n'], n, 'captions', interval)} {flag['label']}"
                 text = f"{system.label}: {found}; {flag['max_rate']:.0%} tolerated."
                 alerts.append(Alert("fault", text, flag=f"{flag['name']}:{system.name}"))
+    alerts += warn_of_raised_scores(inputs.comparison)
     undrawn = Counter(image.reason for image in inputs.images if image.status == "failed")
     if undrawn:
         text = f"{share(undrawn.total(), n)} could not be drawn; left out of image metrics for all systems."
@@ -193,6 +223,80 @@ def find_alerts(inputs: ReportInputs, ledger: Ledger) -> list[Alert]:
     return alerts
 
 
+def warn_of_few_groups(comparison: Comparison) -> list[Alert]:
+    """Where intervals are rough because they rest on few groups, and where no difference can be significant."""
+    alerts = []
+    whole = comparison.slices["all"]
+    if whole.effective_groups < FEW_GROUPS:
+        text = (
+            f"The intervals are rough: the {whole.n:,} test drawings form only {whole.n_groups:,} groups of similar "
+            f"ones (worth {whole.effective_groups:.1f} of one size), and fewer than {comparison.confidence:.0%} of "
+            "such intervals may hold the true value. Test on drawings of more kinds."
+        )
+        alerts.append(Alert("fault", text))
+    untested = [value for value in comparison.values if value.name in comparison.best]
+    untested = [value for value in untested if not comparison.best[value.name].testable]
+    if untested:
+        n_groups = min(comparison.cells[comparison.best[v.name].system, v.name, "all"].n_groups for v in untested)
+        text = (
+            f"No difference can be significant by {join_words([value.label for value in untested])}: {n_groups:,} "
+            "groups of drawings can be swapped between two systems in too few ways for "
+            f"{len(comparison.systems)} systems."
+        )
+        alerts.append(Alert("fault", text))
+    few = [
+        f"{name.replace('=', ': ')} ({size.n:,} drawings in {size.n_groups:,} groups)"
+        for name, size in comparison.slices.items()
+        if name != "all" and size.effective_groups < FEW_GROUPS
+    ]
+    if few:
+        alerts.append(Alert("notice", "The intervals on slices of few groups are rough.", few))
+    return alerts
+
+
+def warn_of_raised_scores(comparison: Comparison) -> list[Alert]:
+    """Where a system with failed captions leads by a corpus value, and another by the mean of the samples' values."""
+    alerts = []
+    for value in comparison.values:
+        best = comparison.best.get(value.name)
+        if best is None or best.by_sample_mean in (None, best.system):
+            continue
+        cell = comparison.cells[best.system, value.name, "all"]
+        if cell.n_failed:
+            text = (
+                f"{comparison.label(best.system)} leads by {value.label} with failed captions ({cell.n_failed:,}), "
+                f"which can raise it. By the mean of the samples' {value.label}, "
+                f"{comparison.label(best.by_sample_mean)} leads."
+            )
+            alerts.append(Alert("fault", text))
+    return alerts
+
+
+def describe_sample_means(comparison: Comparison, system: str) -> list[str]:
+    """Each corpus value of a system beside the mean of its samples' values."""
+    return [
+        f"{value.label} {cell.score:.3f}; mean of the samples' values {cell.sample_mean:.3f}"
+        for value in comparison.values
+        if value.radar
+        and (cell := comparison.cells[system, value.name, "all"]).score is not None
+        and cell.sample_mean is not None
+    ]
+
+
+def failed_interval(inputs: ReportInputs, system: str) -> tuple[float, float]:
+    """The interval of the share of failed captions."""
+    groups = number_groups(inputs.samples)
+    failed = np.array([caption.status == "failed" for caption in inputs.captions[system]], dtype=float)
+    return share_interval(sum_by_group(failed, groups), group_sizes(groups), inputs.comparison.confidence)
+
+
+def describe_interval(comparison: Comparison, low: float | None, high: float | None) -> str:
+    """`95% interval 1.2–10.6%`; nothing where there is none."""
+    if low is None or high is None or np.isnan(low):
+        return ""
+    return f"{comparison.confidence:.0%} interval {100 * low:.1f}–{high:.1%}"
+
+
 def count_truncated(comparison: Comparison) -> dict[str, dict[str, int]]:
     """By the label of a metric's first value: how many captions of which systems it truncated."""
     firsts = {value.metric: value for value in reversed(comparison.values)}
@@ -214,9 +318,9 @@ def count_reasons(reasons: Counter[str], most: int = 5) -> list[str]:
     return lines if rest <= 0 else [*lines, f"and {rest:,} more reasons"]
 
 
-def share(part: int, whole: int, what: str = "samples") -> str:
-    """`3 of 80 samples (3.8%)`."""
-    return f"{part:,} of {whole:,} {what} ({part / whole:.1%})"
+def share(part: int, whole: int, what: str = "samples", interval: str = "") -> str:
+    """`3 of 80 samples (3.8%)`, and with an interval `3 of 80 samples (3.8%, 95% interval 1.2–10.6%)`."""
+    return f"{part:,} of {whole:,} {what} ({part / whole:.1%}{', ' if interval else ''}{interval})"
 
 
 def join_words(words: list[str]) -> str:

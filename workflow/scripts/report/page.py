@@ -36,6 +36,7 @@ def make_environment() -> jinja2.Environment:
     environment.filters |= {
         "number": format_number,
         "score": format_score,
+        "percentages": format_percentages,
         "duration": format_duration,
         "size": readable_size,
         "data_uri": data_uri,
@@ -74,6 +75,12 @@ def format_number(value: Any) -> str:
 def format_score(score: float, value: Value) -> str:
     """A score with the decimals of its value."""
     return f"{score:.{decimals_of(value)}f}"
+
+
+def format_percentages(ends: tuple[float | None, float | None]) -> str:
+    """` (1.2–10.6%)`, the interval of a share; nothing where there is none."""
+    low, high = ends
+    return "" if low is None or high is None else f" ({100 * low:.1f}–{high:.1%})"
 
 
 def decimals_of(value: Value) -> int:

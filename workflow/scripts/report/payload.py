@@ -16,6 +16,7 @@ import zlib
 from dataclasses import dataclass
 from typing import Any
 
+from comparison.grouping import number_groups
 from core.records import Image
 from report.comparison import FAMILY_LABELS, Comparison, Value
 from report.data import MEASURES
@@ -93,6 +94,7 @@ def summary_payload(
                 "label": value.label,
                 "decimals": decimals_of(value),
                 "higher": value.higher_is_better,
+                "corpus": value.corpus,
                 "note": value.note,
                 "signature": value.signature,
             }
@@ -101,10 +103,14 @@ def summary_payload(
         "health": {
             flag["name"]: flag["label"] for health in inputs.health.values() for flag in health.summary["flags"]
         },
-        "slices": [{"name": name, "label": slice_label(name), "n": n} for name, n in comparison.slices.items()],
+        "slices": [
+            {"name": name, "label": slice_label(name), "n": size.n, "groups": size.n_groups}
+            for name, size in comparison.slices.items()
+        ],
         "cells": {
             f"{cell.system}|{cell.value}|{cell.slice}": [
-                _short(cell.score), _short(cell.low), _short(cell.high), cell.n, cell.n_failed
+                _short(cell.score), _short(cell.low), _short(cell.high), cell.n, cell.n_failed, cell.n_groups,
+                _short(cell.sample_mean),
             ]
             for cell in comparison.cells.values()
         },
@@ -113,10 +119,13 @@ def summary_payload(
             for pair in comparison.pairs
         ],
         "human": {
-            name: [_short(record.score), _short(record.low), _short(record.high), record.n]
+            name: [_short(record.score), _short(record.low), _short(record.high), record.n, record.n_groups]
             for name, record in comparison.human.items()
         },
-        "best": {name: {"system": best.system, "ties": best.ties} for name, best in comparison.best.items()},
+        "best": {
+            name: {"system": best.system, "ties": best.ties, "testable": best.testable}
+            for name, best in comparison.best.items()
+        },
         "radar": [value.name for value in radar_values],
         "scaling": style.scaling,
         "colours": None if style.colours == OKABE_ITO else style.colours,
@@ -144,6 +153,7 @@ def samples_payload(inputs: ReportInputs) -> dict[str, Any]:
     return {
         "id": [sample.id for sample in inputs.samples],
         "source": [sample.source for sample in inputs.samples],
+        "groups": number_groups(inputs.samples).tolist(),
         "references": [sample.references for sample in inputs.samples],
         "flags": [
             [*sample.flags, *image.flags, *(["leaked"] if place in inputs.leaked else [])]

@@ -6,6 +6,7 @@ function blindComparison({ state, matches, onleave }) {
   const storageKey = `votes of ${summary.experiment}, ${summary.digest}`;
   const settings = { rater: "", seed: 1, pairing: "ab", references: false, unstored: false };
   const votes = new Map(Object.entries(readStored())); // "sample|system|system", the systems in their order → vote
+  const groupOf = new Map(samples.id.map((id, index) => [id, samples.groups[index]]));
   let queue = [], position = 0, skipped = 0, revealed = false;
   return { element, open, restart };
 
@@ -96,24 +97,28 @@ function blindComparison({ state, matches, onleave }) {
     element.querySelector(".choices")?.focus({ preventScroll: true });
   }
 
-  /** How often each system of a pair was preferred, with an exact sign test of the decided votes. */
+  /** How often each system of a pair was preferred, with an exact test of the decided votes by groups of drawings. */
   function result() {
     const tallies = new Map();
-    for (const { left, right, vote } of votes.values()) {
+    for (const { sample, left, right, vote } of votes.values()) {
       const [first, second] = inOrder(left, right);
       const key = `${first}|${second}`;
-      const tally = tallies.get(key) ?? { first, second, firstWins: 0, secondWins: 0, alike: 0, neither: 0 };
-      if (vote === "left" || vote === "right") tally[(vote === "left" ? left : right) === first ? "firstWins" : "secondWins"] += 1;
-      else tally[vote] += 1;
+      const tally = tallies.get(key) ?? { first, second, firstWins: 0, secondWins: 0, alike: 0, neither: 0, leads: new Map() };
+      if (vote === "left" || vote === "right") {
+        const won = (vote === "left" ? left : right) === first, group = groupOf.get(sample);
+        tally[won ? "firstWins" : "secondWins"] += 1;
+        tally.leads.set(group, (tally.leads.get(group) ?? 0) + (won ? 1 : -1));
+      } else tally[vote] += 1;
       tallies.set(key, tally);
     }
     const label = (name) => summary.systems[systemIndex.get(name)].label;
     return h("div", {}, h("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": "Result of the votes" }, h("table", { class: "numbers tallies" },
-      h("thead", {}, h("tr", {}, ["Systems", "first preferred", "second preferred", "alike", "neither", "sign test"].map((text) => h("th", { scope: "col" }, text)))),
+      h("thead", {}, h("tr", {}, ["Systems", "first preferred", "second preferred", "alike", "neither", "groups", "sign test"].map((text) => h("th", { scope: "col" }, text)))),
       h("tbody", {}, [...tallies.values()].map((tally) => h("tr", {},
         h("th", { scope: "row" }, `${label(tally.first)} – ${label(tally.second)}`),
         [tally.firstWins, tally.secondWins, tally.alike, tally.neither].map((n) => h("td", {}, String(n))),
-        h("td", {}, pText(signTest(tally.firstWins, tally.secondWins)))))))),
+        h("td", {}, String(tally.leads.size)), h("td", {}, pText(signTest([...tally.leads.values()])))))))),
+    h("p", { class: "note" }, "Votes on similar drawings are one group: the test swaps the systems on whole groups. Five groups or fewer can't be significant."),
     h("div", { class: "buttons" }, h("button", { type: "button", onclick: () => { revealed = false; draw(); } }, "Go on voting"),
       h("button", { type: "button", onclick: () => { votes.clear(); store(); restart(); } }, "Delete all votes")));
   }
@@ -176,14 +181,22 @@ function shuffled(items, lots) {
   return copy;
 }
 
-/** Two-sided exact p of the sign test: chance of a split at least as uneven, were both sides equally good; null for no votes. */
-function signTest(wins, losses) {
-  const n = wins + losses;
-  if (!n) return null;
-  let term = -n * Math.LN2, tail = 0; // log of the chance of k wins, from k = 0
-  for (let k = 0; k <= Math.min(wins, losses); k += 1) {
-    tail += Math.exp(term);
-    term += Math.log((n - k) / (k + 1));
+/**
+ * Two-sided exact p of a sign test by groups, null for none: of all ways to swap the two systems on whole groups, the
+ * share whose sum of leads is at least as far from 0. With one vote a group it is the usual sign test.
+ */
+function signTest(leads) {
+  if (!leads.length) return null;
+  let chances = new Map([[0, 1]]); // sum of the leads so far → its chance
+  for (const lead of leads) {
+    const next = new Map();
+    for (const [sum, chance] of chances) {
+      for (const swapped of [sum + lead, sum - lead]) next.set(swapped, (next.get(swapped) ?? 0) + chance / 2);
+    }
+    chances = next;
   }
-  return Math.min(1, 2 * tail);
+  const observed = Math.abs(leads.reduce((sum, lead) => sum + lead, 0));
+  let tail = 0;
+  for (const [sum, chance] of chances) if (Math.abs(sum) >= observed) tail += chance;
+  return Math.min(1, tail);
 }

@@ -114,14 +114,14 @@ function forest(title, value, cell, mark) {
       s("text", { class: "tick", x: x(tick), y: height - 5, "text-anchor": "middle" }, tickText(tick, step)));
   }
   shown.forEach((system, i) => {
-    const { score, low: from, high: to, n } = cell(system);
+    const { score, low: from, high: to, n, groups } = cell(system);
     const y = top + row * (i + 0.5), look = seriesClass(systemIndex.get(system.name));
     svg.append(s("g", { class: "series", "data-system": system.name, ...pointing(system.name) },
       s("text", { class: "row-name", x: left - 6, y: y + 4, "text-anchor": "end" }, clip(system.label, 26)),
       from !== null && s("line", { class: `bar ${look}`, x1: x(from), x2: x(to), y1: y, y2: y }),
       score !== null && s("circle", { class: `${mark(system) ? "point" : "hollow"} ${look}`, cx: x(score), cy: y, r: 4.5 }),
       s("rect", { class: "hit", x: 0, y: y - row / 2, width, height: row },
-        s("title", {}, `${system.label}: ${scoreText(value, { score, low: from, high: to })}, n = ${n}`))));
+        s("title", {}, `${system.label}: ${scoreText(value, { score, low: from, high: to })}, ${sizeText({ n, groups })}`))));
   });
   return svg;
 }

@@ -6,18 +6,18 @@ const samples = await unpack(document.getElementById("samples-data").textContent
 const systemIndex = new Map(summary.systems.map((system, index) => [system.name, index]));
 const valueByName = new Map(summary.values.map((value) => [value.name, value]));
 
-/** Score of a system on a slice: {score, low, high, n, failed}; score is null where there is none. */
+/** Score of a system on a slice: {score, low, high, n, failed, groups, mean}; score and ends are null where there are none. */
 function cellOf(system, value, slice) {
-  const [score, low, high, n, failed] = summary.cells[`${system}|${value}|${slice}`];
-  return { score, low, high, n, failed };
+  const [score, low, high, n, failed, groups, mean] = summary.cells[`${system}|${value}|${slice}`];
+  return { score, low, high, n, failed, groups, mean };
 }
 
-/** Lead of system a over system b on all samples: {difference, low, high, p}, or null. */
+/** Lead of system a over system b on all samples: {difference, low, high, p}, or null. The ends may be null. */
 function leadOf(value, a, b) {
   for (const [name, first, second, difference, low, high, p] of summary.pairs) {
     if (name !== value) continue;
     if (first === a && second === b) return { difference, low, high, p };
-    if (first === b && second === a) return { difference: -difference, low: -high, high: -low, p };
+    if (first === b && second === a) return { difference: -difference, low: high === null ? null : -high, high: low === null ? null : -low, p };
   }
   return null;
 }
@@ -30,8 +30,13 @@ function standing(system, value) {
   return best.ties.includes(system) ? "tie" : "";
 }
 
+/** `n = 80 in 68 groups`. */
+function sizeText({ n, groups }) {
+  return `n = ${n} in ${groups} ${groups === 1 ? "group" : "groups"}`;
+}
+
 const systemOptions = summary.systems.map((system) => [system.name, system.label]);
-const sliceOptions = summary.slices.map((slice) => [slice.name, `${slice.label} (n = ${slice.n})`]);
+const sliceOptions = summary.slices.map((slice) => [slice.name, `${slice.label} (${sizeText(slice)})`]);
 const radarValues = summary.radar.map((name) => valueByName.get(name));
 const percent = `${Math.round(summary.confidence * 1000) / 10}%`;
 

@@ -42,18 +42,18 @@ function scoresTable(mount) {
   function draw() {
     const failures = state.values.map((value) => Math.max(...summary.systems.map((system) =>
       cellOf(system.name, value.name, state.slice).failed)));
-    const columnN = state.values.map((value) => cellOf(summary.systems[0].name, value.name, state.slice).n);
+    const sizes = state.values.map((value) => cellOf(summary.systems[0].name, value.name, state.slice));
     const anyFailed = Math.max(...failures) > 0;
     place.replaceChildren(h("table", { class: "scores" },
       h("thead", {}, h("tr", {},
         header("System", null),
         state.values.map((value, column) => header(value.label, column)),
         anyFailed && h("th", { scope: "col" }, "failed")),
-      h("tr", { class: "ns" }, h("td", {}, "samples scored"), columnN.map((n) => h("td", {}, `n = ${n}`)), anyFailed && h("td"))),
+      h("tr", { class: "ns" }, h("td", {}, "samples scored"), sizes.map((size) => h("td", {}, sizeText(size))), anyFailed && h("td"))),
       h("tbody", {}, rows().map(({ system, cells }) => h("tr", {},
         h("th", { scope: "row" }, h("div", { class: "name" }, swatch(systemIndex.get(system.name)),
           h("span", {}, system.label, h("small", {}, system.family)))),
-        cells.map((cell, column) => scoreCell(system, state.values[column], cell)),
+        cells.map((cell, column) => scoreCell(system, state.values[column], cell, failures[column] > 0)),
         anyFailed && h("td", { class: failedOf(cells) ? "failed" : null }, String(failedOf(cells))))),
       humanRow(anyFailed))));
   }
@@ -64,10 +64,10 @@ function scoresTable(mount) {
     return h("tr", { class: "human" },
       h("th", { scope: "row" }, h("div", { class: "name" }, h("span", {}, "one reference against the others", h("small", {}, "leave-one-out human score")))),
       state.values.map((value) => {
-        const [score, low, high, n] = summary.human[value.name] ?? [null, null, null, 0];
+        const [score, low, high, n, groups] = summary.human[value.name] ?? [null, null, null, 0, 0];
         return h("td", {}, h("span", { class: "number" }, format(score, value.decimals)),
           low !== null && h("span", { class: "interval" }, `${format(low, value.decimals)} – ${format(high, value.decimals)}`),
-          score !== null && h("span", { class: "interval" }, `n = ${n}`));
+          score !== null && h("span", { class: "interval" }, sizeText({ n, groups })));
       }),
       anyFailed && h("td"));
   }
@@ -90,7 +90,8 @@ function scoresTable(mount) {
       }, label, h("span", { class: "arrow", "aria-hidden": "true" }, { descending: "↓", ascending: "↑", none: "" }[direction])));
   }
 
-  function scoreCell(system, value, cell) {
+  /** Failed captions can raise a corpus value; the mean of the samples' values stands beside it. */
+  function scoreCell(system, value, cell, anyFailed) {
     const mark = state.slice === "all" ? standing(system.name, value.name) : "";
     const rival = state.slice === "all" && state.rival && state.rival !== system.name
       ? leadOf(value.name, system.name, state.rival) : null;
@@ -98,13 +99,15 @@ function scoresTable(mount) {
       h("span", { class: "number" }, format(cell.score, value.decimals)),
       mark && h("span", { class: `badge ${mark}` }, mark),
       rival ? difference(rival, value)
-        : cell.low !== null && h("span", { class: "interval" }, `${format(cell.low, value.decimals)} – ${format(cell.high, value.decimals)}`));
+        : cell.low !== null && h("span", { class: "interval" }, `${format(cell.low, value.decimals)} – ${format(cell.high, value.decimals)}`),
+      anyFailed && value.corpus && cell.mean !== null
+        && h("span", { class: "interval" }, `mean of samples ${format(cell.mean, value.decimals)}`));
   }
 
   function difference(lead, value) {
-    const word = verdict(lead, value);
+    const word = verdict(lead, value), plain = summary.best[value.name].testable ? "n.s." : "too few groups";
     return h("span", { class: `interval ${word}` },
-      `${lead.difference > 0 ? "+" : ""}${format(lead.difference, value.decimals)} ${word || "n.s."}`,
+      `${lead.difference > 0 ? "+" : ""}${format(lead.difference, value.decimals)} ${word || plain}`,
       h("small", {}, pText(lead.p)));
   }
 }

@@ -20,7 +20,7 @@ function slicesView(mount) {
     const bottom = Math.min(0, ...cells.map((cell) => cell.low ?? cell.score ?? 0));
     place.replaceChildren(h("table", { class: "slices" },
       h("thead", {}, h("tr", {}, h("th", { scope: "col" }, "System"), shown.map((slice) =>
-        h("th", { scope: "col" }, slice.label, h("small", {}, `n = ${cellOf(summary.systems[0].name, value.name, slice.name).n}`))))),
+        h("th", { scope: "col" }, slice.label, h("small", {}, sizeText(cellOf(summary.systems[0].name, value.name, slice.name))))))),
       h("tbody", {}, summary.systems.map((system, index) => h("tr", {},
         h("th", { scope: "row" }, system.label),
         shown.map((slice) => {

@@ -5,13 +5,13 @@ function asCsv(rows, table) {
   // A leading quote mark keeps spreadsheets from taking untrusted text for a formula.
   const quote = (text) => `"${String(text).replace(/^(?=[=+\-@\t\r])/, "'").replaceAll('"', '""')}"`;
   const rivalNames = ["difference_from", "difference", "difference_low", "difference_high", "p_holm"];
-  const lines = [["system", "label", "family", "slice", "value", "score", "low", "high", "n", "n_failed",
+  const lines = [["system", "label", "family", "slice", "value", "score", "low", "high", "n", "n_groups", "n_failed", "sample_mean",
     ...(table.rival ? rivalNames : []), "signature"].join(",")];
   for (const { system, cells } of rows) {
     cells.forEach((cell, column) => {
       const value = table.values[column], lead = leadOverRival(system, value, table);
       lines.push([quote(system.name), quote(system.label), quote(system.family), quote(table.slice), quote(value.name),
-        cell.score ?? "", cell.low ?? "", cell.high ?? "", cell.n, cell.failed,
+        cell.score ?? "", cell.low ?? "", cell.high ?? "", cell.n, cell.groups, cell.failed, cell.mean ?? "",
         ...(table.rival ? [quote(table.rival), lead?.difference ?? "", lead?.low ?? "", lead?.high ?? "", lead?.p ?? ""] : []),
         quote(value.signature)].join(","));
     });
@@ -60,11 +60,15 @@ function asLatex(rows, table) {
 /** What a reader of the table must know. */
 function footnotes(table) {
   const slice = summary.slices.find(({ name }) => name === table.slice);
-  const notes = [`${slice.label}, n = ${slice.n}. Intervals: ${percent}, paired bootstrap.`];
+  const notes = [`${slice.label}, ${sizeText(slice)} of similar drawings. Intervals: ${percent}, bootstrap of the groups; they cover the choice of test drawings.`];
+  const untested = table.values.filter(({ name }) => summary.best[name] && !summary.best[name].testable);
+  if (table.slice === "all" && untested.length) {
+    notes.push(`Too few groups for any difference to be significant by ${untested.map(({ label }) => label).join(", ")}.`);
+  }
   if (table.slice === "all") notes.push("Bold: best. In LaTeX underlined: not significantly different from the best (Holm-corrected).");
   if (table.rival) {
     const label = summary.systems[systemIndex.get(table.rival)].label;
-    notes.push(`+ and -: significantly better and worse than ${label}; =: no significant difference (paired approximate randomisation, Holm-corrected).`);
+    notes.push(`+ and -: significantly better and worse than ${label}; =: no significant difference (paired approximate randomisation of the groups, Holm-corrected).`);
   }
   return [...notes, ...table.values.map((value) => `${value.label}: ${value.signature}`)];
 }
@@ -77,10 +81,10 @@ function leadOverRival(system, value, table) {
   return table.rival && table.rival !== system.name ? leadOf(value.name, system.name, table.rival) : null;
 }
 
-/** " +", " -" or " =" against the rival; "" where there is none. */
+/** " +", " -" or " =" against the rival; "" where there is none, or no difference can be significant. */
 function leadMark(system, value, table) {
   const lead = leadOverRival(system, value, table);
-  return lead ? ` ${{ better: "+", worse: "-", "": "=" }[verdict(lead, value)]}` : "";
+  return lead && summary.best[value.name].testable ? ` ${{ better: "+", worse: "-", "": "=" }[verdict(lead, value)]}` : "";
 }
 
 /** "better", "worse", or "" where a difference is within chance. */
