@@ -60,7 +60,9 @@ def test_small_jobs_share_one_job_a_system(run):
     # their tokens and two scores; an LLM tokens and two scores in one job, the health of its captions in the other.
     small = {("cpu", "", "1", "1", "4000M", time) for time in ("00:50:00", "00:30:00", "00:10:00")}
     assert granted(run, "scores_") == small
-    assert granted(run, "report_") == {("cpu", "", "1", "1", "8000M", "00:50:00")}
+    # The report needs the radar chart; the qualitative report has a job of its own.
+    report = {("cpu", "", "1", "1", "8000M", "00:40:00"), ("cpu", "", "1", "1", "4000M", "00:10:00")}
+    assert granted(run, "report_") == report
     assert len(run.jobs()) < 40
 
 
