@@ -217,7 +217,7 @@ def test_out_of_memory_says_what_to_lower(run, monkeypatch):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"targets": ["query"]}, r"no modules query; it has .*q_proj"),
+        ({"targets": ["query"]}, r"no modules query to adapt; it can adapt .*q_proj"),
         ({"learning_rat": 1}, "did you mean 'learning_rate'"),
         ({"save_steps": 5}, "no multiple of eval_steps"),
     ],

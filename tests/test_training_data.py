@@ -1,9 +1,12 @@
 """Samples as training examples: what is trained, what overlong ones become, the order, and tokens kept in a file."""
 
+import csv
 import random
+from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 from tiny_models import build_tiny_model
 from training_runs import make_samples, train, write_base_and_data
 from transformers import AutoTokenizer
@@ -17,10 +20,12 @@ from training.data import (
     ExampleDataset,
     LeftPadding,
     Overlong,
+    caption_loss,
     encode_samples,
     lay_out_training,
     read_encoded,
     write_encoded,
+    write_overlong,
 )
 from training.identity import training_identity
 from training.preparation import read_prepared
@@ -101,6 +106,31 @@ def test_a_split_with_nothing_left_is_said(tmp_path, monkeypatch):
         train(base, data, tmp_path / "out")
 
 
+def test_what_leaves_nothing_of_a_split_is_told_apart(tmp_path):
+    base = build_tiny_model(tmp_path / "base", "llama")
+    prompt = PromptSettings(max_tokens=64)
+    settings = training_preparation.TrainingSettings(overlong="drop")
+    samples = {"train": [LONG], "validation": [LONG]}
+    with pytest.raises(InputError, match=r"left: 1 are over prompt.max_tokens and dropped: raise it, or set overlong"):
+        training_preparation.encode_splits(base, samples, prompt, settings, tmp_path)
+    wordy = Sample("wordy", "a", "train", "g", "<svg/>", ["a very long caption " * 400])
+    with pytest.raises(InputError, match=r"left: 1 are with their longest caption over the 2048 tokens that the base"):
+        training_preparation.encode_splits(base, samples | {"train": [wordy]}, prompt, settings, tmp_path)
+
+
+@pytest.mark.parametrize("id", ["a\nb", "a\r", "\x85b", "a\u2028b", "a\tb", "a\x1cb", ""])
+def test_ids_with_line_separators_are_kept(tokenizer, tmp_path, id):
+    samples = [replace(LONG, id=id), *make_samples(2, "train")]
+    encoded = encode_samples(tokenizer, samples, PromptSettings(max_tokens=200), "shorten", CONTEXT)
+    write_encoded(tmp_path / "tokens.parquet", encoded)
+    read = read_encoded(tmp_path / "tokens.parquet")
+    assert [sample.id for sample in read.samples] == [sample.id for sample in samples]
+    assert read.overlong == encoded.overlong != []
+    write_overlong(tmp_path / "overlong.csv", {"train": read})
+    with open(tmp_path / "overlong.csv", encoding="utf-8", newline="") as file:
+        assert [row["id"] for row in csv.DictReader(file)] == [id]
+
+
 def test_tokens_are_the_same_from_their_file(tokenizer, tmp_path):
     settings = PromptSettings(max_tokens=200)
     encoded = encode_samples(tokenizer, [LONG, *make_samples(5, "train")], settings, "shorten", CONTEXT)
@@ -162,3 +192,12 @@ def test_the_examples_of_a_step_are_of_like_length_and_the_steps_in_random_order
     rises = np.diff([np.mean(step) for step in steps]) > 0
     assert 0.35 < rises.mean() < 0.65, "the steps come shorter or longer by and by"
     assert max(steps[0]) == max(lengths)
+
+
+def test_the_loss_reads_the_last_columns_of_a_model_that_gives_all():
+    logits, labels = torch.randn(2, 9, 11), torch.tensor([[IGNORED, IGNORED, 4, 5], [IGNORED, 1, 2, 3]])
+    expected = caption_loss(logits[:, -4:], labels, None)
+    assert caption_loss(logits, labels, None) == expected
+    assert expected == pytest.approx(
+        torch.nn.functional.cross_entropy(logits[:, -4:-1].flatten(0, 1), labels[:, 1:].flatten()).item()
+    )

@@ -12,9 +12,9 @@ from transformers import AutoConfig, AutoTokenizer
 from captions.prompts import PromptSettings
 from core.command import InputError
 from count_parameters import main
-from training import model as training_model
+from models import language_models
 from training.data import LeftPadding, caption_loss, encode_samples
-from training.model import build_skeleton, choose_attention, load_model, load_options
+from training.model import build_skeleton, load_model, quantisation_options, training_attention
 from training.parameters import count_parameters
 from training.settings import TrainingSettings
 
@@ -28,26 +28,28 @@ def bases(tmp_path_factory):
 
 
 def test_attention_is_sdpa_but_where_it_would_leave_out_the_cap_on_scores(bases, monkeypatch):
-    chosen = {name: choose_attention(AutoConfig.from_pretrained(base), torch.float32) for name, base in bases.items()}
+    configs = {name: AutoConfig.from_pretrained(base) for name, base in bases.items()}
+    chosen = {name: language_models.choose_attention(config) for name, config in configs.items()}
     assert chosen == {"llama": "sdpa", "gemma2": "eager", "gemma3": "sdpa"}
     assert load_model(bases["gemma2"], TrainingSettings(**FP32)).config._attn_implementation == "eager"
     assert not torch.backends.cuda.cudnn_sdp_enabled()
-    monkeypatch.setattr(training_model, "is_flash_attn_2_available", lambda: True)
-    config = AutoConfig.from_pretrained(bases["gemma2"])
-    assert choose_attention(config, torch.bfloat16) == "flash_attention_2"
-    assert choose_attention(config, torch.float32) == "eager"  # it has no fp32
+    with pytest.raises(InputError, match=r"attention: flash_attention_2 is not there .* there is eager, sdpa"):
+        language_models.choose_attention(configs["llama"], "flash_attention_2")
+    monkeypatch.setattr(language_models, "is_flash_attn_2_available", lambda: True)
+    assert training_attention(configs["gemma2"], torch.bfloat16, TrainingSettings()) == "flash_attention_2"
+    assert training_attention(configs["gemma2"], torch.float32, TrainingSettings()) == "eager"  # it has no fp32
+    assert training_attention(configs["gemma2"], torch.bfloat16, TrainingSettings(attention="eager")) == "eager"
 
 
 def test_each_rank_holds_the_4_bit_model_on_its_own_device(bases, monkeypatch):
-    config = AutoConfig.from_pretrained(bases["llama"])
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setenv("LOCAL_RANK", "1")
-    options = load_options(config, TrainingSettings(quantisation="nf4", dtype="bf16"))
+    options = quantisation_options(torch.bfloat16, TrainingSettings(quantisation="nf4"))
     assert options["device_map"] == {"": 1}
     quantisation = options["quantization_config"]
     assert (quantisation.bnb_4bit_quant_type, quantisation.bnb_4bit_use_double_quant) == ("nf4", True)
     assert quantisation.bnb_4bit_compute_dtype == torch.bfloat16
-    assert "device_map" not in load_options(config, TrainingSettings(dtype="bf16"))
+    assert quantisation_options(torch.bfloat16, TrainingSettings()) == {}
 
 
 def caption_gradients(model, batch, labels):
@@ -142,7 +144,7 @@ def test_an_8b_model_is_counted_from_its_configuration_alone(tmp_path, capsys):
 
 
 def test_targets_that_the_model_lacks_are_named_with_those_it_has(bases):
-    with pytest.raises(InputError, match=r"no modules query, value; it has .*down_proj.*q_proj"):
+    with pytest.raises(InputError, match=r"no modules query, value to adapt; it can adapt .*down_proj.*q_proj"):
         build_skeleton(bases["llama"], TrainingSettings(targets=["query", "q_proj", "value"]))
 
 

@@ -22,22 +22,23 @@ from core import quiet_libraries  # noqa: F401  (before the libraries, which spe
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
 from peft import PeftModel
-from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from core.command import log, run_command
 from core.records import write_json
 from models.files import check_adapter, check_model_folder, describe_files, file_digest, model_digest, weights_digest
+from models.language_models import auto_class, load_tokenizer, read_config
+from models.lora_targets import check_merge
 
 
 def main(*, base: Path, adapter: Path, output_dir: Path) -> None:
-    """Write the merged model. Raises InputError for an adapter that was trained on another base."""
+    """Write the merged model. Raises InputError for an adapter of another base, or one that can't be merged."""
     check_model_folder(base)
     check_adapter(adapter, base)
     merged = merge(base, adapter)
     building = output_dir.with_name(output_dir.name + ".partial")
     shutil.rmtree(building, ignore_errors=True)
     merged.save_pretrained(building)
-    AutoTokenizer.from_pretrained(base, local_files_only=True).save_pretrained(building)
+    load_tokenizer(base).save_pretrained(building)
     shutil.copyfile(adapter / "README.md", building / "README.md")
     files = describe_files(building, [path.name for path in building.iterdir()])
     record = {"base": model_digest(base), "adapter": file_digest(adapter / "adapter_model.safetensors")}
@@ -49,8 +50,10 @@ def main(*, base: Path, adapter: Path, output_dir: Path) -> None:
 
 def merge(base: Path, adapter: Path) -> Any:
     """The base, in its own number format, with the adapter's matrices in its weights."""
-    model = AutoModelForCausalLM.from_pretrained(base, local_files_only=True, dtype="auto")
-    return PeftModel.from_pretrained(model, adapter, local_files_only=True).merge_and_unload()
+    model = auto_class(read_config(base)).from_pretrained(base, local_files_only=True, dtype="auto")
+    adapted = PeftModel.from_pretrained(model, adapter, local_files_only=True)
+    check_merge(adapted)
+    return adapted.merge_and_unload()
 
 
 def build_parser() -> argparse.ArgumentParser:

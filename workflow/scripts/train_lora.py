@@ -29,13 +29,14 @@ from core import quiet_libraries  # noqa: F401  (before the libraries, which spe
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
 import torch
-from transformers import AutoTokenizer, TrainerState, set_seed
+from transformers import TrainerState, set_seed
 
 from captions.prompts import PromptSettings
 from core.code_digest import code_digest
 from core.command import InputError, log, run_command
 from core.records import write_json
 from models.gpus import check_given_gpus, device_name
+from models.language_models import load_tokenizer, padding_id, read_config
 from training.callbacks import KeepBest
 from training.checkpoints import newest_whole, read_attempts, remove_finished, step_of
 from training.history import best_evaluation
@@ -115,7 +116,7 @@ def train_prepared(
     resume_from = newest_whole(checkpoints)
     set_seed(seed)
     model = load_model(base, settings)
-    pad_id = find_pad_id(base)
+    pad_id = padding_id(load_tokenizer(base), read_config(base))
     trainer, settings, keep_best, stop = build_trainer(
         name, model, pad_id, prepared.splits, settings, seed, checkpoints
     )
@@ -147,12 +148,6 @@ def train_prepared(
         )
     if torch.distributed.is_initialized():
         torch.distributed.destroy_process_group()
-
-
-def find_pad_id(base: Path) -> int:
-    """The token that fills up batches; it is masked, so that of the end serves where there is none."""
-    tokenizer = AutoTokenizer.from_pretrained(base, local_files_only=True)
-    return tokenizer.pad_token_id if tokenizer.pad_token_id is not None else tokenizer.eos_token_id
 
 
 def say_plan(

@@ -17,6 +17,7 @@ drawing or caption spells out are read as plain text, so that no drawing ends it
 from __future__ import annotations
 
 import dataclasses
+import functools
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -33,7 +34,7 @@ IGNORED = -100
 
 # Options that templates read, fixed so that a prompt is the same tomorrow: Llama 3 prints a date (today's, in 3.2),
 # Qwen 3 asks for a chain of thought unless told not to.
-TEMPLATE_OPTIONS = {"date_string": "26 Jul 2024", "enable_thinking": False}
+TEMPLATE_OPTIONS: dict[str, Any] = {"date_string": "26 Jul 2024", "enable_thinking": False}
 
 # Stands for the caption when a template is asked what it writes around one.
 _CAPTION_MARK = "\N{SYMBOL FOR START OF TEXT}caption\N{SYMBOL FOR END OF TEXT}"
@@ -89,11 +90,16 @@ class ExampleTokens:
 
 
 def prompt_tokens(
-    tokenizer: PreTrainedTokenizerBase, xml: str, settings: PromptSettings, examples: Sequence[Example] = ()
+    tokenizer: PreTrainedTokenizerBase,
+    xml: str,
+    settings: PromptSettings,
+    examples: Sequence[Example] = (),
+    limit: int | None = None,
 ) -> PromptTokens:
     """Tokens of the prompt for a drawing, at most `settings.max_tokens` and those of the examples before it.
 
-    Raises InputError where not even an empty drawing fits.
+    `limit` is the most that there may be in all, examples included: what the model reads. Raises InputError where not
+    even an empty drawing fits.
     """
     xml = _without_namespace(xml)
     if examples:
@@ -101,10 +107,19 @@ def prompt_tokens(
         empty = (_encode_prompt(tokenizer, "", settings, shown) for shown in (examples, ()))
         n_with, n_without = map(len, empty)
         settings = dataclasses.replace(settings, max_tokens=settings.max_tokens + n_with - n_without)
+    too_small = f"prompt.max_tokens {settings.max_tokens} is too small", "raise it or shorten the instruction"
+    if limit is not None and limit < settings.max_tokens:
+        settings = dataclasses.replace(settings, max_tokens=limit)
+        fixes = "shorten the instruction, show fewer examples, lower decoding.max_new_tokens, or choose another base"
+        too_small = f"the base reads {limit} tokens before a caption", fixes
     ids = _encode_prompt(tokenizer, xml, settings, examples)
     if len(ids) <= settings.max_tokens:
         return PromptTokens(ids)
-    shortened = _encode_shortened(tokenizer, xml, settings, examples)
+    shortest = _encode_prompt(tokenizer, shorten_svg(xml, 0), settings, examples)
+    if len(shortest) > settings.max_tokens:
+        why, fixes = too_small
+        raise InputError(f"{why}: the prompt takes {len(shortest)} tokens without any drawing; {fixes}")
+    shortened = _encode_shortened(tokenizer, xml, settings, examples, shortest)
     return PromptTokens(shortened, len(ids) - len(shortened))
 
 
@@ -185,18 +200,16 @@ def _without_namespace(xml: str) -> str:
 
 
 def _encode_shortened(
-    tokenizer: PreTrainedTokenizerBase, xml: str, settings: PromptSettings, examples: Sequence[Example]
+    tokenizer: PreTrainedTokenizerBase,
+    xml: str,
+    settings: PromptSettings,
+    examples: Sequence[Example],
+    best: list[int],
 ) -> list[int]:
-    """Tokens of the longest shortened prompt within the budget.
+    """Tokens of the longest shortened prompt within the budget; `best` is the shortest there is.
 
     The cut is sought from below, so that its cost depends on the budget and not on the length of the drawing.
     """
-    best = _encode_prompt(tokenizer, shorten_svg(xml, 0), settings, examples)
-    if len(best) > settings.max_tokens:
-        raise InputError(
-            f"prompt.max_tokens {settings.max_tokens} is too small: the prompt takes {len(best)} tokens without any "
-            "drawing; raise it or shorten the instruction"
-        )
     low, high = 0, min(len(xml), settings.max_tokens)
     while high - low > 1:
         ids = _encode_prompt(tokenizer, shorten_svg(xml, high), settings, examples)
@@ -228,7 +241,15 @@ def _encode_prompt(
         )
     lead = _caption_surroundings(tokenizer, settings)[0]
     shown = (f"{_fill_plain(settings, example.xml)}{lead}{example.caption.strip()}\n\n" for example in examples)
-    return tokenizer("".join(shown) + _fill_plain(settings, xml), split_special_tokens=True)["input_ids"]
+    return _encode_start(tokenizer, "".join(shown) + _fill_plain(settings, xml))
+
+
+def _encode_start(tokenizer: PreTrainedTokenizerBase, text: str) -> list[int]:
+    """Tokens of a text that is to be continued: those that a tokenizer puts before it, and none that it puts behind."""
+    ids = tokenizer(text, split_special_tokens=True)["input_ids"]
+    bare = tokenizer(text, split_special_tokens=True, add_special_tokens=False)["input_ids"]
+    ends = (start + len(bare) for start in range(len(ids) - len(bare) + 1) if ids[start : start + len(bare)] == bare)
+    return ids[: next(ends, len(ids))]
 
 
 def _fill_plain(settings: PromptSettings, xml: str) -> str:
@@ -248,17 +269,41 @@ def _question(settings: PromptSettings, xml: str) -> dict[str, str]:
     return {"role": "user", "content": f"{settings.instruction}\n\n{xml}"}
 
 
-def _apply_template(tokenizer: PreTrainedTokenizerBase, messages: list[dict[str, str]], **options: Any) -> Any:
-    """Apply the chat template; where it refuses a system message (Gemma 2), that comes before the instruction."""
+def _apply_template(tokenizer: PreTrainedTokenizerBase, messages: list[dict[str, Any]], **options: Any) -> Any:
+    """Apply the chat template; where it refuses a system message (Gemma 2), that comes before the instruction.
+
+    Templates of models that read images too may take only lists of parts for a message's content.
+    """
     options = {**TEMPLATE_OPTIONS, **options}
+    if _takes_parts_alone(tokenizer, str(tokenizer.chat_template)):
+        messages = [{**message, "content": _as_parts(message["content"])} for message in messages]
     try:
         return tokenizer.apply_chat_template(messages, **options)
     except TemplateError:
         if messages[0]["role"] != "system":
             raise
         system, user, *rest = messages
-        user = {"role": "user", "content": f"{system['content']}\n\n{user['content']}"}
+        gap = "\n\n" if isinstance(system["content"], str) else _as_parts("\n\n")
+        user = {"role": "user", "content": system["content"] + gap + user["content"]}
         return tokenizer.apply_chat_template([user, *rest], **options)
+
+
+@functools.lru_cache(maxsize=8)
+def _takes_parts_alone(tokenizer: PreTrainedTokenizerBase, template: str) -> bool:
+    """Whether the tokenizer's chat template, which is `template`, leaves out a text that is no list of parts."""
+
+    def shows(content: Any) -> bool:
+        message = {"role": "user", "content": content}
+        try:
+            return _CAPTION_MARK in tokenizer.apply_chat_template([message], tokenize=False, **TEMPLATE_OPTIONS)
+        except (TemplateError, TypeError):  # what a template does with content that it does not expect
+            return False
+
+    return not shows(_CAPTION_MARK) and shows(_as_parts(_CAPTION_MARK))
+
+
+def _as_parts(text: str) -> list[dict[str, str]]:
+    return [{"type": "text", "text": text}]
 
 
 def _caption_surroundings(tokenizer: PreTrainedTokenizerBase, settings: PromptSettings) -> tuple[str, int]:

@@ -22,7 +22,12 @@ from core.records import read_json
 MANIFEST = "manifest.json"
 # Weights, configuration, tokenizer (SentencePiece is .model), chat template, model card.
 WANTED_SUFFIXES = (".safetensors", ".json", ".txt", ".model", ".jinja", ".md")
-TOKENIZER_FILES = ("tokenizer.json", "tokenizer.model", "tokenizer_config.json", "chat_template.jinja")
+TOKENIZER_FILES = (
+    *("tokenizer.json", "tokenizer.model", "tokenizer_config.json", "chat_template.jinja"),
+    "chat_template.json",  # of a processor, by older versions of transformers
+)
+# What a tokenizer is made of where it has no tokenizer.json.
+SLOW_TOKENIZER_FILES = ("vocab.json", "merges.txt", "spiece.model", "special_tokens_map.json", "added_tokens.json")
 # Formats that run code when they are loaded, or that hold weights which we never read.
 UNSAFE_SUFFIXES = (".bin", ".pth", ".pt", ".pkl", ".pickle", ".ckpt", ".h5", ".msgpack")
 
@@ -50,7 +55,8 @@ def describe_files(folder: Path, names: Iterable[str]) -> list[ModelFile]:
 
 def tokenizer_files(folder: Path) -> list[ModelFile]:
     """The files that turn a text into tokens: another chat template means other prompts with the same weights."""
-    return describe_files(folder, [name for name in TOKENIZER_FILES if (folder / name).is_file()])
+    names = TOKENIZER_FILES if (folder / "tokenizer.json").is_file() else TOKENIZER_FILES + SLOW_TOKENIZER_FILES
+    return describe_files(folder, [name for name in names if (folder / name).is_file()])
 
 
 def file_digest(path: Path) -> str:

@@ -7,6 +7,7 @@ training is laid out beforehand, so that it depends on data and seed only and a 
 from __future__ import annotations
 
 import csv
+import json
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -98,8 +99,8 @@ def write_encoded(path: Path, split: EncodedSplit) -> None:
     """Keep the tokens of a split as Parquet, so that other processes and a resumed job need not make them again."""
     rows = [{"id": s.id, "prompt": s.prompt, "captions": s.captions} for s in split.samples]
     table = pa.Table.from_pylist(rows, schema=ENCODED_SCHEMA)
-    overlong = [f"{sample.id}\t{sample.action}\t{sample.n_tokens}" for sample in split.overlong]
-    table = table.replace_schema_metadata({"overlong": "\n".join(overlong)})
+    overlong = [[sample.id, sample.action, sample.n_tokens] for sample in split.overlong]
+    table = table.replace_schema_metadata({"overlong": json.dumps(overlong)})
     with write_whole(path) as partial:
         pq.write_table(table, partial, compression="zstd")
 
@@ -115,9 +116,7 @@ def read_encoded(path: Path) -> EncodedSplit:
         )
         for id, prompt, captions in zip(table["id"], table["prompt"], table["captions"], strict=True)
     ]
-    lines = table.schema.metadata[b"overlong"].decode().splitlines()
-    fields = (line.rsplit("\t", 2) for line in lines)
-    return EncodedSplit(samples, [Overlong(id, action, int(n_tokens)) for id, action, n_tokens in fields])
+    return EncodedSplit(samples, [Overlong(*fields) for fields in json.loads(table.schema.metadata[b"overlong"])])
 
 
 def write_overlong(path: Path, splits: dict[str, EncodedSplit]) -> None:
@@ -224,11 +223,12 @@ class LeftPadding:
 def caption_loss(logits: torch.Tensor, labels: torch.Tensor, n_labels: torch.Tensor | float | None) -> torch.Tensor:
     """Cross entropy of the captions' tokens, summed and divided by `n_labels` (None: those of this batch).
 
-    `logits` and `labels` are batch x kept (x vocabulary) and aligned; each column predicts the next one's label.
+    `labels` are batch x kept, `logits` batch x kept x vocabulary (more columns before them where a model knows no
+    logits_to_keep); each column predicts the next one's label.
     Dividing by the labels of the whole optimizer step makes accumulation exact for unequal lengths.
     """
     shifted = labels[:, 1:]
     wanted = shifted != IGNORED
-    picked = logits[:, :-1][wanted].float()
+    picked = logits[:, -labels.shape[1] : -1][wanted].float()
     total = torch.nn.functional.cross_entropy(picked, shifted[wanted], reduction="sum")
     return total / (wanted.sum() if n_labels is None else n_labels)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import torch
 from peft import PeftModel
 
+from models.lora_targets import LINEAR
 from training.model import build_skeleton
 from training.settings import TrainingSettings
 
@@ -53,7 +53,7 @@ def frozen_bytes(skeleton: PeftModel, settings: TrainingSettings) -> float:
         quantised = {
             id(module.weight)
             for module in skeleton.modules()
-            if isinstance(module, torch.nn.Linear) and module is not head and not module.weight.requires_grad
+            if isinstance(module, LINEAR) and module is not head and not module.weight.requires_grad
         }
     per_weight = NF4_BYTES[settings.double_quantisation]
     frozen = [weight for weight in skeleton.parameters() if not weight.requires_grad]

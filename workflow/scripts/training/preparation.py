@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import AutoConfig, AutoTokenizer
 
 from captions.prompts import PromptSettings, prompt_form
 from core.command import InputError, log
 from core.records import Sample, read_json, read_samples, write_json
+from models.language_models import check_token_ids, context_length, load_tokenizer, read_config
 from training.checkpoints import agree_with
 from training.data import EncodedSplit, encode_samples, read_encoded, write_encoded
 from training.parameters import count_parameters, describe_counts
@@ -108,20 +108,26 @@ def encode_splits(
     """Make the tokens of the splits, unless an interrupted run has; they belong to the identity beside them."""
     if all(tokens_file(checkpoints, split).is_file() for split in SPLITS):
         return
-    tokenizer = AutoTokenizer.from_pretrained(base, local_files_only=True)
-    context = context_length(base)
+    tokenizer, config = load_tokenizer(base), read_config(base)
+    context = context_length(config)
     log("train_lora", f"prompts by the {prompt_form(tokenizer)}")
     for split in SPLITS:
         encoded = encode_samples(tokenizer, samples[split], prompt, settings.overlong, context)
         if not encoded.samples:
-            raise InputError(f"no {split} sample is left: all are over prompt.max_tokens; raise it or shorten")
+            raise InputError(f"no {split} sample is left: {why_none_is_left(encoded, context)}")
+        check_token_ids(base, config, (row for sample in encoded.samples for row in (sample.prompt, *sample.captions)))
         write_encoded(tokens_file(checkpoints, split), encoded)
 
 
-def context_length(base: Path) -> int:
-    """The tokens that a model can read, by its own configuration."""
-    config = AutoConfig.from_pretrained(base, local_files_only=True)
-    return getattr(config, "max_position_embeddings", None) or 2**31
+def why_none_is_left(encoded: EncodedSplit, context: int) -> str:
+    """What left out all samples of a split, and what to do about it."""
+    counts = {action: encoded.n_overlong(action) for action in ("dropped", "refused")}
+    reasons = {
+        "dropped": "over prompt.max_tokens and dropped: raise it, or set overlong: shorten",
+        "refused": f"with their longest caption over the {context} tokens that the base reads and refused: lower "
+        "prompt.max_tokens, shorten the captions, or choose a base with a longer context",
+    }
+    return "; ".join(f"{counts[action]} are {reason}" for action, reason in reasons.items() if counts[action])
 
 
 def tokens_file(checkpoints: Path, split: str) -> Path:

@@ -12,6 +12,7 @@ from typing import Any
 from core.command import write_whole
 from core.records import read_json, write_json
 from models.files import MANIFEST
+from models.language_models import auto_class, read_config
 from models.number_format import choose_dtype
 from training.data import write_overlong
 from training.history import best_evaluation, history_lines
@@ -66,6 +67,7 @@ def summarise(
         **{key: {split: encoded.n_overlong(key) for split, encoded in splits.items()} for key in ACTIONS},
         "tokens_removed": {split: encoded.n_tokens_removed() for split, encoded in splits.items()},
         "base": base_name(base),
+        "base_class": auto_class(read_config(base)).__name__,
         "base_digest": identity["inputs"]["base"],
         "data_digests": {split: identity["inputs"][split] for split in splits},
         "seed": identity["settings"]["seed"],
@@ -147,9 +149,9 @@ x {summary["accumulation"]} (devices x batch x accumulation) |
 
 ```python
 from peft import PeftModel
-from transformers import AutoModelForCausalLM
+from transformers import {summary["base_class"]}
 
-base = AutoModelForCausalLM.from_pretrained("BASE")  # the base named above, in this revision
+base = {summary["base_class"]}.from_pretrained("BASE")  # the base named above, in this revision
 model = PeftModel.from_pretrained(base, "THIS_FOLDER")
 ```
 """

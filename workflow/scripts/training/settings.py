@@ -14,7 +14,7 @@ class TrainingSettings:
 
     r: int = 8
     alpha: float = 16
-    targets: list[str] = field(default_factory=lambda: ["q_proj", "v_proj"])
+    targets: list[str] | str = field(default_factory=lambda: ["q_proj", "v_proj"])
     dropout: float = 0.05
     bias: str = "none"
     batch_size: int = 1
@@ -35,6 +35,7 @@ class TrainingSettings:
     double_quantisation: bool = True
     gradient_checkpointing: bool = False
     dtype: str = "auto"
+    attention: str = "auto"
     overlong: str = "shorten"
     auto_batch: bool = False
     wandb: str = "offline"

@@ -1,0 +1,163 @@
+"""Which modules of a model LoRA can adapt, and whether the targets of a training name such modules.
+
+Adapted are linear layers of the language model. Not adapted are what reads pictures in a model that has a language
+model as its part, embeddings, a head that shares their weights, and the fused experts of a mixture: they are
+parameters, no modules.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import Any
+
+import torch
+from transformers.pytorch_utils import Conv1D
+
+from core.command import InputError
+
+LINEAR = (torch.nn.Linear, Conv1D)  # Conv1D is GPT-2's linear layer
+CONVOLUTIONS = (torch.nn.Conv1d, torch.nn.Conv2d, torch.nn.Conv3d)
+ALL_LINEAR = "all-linear"
+# Layers whose weights the code or the fused kernels of these models read past an adapter.
+PAST_ADAPTERS = {
+    "out_proj": ("falcon_h1", "falcon_mamba", "mamba", "mamba2", "nemotron_h"),
+    "x_proj": ("falcon_mamba", "mamba"),
+    "dt_proj": ("falcon_mamba", "mamba"),
+}
+
+
+def resolve_targets(model: Any, targets: list[str] | str) -> tuple[list[str], str | None]:
+    """The names of target modules, and a pattern of the modules that must not be adapted though they are named so.
+
+    Raises InputError, with the names that can be adapted, for targets that the model does not have, that are adapted
+    only in part, or that share their weights.
+    """
+    own, head = linear_layers(model), head_name(model)
+    if targets == ALL_LINEAR:
+        targets = sorted({last_name(name) for name in own if name != head})
+    elif isinstance(targets, str):
+        raise InputError(f"targets: {targets!r} is neither a list of modules nor {ALL_LINEAR}; {offer(model)}")
+    unknown = [target for target in targets if not any(is_named(name, target) for name in own)]
+    if unknown:
+        raise InputError(f"targets: the model has no modules {', '.join(unknown)} to adapt; {offer(model)}")
+    if shares_embeddings(model) and any(is_named(head, target) for target in targets):
+        raise InputError(
+            f"targets: {last_name(head)} shares its weights with the embeddings of this model, so that an adapter "
+            f"can't be merged; {offer(model)}"
+        )
+    partial = partly_adapted(model, targets)
+    if partial:
+        raise InputError(
+            f"targets: {', '.join(partial)} would adapt the experts of this model only in part, since they are fused "
+            f"({', '.join(sorted(fused_experts(model)))}); {offer(model)}"
+        )
+    return targets, picture_modules(model)
+
+
+def linear_layers(model: Any) -> list[str]:
+    """The names of the linear layers that read text and can be adapted, the head included."""
+    excluded = picture_modules(model)
+    names = [name for name, module in model.named_modules() if isinstance(module, LINEAR)]
+    names = [name for name in names if model.config.model_type not in PAST_ADAPTERS.get(last_name(name), ())]
+    return [name for name in names if excluded is None or not re.fullmatch(excluded, name)]
+
+
+def picture_modules(model: Any) -> str | None:
+    """A regular expression of the names of all modules that read pictures; None where there are none."""
+    part = language_part(model)
+    if not part:
+        return None
+    kept = [re.escape(part), *([f"{re.escape(head)}$"] if (head := head_name(model)) else [])]
+    skipped = [f"{re.escape(name)}.*" for name in skipped_layers(model)]
+    return "|".join([f"(?!{'|'.join(kept)}).*", *skipped])
+
+
+def language_part(model: Any) -> str:
+    """What the names of the language model's modules begin with: nothing where it is the whole model.
+
+    Raises InputError for a model whose part that reads text can't be told.
+    """
+    if model.config.get_text_config() is model.config:
+        return ""
+    decoder = model.get_decoder()
+    name = next((name for name, module in model.named_modules() if module is decoder), "")
+    if not name:
+        raise InputError(f"bases: the language model inside {type(model).__name__} is not known; choose another base")
+    return f"{name}."
+
+
+def skipped_layers(model: Any) -> list[str]:
+    """What the names of layers begin with that text alone does not reach: Mllama's attention to the picture."""
+    layers = getattr(model.config.get_text_config(), "cross_attention_layers", None) or ()
+    return [f"{language_part(model)}layers.{number}." for number in layers]
+
+
+def head_name(model: Any) -> str:
+    """The name of the layer that gives the logits; empty where there is none."""
+    head = model.get_output_embeddings()
+    return next((name for name, module in model.named_modules() if head is not None and module is head), "")
+
+
+def shares_embeddings(model: Any) -> bool:
+    """Whether the layer that gives the logits has the weights of the embeddings."""
+    head = model.get_output_embeddings()
+    return head is not None and head.weight is model.get_input_embeddings().weight
+
+
+def fused_experts(model: Any) -> set[str]:
+    """The parameters that hold all experts of a layer (experts x rows x columns), by the last parts of their names."""
+    return {
+        f"{last_name(name)}.{parameter}"
+        for name, module in model.named_modules()
+        if not isinstance(module, CONVOLUTIONS)
+        for parameter, weight in module.named_parameters(recurse=False)
+        if weight.dim() == 3 and len(weight) > 1
+    }
+
+
+def partly_adapted(model: Any, targets: Iterable[str]) -> list[str]:
+    """Targets that name dense layers and, as parts of fused parameters, experts as well (gate_up_proj has two)."""
+    fused = {last_name(name) for name in fused_experts(model)}
+    names = fused | {f"{part}_proj" for name in fused for part in name.removesuffix("_proj").split("_")}
+    return [target for target in targets if target in names]
+
+
+def offer(model: Any) -> str:
+    """What can be adapted, for a person."""
+    own = linear_layers(model)
+    if shares_embeddings(model):
+        own = [name for name in own if name != head_name(model)]
+    names = sorted({last_name(name) for name in own})
+    dense = sorted({".".join(name.split(".")[-2:]) for name in own if last_name(name) in partly_adapted(model, names)})
+    whole = [name for name in names if name not in partly_adapted(model, names)]
+    return f"it can adapt {', '.join(whole + dense)}" + ("" if dense else f", or {ALL_LINEAR} of them")
+
+
+def check_merge(model: Any) -> None:
+    """Raise InputError for an adapter of the head, or of the embeddings, in a model where they share their weights.
+
+    `model` is a model of peft. Merged, the adapter of the one would change the other.
+    """
+    embeddings = model.get_input_embeddings().weight
+    shared = [
+        name
+        for name, module in model.named_modules()
+        if hasattr(module, "get_base_layer") and module.get_base_layer().weight is embeddings
+    ]
+    head = model.get_output_embeddings()
+    if shared and head is not None:
+        raise InputError(
+            f"the adapter changes {', '.join(map(last_name, shared))}, which shares its weights in this base: it can't "
+            "be merged; train again without this target"
+        )
+
+
+def is_named(name: str, target: str) -> bool:
+    """Whether a target names a module, as peft reads it: whole, or by its last parts."""
+    return name == target or name.endswith(f".{target}")
+
+
+def last_name(name: str) -> str:
+    """The last part of a module's name."""
+    return name.rsplit(".", 1)[-1]
