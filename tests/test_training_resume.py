@@ -23,7 +23,8 @@ from training.checkpoints import (
 )
 
 # Dropout draws random numbers: a resumed run must go on in them.
-SETTINGS = {"dropout": 0.1, "max_steps": 24, "learning_rate": 0.02, "accumulation": 2}
+# Records fall between checkpoints: their losses are means of the steps since the record before.
+SETTINGS = {"dropout": 0.1, "max_steps": 24, "learning_rate": 0.02, "accumulation": 2, "log_steps": 3}
 
 
 class Killed(BaseException):
@@ -69,7 +70,7 @@ def interrupt(monkeypatch, callback, method, step, action):
 
 
 def comparable(records):
-    return [{key: record.get(key) for key in ("step", "eval_loss", "lr")} for record in records]
+    return [{key: record.get(key) for key in ("step", "loss", "eval_loss", "lr")} for record in records]
 
 
 @pytest.mark.parametrize("step", [9, 16], ids=["between checkpoints", "while a checkpoint is saved"])
@@ -103,6 +104,15 @@ def test_sigterm_saves_a_checkpoint_and_asks_to_be_tried_again(base_and_data, wh
     assert is_whole(tmp_path / "out" / "checkpoints" / "checkpoint-10")
     train(*base_and_data, tmp_path / "out", **SETTINGS)
     assert same_adapters(whole, tmp_path / "out")
+    expected, found = (losses_by_step(history(output)) for output in (whole, tmp_path / "out"))
+    assert found.keys() - expected.keys() == {10}  # of the checkpoint
+    # The mean of steps 9 and 10, and that of 11 and 12, are together that of 9 to 12.
+    assert found[9] + found[10] + 2 * found[12] == pytest.approx(expected[9] + 3 * expected[12])
+    assert all(found[step] == pytest.approx(expected[step]) for step in expected.keys() - {12})
+
+
+def losses_by_step(records):
+    return {record["step"]: record["loss"] for record in records if "loss" in record}
 
 
 def test_a_training_killed_after_its_last_step_only_writes_its_results(base_and_data, whole, tmp_path, monkeypatch):
@@ -213,11 +223,11 @@ def test_checkpoints_of_other_settings_are_set_aside_and_used_when_these_are_put
 
 def test_a_training_goes_on_with_other_logging(base_and_data, whole, tmp_path, monkeypatch, capfd):
     stop_at(monkeypatch, 6, base_and_data, tmp_path / "out", **SETTINGS)
-    train(*base_and_data, tmp_path / "out", **SETTINGS, tensorboard=True, keep_checkpoints=1, log_steps=1)
+    train(*base_and_data, tmp_path / "out", **SETTINGS | {"log_steps": 1}, tensorboard=True, keep_checkpoints=1)
     assert "resumes from step 4" in capfd.readouterr().err
     assert same_adapters(whole, tmp_path / "out")
     logged = [record["step"] for record in history(tmp_path / "out") if "loss" in record]
-    assert logged == [2, 4, *range(5, 25)]  # with the new interval from the checkpoint on
+    assert logged == [3, 4, *range(5, 25)]  # of the checkpoint as well; with the new interval from the checkpoint on
 
 
 def test_other_code_and_libraries_are_recorded_and_throw_no_checkpoint_away(

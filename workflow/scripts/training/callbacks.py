@@ -6,6 +6,7 @@ transformers counts early stopping in evaluations; here patience is optimizer st
 from __future__ import annotations
 
 import math
+import re
 import signal
 import time
 from pathlib import Path
@@ -51,10 +52,18 @@ class KeepBest(TrainerCallback):
 
 
 class KeepCheckpoints(TrainerCallback):
-    """Writes a checkpoint's checksum manifest when all processes have written their part, then removes older ones."""
+    """Writes a checkpoint's checksum manifest when all processes have written their part, then removes older ones.
+
+    The loss is logged at each checkpoint, so that a record's mean never reaches over a resume: what was summed since
+    the last record is not in a checkpoint.
+    """
 
     def __init__(self, folder: Path, n_kept: int):
         self.folder, self.n_kept = folder, n_kept
+
+    def on_step_end(self, args, state, control, **kwargs) -> None:
+        if control.should_save:
+            control.should_log = True
 
     def on_save(self, args, state, control, **kwargs) -> None:
         if torch.distributed.is_initialized():
@@ -84,6 +93,30 @@ class StopOnSignal(TrainerCallback):
         if self.received:
             control.should_save = True
             control.should_training_stop = True
+
+
+class StopWhenUntrained(TrainerCallback):
+    """Ends a training at its first step where adapters of a kind got no gradient: they would end as they began.
+
+    A kind are the layers of one name at any number. It happens where a kernel reads the layers' weights past their
+    adapters, or where text does not reach them.
+    """
+
+    def on_pre_optimizer_step(self, args, state, control, model=None, **kwargs) -> None:
+        if state.global_step:
+            return
+        weights = [(name, weight) for name, weight in model.named_parameters() if ".lora_B." in name]
+        kinds = {re.sub(r"\d+", "N", name): False for name, _ in weights}
+        for name, weight in weights:
+            kinds[re.sub(r"\d+", "N", name)] |= weight.grad is not None and bool(weight.grad.any())
+        still = [
+            kind.split(".lora_B.")[0].removeprefix("base_model.model.") for kind, moves in kinds.items() if not moves
+        ]
+        if still:
+            raise InputError(
+                f"targets: {', '.join(still)} got no gradient in the first step: this model does not use an adapter "
+                "there; leave it out"
+            )
 
 
 class StopWhenLost(TrainerCallback):

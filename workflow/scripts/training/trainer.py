@@ -17,7 +17,7 @@ from transformers import Trainer, TrainingArguments
 from transformers.trainer_callback import PrinterCallback
 
 from core.command import InputError, log
-from training.callbacks import KeepBest, KeepCheckpoints, ShowProgress, StopOnSignal, StopWhenLost
+from training.callbacks import KeepBest, KeepCheckpoints, ShowProgress, StopOnSignal, StopWhenLost, StopWhenUntrained
 from training.data import Encoded, EncodedSplit, ExampleDataset, LeftPadding, caption_loss, lay_out_training
 from training.settings import TrainingSettings
 
@@ -118,9 +118,9 @@ def build_trainer(
             outputs.logits, labels, num_items_in_batch
         ),
         callbacks=[
-            *(keep_best, KeepCheckpoints(checkpoints, settings.keep_checkpoints), stop),
+            *(keep_best, stop, KeepCheckpoints(checkpoints, settings.keep_checkpoints)),  # which sees what stop saves
             ShowProgress(name, n_steps, checkpoints / "history.jsonl"),  # before it may be lost, its record is kept
-            StopWhenLost(),
+            *(StopWhenUntrained(), StopWhenLost()),
         ],
         tokens_by_step=tokens_by_step(train, order, effective),
     )
