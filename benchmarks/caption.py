@@ -65,7 +65,8 @@ def main(*, n_prompts: int, output: Path | None) -> None:
         batch_tokens=config["decoding"]["batch_tokens"],
         dtype="fp32",
     )
-    engine = load_engine(EngineJob(base, [], end_ids, tokenizer.pad_token_id, 0, settings, seed=0))
+    most_tokens = max(len(prompt.tokens) for prompt in prompts) + settings.max_new_tokens
+    engine = load_engine(EngineJob(base, [], end_ids, tokenizer.pad_token_id, most_tokens, settings, seed=0))
     sides = {"ours": ours(engine), "one_by_one": one_by_one(engine), "pipeline": by_pipeline(engine, tokenizer)}
     seconds, cpu_seconds, written = measure(sides, prompts)
     others = [name for name in sides if name != "ours"]

@@ -31,7 +31,7 @@ from core import quiet_libraries  # noqa: F401  (before the libraries, which spe
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
-from transformers import AutoConfig, AutoTokenizer, GenerationConfig
+from transformers import GenerationConfig
 
 from captions.examples import FewShotSettings, choose_examples
 from captions.prompts import Example, PromptSettings, end_of_turn_ids, prompt_form, prompt_tokens
@@ -52,6 +52,7 @@ from models.files import (
     tokenizer_files,
 )
 from models.gpus import check_given_gpus
+from models.language_models import check_token_ids, context_length, load_tokenizer, padding_id, read_config
 from plan.shards import Shard
 
 ADAPTER_FILES = ("adapter_config.json", "adapter_model.safetensors")
@@ -115,16 +116,16 @@ def llm_identity(
 
 def plan_work(
     systems: dict[str, LlmSystem],
-    base: Path,
     tokenizer: Any,
     samples: Sequence[Sample],
     train: Path | None,
     prompt_settings: PromptSettings,
+    limit: int,
     identity: dict[str, Any],
     seed: int,
     output_dir: Path,
 ) -> list[Work]:
-    """Prompts and captions so far of each system; those without adapter come first."""
+    """Prompts, of at most `limit` tokens, and captions so far of each system; those without adapter come first."""
     works = []
     for name, system in sorted(systems.items(), key=lambda item: item[1].adapter is not None):
         examples: list[Example] = []
@@ -142,12 +143,37 @@ def plan_work(
             "inputs": identity["inputs"] | adapter_files,
             "settings": identity["settings"] | {"examples": [dataclasses.asdict(example) for example in examples]},
         }
+        encoded = [prompt_tokens(tokenizer, sample.xml, prompt_settings, examples, limit) for sample in samples]
         prompts = [
-            Prompt(sample.id, prompt_tokens(tokenizer, sample.xml, prompt_settings, examples).ids) for sample in samples
+            Prompt(sample.id, tokens.ids, tokens.n_xml_tokens_removed)
+            for sample, tokens in zip(samples, encoded, strict=True)
         ]
+        log_shortened(name, prompts, limit)
         parts = CaptionParts(output_dir / f"{name}.jsonl", of_system)
         works.append(Work(name, system.adapter, prompts, parts))
     return works
+
+
+def prompt_limit(base: Path, config: Any, settings: DecodingSettings) -> int:
+    """The most tokens of a prompt: what the base reads without those that it may write. Raises InputError for none."""
+    context = context_length(config)
+    if context <= settings.max_new_tokens:
+        raise InputError(
+            f"{base} reads {context} tokens, and decoding.max_new_tokens {settings.max_new_tokens} leaves none for a "
+            "prompt: lower it"
+        )
+    return context - settings.max_new_tokens
+
+
+def log_shortened(name: str, prompts: Sequence[Prompt], limit: int) -> None:
+    """Log how many prompts were shortened inside the xml; each caption's record says by how much."""
+    removed = [prompt.n_xml_tokens_removed for prompt in prompts if prompt.n_xml_tokens_removed]
+    if removed:
+        log(
+            f"caption_llm {name}",
+            f"{len(removed)} of {len(prompts)} prompts are shortened inside the xml, by {sum(removed):,} tokens in all "
+            f"(over prompt.max_tokens, or over the {limit:,} that the base reads before a caption)",
+        )
 
 
 def load_engine(job: EngineJob) -> Engine:
@@ -180,6 +206,7 @@ def caption_record(prompt: Prompt, written: Written, tokenizer: Any, seconds: fl
         tokenizer.decode(written.tokens, skip_special_tokens=True),
         finish_reason="eos" if written.ended else "length",
         n_prompt_tokens=len(prompt.tokens),
+        n_xml_tokens_removed=prompt.n_xml_tokens_removed,
         n_new_tokens=len(written.tokens),
         seconds=round(seconds, 4),
     )
@@ -189,7 +216,7 @@ def read_generation_config(base: Path) -> GenerationConfig:
     """The model's generation_config.json; what its config.json says where there is none."""
     if (base / "generation_config.json").is_file():
         return GenerationConfig.from_pretrained(base, local_files_only=True)
-    return GenerationConfig.from_model_config(AutoConfig.from_pretrained(base, local_files_only=True))
+    return GenerationConfig.from_model_config(read_config(base))
 
 
 def main(
@@ -217,17 +244,20 @@ def main(
         check_adapter(adapter, base, digest_cache)
     sample_list = Shard.from_text(shard).of(read_samples(samples))
     identity = llm_identity(base, samples, shard, prompt_settings, settings, seed, code, digest_cache)
-    tokenizer = AutoTokenizer.from_pretrained(base, local_files_only=True)
-    works = plan_work(system_map, base, tokenizer, sample_list, train, prompt_settings, identity, seed, output_dir)
+    tokenizer, config = load_tokenizer(base), read_config(base)
+    limit = prompt_limit(base, config, settings)
+    works = plan_work(system_map, tokenizer, sample_list, train, prompt_settings, limit, identity, seed, output_dir)
     log("caption_llm", f"{', '.join(system_map)}: {len(sample_list)} prompts each by the {prompt_form(tokenizer)}")
     waiting = [work for work in works if not work.is_done]
     if waiting:
         check_given_gpus()
         end_ids = end_of_turn_ids(tokenizer, prompt_settings, read_generation_config(base))
-        pad_id = end_ids[0] if tokenizer.pad_token_id is None else tokenizer.pad_token_id
+        check_token_ids(base, config, (prompt.tokens for work in waiting for prompt in work.prompts))
         longest = max(len(prompt.tokens) for work in waiting for prompt in work.prompts)
         most_tokens = longest + settings.max_new_tokens
-        engine = load_engine(EngineJob(base, adapters, end_ids, pad_id, most_tokens, settings, seed))
+        engine = load_engine(
+            EngineJob(base, adapters, end_ids, padding_id(tokenizer, config), most_tokens, settings, seed)
+        )
         for work in waiting:
             write_captions_of(work, engine, tokenizer)
     # All at the end: a job that is killed between two systems keeps what it has of both.

@@ -77,6 +77,7 @@ class Caption:
     reason: str = ""
     finish_reason: str = ""  # eos, length, or "" where the system has no such thing
     n_prompt_tokens: int | None = None
+    n_xml_tokens_removed: int | None = None  # by how much the prompt was shortened; None where there is no such thing
     n_new_tokens: int | None = None
     seconds: float | None = None  # share of the batch's wall-clock time
 

@@ -29,6 +29,7 @@ class DecodingSettings:
     top_p: float = 1.0
     batch_tokens: int = 16384
     dtype: str = "auto"
+    attention: str = "auto"
 
     def __post_init__(self) -> None:
         if self.engine not in ENGINES:
@@ -43,6 +44,7 @@ class Prompt:
 
     id: str
     tokens: list[int]
+    n_xml_tokens_removed: int = 0  # by how much it was shortened
 
 
 @dataclass(frozen=True)

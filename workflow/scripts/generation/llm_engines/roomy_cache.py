@@ -41,7 +41,9 @@ class RoomyLayer(DynamicLayer):
         return self._show()
 
     def batch_select_indices(self, indices: torch.Tensor) -> None:
-        """Keep these rows only."""
+        """Keep these rows only. A layer that no token has reached (Mllama's, without a picture) has none."""
+        if not self.is_initialized:
+            return
         self._buffers = [buffer[indices] for buffer in self._buffers]
         self._show()
 
@@ -69,5 +71,7 @@ class RoomyCache(DynamicCache):
     def begin_with(self, prefix: RoomyCache, n_rows: int) -> None:
         """Start each of `n_rows` rows with the keys and values of a prefix, a cache of one row."""
         for layer, shared in zip(self.layers, prefix.layers, strict=True):
+            if not shared.is_initialized:
+                continue
             layer.capacity = self.capacity + prefix.capacity
             layer.update(*(states.expand(n_rows, -1, -1, -1) for states in (shared.keys, shared.values)))

@@ -72,6 +72,8 @@ def load_engine(job: EngineJob) -> VllmEngine:
     """The engine with its base loaded. Raises InputError where vLLM is not installed or can't do what is asked."""
     if job.settings.num_beams > 1:
         raise InputError("decoding: engine vllm decodes without beams; set num_beams: 1 or engine: transformers")
+    if job.settings.attention != "auto":
+        raise InputError("decoding: engine vllm chooses attention itself; set attention: auto or engine: transformers")
     try:
         from vllm import LLM
     except ImportError as error:
