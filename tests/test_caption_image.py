@@ -24,7 +24,7 @@ import gather_captions
 from caption_image import main, prepared_batches
 from core.command import InputError
 from core.records import Image, Sample, read_captions, read_samples, write_images, write_samples
-from generation.captioners import FAMILIES, Output
+from generation.captioners import FAMILIES, Output, cogvlm
 from generation.captioners.generation import decode_outputs
 
 ROOT = Path(__file__).parent.parent
@@ -49,7 +49,10 @@ pytestmark = pytest.mark.usefixtures("one_thread")
 
 @pytest.fixture(autouse=True)
 def own_module_cache(tmp_path, monkeypatch):
-    """Copies of remote code stay out of the user's cache."""
+    """Copies of remote code stay out of the user's cache, and are imported anew by each test."""
+    monkeypatch.setattr(sys, "path", list(sys.path))  # to which the cache is added
+    for name in [name for name in sys.modules if name.split(".")[0] == "transformers_modules"]:
+        monkeypatch.delitem(sys.modules, name)
     monkeypatch.setattr(transformers.dynamic_module_utils, "HF_MODULES_CACHE", str(tmp_path / "modules"))
 
 
@@ -271,6 +274,7 @@ def test_cogvlm_takes_the_tokenizer_of_another_folder(folders, tmp_path):
     [
         ("vit_gpt2", {"prompt": "a picture of"}, "takes no prompt"),
         ("cogvlm", {"prompt": ""}, "needs a prompt"),
+        ("cogvlm", {"num_beams": 2}, "decodes without beams, for which its code has no images: set num_beams: 1"),
         ("blip", {"num_beam": 3}, "did you mean 'num_beams'"),
         pytest.param(
             *("blip", {"quantisation": "nf4"}, "needs a GPU"),
@@ -282,6 +286,37 @@ def test_settings_that_can_not_work_are_refused(folders, tmp_path, kind, setting
     write_data(tmp_path)
     with pytest.raises(InputError, match=message):
         caption(tmp_path, folders(kind), kind, **settings)
+
+
+def test_code_is_imported_from_a_folder_without_dots_in_its_name(folders, tmp_path, monkeypatch):
+    """The transformers of envs/cogvlm.txt take a dot in the folder's name for a package."""
+    write_data(tmp_path)
+    expected = texts(caption(tmp_path, folders("cogvlm"), "cogvlm"))
+    model, names = build_tiny_captioner(tmp_path / "cogvlm-1.1", "cogvlm"), []
+    load = cogvlm.AutoModelForCausalLM.from_pretrained
+    monkeypatch.setattr(
+        cogvlm.AutoModelForCausalLM, "from_pretrained", lambda path, **o: names.append(path.name) or load(path, **o)
+    )
+    assert texts(caption(tmp_path, model, "cogvlm")) == expected
+    assert names == ["cogvlm-1_1"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "code", "message"),
+    [
+        ({"eos_token": None}, "", "has no eos_token, so that no caption would end"),
+        ({}, "raise NotImplementedError('No operator found for `memory_efficient_attention_forward`')", "can't run on"),
+    ],
+)
+def test_what_cogvlm_can_not_do_is_one_message(tmp_path, changes, code, message):
+    write_data(tmp_path)
+    model = build_tiny_captioner(tmp_path / "cogvlm", "cogvlm")
+    tokenizer = json.loads((model / "tokenizer_config.json").read_text())
+    (model / "tokenizer_config.json").write_text(json.dumps(tokenizer | changes))
+    source = (model / "modeling_cogvlm.py").read_text()
+    (model / "modeling_cogvlm.py").write_text(source.replace("        seen =", f"        {code}\n        seen ="))
+    with pytest.raises(InputError, match=message):
+        caption(tmp_path, model, "cogvlm")
 
 
 def test_pickled_weights_are_refused(tmp_path):

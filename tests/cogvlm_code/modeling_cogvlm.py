@@ -44,8 +44,19 @@ class CogVLMForCausalLM(PreTrainedModel):
         }
 
     @torch.no_grad()
-    def generate(self, input_ids, token_type_ids, attention_mask, images, max_new_tokens, num_beams, do_sample):
-        """Greedy continuations with the prompt before them; a row that has ended is filled with the end token."""
+    def generate(
+        self,
+        input_ids,
+        token_type_ids,
+        attention_mask,
+        images,
+        max_new_tokens,
+        num_beams,
+        do_sample,
+        eos_token_id,
+        pad_token_id,
+    ):
+        """Greedy continuations with the prompt before them; a row that has ended is filled with the padding token."""
         assert input_ids.shape == token_type_ids.shape == attention_mask.shape
         assert (token_type_ids == 1).sum(dim=1).tolist() == [N_IMAGE_TOKENS] * len(images)
         assert num_beams == 1
@@ -56,8 +67,8 @@ class CogVLMForCausalLM(PreTrainedModel):
             place = torch.arange(1, input_ids.shape[1] + 1, dtype=seen.dtype)[None, :, None]
             state = seen + (self.embedding(input_ids) * torch.cos(place)).mean(dim=1)
             next_ids = self.head(torch.tanh(state)).argmax(dim=-1)
-            next_ids[ended] = 1
-            ended |= next_ids == 1
+            next_ids[ended] = pad_token_id
+            ended |= next_ids == eos_token_id
             input_ids = torch.cat([input_ids, next_ids[:, None]], dim=1)
             if ended.all():
                 break
