@@ -109,9 +109,9 @@ def test_other_files_and_folders_among_drawings_are_left_alone(tmp_path, capsys)
 
 def test_a_folder_of_drawings_with_texts_beside_them(tmp_path):
     svg_folder(tmp_path)
-    (tmp_path / "a.txt").write_text("a square\nanother caption\n")
+    (tmp_path / "a.txt").write_bytes("a square\r\nanother\u2028caption\n\nof\x85two\x0clines\n".encode())
     first, second = read(tmp_path)
-    assert first.captions == ["a square", "another caption"]
+    assert first.captions == ["a square", "another caption", "of two lines"]
     assert second.captions == []
 
 

@@ -184,7 +184,8 @@ def captions_without_table(path: Path, data: bytes) -> Entry:
     beside = path.with_suffix(".txt")
     text = beside.read_text(encoding="utf-8-sig", errors="replace") if beside.is_file() else ""
     if text.strip():
-        return {"captions": text.splitlines(), "record_flags": []}
+        # A line ends at a newline only: a caption may hold U+2028 and its like.
+        return {"captions": text.split("\n"), "record_flags": []}
     embedded = embedded_captions(data)
     return {"captions": embedded, "record_flags": ["caption_from_drawing"] if embedded else []}
 

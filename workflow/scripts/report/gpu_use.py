@@ -9,6 +9,8 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
+from core.records import open_text
+
 ENDING = ".log.gpu.jsonl"
 
 
@@ -64,5 +66,5 @@ def _gpus(attempt: list[dict[str, Any]]) -> int:
 
 def _records(path: Path) -> list[dict[str, Any]]:
     """The records of a file. A last line without its end was being written when the job was killed."""
-    lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
-    return [json.loads(line) for line in lines if line.endswith("\n")]
+    with open_text(path) as file:  # a line ends at a newline only: JSON may hold U+2028 and its like
+        return [json.loads(line) for line in file if line.endswith("\n")]
