@@ -99,6 +99,11 @@ def test_targets_that_can_not_be_adapted_are_refused_with_those_that_can(bases, 
         build_skeleton(bases(name), TrainingSettings(targets=targets))
 
 
+def test_4_bit_weights_are_refused_where_a_model_reads_weights_itself(bases):
+    with pytest.raises(InputError, match=r"models of type mamba read the weights of out_proj, x_proj, dt_proj themselv"):
+        build_skeleton(bases("mamba"), TrainingSettings(targets=["in_proj"], quantisation="nf4"))
+
+
 def test_a_head_with_weights_of_its_own_is_a_target(tmp_path):
     base = build_architecture(tmp_path / "base", "mixtral")
     assert adapted(base, ["lm_head", "q_proj"]) >= {"lm_head"}

@@ -55,11 +55,16 @@ def resolve_targets(model: Any, targets: list[str] | str) -> tuple[list[str], st
     return targets, picture_modules(model)
 
 
+def past_adapters(config: Any) -> list[str]:
+    """The layers whose weights a model reads itself: neither an adapter nor quantised weights take part there."""
+    return [name for name, models in PAST_ADAPTERS.items() if config.model_type in models]
+
+
 def linear_layers(model: Any) -> list[str]:
     """The names of the linear layers that read text and can be adapted, the head included."""
     excluded = picture_modules(model)
     names = [name for name, module in model.named_modules() if isinstance(module, LINEAR)]
-    names = [name for name in names if model.config.model_type not in PAST_ADAPTERS.get(last_name(name), ())]
+    names = [name for name in names if last_name(name) not in past_adapters(model.config)]
     return [name for name in names if excluded is None or not re.fullmatch(excluded, name)]
 
 

@@ -14,9 +14,10 @@ import torch
 from peft import LoraConfig, PeftModel, get_peft_model
 from transformers import BitsAndBytesConfig
 
+from core.command import InputError
 from models.attention_kernels import avoid_cudnn_attention
 from models.language_models import auto_class, available_attention, choose_attention, load_language_model, read_config
-from models.lora_targets import resolve_targets
+from models.lora_targets import past_adapters, resolve_targets
 from models.number_format import choose_dtype
 from training.settings import TrainingSettings
 
@@ -24,10 +25,16 @@ from training.settings import TrainingSettings
 def build_skeleton(base: Path, settings: TrainingSettings) -> PeftModel:
     """The model with its LoRA matrices and no weights, on torch's meta device.
 
-    Raises InputError for a base that is no language model, and for targets or an attention that it does not have.
+    Raises InputError for a base that is no language model, for targets or an attention that it does not have, and for
+    4 bit where the model reads weights itself.
     """
     config, dtype = read_config(base), choose_dtype(settings.dtype)
     attention = training_attention(config, dtype, settings)
+    if settings.quantisation != "none" and (layers := past_adapters(config)):
+        raise InputError(
+            f"quantisation: models of type {config.model_type} read the weights of {', '.join(layers)} themselves, which "
+            "4-bit weights do not allow; set quantisation: none"
+        )
     with torch.device("meta"):
         model = auto_class(config).from_config(config, dtype=dtype, attn_implementation=attention)
         return get_peft_model(model, lora_config(model, settings))

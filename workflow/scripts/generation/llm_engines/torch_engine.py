@@ -175,7 +175,8 @@ class TorchEngine:
             raise
         except (AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:  # of a model of any kind
             return f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
-        plain = self.model(input_ids=torch.tensor([written[:-1]], device=self.model.device), use_cache=False)
+        ids = torch.tensor([written[:-1]], device=self.model.device)
+        plain = self.model(input_ids=ids, use_cache=False, logits_to_keep=len(found))
         expected = plain.logits[0, -len(found) :].float().log_softmax(dim=-1)
         log_found = torch.cat(found).log_softmax(dim=-1)
         divergence = float((expected.exp() * (expected - log_found)).sum(dim=-1).max())
