@@ -100,7 +100,7 @@ def test_targets_that_can_not_be_adapted_are_refused_with_those_that_can(bases, 
 
 
 def test_4_bit_weights_are_refused_where_a_model_reads_weights_itself(bases):
-    with pytest.raises(InputError, match=r"models of type mamba read the weights of out_proj, x_proj, dt_proj themselv"):
+    with pytest.raises(InputError, match=r"models of type mamba read the weights of out_proj, x_proj, dt_proj"):
         build_skeleton(bases("mamba"), TrainingSettings(targets=["in_proj"], quantisation="nf4"))
 
 

@@ -32,8 +32,8 @@ def build_skeleton(base: Path, settings: TrainingSettings) -> PeftModel:
     attention = training_attention(config, dtype, settings)
     if settings.quantisation != "none" and (layers := past_adapters(config)):
         raise InputError(
-            f"quantisation: models of type {config.model_type} read the weights of {', '.join(layers)} themselves, which "
-            "4-bit weights do not allow; set quantisation: none"
+            f"quantisation: models of type {config.model_type} read the weights of {', '.join(layers)} themselves, "
+            "which 4-bit weights do not allow; set quantisation: none"
         )
     with torch.device("meta"):
         model = auto_class(config).from_config(config, dtype=dtype, attn_implementation=attention)
