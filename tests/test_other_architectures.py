@@ -12,6 +12,7 @@ from training_runs import adapter, train, write_data
 from transformers import AutoTokenizer
 from transformers.models.opt.modeling_opt import OPTAttention
 
+import merge_adapter
 from captions.prompts import PromptSettings, end_of_turn_ids, prompt_tokens
 from core.command import InputError
 from core.records import Sample, read_samples, write_samples
@@ -61,6 +62,16 @@ def test_an_architecture_is_trained_and_decoded_with_its_adapter_as_generate_doe
     written = [record.caption for record in caption(base, samples, tmp_path / "trained", adapter=tmp_path / "adapter")]
     assert written == [*generated(base, samples, tmp_path / "adapter")]
     assert written != [*generated(base, samples)]
+
+
+@pytest.mark.parametrize("name", ["gemma3", "gpt2"])
+def test_a_merged_model_writes_what_its_base_writes_with_the_adapter(name, tmp_path):
+    base, samples = build_architecture(tmp_path / "base", name), write_test(tmp_path)
+    steps = {"max_steps": 4, "learning_rate": 0.2, "targets": TARGETS.get(name, "all-linear")}
+    train(base, write_data(tmp_path, 8, 3), tmp_path / "adapter", **steps)
+    merge_adapter.main(base=base, adapter=tmp_path / "adapter", output_dir=tmp_path / "merged")
+    expected = texts(caption(base, samples, tmp_path / "a", adapter=tmp_path / "adapter"))
+    assert texts(caption(tmp_path / "merged", samples, tmp_path / "b")) == expected
 
 
 @pytest.mark.parametrize(
