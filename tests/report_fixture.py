@@ -60,7 +60,7 @@ def make_experiment(
         samples = [lengthen_references(sample, n_more_words, rng) for sample in samples]
     images = make_images(samples, hostile)
     write_samples(folder / "data" / "test.parquet", samples)
-    # The second test drawing has a twin in the train split.
+    # The second test drawing has a near-duplicate in the train split.
     train = [make_sample(n_samples + index, rng, hostile) for index in range(3)]
     train[2] = dataclasses.replace(train[2], xml=samples[1].xml)
     write_samples(folder / "data" / "train.parquet", [dataclasses.replace(one, split="train") for one in train])

@@ -1,4 +1,4 @@
-"""OpenMoji with Unicode names: twins share a group, captions are words, nothing is lost uncounted."""
+"""OpenMoji with Unicode names: near-duplicates share a group, captions are words, nothing is lost uncounted."""
 
 import json
 from collections import Counter

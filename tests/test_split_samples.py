@@ -1,4 +1,4 @@
-"""Splitting: no twin leaks, nothing vanishes uncounted, new data does not move old samples."""
+"""Splitting: no near-duplicate leaks, nothing vanishes uncounted, new data does not move old samples."""
 
 import csv
 import json
