@@ -95,7 +95,7 @@ def test_a_caption_that_is_no_text_is_a_failure(samples):
         ([{"id": "s0", "caption": "A"}, {"id": "s0", "caption": "B"}], r"record 1: the id 's0' is that of record 0"),
         ([{"id": "s0", "answer": "A"}], r"record 0: no field caption or prediction .* there are id, answer"),
         ([{"caption": "A"}], r"no field id or filename .*fields\.id"),
-        (["A"], "record 0: not an object"),
+        (["A"], "line 1: not an object"),
         ([], "has no records"),
     ],
     ids=["foreign", "twice", "no caption", "no id", "no object", "nothing"],

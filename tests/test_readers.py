@@ -174,7 +174,7 @@ def test_the_bytes_of_a_file_in_parquet_are_the_drawing(tmp_path):
         ("a.json", b'[{"id": 1},\n{"id": }]', r"a\.json, line 2: not JSON"),
         ("a.json", b'[{"id": 1}', "not JSON"),
         ("a.json", b'[{"id": 1}] more', "more after the end"),
-        ("a.jsonl", b'{"id": "caf\xe9"}', "not UTF-8"),
+        ("a.jsonl", b'{"id": "caf\xe9"}', r"a\.jsonl, line 1: not UTF-8 text \(.* at byte 11\)"),
         ("a.jsonl.gz", b"{}", "not gzipped"),
         ("a.parquet", b"PAR1", "not a Parquet file"),
         ("a.jsonl.gz", gzip.compress(b'{"id": 1}\n' * 9, mtime=0)[:-9], "cut off or damaged"),
@@ -191,13 +191,13 @@ def test_a_broken_entry_costs_its_record_alone(tmp_path):
     lines = [json.dumps(ROWS[0]), "rubbish", "7", json.dumps(ROWS[1])]
     (tmp_path / "train.jsonl").write_text("\n".join(lines))
     (tmp_path / "array.json").write_text(json.dumps([ROWS[0], "text", 7, ROWS[1]]))
-    faults = ["", "not JSON (Expecting value)", "not an object with fields but int", ""]
+    faults = ["", "line 2: not JSON (Expecting value)", "line 3: not an object with fields but int", ""]
     assert [(r.position, r.fault) for r in read(tmp_path / "train.jsonl")] == list(enumerate(faults))
     assert [bool(r.fault) for r in read(tmp_path / "array.json")] == [False, True, True, False]
     with pytest.raises(InputError, match=r"train\.jsonl, line 2: not JSON"):
         list(read_data_file(tmp_path / "train.jsonl"))
     (tmp_path / "array.json").unlink()
-    assert [r.fault for r in read(tmp_path)] == faults
+    assert [r.fault for r in read(tmp_path)] == [fault and f"train.jsonl, {fault}" for fault in faults]
 
 
 def test_a_missing_file_and_an_empty_folder_are_one_message(tmp_path):

@@ -139,7 +139,7 @@ def test_what_metadata_says_of_people_and_terms_is_no_caption(tmp_path):
         <dc:contributor><dc:description>Jane</dc:description></dc:contributor></cc:Work></rdf:RDF></metadata></svg>"""
     )
     (entry,) = open_entries(tmp_path)
-    assert entry["record_else"]["captions"] == ["My cat", "It sleeps"]
+    assert entry.captions == ["My cat", "It sleeps"]
 
 
 @pytest.mark.parametrize(
@@ -166,5 +166,5 @@ def test_broken_json_among_drawings_is_a_rejected_record(tmp_path, name, data, f
 def test_a_table_among_drawings_that_cannot_be_read_is_one_message(tmp_path):
     (tmp_path / "a.svg").write_text(SVG)
     (tmp_path / "a.csv").write_bytes(b"file,caption\na.svg,caf\xe9\n")
-    with pytest.raises(InputError, match=r"a\.csv is not UTF-8"):
+    with pytest.raises(InputError, match=r"a\.csv, line 2: not UTF-8"):
         read(tmp_path)

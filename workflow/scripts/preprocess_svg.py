@@ -17,6 +17,7 @@ import argparse
 import csv
 import dataclasses
 import json
+import re
 import sys
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator
@@ -89,8 +90,7 @@ def preprocess_dataset(
     is_shard: bool = False,
 ) -> None:
     """Write samples, rejections and counts of a dataset. Raises InputError where nothing is left, but of a shard."""
-    entries = iter(()) if is_shard and not input.stat().st_size else open_entries(input)
-    records = iterate_unique(read_records(entries, read_fields(fields), str(input)), str(input))
+    records = iterate_unique(read_records(open_entries(input), read_fields(fields), str(input)), str(input))
     flags: Counter[str] = Counter()
     rejections: list[Rejection] = []
     leaks: list[tuple[str, str]] = []
@@ -129,8 +129,8 @@ def preprocess_dataset(
 
 
 def reasons_of(rejections: list[Rejection]) -> str:
-    """The most frequent reasons with their numbers."""
-    reasons = Counter(rejection.reason for rejection in rejections).most_common(3)
+    """The most frequent reasons with their numbers, whatever lines of a file they are of."""
+    reasons = Counter(re.sub(r"^(?:line|row) \d+: ", "", rejection.reason) for rejection in rejections).most_common(3)
     return "; ".join(f"{number} x {reason}" for reason, number in reasons)
 
 

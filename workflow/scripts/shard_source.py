@@ -20,7 +20,7 @@ from typing import Any
 from core.command import InputError, Progress, log, run_command, write_whole
 from core.records import json_line
 from plan.shards import shard_of
-from readers.entries import iterate_unique, open_entries, read_records, write_record
+from readers.entries import SHARD_MARK, iterate_unique, open_entries, read_records, write_record
 from readers.formats import read_hub_dataset
 
 
@@ -44,6 +44,8 @@ def shard_records(
     with contextlib.ExitStack() as stack:
         partials = [stack.enter_context(write_whole(path)) for path in [*outputs, *([order] if order else [])]]
         files = [stack.enter_context(open(partial, "w", encoding="utf-8")) for partial in partials]
+        for file in files:
+            file.write(SHARD_MARK)
         with Progress(f"shard_source {Path(name).name}", None, "record") as progress:
             for record in iterate_unique(read_records(entries, fields, name), name):
                 shard = shard_of(record.id, len(outputs))

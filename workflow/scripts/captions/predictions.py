@@ -44,8 +44,6 @@ def read_predictions(path: Path, fields: dict[str, str], failure_markers: list[s
     predictions: dict[str, Prediction] = {}
     for position, entry in enumerate(read_data_file(path)):
         where = f"{path}, record {position}"
-        if not isinstance(entry, dict):
-            raise InputError(f"{where}: not an object with fields but {type(entry).__name__}")
         id_ = as_text(take_field(where, entry, "id", fields))
         if id_ in predictions:
             raise InputError(f"{where}: the id {id_!r} is that of record {predictions[id_].position}, too; keep one")

@@ -8,6 +8,7 @@ that yields mappings (readers/formats.py, readers/folder.py). Faults of the whol
 from __future__ import annotations
 
 import ast
+import dataclasses
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
@@ -16,8 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from core.command import InputError
-from readers.folder import read_entries, read_folder
-from readers.formats import SPLIT_NAMES, BrokenLine
+from readers.folder import DrawingFile, OtherRow, read_entries, read_folder
+from readers.formats import SPLIT_NAMES, BrokenEntry, open_dataset_text
 from svg.bytes import Undecodable, decode_drawing
 
 # Usual names of each field; the first one present is used.
@@ -51,44 +52,71 @@ class RawRecord:
 
 
 def open_entries(path: Path) -> Iterator[Any]:
-    """The entries of a file or folder."""
-    return read_folder(path) if path.is_dir() else read_entries(path)
+    """The entries of a file or folder; of a file of records that shard_source wrote, these."""
+    if path.is_dir():
+        return read_folder(path)
+    return read_shard(path) if is_shard(path) else read_entries(path)
 
 
 def read_records(entries: Iterable[Any], fields: Fields, name: str) -> Iterator[RawRecord]:
     """The records of a dataset called `name`; `fields` names fields where they are called otherwise."""
-    for position, entry in enumerate(entries):
-        yield read_record(entry if isinstance(entry, dict) else faulty_entry(entry), fields, position, name)
+    position = 0
+    for entry in entries:
+        if isinstance(entry, RawRecord):
+            yield entry
+        elif isinstance(entry, OtherRow) and not as_captions(find_field(entry.fields, "captions", fields)):
+            continue  # a row of a list of files, which loses nothing
+        else:
+            yield read_record(entry, fields, position, name)
+        position += 1
 
 
-def faulty_entry(entry: Any) -> dict[str, Any]:
-    """The entry of a value that cannot be read, with the fault for which its record is rejected."""
-    fault = entry.fault if isinstance(entry, BrokenLine) else f"not an object with fields but {type(entry).__name__}"
-    return {"record_fault": fault}
-
-
-def read_record(entry: dict[str, Any], fields: Fields, position: int, name: str) -> RawRecord:
+def read_record(
+    entry: dict[str, Any] | DrawingFile | BrokenEntry | OtherRow, fields: Fields, position: int, name: str
+) -> RawRecord:
     """The record of one entry."""
+    default_id = f"{Path(name).stem}-{position:06}"
+    if isinstance(entry, DrawingFile):
+        return record_of_file(entry, fields, position, default_id)
+    if isinstance(entry, dict):
+        return record_of_fields(entry, [entry], fields, position, default_id)
+    return RawRecord(position, default_id, None, [], "", "", fault=entry.fault)
+
+
+def record_of_file(file: DrawingFile, fields: Fields, position: int, default_id: str) -> RawRecord:
+    """The record of a drawing of a folder."""
+    record = record_of_fields(file.fields, file.rows or [file.fields], fields, position, default_id)
+    if not record.captions:
+        record.captions, record.flags = as_captions(file.captions), [*file.flags, *record.flags]
+        record.fault = record.fault or file.fault
+    return record
+
+
+def record_of_fields(
+    entry: dict[str, Any], rows: list[dict[str, Any]], fields: Fields, position: int, default_id: str
+) -> RawRecord:
+    """The record of the fields of an entry, with the captions, splits and groups of all its rows."""
     drawing, flags, fault = read_drawing(find_field(entry, "drawing", fields))
-    rows = entry.get("record_rows") or [entry]
-    captions = list(dict.fromkeys(text for row in rows for text in as_captions(find_field(row, "captions", fields))))
-    if not captions and "record_else" in entry:
-        captions = as_captions(entry["record_else"]["captions"])
-        flags = [*entry["record_else"]["record_flags"], *flags]
-    splits, groups = (list_values(rows, key, fields) for key in ("split", "group"))
-    for several in (splits, groups):
-        if len(several) > 1:
-            fault = f"its rows disagree: {' and '.join(several)}"
+    given = [find_field(row, "captions", fields) for row in rows]
+    captions = list(dict.fromkeys(text for one in given for text in as_captions(one)))
+    if any(map(has_other_values, given)):
+        flags.append("caption:not_text")
     id_ = find_field(entry, "id", fields)
+    splits, groups = (list_values(rows, key, fields) for key in ("split", "group"))
+    for key, values in (("id", [id_]), ("split", splits), ("group", groups)):
+        if any(isinstance(value, list | dict) for value in values):
+            fault = f"its {key} is a list or an object, not a text"
+        elif len(values) > 1:
+            fault = f"its rows disagree: {' and '.join(map(as_text, values))}"
     return RawRecord(
-        position=entry.get("record_position", position),
-        id=as_text(f"{Path(name).stem}-{position:06}" if id_ is None else id_),
+        position=position,
+        id=default_id if id_ is None or isinstance(id_, list | dict) else as_text(id_),
         drawing=drawing,
         captions=captions,
-        split=splits[0],
-        group=groups[0],
-        flags=[*entry.get("record_flags", []), *flags],
-        fault=entry.get("record_fault", fault),
+        split="" if fault else as_text(splits[0]),
+        group="" if fault else as_text(groups[0]),
+        flags=flags,
+        fault=fault,
     )
 
 
@@ -104,10 +132,13 @@ def find_field(entry: dict[str, Any], key: str, fields: Fields) -> Any:
     return next((entry[name] for name in names if entry.get(name) not in (None, "", [])), None)
 
 
-def list_values(rows: list[dict[str, Any]], key: str, fields: Fields) -> list[str]:
+def list_values(rows: list[dict[str, Any]], key: str, fields: Fields) -> list[Any]:
     """The different values of a field in the rows of a record; an empty text where no row has any."""
-    values = [as_text(value) for row in rows if (value := find_field(row, key, fields))]
-    return list(dict.fromkeys(SPLIT_NAMES.get(value.lower(), value) for value in values)) or [""]
+    values = [value for row in rows if (value := find_field(row, key, fields))]
+    if any(isinstance(value, list | dict) for value in values):
+        return values
+    texts = map(as_text, values)
+    return list(dict.fromkeys(SPLIT_NAMES.get(text.lower(), text) for text in texts)) or [""]
 
 
 def read_drawing(value: Any) -> tuple[str | None, list[str], str]:
@@ -135,6 +166,13 @@ def as_captions(value: Any) -> list[str]:
     cleaned = [caption.encode("utf-8", "replace").decode() for caption in captions if isinstance(caption, str)]
     texts = (" ".join(text.split()) for text in cleaned)
     return list(dict.fromkeys(text for text in texts if text))
+
+
+def has_other_values(value: Any) -> bool:
+    """Whether a cell of captions holds, beside nothing, what is no text and has none under a usual name."""
+    given = value if isinstance(value, list) else [value]
+    found = [one for cell in given for one in unpack_list(cell) if one is not None]
+    return not all(isinstance(caption_of(one), str) for one in found)
 
 
 def caption_of(value: Any) -> Any:
@@ -170,19 +208,35 @@ def parse_python_list(text: str) -> list[str]:
         return [text]
 
 
+# The first line of a file of records: foreign data have no such line, whatever the names of their fields.
+SHARD_MARK = '{"records of": "shard_source"}\n'
+
+
 def write_record(record: RawRecord) -> str:
-    """A record as a line of JSON, which `read_records` reads back as the same record: what shards hold."""
-    fields = {
-        "id": record.id,
-        "svg": record.drawing,
-        "captions": record.captions,
-        "split": record.split,
-        "group": record.group,
-        "record_position": record.position,
-        "record_flags": record.flags,
-        "record_fault": record.fault,
-    }
-    return json.dumps({key: value for key, value in fields.items() if value not in ("", [], None)}) + "\n"
+    """A record as a line of JSON, which `read_shard` reads back as the same record: what shards hold."""
+    return json.dumps(dataclasses.asdict(record)) + "\n"
+
+
+def is_shard(path: Path) -> bool:
+    """Whether a file holds records that shard_source wrote."""
+    if not path.is_file() or path.suffix != ".jsonl":
+        return False
+    with open(path, "rb") as file:
+        return file.readline(len(SHARD_MARK)) == SHARD_MARK.encode()
+
+
+def read_shard(path: Path) -> Iterator[RawRecord]:
+    """The records of a file that begins with SHARD_MARK. Raises InputError for a damaged one."""
+    with open_dataset_text(path) as file:
+        for number, line in enumerate(file, start=1):
+            if number == 1:
+                continue
+            try:
+                yield RawRecord(**json.loads(line))
+            except (ValueError, TypeError) as error:
+                raise InputError(
+                    f"{path}, line {number}: no record of shard_source ({error}); make it again"
+                ) from error
 
 
 def iterate_unique(records: Iterable[RawRecord], name: str) -> Iterator[RawRecord]:

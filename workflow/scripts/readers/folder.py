@@ -3,13 +3,16 @@
 The captions of `.svg` and `.svgz` files come from the first of these that has some: the rows of data files in the
 folder that have the file's name and captions, a `.txt` file beside the drawing (a caption a line), the drawing's own
 title, description or RDF description. A data file that names no file at all, such as a package.json, is no table of
-captions. What cannot be read of a JSON file is a rejected record; the rest of the folder stays.
+captions. What cannot be read of a data file, and a row that describes no drawing of the folder, is a rejected record;
+the rest of the folder stays.
 """
 
 from __future__ import annotations
 
+import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import Any
 
@@ -17,8 +20,9 @@ from lxml import etree
 
 from core.command import InputError, log
 from readers.formats import (
-    BrokenLine,
+    BrokenEntry,
     Entry,
+    Placed,
     read_json,
     read_parquet,
     read_saved_dataset,
@@ -26,7 +30,7 @@ from readers.formats import (
     split_in_name,
     with_split,
 )
-from svg.bytes import Undecodable, decode_drawing
+from svg.bytes import Undecodable, decode_drawing, decode_text
 
 READERS = {
     ".json": read_json,
@@ -43,20 +47,57 @@ CAPTION_TAGS = ("title", "desc", "description")
 # What RDF says below these is about people and terms, not about the drawing.
 ABOUT_OTHERS = {"Agent", "creator", "publisher", "rights", "contributor"}
 
-Rows = dict[str, dict[int, Entry]]  # of a path: the rows that name it, by their place in all tables
+
+@dataclass(frozen=True)
+class Row:
+    """A row of a table beside drawings: where it is, as "captions.csv, line 3", the path that it names, its fields."""
+
+    where: str
+    path: PurePath
+    fields: Entry
+
+
+@dataclass(frozen=True)
+class DrawingFile:
+    """A drawing of a folder: its fields, and where its captions come from.
+
+    They are those of all its rows; if these have none, `captions` count, with `flags`, unless `fault` tells why not.
+    """
+
+    fields: Entry
+    rows: list[Entry]
+    captions: list[str]
+    flags: list[str]
+    fault: str = ""
+
+
+@dataclass(frozen=True)
+class OtherRow:
+    """A row of a table that describes no drawing of its folder, and why."""
+
+    fields: Entry
+    fault: str
+
+
+Rows = dict[str, dict[int, Row]]  # of a path: the rows that name it, by their place in all tables
 Sidecar = tuple[Rows, Rows]
 
 
-def read_entries(path: Path) -> Iterator[Any]:
-    """Entries of one data file by the reader of its suffix; an unknown suffix is read as JSON."""
+def read_placed(path: Path) -> Iterator[Placed]:
+    """Entries of one data file and their places, by the reader of its suffix; an unknown one is read as JSON."""
     return READERS.get(data_suffix(path), read_json)(path)
 
 
+def read_entries(path: Path) -> Iterator[Any]:
+    """Entries of one data file."""
+    return (entry for _, entry in read_placed(path))
+
+
 def read_data_file(path: Path) -> Iterator[Entry]:
-    """Entries of one data file, of which a broken line is an InputError."""
+    """Entries of one data file, of which a broken one is an InputError."""
     for entry in read_entries(path):
-        if isinstance(entry, BrokenLine):
-            raise InputError(f"{path}, line {entry.number}: {entry.fault}; one object a line")
+        if isinstance(entry, BrokenEntry):
+            raise InputError(f"{path}, {entry.fault}")
         yield entry
 
 
@@ -65,7 +106,7 @@ def data_suffix(path: Path) -> str:
     return (path.with_suffix("") if path.suffix == ".gz" else path).suffix.lower()
 
 
-def read_folder(folder: Path) -> Iterator[Entry]:
+def read_folder(folder: Path) -> Iterator[Any]:
     """Entries of a folder: a dataset saved by `datasets`, SVG files, or data files by name, whose names tell splits."""
     if is_saved_dataset(folder):
         yield from read_saved_dataset(folder)
@@ -73,13 +114,18 @@ def read_folder(folder: Path) -> Iterator[Entry]:
     drawings, tables = files_of(folder)
     if drawings:
         faults: list[str] = []
-        yield from read_drawings(folder, drawings, read_sidecar(tables, faults))
+        rows = [row for table in tables for row in read_named_rows(table, faults)]
+        yield from read_drawings(folder, drawings, rows)
         for fault in faults:
-            yield {"record_fault": f"{fault}; fix it, or take the file out of the folder"}
+            yield BrokenEntry(f"{fault}; fix it, or take the file out of the folder")
     elif tables:
         for table in tables:
             for entry in read_entries(table):
-                yield with_split(entry, split_in_name(table))
+                yield (
+                    broken_in(table, entry)
+                    if isinstance(entry, BrokenEntry)
+                    else with_split(entry, split_in_name(table))
+                )
     else:
         raise InputError(f"{folder} holds neither SVG files nor data files ({', '.join(sorted(READERS))})")
 
@@ -96,22 +142,23 @@ def files_of(folder: Path) -> tuple[list[Path], list[Path]]:
     return drawings, [path for path in files if data_suffix(path) in READERS]
 
 
-def read_sidecar(tables: list[Path], faults: list[str]) -> Sidecar:
-    """The rows of the tables of a folder by the path that they name: as it is written, and without its suffix.
+def broken_in(table: Path, entry: BrokenEntry) -> BrokenEntry:
+    """A broken entry with the name of its file, where there are several."""
+    return BrokenEntry(f"{table.name}, {entry.fault}")
 
-    `faults` gets what cannot be read of them.
-    """
+
+def index_rows(rows: list[Row]) -> Sidecar:
+    """The rows of the tables of a folder by the path that they name: as it is written, and without its suffix."""
     written: Rows = defaultdict(dict)
     bare: Rows = defaultdict(dict)
-    named = (pair for table in tables for pair in read_named_rows(table, faults))
-    for place, (path, row) in enumerate(named):
-        written[path.as_posix()][place] = row
-        if path.suffix[1:].isalpha():  # the 2 of v1.2 is no suffix
-            bare[path.with_suffix("").as_posix()][place] = row
+    for place, row in enumerate(rows):
+        written[row.path.as_posix()][place] = row
+        if row.path.suffix[1:].isalpha():  # the 2 of v1.2 is no suffix
+            bare[row.path.with_suffix("").as_posix()][place] = row
     return written, bare
 
 
-def find_rows(names: list[str], sidecar: Sidecar) -> list[Entry]:
+def find_rows(names: list[str], sidecar: Sidecar) -> dict[int, Row]:
     """The rows that name a drawing by one of its names, in their order; by a name of another suffix if there are none.
 
     A drawing with several captions often has a row for each.
@@ -119,28 +166,28 @@ def find_rows(names: list[str], sidecar: Sidecar) -> list[Entry]:
     for rows in sidecar:
         found = {place: row for name in names for place, row in rows.get(name, {}).items()}
         if found:
-            return [found[place] for place in sorted(found)]
-    return []
+            return {place: found[place] for place in sorted(found)}
+    return {}
 
 
-def read_named_rows(table: Path, faults: list[str]) -> list[tuple[PurePath, Entry]]:
+def read_named_rows(table: Path, faults: list[str]) -> list[Row]:
     """The rows of a table with the paths that they name; none of a data file that names no files at all."""
     entries = list(read_readable(table, faults))
-    broken = [entry for entry in entries if isinstance(entry, BrokenLine)]
-    named = [(PurePath(name), row) for row in entries if (name := named_file(row))]
+    broken = [entry.fault for _, entry in entries if isinstance(entry, BrokenEntry)]
+    named = [Row(f"{table.name}, {place}", PurePath(name), row) for place, row in entries if (name := named_file(row))]
     if named and len(named) + len(broken) < len(entries):
         raise InputError(f"{table}: a row names no file; give it one of the fields {', '.join(FILE_NAMES)}")
-    if named:
-        faults += [f"{table}, line {line.number}: {line.fault}" for line in broken]
-    else:
+    if named or READERS[data_suffix(table)] is not read_json:
+        faults += [f"{table}, {fault}" for fault in broken]
+    if not named:
         log("read_folder", f"{table} is no table of captions: no row has one of the fields {', '.join(FILE_NAMES)}")
     return named
 
 
-def read_readable(table: Path, faults: list[str]) -> Iterator[Any]:
+def read_readable(table: Path, faults: list[str]) -> Iterator[Placed]:
     """The entries of a data file beside drawings as far as it can be read; `faults` gets why reading stopped."""
     try:
-        yield from read_entries(table)
+        yield from read_placed(table)
     except InputError as fault:
         # Folders often hold unrelated JSON files; a table of another format is there for its captions.
         if READERS[data_suffix(table)] is not read_json:
@@ -153,15 +200,17 @@ def named_file(row: Any) -> str:
     return next((str(row[key]) for key in FILE_NAMES if row.get(key)), "") if isinstance(row, dict) else ""
 
 
-def read_drawings(folder: Path, drawings: list[Path], sidecar: Sidecar) -> Iterator[Entry]:
-    """An entry for each drawing; its id is the path below the folder, without suffix where that stays unique.
+def read_drawings(folder: Path, drawings: list[Path], rows: list[Row]) -> Iterator[DrawingFile | OtherRow]:
+    """An entry for each drawing, then for each row that describes none.
 
-    Captions are those of all `record_rows`; if these have none, those of `record_else` count.
+    The id of a drawing is the path below the folder, without suffix where that stays unique.
     """
+    sidecar = index_rows(rows)
     names = [path.relative_to(folder) for path in drawings]
     stems = Counter(name.with_suffix("") for name in names)
     bare_stems = Counter(name.stem for name in names)
     unique = len(stems) == len(names)
+    used: set[int] = set()
     for path, name in zip(drawings, names, strict=True):
         data = path.read_bytes()
         stem = name.with_suffix("")
@@ -169,25 +218,30 @@ def read_drawings(folder: Path, drawings: list[Path], sidecar: Sidecar) -> Itera
         keys = [name.as_posix()]
         keys += [stem.as_posix()] if stems[stem] == 1 else []
         keys += [name.name, name.stem] if bare_stems[name.stem] == 1 else []
-        rows = find_rows(keys, sidecar)
-        yield {
-            **{key: value for row in rows[:1] for key, value in row.items() if key not in FILE_NAMES},
-            "id": (stem if unique else name).as_posix(),
-            "svg": data,
-            "record_rows": rows,
-            "record_else": captions_without_table(path, data),
-        }
+        found = find_rows(keys, sidecar)
+        used |= found.keys()
+        own = [row.fields for row in found.values()]
+        fields = {key: value for row in own[:1] for key, value in row.items() if key not in FILE_NAMES}
+        fields |= {"id": (stem if unique else name).as_posix(), "svg": data}
+        yield DrawingFile(fields, own, *captions_without_table(path, data))
+    for place, row in enumerate(rows):
+        if place not in used:
+            yield OtherRow(row.fields, f"{row.where}: {row.path} is no drawing of the folder, or one of several")
 
 
-def captions_without_table(path: Path, data: bytes) -> Entry:
-    """The captions of the text file beside a drawing, else those inside the drawing, with a flag."""
+def captions_without_table(path: Path, data: bytes) -> tuple[list[str], list[str], str]:
+    """The captions of the text file beside a drawing, else those inside the drawing; flags; why they are unreadable."""
     beside = path.with_suffix(".txt")
-    text = beside.read_text(encoding="utf-8-sig", errors="replace") if beside.is_file() else ""
+    try:
+        text, repairs = decode_text(beside.read_bytes()) if beside.is_file() else ("", [])
+    except Undecodable as reason:
+        return [], [], f"{beside.name}: {reason}"
     if text.strip():
         # A line ends at a newline only: a caption may hold U+2028 and its like.
-        return {"captions": text.split("\n"), "record_flags": []}
+        flags = ["caption:encoding"] if "repaired:encoding" in repairs else []
+        return re.split(r"\r\n|\r|\n", text), flags, ""
     embedded = embedded_captions(data)
-    return {"captions": embedded, "record_flags": ["caption_from_drawing"] if embedded else []}
+    return embedded, (["caption_from_drawing"] if embedded else []), ""
 
 
 def embedded_captions(data: bytes) -> list[str]:

@@ -1,12 +1,13 @@
 """Entries of dataset files: JSON arrays, JSON lines, CSV and TSV, Parquet, Hugging Face datasets.
 
-Each reader is a function of a path that yields one mapping of field names to values after the other, without holding
-more than a few of them. Text files may be gzipped (`.jsonl.gz`). Faults of a whole file are InputErrors with the line;
-a line of JSON lines that is no JSON is a BrokenLine in the place of its entry.
+The readers of files yield the place of each entry in its file ("line 7") and the entry, without holding more than a few
+of them. Text files may be gzipped (`.jsonl.gz`). Faults of a whole file are InputErrors with the line; an entry that
+cannot be read is a BrokenEntry in its place, so that nothing of a file is lost uncounted.
 """
 
 from __future__ import annotations
 
+import codecs
 import contextlib
 import csv
 import gzip
@@ -14,7 +15,8 @@ import io
 import json
 import re
 import zlib
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -23,8 +25,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from core.command import InputError
+from readers.delimited import iterate_rows
 
 Entry = dict[str, Any]
+Placed = tuple[str, Any]  # where in its file an entry is, and the entry
 
 BLOCK_CHARS = 1 << 20
 LONGEST_ENTRY = 200_000_000  # characters; of a cell of CSV, Python's own limit would be 131,072
@@ -35,14 +39,17 @@ SPLIT_NAMES |= dict.fromkeys(("validation", "valid", "val", "dev"), "validation"
 
 
 @dataclass(frozen=True)
-class BrokenLine:
-    """A line that holds no entry; `number` counts from 1."""
+class BrokenEntry:
+    """An entry of a file that cannot be read, as "line 7: not JSON (…)"."""
 
-    number: int
     fault: str
 
 
-def read_json(path: Path) -> Iterator[Any]:
+class RepeatedField(ValueError):
+    """A JSON object in which a field is there twice: one of its values would be lost."""
+
+
+def read_json(path: Path) -> Iterator[Placed]:
     """Entries of a JSON array or of JSON lines: the first character tells."""
     with open_dataset_text(path) as file:
         first = first_character(file)
@@ -52,78 +59,163 @@ def read_json(path: Path) -> Iterator[Any]:
         yield from read_json_array(path, file) if first == "[" else read_json_lines(file)
 
 
-def read_json_array(path: Path, file: IO[str]) -> Iterator[Any]:
+def read_json_array(path: Path, file: IO[str]) -> Iterator[Placed]:
     """Entries of a JSON array, decoded one by one from blocks of text."""
-    decoder = json.JSONDecoder()
-    text, n_lines = file.read(BLOCK_CHARS), 0
+    text = file.read(BLOCK_CHARS)
     place = text.index("[") + 1
+    line, counted = 1, 0  # the line of the place up to which line ends were counted
     while True:
         place = re.compile(r"[\s,]*").match(text, place).end()  # type: ignore[union-attr]
+        line, counted = line + text.count("\n", counted, place), place
         try:
             if text[place] == "]":
                 break
-            entry, end = decoder.raw_decode(text, place)
+            entry, end = decode_entry(text, place)
         except (IndexError, json.JSONDecodeError) as error:
             more = file.read(max(BLOCK_CHARS, len(text) - place))
             if not more or len(text) - place > LONGEST_ENTRY:
-                line = n_lines + text.count("\n", 0, getattr(error, "pos", len(text))) + 1
+                line += text.count("\n", place, getattr(error, "pos", len(text)))
                 raise InputError(f"{path}, line {line}: not JSON ({getattr(error, 'msg', 'it ends early')})") from error
-            n_lines += text.count("\n", 0, place)
-            text, place = text[place:] + more, 0
+            text, place, counted = text[place:] + more, 0, 0
             continue
-        yield entry
+        except (RecursionError, ValueError) as error:
+            raise InputError(f"{path}, line {line}: {fault_of_json(error)}") from error
+        yield placed(f"line {line}", entry)
         place = end
     rest = (text[place + 1 :] + file.read(BLOCK_CHARS)).strip()
     if rest:
         raise InputError(f"{path}: not JSON (there is more after the end of the array: {rest[:40]!r})")
 
 
-def read_json_lines(file: IO[str]) -> Iterator[Any]:
+def read_json_lines(file: IO[str]) -> Iterator[Placed]:
     """Entries of JSON lines; a line that is not JSON invalidates only its own entry."""
     for number, line in enumerate(file, start=1):
         if line.strip():
             try:
-                yield json.loads(line)
-            except json.JSONDecodeError as error:
-                yield BrokenLine(number, f"not JSON ({error.msg})")
+                yield placed(f"line {number}", json.loads(line, object_pairs_hook=object_of))
+            except (RecursionError, ValueError) as error:
+                yield broken(f"line {number}", fault_of_json(error))
 
 
-def read_table(path: Path) -> Iterator[Entry]:
+def decode_entry(text: str, place: int) -> tuple[Any, int]:
+    """The JSON value that begins at a place of a text, or that a field of it is there twice; where it ends."""
+    try:
+        return json.JSONDecoder(object_pairs_hook=object_of).raw_decode(text, place)
+    except RepeatedField as fault:
+        return fault, json.JSONDecoder().raw_decode(text, place)[1]
+
+
+def object_of(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """A JSON object of its fields. Raises RepeatedField."""
+    fields = dict(pairs)
+    if len(fields) < len(pairs):
+        name, _ = Counter(name for name, _ in pairs).most_common(1)[0]
+        raise RepeatedField(f"the field {name!r} is there twice")
+    return fields
+
+
+def placed(place: str, entry: Any) -> Placed:
+    """An entry of JSON in its place; broken where it is no object with fields."""
+    if isinstance(entry, dict):
+        return place, entry
+    if isinstance(entry, RepeatedField):
+        return broken(place, str(entry))
+    return broken(place, f"not an object with fields but {type(entry).__name__}")
+
+
+def broken(place: str, fault: str) -> Placed:
+    return place, BrokenEntry(f"{place}: {fault}")
+
+
+def fault_of_json(error: Exception) -> str:
+    if isinstance(error, RecursionError):
+        return "not JSON that can be read (nested too deep)"
+    if isinstance(error, RepeatedField):
+        return str(error)
+    return f"not JSON ({getattr(error, 'msg', error)})"
+
+
+def read_table(path: Path) -> Iterator[Placed]:
     """Rows of a CSV or TSV file with a header. The separator is the one that gives the header most columns."""
     csv.field_size_limit(LONGEST_ENTRY)
     with open_dataset_text(path) as file:
-        header = file.readline()
-        if not header.strip():
+        first = file.readline()
+        if not first.strip():
             raise InputError(f"{path} is empty; it must hold a header and rows")
-        separator = max("\t,;", key=header.count)
+        separator = max("\t,;", key=first.count)
         file.seek(0)
-        rows = csv.DictReader(file, delimiter=separator)
-        try:
-            for row in rows:
-                yield {name: value for name, value in row.items() if name is not None}
-        except csv.Error as error:
-            raise InputError(f"{path}, line {rows.line_num}: not CSV ({error})") from error
+        rows = iterate_rows(file, separator)
+        _, header = next(rows)
+        if isinstance(header, str):
+            raise InputError(f"{path}, line 1: {header}")
+        check_names(path, header)
+        for line, cells in rows:
+            fault = cells if isinstance(cells, str) else fault_of_row(header, cells)
+            place = f"line {line}"
+            yield broken(place, fault) if fault else (place, {k: v for k, v in zip(header, cells, strict=True) if k})
 
 
-def read_parquet(path: Path) -> Iterator[Entry]:
-    """Rows of a Parquet file, a few at a time."""
+def fault_of_row(header: list[str], cells: list[str]) -> str:
+    """Why the cells of a row are not those of the columns; empty where they are."""
+    if len(cells) != len(header):
+        return (
+            f"{len(cells)} cells where the header has {len(header)} columns; a cell with separators or line ends "
+            "must be in quotes"
+        )
+    # The first column of tables that pandas wrote has no name: it holds the numbers of the rows.
+    if any(cell.strip() and not name for name, cell in list(zip(header, cells, strict=True))[1:]):
+        return "a cell in a column without a name; a cell with separators must be in quotes"
+    return ""
+
+
+def check_names(path: Path, names: Iterable[str]) -> None:
+    """Raises InputError where two columns of a table have one name: one of them would be lost."""
+    for name, number in Counter(names).items():
+        if name and number > 1:
+            raise InputError(f"{path}: {number} columns are called {name!r}; give each a name of its own")
+
+
+def read_parquet(path: Path) -> Iterator[Placed]:
+    """Rows of a Parquet file, a few at a time; a row whose texts cannot be decoded is broken."""
+    number = 0
     try:
-        with pq.ParquetFile(path) as table:
+        with pq.ParquetFile(path, page_checksum_verification=True) as table:
+            check_names(path, table.schema_arrow.names)
             for batch in table.iter_batches(BATCH_ROWS):
-                yield from batch.to_pylist()
-    except pa.ArrowInvalid as error:
-        raise InputError(f"{path} is not a Parquet file ({error})") from error
+                for row in rows_of_batch(batch):
+                    number += 1
+                    place = f"row {number}"
+                    yield broken(place, str(row)) if isinstance(row, Exception) else (place, row)
+    except FileNotFoundError as error:
+        raise InputError(f"{path} does not exist") from error
+    except (pa.ArrowException, OSError) as error:
+        raise InputError(
+            f"{path} is not a Parquet file, or is damaged after row {number} ({error}); fetch or write it again"
+        ) from error
+
+
+def rows_of_batch(batch: pa.RecordBatch) -> list[Any]:
+    """The rows of a batch, with the error in the place of each row that cannot be converted."""
+    try:
+        return batch.to_pylist()
+    except (ValueError, pa.ArrowException) as error:  # a text that is not UTF-8, a time that Python has not
+        if batch.num_rows == 1:
+            return [error]
+        return [row for place in range(batch.num_rows) for row in rows_of_batch(batch.slice(place, 1))]
 
 
 def read_saved_dataset(path: Path) -> Iterator[Entry]:
     """Rows of a folder that `datasets` saved with save_to_disk: one dataset, or one for each split."""
     import datasets
 
-    saved = datasets.load_from_disk(str(path))
-    parts = saved if isinstance(saved, dict) else {"": saved}
-    for split, part in parts.items():
-        for row in part:
-            yield with_split(row, split)
+    try:
+        saved = datasets.load_from_disk(str(path))
+        parts = saved if isinstance(saved, dict) else {"": saved}
+        for split, part in parts.items():
+            for row in part:
+                yield with_split(row, split)
+    except (OSError, ValueError, pa.ArrowException) as error:
+        raise InputError(f"{path} cannot be read as a saved dataset ({error}); save it again") from error
 
 
 def read_hub_dataset(hub: str, revision: str, subset: str | None, split: str | None) -> Iterator[Entry]:
@@ -136,7 +228,7 @@ def read_hub_dataset(hub: str, revision: str, subset: str | None, split: str | N
         for name, part in parts.items():
             for row in part:
                 yield with_split(row, name)
-    except (OSError, ValueError) as error:  # what the library raises without network, for unknown names and for gates
+    except (OSError, ValueError, pa.ArrowException) as error:  # without network, for unknown names, gates, bad files
         raise InputError(f"dataset {hub} at {revision[:12]} cannot be read ({error})") from error
 
 
@@ -175,11 +267,27 @@ def open_dataset_text(path: Path) -> Iterator[IO[str]]:
     except FileNotFoundError as error:
         raise InputError(f"{path} does not exist") from error
     except UnicodeDecodeError as error:
-        raise InputError(f"{path} is not UTF-8 text ({error.reason} at byte {error.start}); convert it") from error
+        line, byte = place_of_bad_byte(path, encoding)
+        raise InputError(f"{path}, line {line}: not UTF-8 text ({error.reason} at byte {byte}); convert it") from error
     except gzip.BadGzipFile as error:
         raise InputError(f"{path} is not gzipped ({error}); take the .gz from its name") from error
     except (EOFError, zlib.error) as error:
         raise InputError(f"{path} is cut off or damaged ({error}); fetch or compress it again") from error
+
+
+def place_of_bad_byte(path: Path, encoding: str) -> tuple[int, int]:
+    """The line (from 1) and the offset in the file of the first byte that is none of an encoding's."""
+    decoder = codecs.getincrementaldecoder(encoding)()
+    n_lines, n_bytes = 1, 0
+    with open_binary(path) as raw:
+        while True:
+            block = raw.read(BLOCK_CHARS)
+            n_bytes += len(block)
+            try:
+                n_lines += decoder.decode(block, final=not block).count("\n")
+            except UnicodeDecodeError as error:
+                before = error.object[: error.start].decode(error.encoding)
+                return n_lines + before.count("\n"), n_bytes - len(error.object) + error.start
 
 
 def open_binary(path: Path) -> IO[bytes]:

@@ -16,6 +16,8 @@ or a flag of the sample:
 | label_leakage_removed | label leakage was removed: the drawing has words of a reference, its text has not |
 | label_leakage_left | label leakage is left in its text |
 | caption:<kind> | something is wrong with a reference (samples/reference_checks.py) |
+| caption:encoding | the text beside the drawing is in no Unicode: Western European was assumed |
+| caption:not_text | what the record has beside its captions is no text, and was left out |
 """
 
 from __future__ import annotations

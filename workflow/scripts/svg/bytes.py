@@ -25,6 +25,11 @@ def decode_drawing(data: bytes) -> tuple[str, list[str]]:
         data = gunzip(data)
     if len(data) > MAX_BYTES:
         raise Undecodable(f"larger than {MAX_BYTES} bytes")
+    return decode_text(data)
+
+
+def decode_text(data: bytes) -> tuple[str, list[str]]:
+    """The text of bytes and the names of repairs. Raises Undecodable with the reason."""
     for mark, encoding in _MARKS:
         if data.startswith(mark):
             return decode(data[len(mark) :], encoding), ["repaired:bom"]
