@@ -26,6 +26,7 @@ from rendering.fonts import GENERIC, find_fonts, flag_fonts, has_text, resolve_f
 from rendering.png_writer import write_png
 from svg.guard import GuardedDrawing, guard_drawing, view_box
 from svg.parse import SVG_NAMESPACE
+from svg.resolve import resolve_drawing
 
 RENDERERS = ("resvg", "cairosvg")
 INVISIBLE = 8  # of 255: a smaller difference in colour is none to an eye
@@ -81,8 +82,10 @@ def render_drawing(drawing: GuardedDrawing, style: PictureStyle) -> Rendering:
 
 def paint_drawing(drawing: GuardedDrawing, style: PictureStyle) -> tuple[Picture.Image, list[str]]:
     """The picture of a guarded drawing, RGB, and its flags: fitted, aspect kept, in the middle, on the background."""
+    flags = set(drawing.flags)
+    resolve_drawing(drawing.root, flags)
     fonts = find_fonts(style.fonts) if has_text(drawing.root) else ()
-    flags = drawing.flags | flag_fonts(drawing.root, fonts)
+    flags |= flag_fonts(drawing.root, fonts)
     if fonts:
         resolve_families(drawing.root, fonts)
     inner = max(1, round(style.size * (1 - 2 * style.padding)))

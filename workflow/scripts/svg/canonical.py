@@ -24,6 +24,7 @@ from svg.clean import clean_names, drop_descriptions
 from svg.compact import BEYOND, Drawing, compact_drawing, record_drawing
 from svg.parse import SVG_NAMESPACE, Unusable, local_name, parse_svg
 from svg.repair import repair_drawing
+from svg.resolve import resolve_drawing
 from svg.shapes import SHAPES, BeyondCompact
 
 # Each level with those that take its place, in this order, where its text draws another picture.
@@ -37,9 +38,10 @@ LEVELS = {
 
 @dataclass(frozen=True)
 class RepairedDrawing:
-    """A drawing as read: its repaired tree, and the names of what was repaired."""
+    """A drawing as read: its repaired tree, the same with its styles resolved, and the flags of both steps."""
 
     root: etree._Element
+    resolved: etree._Element
     repairs: frozenset[str]
 
 
@@ -53,7 +55,9 @@ def read_drawing(text: str) -> RepairedDrawing:
     repairs: set[str] = set()
     root = parse_svg(text, repairs)
     repair_drawing(root, repairs)
-    return RepairedDrawing(root, frozenset(repairs))
+    resolved = copy.deepcopy(root)
+    resolve_drawing(resolved, repairs)
+    return RepairedDrawing(root, resolved, frozenset(repairs))
 
 
 def write_level(repaired: RepairedDrawing, canvas: int, precision: int, level: str, use: str = "flatten") -> Drawing:
@@ -61,16 +65,16 @@ def write_level(repaired: RepairedDrawing, canvas: int, precision: int, level: s
     flags = set(repaired.repairs)
     if level in ("compact", "path_records"):
         try:
-            if use == "keep" and next(repaired.root.iter(f"{{{SVG_NAMESPACE}}}use"), None) is not None:
+            if use == "keep" and next(repaired.resolved.iter(f"{{{SVG_NAMESPACE}}}use"), None) is not None:
                 raise BeyondCompact("use")
             if level == "compact":
-                drawing = compact_drawing(repaired.root, canvas, precision)
+                drawing = compact_drawing(repaired.resolved, canvas, precision)
             else:
-                drawing = record_drawing(repaired.root, precision)
+                drawing = record_drawing(repaired.resolved, precision)
             return dataclasses.replace(drawing, flags=tuple(sorted({*drawing.flags, *flags})))
         except BeyondCompact as reason:
             flags.add(f"kept_safe:{reason}")
-    root = copy.deepcopy(repaired.root)
+    root = copy.deepcopy(repaired.root if level == "none" else repaired.resolved)
     (drop_descriptions if level == "none" else clean_names)(root)
     return describe(root, flags)
 

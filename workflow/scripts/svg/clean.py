@@ -10,7 +10,6 @@ from lxml import etree
 from svg.guard import IMAGES, guard_css
 from svg.parse import SVG_NAMESPACE, XLINK_HREF, local_name
 from svg.shapes import link_of
-from svg.style import Stylesheet, wrap_elements
 
 XML_SPACE = "{http://www.w3.org/XML/1998/namespace}space"
 ANIMATIONS = ("animate", "animateColor", "animateMotion", "animateTransform", "set", "mpath", "discard")
@@ -135,7 +134,6 @@ def clean_names(root: etree._Element) -> None:
         name = local_name(element)
         if element is not root and name not in ELEMENTS and not name.startswith("fe"):
             remove(element)
-    inline_stylesheet(root)
     for element in list(root.iter(etree.Element)):
         clean_attributes(element)
         if local_name(element) == "image" and not link_of(element) and not is_branch(element):
@@ -314,20 +312,6 @@ def remove(element: etree._Element) -> None:
     elif tail:
         parent.text = (parent.text or "") + tail
     parent.remove(element)
-
-
-def inline_stylesheet(root: etree._Element) -> None:
-    """Write what the CSS rules say into `style` attributes, so that no class and no selector is needed."""
-    sheets = list(root.iter(f"{{{SVG_NAMESPACE}}}style"))
-    if not sheets:
-        return
-    stylesheet = Stylesheet([sheet.text or "" for sheet in sheets], known_only=False)
-    for element, wrapper in wrap_elements(root).items():
-        style = stylesheet.style_of(wrapper, element.get("style") or "", known_only=False)
-        if style:
-            element.set("style", "".join(f"{name}:{value};" for name, value in style.items()))
-    for sheet in sheets:
-        remove(sheet)
 
 
 def drop_unused_definitions(root: etree._Element) -> bool:

@@ -14,7 +14,7 @@ from lxml import etree
 from svgelements import Matrix
 
 from svg.basic_shapes import basic_shape
-from svg.cascade import Cascade, Style
+from svg.cascade import Style, style_of, style_of_stop
 from svg.defs import NEARLY_ONE, Definition, Definitions, Gradients, NeedsFrame, is_oblique, scale_of, write_matrix
 from svg.normal import draws_no_area
 from svg.outlines import Box, Outline, box_of, round_outline, transform_outline
@@ -122,16 +122,15 @@ class Compactor:
         self.is_too_fine = False  # for the grid: something of the drawing
         self.windows = Windows(canvas * 10**precision)
         self.by_id = elements_by_id(root)
-        self.cascade = Cascade(root)
         self.definitions = Definitions()
-        gradients = Gradients(self.by_id, self.cascade.style_of_stop, self.definitions, precision)
+        gradients = Gradients(self.by_id, style_of_stop, self.definitions, precision)
         self.painter = Painter(gradients, precision)
 
     def _all_pieces(self) -> list[Piece]:
-        style = self.cascade.style_of(self.root, dict(INHERITED))
+        style = style_of(self.root, dict(INHERITED))
         beyond = next((name for name in BEYOND_AT_ROOT if style[name] != DEFAULTS[name]), "")
-        if beyond or self.root.get("transform") or parse_opacity(style["opacity"]) != 1:
-            raise BeyondCompact(f"{beyond or 'transform or opacity'} of the root")
+        if beyond or parse_opacity(style["opacity"]) != 1:
+            raise BeyondCompact(f"{beyond or 'opacity'} of the root")
         if style["display"] == "none":
             raise Unusable("nothing is drawn")
         frame, matrix = self._view()
@@ -197,7 +196,7 @@ class Compactor:
         is_window = name == "svg" or (name == "symbol" and user is not None)
         if name not in CONTAINERS and name not in SHAPES and name != "use" and not is_window:
             return []
-        style = self.cascade.style_of(element, inherited)
+        style = style_of(element, inherited)
         if style["display"] == "none" or written_opacity(style["opacity"]) == 0:
             return []
         for beyond in BEYOND_PROPERTIES:
@@ -259,7 +258,7 @@ class Compactor:
         element = self.by_id.get(style["clip-path"].removeprefix("url(").rstrip(")").strip("'\" #"))
         if element is None or local_name(element) != "clipPath":
             return NO_CLIP
-        own = self.cascade.style_of(element, dict(INHERITED))
+        own = style_of(element, dict(INHERITED))
         if own["clip-path"] != "none" or element.get("clipPathUnits") == "objectBoundingBox":
             raise BeyondCompact("clip path of the box or of another")
         matrix = matrix_within(element, matrix)
@@ -280,7 +279,7 @@ class Compactor:
         name = local_name(element)
         if name in BEYOND:
             raise BeyondCompact("clip path of text")
-        style = self.cascade.style_of(element, inherited)
+        style = style_of(element, inherited)
         if style["display"] == "none" or style["visibility"] != "visible":
             return
         if style["clip-path"] != "none":

@@ -223,7 +223,10 @@ def check_uses(root: etree._Element) -> None:
     """Refuse `use` elements in a circle, in too long a chain, or that multiply to more than MAX_ELEMENTS."""
     if next(root.iter("{*}use"), None) is None:
         return
-    by_id = {element.get("id"): element for element in root.iter(etree.Element) if element.get("id")}
+    by_id: dict[str, etree._Element] = {}
+    for element in root.iter(etree.Element):
+        if element.get("id"):
+            by_id.setdefault(element.get("id"), element)
     sizes: dict[etree._Element, int] = {}
 
     def size(element: etree._Element, above: frozenset) -> int:

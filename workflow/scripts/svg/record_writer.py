@@ -10,10 +10,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from svg.colours import parse_colour
 from svg.outlines import Outline, elevated, on_grid
 from svg.paths import PathWriter
 from svg.shapes import BeyondCompact
-from svg.style import Attributes, parse_colour
+from svg.style import Attributes
 
 ALWAYS = {"fill": "black", "stroke": "none", "stroke-width": "1", "opacity": "1"}
 

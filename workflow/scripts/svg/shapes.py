@@ -72,7 +72,12 @@ def is_flat(matrix: Matrix) -> bool:
 
 
 def elements_by_id(root: etree._Element) -> dict[str, etree._Element]:
-    return {element.get("id"): element for element in root.iter(etree.Element) if element.get("id")}
+    """The elements by their ids; of several with one, the first counts, as in browsers."""
+    by_id: dict[str, etree._Element] = {}
+    for element in root.iter(etree.Element):
+        if element.get("id"):
+            by_id.setdefault(element.get("id"), element)
+    return by_id
 
 
 def used_element(element: etree._Element, by_id: Mapping[str, etree._Element]) -> etree._Element | None:
@@ -264,13 +269,13 @@ def is_hidden(element: etree._Element) -> bool:
 
 
 def iterate_boxes(
-    element: etree._Element, matrix: Matrix, by_id: Mapping[str, etree._Element], line: Line, use_depth: int
+    element: etree._Element, matrix: Matrix, by_id: Mapping[str, etree._Element], line: Line | None, use_depth: int
 ) -> Iterator[Box]:
-    """The box of each shape below an element, with the half of its line that is outside."""
+    """The box of each shape below an element, with the half of its line that is outside, or none with no `line`."""
     name = local_name(element)
     if not name or is_hidden(element):
         return
-    matrix, line = matrix_within(element, matrix), line_of(element, line)
+    matrix, line = matrix_within(element, matrix), line and line_of(element, line)
     if name in CONTAINERS:
         for child in element:
             yield from iterate_boxes(child, matrix, by_id, line, use_depth)
@@ -283,14 +288,18 @@ def iterate_boxes(
             if local_name(target) != "symbol":
                 yield from iterate_boxes(target, matrix, by_id, line, use_depth + 1)
                 return
-            outline, line = outline_of_symbol(target, element), ("none", 0.0)
+            outline, line = outline_of_symbol(target, element), None
         else:
             outline = outline_of_box(element)
     except BeyondCompact:
         return
     box = box_of(transform_outline(outline, matrix))
     if box:
-        reach = 0.0 if line[0] == "none" else line[1] / 2 * abs(matrix.a * matrix.d - matrix.b * matrix.c) ** 0.5
+        reach = (
+            0.0
+            if line is None or line[0] == "none"
+            else line[1] / 2 * abs(matrix.a * matrix.d - matrix.b * matrix.c) ** 0.5
+        )
         yield box[0] - reach, box[1] - reach, box[2] + reach, box[3] + reach
 
 

@@ -1,7 +1,6 @@
-"""Styles of SVG elements resolved to presentation attributes: CSS rules, style attributes, colours.
+"""Properties of SVG elements that level compact writes, and how: paints, opacities, short numbers.
 
-CSS is parsed by tinycss2 and matched by cssselect2. Broken colours of the field (`3,84,76`, `None`) are repaired and
-named.
+Broken colours of the field (`3,84,76`, `None`) are repaired and named.
 """
 
 from __future__ import annotations
@@ -9,11 +8,11 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from functools import lru_cache
-from typing import Any
 
-import cssselect2
-import tinycss2
-from tinycss2.color3 import RGBA, parse_color
+from tinycss2.color3 import RGBA
+
+from svg.colours import parse_colour
+from svg.stylesheets import parse_declarations
 
 # The presentation attributes that we know how to write, with their defaults.
 INHERITED = {
@@ -76,57 +75,12 @@ SHORT_NAMES = {
 }
 
 
-class Stylesheet:
-    """The rules of a drawing's <style> elements."""
-
-    def __init__(self, texts: list[str], known_only: bool = True):
-        self.matcher = cssselect2.Matcher()
-        for rule in (rule for text in texts for rule in tinycss2.parse_stylesheet(text, True, True)):
-            if rule.type == "qualified-rule":
-                declarations = split_declarations(rule.content, known_only)
-                try:
-                    selectors = cssselect2.compile_selector_list(rule.prelude)
-                except cssselect2.SelectorError:
-                    continue  # a selector that no renderer of ours understands matches nothing there either
-                for selector in selectors:
-                    self.matcher.add_selector(selector, declarations)
-
-    def style_of(self, element: Any, style: str, known_only: bool = True) -> dict[str, str]:
-        """What the rules and its `style` attribute say of an element (a cssselect2 ElementWrapper) by weight."""
-        rules = [match[3] for match in sorted(self.matcher.match(element), key=lambda match: match[:2])]
-        plain: dict[str, str] = {}
-        important: dict[str, str] = {}
-        for declared in (*rules, split_declarations(style, known_only)):
-            plain |= declared[0]
-            important |= declared[1]
-        return plain | important
-
-
-def wrap_elements(root: Any) -> dict[Any, Any]:
-    """Every element of a tree with the wrapper that the matcher of CSS rules wants."""
-    return {wrapper.etree_element: wrapper for wrapper in cssselect2.ElementWrapper.from_xml_root(root).iter_subtree()}
-
-
 @lru_cache(maxsize=4096)
 def read_style(text: str) -> Mapping[str, str]:
     """The properties that we know of a `style` attribute."""
-    plain, important = split_declarations(text, known_only=True)
+    known = [one for one in parse_declarations(text) if one.name in PROPERTIES and one.value]  # an empty one is none
+    plain, important = ({one.name: one.value for one in known if one.important == wanted} for wanted in (False, True))
     return plain | important
-
-
-def split_declarations(content: Any, known_only: bool) -> tuple[dict[str, str], dict[str, str]]:
-    """The properties of a declaration list, those that we know or all: the plain and the `!important` ones.
-
-    `content` is text or tinycss2 tokens.
-    """
-    plain: dict[str, str] = {}
-    important: dict[str, str] = {}
-    for declaration in tinycss2.parse_blocks_contents(content):
-        if declaration.type == "declaration" and (not known_only or declaration.lower_name in PROPERTIES):
-            value = tinycss2.serialize(declaration.value).strip()
-            if value:  # an empty one is none
-                (important if declaration.important else plain)[declaration.lower_name] = value
-    return plain, important
 
 
 def repaired_colour(value: str) -> tuple[str, str | None]:
@@ -144,12 +98,6 @@ def resolve_paint(value: str, current: str) -> RGBA | str | None:
     if value == "none" or value.startswith("url("):
         return value
     return parse_colour(current if value.lower() == "currentcolor" else value)
-
-
-@lru_cache(maxsize=4096)
-def parse_colour(text: str) -> RGBA | None:
-    colour = parse_color(text)
-    return colour if isinstance(colour, RGBA) else None
 
 
 @lru_cache(maxsize=4096)

@@ -1,0 +1,136 @@
+"""What browsers draw and the back ends do not, written so that they do: backgrounds, dashes by `pathLength`, gradients
+in linear light, text from right to left.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import tinycss2
+from lxml import etree
+from tinycss2.color3 import RGBA
+
+from svg.colours import decoded, encoded, parse_colour
+from svg.outlines import Segment, Subpath, ellipse_of, point_at, point_on
+from svg.parse import SVG_NAMESPACE, local_name
+from svg.shapes import (
+    SHAPES,
+    BeyondCompact,
+    fit_view,
+    parse_length,
+    shape_outline,
+    stated_view_box,
+)
+from svg.style import parse_opacity, read_style
+
+PARTS = 16  # of a curve whose length is measured
+STEPS = 16  # colours between two stops of a gradient in linear light
+
+
+def add_background(root: etree._Element, text: str, flags: set[str]) -> None:
+    """A rectangle of the root's background colour over all that is seen, under the drawing."""
+    tokens = [
+        token for token in tinycss2.parse_component_value_list(text) if token.type not in ("whitespace", "comment")
+    ]
+    found = (parse_colour(token.serialize()) for token in tokens)
+    colour = next((one for one in found if one is not None), None)
+    if "gradient(" in text or "url(" in text:
+        flags.add("unresolved:background")
+    view = stated_view_box(root)
+    if colour is None or not colour.alpha or view is None:
+        return
+    width, height = parse_length(root.get("width")) or 0, parse_length(root.get("height")) or 0
+    wide, high = (width, height) if width > 0 and height > 0 else view[2:]
+    matrix = fit_view(root, view, wide, high)
+    seen = {
+        "x": -matrix.e / matrix.a,
+        "y": -matrix.f / matrix.d,
+        "width": wide / matrix.a,
+        "height": high / matrix.d,
+    }
+    attributes = {key: f"{value:.9g}" for key, value in seen.items()}
+    attributes |= {"fill": f"rgb({','.join(str(round(255 * channel)) for channel in colour[:3])})", "stroke": "none"}
+    rectangle = etree.Element(f"{{{SVG_NAMESPACE}}}rect", attributes | {"fill-opacity": f"{colour.alpha:.6g}"})
+    root.insert(0, rectangle)
+
+
+def scale_dashes(element: etree._Element, styled: dict[str, str], values: dict[str, str]) -> None:
+    """Let the dashes of a shape be of its own length, not of its `pathLength` (SVG 2, 9.6.1)."""
+    stated = parse_length(element.attrib.pop("pathLength"))
+    dashes = [parse_length(part) for part in values["stroke-dasharray"].split()]
+    if local_name(element) not in SHAPES or stated is None or stated < 0 or None in dashes:
+        return
+    try:
+        length = sum(map(length_of, shape_outline(element)))
+    except BeyondCompact:
+        return
+    for key in ("stroke-dasharray", "stroke-dashoffset"):
+        styled.pop(key, None)
+    if not stated:
+        element.set("stroke-dasharray", "none")
+        return
+    scale = length / stated
+    element.set("stroke-dasharray", " ".join(f"{scale * dash:.6g}" for dash in dashes if dash is not None))
+    offset = parse_length(values["stroke-dashoffset"])
+    if offset:
+        element.set("stroke-dashoffset", f"{scale * offset:.6g}")
+
+
+def length_of(sub: Subpath) -> float:
+    """The length of a subpath."""
+    total, start = 0.0, sub.start
+    for segment in sub.segments:
+        total += length_of_segment(start, segment)
+        start = segment[-1]
+    return total + (abs(sub.start - start) if sub.closed else 0.0)
+
+
+def length_of_segment(start: complex, segment: Segment) -> float:
+    """The length of a segment, of a curve by chords."""
+    if segment[0] == "L":
+        return abs(segment[-1] - start)
+    shares = [n / PARTS for n in range(PARTS + 1)]
+    if segment[0] == "A":
+        ellipse = ellipse_of(start, segment)
+        points = [point_on(ellipse, share) for share in shares]
+    else:
+        points = [point_at(start, segment, share) for share in shares]
+    return math.fsum(abs(one - other) for one, other in zip(points[1:], points, strict=False))
+
+
+def expand_gradient(gradient: etree._Element) -> None:
+    """Put stops between those of a gradient whose colours are mixed in linear light, so that mixing in sRGB agrees."""
+    gradient.set("color-interpolation", "sRGB")
+    before: tuple[float, np.ndarray, float] | None = None
+    for stop in [child for child in gradient if local_name(child) == "stop"]:
+        style = {**stop.attrib, **read_style(stop.get("style") or "")}
+        colour = parse_colour(style.get("stop-color", "#000")) or RGBA(0, 0, 0, 1)
+        offset = max(parse_opacity(stop.get("offset") or "0"), before[0] if before else 0.0)
+        opacity = parse_opacity(style.get("stop-opacity", "1")) * colour.alpha
+        light = decoded(np.array(colour[:3]))
+        if before and offset > before[0]:
+            for step in range(1, STEPS):
+                share = step / STEPS
+                mixed = encoded(before[1] + share * (light - before[1]))
+                attributes = {
+                    "offset": f"{before[0] + share * (offset - before[0]):.6g}",
+                    "stop-color": f"rgb({','.join(str(round(255 * channel)) for channel in mixed)})",
+                    "stop-opacity": f"{before[2] + share * (opacity - before[2]):.6g}",
+                }
+                stop.addprevious(etree.Element(f"{{{SVG_NAMESPACE}}}stop", attributes))
+        before = offset, light, opacity
+
+
+MIRRORED = {"start": "end", "end": "start"}
+
+
+def mirror_text(element: etree._Element, styled: dict[str, str], values: dict[str, str]) -> None:
+    """Anchor text that runs from right to left at its other end; the back ends know no direction."""
+    if values["direction"].lower() != "rtl":
+        return
+    own = {"direction", "text-anchor"} & {*styled, *element.attrib}
+    if local_name(element) != "text" and not own:
+        return
+    styled.pop("text-anchor", None)
+    element.set("text-anchor", MIRRORED.get(values["text-anchor"], values["text-anchor"]))
