@@ -198,7 +198,7 @@ REFUSED = {
     "entity_bomb": "document type",
     "quadratic_entities": "document type",
     "external_entity": "document type",
-    "nested_groups": "depth",
+    "nested_groups": "nested deeper",
     "nested_300": "nested deeper",
     "recursive_use": "in a circle",
     "exponential_use": "multiply",

@@ -25,6 +25,7 @@ def run(tmp_path, records, text=None, options=()):
     return outputs
 
 
+NOT_XML = "not XML (line 1: Start tag expected, '<' not found)"
 RECT = wrap('<rect width="300" height="300"/>')
 
 
@@ -41,7 +42,7 @@ def test_counts_add_up_and_rejections_have_reasons(tmp_path):
     assert (counts["in"], counts["kept"], counts["rejected"]) == (5, 2, 3)
     with open(outputs["rejected"]) as file:
         reasons = {row["id"]: (row["position"], row["reason"]) for row in csv.DictReader(file)}
-    assert reasons == {"c": ("2", "no caption"), "d": ("3", "no drawing"), "e": ("4", "not XML")}
+    assert reasons == {"c": ("2", "no caption"), "d": ("3", "no drawing"), "e": ("4", NOT_XML)}
     first, second = read_samples(outputs["output"])
     assert (first.references, second.id, second.references) == (["a square"], "b", ["one", "two"])
     assert first.n_chars == len(first.xml)

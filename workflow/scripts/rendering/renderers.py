@@ -30,6 +30,7 @@ from svg.resolve import resolve_drawing
 
 RENDERERS = ("resvg", "cairosvg")
 INVISIBLE = 8  # of 255: a smaller difference in colour is none to an eye
+LARGER = 4  # times as large are drawings with patterns drawn, then reduced: back ends round tiles to whole pixels
 FEW = 24  # pixels a side that show of most pictures that they have more than one colour
 
 PIXELS = {"": 1, "px": 1, "pt": 4 / 3, "pc": 16, "mm": 96 / 25.4, "cm": 96 / 2.54, "in": 96, "em": 16, "ex": 8}
@@ -90,19 +91,24 @@ def paint_drawing(drawing: GuardedDrawing, style: PictureStyle) -> tuple[Picture
         resolve_families(drawing.root, fonts)
     inner = max(1, round(style.size * (1 - 2 * style.padding)))
     draw = load_back_end(style.renderer)
+    larger = LARGER if has_pattern(drawing.root) else 1
     with no_new_files(wanted=not fonts):  # text needs font files
-        frame = fit_drawing(drawing.root, inner, fonts)
+        frame = fit_drawing(drawing.root, larger * inner, fonts)
 
         def paint(background: Colour) -> Picture.Image:
             picture = draw(drawing.root, fonts, background)
             clear_outside(picture, frame or (0, 0, *picture.size), background)
-            return on_square(picture, style.size, background)
+            return on_square(picture.reduce(larger) if larger > 1 else picture, style.size, background)
 
         picture = paint(style.background)
         colour = only_colour(picture)
         if colour:
             flags.add(flag_colour(colour, style.background, paint))
     return picture, sorted(flags)
+
+
+def has_pattern(root: etree._Element) -> bool:
+    return next(root.iter(f"{{{SVG_NAMESPACE}}}pattern"), None) is not None
 
 
 def on_square(picture: Picture.Image, size: int, background: Colour) -> Picture.Image:
@@ -228,6 +234,10 @@ def draw_with_resvg(root: etree._Element, fonts: tuple[str, ...], background: Co
         )
     except RuntimeError as error:  # its only one, as for a size that is none
         raise ValueError(str(error)) from error
+    except BaseException as error:  # a panic in Rust is no Exception
+        if type(error).__name__ != "PanicException":
+            raise
+        raise ValueError(f"resvg cannot draw it ({error})") from error
     return Picture.frombuffer("RGBA", (width, height), pixels).convert("RGB")
 
 

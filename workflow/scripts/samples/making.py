@@ -6,7 +6,10 @@ or a flag of the sample:
 | flag | meaning |
 |---|---|
 | path_records | the drawing was a list of path records |
-| repaired:<what> | something was repaired (svg/repair.py, svg/parse.py, svg/bytes.py) |
+| repaired:<what> | something was repaired (svg/repair.py, svg/parse.py, svg/references.py, svg/bytes.py) |
+| removed:<what> | content was taken out: external references, scripts, HTML, embedded files (svg/guard.py) |
+| animated | the drawing is animated: its text is that before the animation begins |
+| unresolved:<what> | a property of CSS that could not be resolved, and is not drawn (svg/resolve.py) |
 | kept_safe:<what> | the compact level cannot write it: its text is of level safe |
 | fell_back:<level> | the picture of that level's text differed too much: a milder level was taken |
 | render_check_failed | the drawing could not be rendered, or no level's text renders like it |
@@ -146,18 +149,27 @@ def write_checked(repaired: RepairedDrawing, settings: Settings, max_chars: int 
     try:
         expected = draw_picture(etree.tostring(repaired.root, encoding="unicode"))
     except (Refused, ValueError) as reason:
-        return CheckedDrawing(drawing, flags={"render_check_failed", f"render_failed:{str(reason)[:60]}"})
+        return CheckedDrawing(drawing, flags=flags_of_failure(reason))
     flags: set[str] = set()
     for level in LEVELS[settings.level]:
         if flags:  # the one before drew another picture
+            if level == drawing.level:
+                continue  # it was written at this level, since the compact level cannot express it
             drawing = write_level(repaired, settings.canvas, settings.precision, level, settings.use)
-        picture = draw_picture(drawing.xml)
-        difference = compare_pictures(expected, picture)
-        if settings.allows(difference, level):
+        try:
+            picture = draw_picture(drawing.xml)
+        except ValueError as reason:
+            return CheckedDrawing(drawing, flags=flags | flags_of_failure(reason))
+        if settings.allows(compare_pictures(expected, picture), drawing.level):
             break
-        flags.add(f"fell_back:{level}")
+        flags.add(f"fell_back:{drawing.level}")
     else:
         flags.add("render_check_failed")
     if picture.min() == 255:
         flags.add("blank")
     return CheckedDrawing(drawing, picture, flags)
+
+
+def flags_of_failure(reason: Exception) -> set[str]:
+    """The flags of a drawing that could not be rendered."""
+    return {"render_check_failed", f"render_failed:{str(reason)[:60]}"}

@@ -16,13 +16,16 @@ from __future__ import annotations
 import copy
 import dataclasses
 import re
+from collections.abc import Iterator, Set
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from lxml import etree
 
 from svg.clean import clean_names, drop_descriptions
 from svg.compact import BEYOND, Drawing, compact_drawing, record_drawing
-from svg.parse import SVG_NAMESPACE, Unusable, local_name, parse_svg
+from svg.guard import find_removed
+from svg.parse import NOTHING_DRAWN, SVG_NAMESPACE, Unusable, local_name, parse_svg
 from svg.repair import repair_drawing
 from svg.resolve import resolve_drawing
 from svg.shapes import SHAPES, BeyondCompact
@@ -52,16 +55,35 @@ def canonicalise(text: str, canvas: int, precision: int, level: str, use: str = 
 
 def read_drawing(text: str) -> RepairedDrawing:
     """Parse and repair a drawing. Raises Unusable with the reason."""
-    repairs: set[str] = set()
-    root = parse_svg(text, repairs)
-    repair_drawing(root, repairs)
+    flags: set[str] = set()
+    root = parse_svg(text, flags)
+    flags |= find_removed(root)
+    with true_reason(flags):
+        repair_drawing(root, flags)
     resolved = copy.deepcopy(root)
-    resolve_drawing(resolved, repairs)
-    return RepairedDrawing(root, resolved, frozenset(repairs))
+    resolve_drawing(resolved, flags)
+    return RepairedDrawing(root, resolved, frozenset(flags))
+
+
+@contextmanager
+def true_reason(flags: Set[str]) -> Iterator[None]:
+    """Let a drawing in which nothing is drawn be rejected for what was taken out of it, or is not there yet."""
+    try:
+        yield
+    except Unusable as reason:
+        causes = sorted(flag for flag in flags if flag == "animated" or flag.startswith("removed:"))
+        if str(reason) != NOTHING_DRAWN or not causes:
+            raise
+        raise Unusable(f"{NOTHING_DRAWN} ({', '.join(causes)})") from reason
 
 
 def write_level(repaired: RepairedDrawing, canvas: int, precision: int, level: str, use: str = "flatten") -> Drawing:
-    """The text of a drawing at a level, with the names of the repairs among its flags."""
+    """The text of a drawing at a level, with those of the reading among its flags. Raises Unusable."""
+    with true_reason(repaired.repairs):
+        return write_text(repaired, canvas, precision, level, use)
+
+
+def write_text(repaired: RepairedDrawing, canvas: int, precision: int, level: str, use: str) -> Drawing:
     flags = set(repaired.repairs)
     if level in ("compact", "path_records"):
         try:
@@ -76,14 +98,14 @@ def write_level(repaired: RepairedDrawing, canvas: int, precision: int, level: s
             flags.add(f"kept_safe:{reason}")
     root = copy.deepcopy(repaired.root if level == "none" else repaired.resolved)
     (drop_descriptions if level == "none" else clean_names)(root)
-    return describe(root, flags)
+    return describe(root, "none" if level == "none" else "safe", flags)
 
 
-def describe(root: etree._Element, flags: set[str]) -> Drawing:
+def describe(root: etree._Element, level: str, flags: set[str]) -> Drawing:
     """The text and the measures of a drawing that was not rewritten. Raises Unusable where nothing is drawn."""
     shapes = [element for element in root.iter(etree.Element) if local_name(element) in {*SHAPES, *BEYOND, "use"}]
     if not shapes:
-        raise Unusable("nothing is drawn")
+        raise Unusable(NOTHING_DRAWN)
     if any(local_name(element) == "text" for element in shapes):
         flags.add("has_text")
     n_commands = sum(
@@ -92,4 +114,4 @@ def describe(root: etree._Element, flags: set[str]) -> Drawing:
     )
     xml = etree.tostring(root, encoding="unicode")
     colours = set(re.findall(r"(?:fill|stroke)\s*[:=]\s*\"?\s*(#\w+|[a-z]+|rgb\([^)]*\))", xml)) - {"none"}
-    return Drawing(xml, len(shapes), n_commands, len(colours), tuple(sorted(flags)))
+    return Drawing(xml, len(shapes), n_commands, len(colours), level, tuple(sorted(flags)))

@@ -7,12 +7,11 @@ import re
 import tinycss2
 from lxml import etree
 
-from svg.guard import IMAGES, guard_css
+from svg.guard import ANIMATIONS, IMAGES, guard_css
 from svg.parse import SVG_NAMESPACE, XLINK_HREF, local_name
 from svg.shapes import link_of
 
 XML_SPACE = "{http://www.w3.org/XML/1998/namespace}space"
-ANIMATIONS = ("animate", "animateColor", "animateMotion", "animateTransform", "set", "mpath", "discard")
 NEVER_DRAWN = ("title", "desc", "metadata", "script", "foreignObject", "view", "cursor", *ANIMATIONS)
 DEFINITIONS = ("linearGradient", "radialGradient", "pattern", "clipPath", "mask", "filter", "marker", "symbol")
 # What level safe keeps, beside the parts of filters; a renderer skips any other element with all that is in it.

@@ -19,7 +19,7 @@ from svg.defs import NEARLY_ONE, Definition, Definitions, Gradients, NeedsFrame,
 from svg.normal import draws_no_area
 from svg.outlines import Box, Outline, box_of, round_outline, transform_outline
 from svg.paint import Painter
-from svg.parse import SVG_NAMESPACE, Unusable, local_name
+from svg.parse import NOTHING_DRAWN, SVG_NAMESPACE, Unusable, local_name
 from svg.path_records import CANVAS as RECORD_CANVAS
 from svg.pieces import (
     Block,
@@ -89,6 +89,7 @@ class Drawing:
     n_shapes: int
     n_commands: int
     n_colours: int
+    level: str  # of svg/canonical.py, at which it is written
     flags: tuple[str, ...] = ()
 
 
@@ -132,14 +133,14 @@ class Compactor:
         if beyond or parse_opacity(style["opacity"]) != 1:
             raise BeyondCompact(f"{beyond or 'opacity'} of the root")
         if style["display"] == "none":
-            raise Unusable("nothing is drawn")
+            raise Unusable(NOTHING_DRAWN)
         frame, matrix = self._view()
         self.windows.open(self._box_of(frame, Matrix()))
         pieces = [piece for child in self.root for piece in self._pieces(child, matrix, style, 0)]
         if self.windows.close():
             pieces = self._clipped(pieces, frame, Matrix())
         if not pieces:
-            raise BeyondCompact(TOO_FINE) if self.is_too_fine else Unusable("nothing is drawn")
+            raise BeyondCompact(TOO_FINE) if self.is_too_fine else Unusable(NOTHING_DRAWN)
         return pieces
 
     def write_records(self) -> Drawing:
@@ -152,7 +153,8 @@ class Compactor:
         records = [write_record(leaf.outline, leaf.paint, self.precision) for leaf in leaves]
         n_commands = sum(n for _, n in records)
         text = "\n".join(record for record, _ in records)
-        return Drawing(text, len(leaves), n_commands, len(self.painter.colours), tuple(sorted(self.flags)))
+        n_colours = len(self.painter.colours)
+        return Drawing(text, len(leaves), n_commands, n_colours, "path_records", tuple(sorted(self.flags)))
 
     def compact(self) -> Drawing:
         """The shapes simplified, joined, and written short."""
@@ -169,7 +171,8 @@ class Compactor:
         view = f'viewBox="0 0 {self.canvas} {self.canvas}"{write_attributes(tuple(writer.common.items()))}'
         xml = f'<svg xmlns="{SVG_NAMESPACE}" {view}>{body}</svg>'
         counts = writer.counts
-        return Drawing(xml, counts.shapes, counts.commands, len(self.painter.colours), tuple(sorted(self.flags)))
+        n_colours = len(self.painter.colours)
+        return Drawing(xml, counts.shapes, counts.commands, n_colours, "compact", tuple(sorted(self.flags)))
 
     def _view(self) -> tuple[Outline, Matrix]:
         """The frame of the stated picture in the middle of the canvas, and the matrix of what is seen in it."""

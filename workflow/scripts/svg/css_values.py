@@ -197,7 +197,7 @@ class Sum:
                     parts[-1].append(inner)
             return choose(token.lower_name, [Sum(part, self.context).value() for part in parts])
         if token.type in ("number", "percentage", "dimension"):
-            unit = {"number": "", "percentage": "%"}.get(token.type) or getattr(token, "lower_unit", "")
+            unit = token.lower_unit if token.type == "dimension" else "%" if token.type == "percentage" else ""
             found = as_length(token.value, unit, self.context)
         if found is None:
             raise ValueError("no length")

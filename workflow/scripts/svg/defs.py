@@ -181,6 +181,7 @@ class Gradients:
         if of_box:
             if is_turned(matrix) or matrix.a <= 0 or matrix.d <= 0:
                 raise NeedsFrame
+            values, own = near_origin(values, own, 10**-BOX_DECIMALS)
             written = {key: short_decimal(value, BOX_DECIMALS) for key, value in values.items()}
             defaults = {key: short_decimal(parse_opacity(text), BOX_DECIMALS) for key, text in COORDINATES[tag].items()}
             transform = write_matrix(own, BOX_DECIMALS, BOX_DECIMALS)
@@ -190,6 +191,8 @@ class Gradients:
             scale, keeps_form = scale_of(placed)
             if abs(scale - 1) < NEARLY_ONE:
                 scale = 1.0
+            if not keeps_form:
+                values, placed = near_origin(values, placed, 10**-self.precision / scale)
             to_canvas = placed if keeps_form else Matrix.scale(scale)
             written = self._placed(values, to_canvas, scale)
             defaults = dict.fromkeys(ZERO_IN_USER_SPACE, "0")
@@ -211,6 +214,19 @@ class Gradients:
                 placed |= {first: point.x, second: point.y}
         placed |= {key: values[key] * scale for key in DIAGONAL if key in values}
         return {key: short_decimal(placed[key], self.precision) for key in values}
+
+
+def near_origin(values: dict[str, float], matrix: Matrix, grid: float) -> tuple[dict[str, float], Matrix]:
+    """A gradient and its transform, moved to the origin where coordinates are so far from it that rounding shows.
+
+    The digits left out of the transform, which has BOX_DECIMALS, are multiplied by the coordinates; `grid` is the
+    least step that counts in these.
+    """
+    if max(abs(values[key]) for key in values if key not in DIAGONAL) <= grid * 10**BOX_DECIMALS:
+        return values, matrix
+    x, y = values["x1" if "x1" in values else "cx"], values["y1" if "y1" in values else "cy"]
+    moved = {key: value - (0 if key in DIAGONAL else x if "x" in key else y) for key, value in values.items()}
+    return moved, Matrix.translate(x, y) * matrix
 
 
 def read_coordinate(text: str, place: tuple[etree._Element, str] | None) -> float:

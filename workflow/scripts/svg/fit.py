@@ -12,6 +12,8 @@ of Newton's method; both twice. Control points are whole numbers, since outlines
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 Array = np.ndarray
@@ -114,6 +116,8 @@ def fit_arc(runs: Runs, square: float) -> tuple[Array, Array, Array, Array]:
         cx, cy = (by * a - ay * b) / (2 * cross), (ax * b - bx * a) / (2 * cross)
         sweep, half = cross > 0, np.sqrt(b) / 2
         radius = np.rint(np.sqrt(cx * cx + cy * cy))
+        # A flatter arc is nowhere farther from its chord than a point may be from what replaces it.
+        flat = 2 * math.sqrt(square) * radius > half * half + square
         large = ((bx * cy - by * cx > 0) != sweep) & (radius > half)
         # The circle that a reader makes of ends, radius and flags.
         drawn = np.maximum(radius, half)
@@ -125,7 +129,7 @@ def fit_arc(runs: Runs, square: float) -> tuple[Array, Array, Array, Array]:
         turn = arm[0, :-1] * arm[1, 1:] - arm[1, :-1] * arm[0, 1:]
         same_way = ((turn > 0) == sweep).all(axis=0)
         near = ((distance - drawn) ** 2 <= square).all(axis=0)
-    return near & same_way & (half > 0) & (radius > 0) & (cross != 0), radius, large, sweep
+    return near & same_way & ~(flat & ~large) & (half > 0) & (radius > 0) & (cross != 0), radius, large, sweep
 
 
 def least_squares(weight: Array, rest: Array, runs: Runs) -> Array:

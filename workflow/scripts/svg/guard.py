@@ -7,29 +7,28 @@ reason, what a renderer cannot process safely (see docs/rendering.md).
 
 from __future__ import annotations
 
-import base64
-import io
 import math
 import re
 from dataclasses import dataclass, field
 from functools import lru_cache
 
 from lxml import etree
-from PIL import Image as Picture
 
+from svg.embedded_images import TooLarge, check_embedded
 from svg.path_records import displayed_drawing
 
 MAX_CHARS = 5_000_000
 MAX_DEPTH = 100  # the deepest of five real sets has 13; resvg overflows its stack at 255
 MAX_ELEMENTS = 20_000
 MAX_PATH_PARTS = 300_000  # commands, and what parts their numbers
-MAX_EMBEDDED_PIXELS = 4_000_000  # of all embedded images together
 MAX_FILTER_NUMBER = 500  # or the larger side of the view box
 MAX_OCTAVES = 10  # each octave has half the strength of the one before: the eleventh is below one step of colour
 
 PATH_PARTS = "MmLlHhVvCcSsQqTtAaZz ,\t\n"
 FILTER_ATTRIBUTES = {"stdDeviation", "radius", "order"}
 IMAGES = {"image", "feImage"}
+XHTML = "http://www.w3.org/1999/xhtml"  # the one extension of SVG that browsers have
+ANIMATIONS = {"animate", "animateColor", "animateMotion", "animateTransform", "set", "mpath", "discard"}
 NOT_DRAWING = {"script", "foreignObject", "iframe", "object", "embed", "audio", "video", "handler", "listener"}
 
 _NUMBER = re.compile(r"-?\d*\.?\d+(?:e[+-]?\d+)?", re.IGNORECASE)
@@ -63,16 +62,17 @@ def guard_drawing(xml: str) -> GuardedDrawing:
     for element in elements:
         name = plain_name(element.tag)
         if name in NOT_DRAWING:
+            drawing.flags |= flags_of_removed(element, name)
             remove_element(element)
-            drawing.flags.add(f"removed:{name}")
             continue
         guard_references(element, drawing.flags)
         if name.startswith("fe"):
             bound_filter(element, largest)
         if name in IMAGES:
-            n_pixels += count_embedded_pixels(element, drawing.flags)
-            if n_pixels > MAX_EMBEDDED_PIXELS:
-                raise Refused(f"embeds images of more than {MAX_EMBEDDED_PIXELS} pixels")
+            try:
+                n_pixels += check_embedded(element, drawing.flags, n_pixels)
+            except TooLarge as reason:
+                raise Refused(str(reason)) from reason
     check_uses(drawing.root)
     return drawing
 
@@ -96,14 +96,22 @@ def parse_drawing(xml: str) -> etree._Element:
     return root
 
 
-def parse_xml(data: bytes) -> etree._Element:
-    """The root of a document in UTF-8, parsed without DTD, entities, comments, network. Raises Refused."""
+def parse_xml(data: bytes, n_cut: int = 0) -> etree._Element:
+    """The root of a document in UTF-8, parsed without DTD, entities, comments, network.
+
+    Raises Refused with the line and the cause; `n_cut` lines of the file were before the document.
+    """
     parser = etree.XMLParser(
         resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False, remove_comments=True, remove_pis=True
     )
     try:
         root = etree.fromstring(data, parser)
-    except (etree.XMLSyntaxError, UnicodeDecodeError) as error:
+    except etree.XMLSyntaxError as error:
+        cause = str(error.msg).partition(", line ")[0]
+        if "xcessive depth" in cause:
+            raise Refused(f"elements nested deeper than {MAX_DEPTH}") from error
+        raise Refused(f"not XML (line {n_cut + (error.lineno or 1)}: {cause})") from error
+    except UnicodeDecodeError as error:
         raise Refused(f"not XML ({error})") from error
     # lxml lets an undeclared prefix pass when a mere warning follows it: such an element has a name that is none.
     for mistake in parser.error_log.filter_from_errors():
@@ -149,9 +157,7 @@ def guard_references(element: etree._Element, flags: set[str]) -> None:
     for key, value in element.items():
         plain = plain_name(key)
         if plain in ("href", "src"):
-            target = value.strip().lower()
-            embedded = name in IMAGES and target.startswith("data:")
-            if target and not embedded and not target.startswith("#"):
+            if reaches_outside(name, value):
                 del element.attrib[key]  # what remains of an image without a source draws nothing
                 if name != "a":
                     flags.add("removed:external_reference")
@@ -176,6 +182,40 @@ def guard_css(text: str, flags: set[str]) -> str:
     return without
 
 
+def find_removed(root: etree._Element) -> set[str]:
+    """The flags of what is taken out of a drawing before it is drawn; the drawing stays as it is.
+
+    Of an animation that is `animated`: the drawing is that before it begins.
+    """
+    flags: set[str] = set()
+    for element in root.iter(etree.Element):
+        name = plain_name(element.tag)
+        if name in NOT_DRAWING:
+            flags |= flags_of_removed(element, name)
+        elif name in ANIMATIONS:
+            flags.add("animated")
+        elif name == "style":
+            guard_css(element.text or "", flags)
+        for key, value in element.attrib.items():
+            if "(" in value or "\\" in value:
+                guard_css(value, flags)
+            elif plain_name(key) in ("href", "src") and name != "a" and reaches_outside(name, value):
+                flags.add("removed:external_reference")
+    return flags
+
+
+def flags_of_removed(element: etree._Element, name: str) -> set[str]:
+    """The flag of an element that is no drawing; none where no browser draws it, as the data of an editor."""
+    extensions = (element.get("requiredExtensions") or XHTML).split()
+    return {f"removed:{name}"} if set(extensions) <= {XHTML} else set()
+
+
+def reaches_outside(name: str, value: str) -> bool:
+    """Whether a link of an element leads to anything but a part of the drawing or an embedded picture."""
+    target = value.strip().lower()
+    return bool(target) and not target.startswith("#") and not (name in IMAGES and target.startswith("data:"))
+
+
 def bound_filter(element: etree._Element, largest: float) -> None:
     """Refuse a part of a filter whose work grows without bounds; leave octaves of noise out that nobody would see."""
     for name in FILTER_ATTRIBUTES:
@@ -184,25 +224,6 @@ def bound_filter(element: etree._Element, largest: float) -> None:
     octaves = _NUMBER.findall(element.get("numOctaves") or "")
     if octaves and float(octaves[0]) > MAX_OCTAVES:
         element.set("numOctaves", str(MAX_OCTAVES))
-
-
-def count_embedded_pixels(element: etree._Element, flags: set[str]) -> int:
-    """The pixels of what an image element embeds, 0 for nothing. What is no picture is taken out and flagged."""
-    n_pixels = 0
-    for key in ("href", "{http://www.w3.org/1999/xlink}href"):
-        head, _, body = (element.get(key) or "").strip().partition(",")
-        if not head.lower().startswith("data:"):
-            continue
-        try:
-            with Picture.open(io.BytesIO(base64.b64decode("".join(body.split())))) as picture:
-                n_pixels += picture.width * picture.height
-        except Picture.DecompressionBombError as error:
-            raise Refused(f"embeds an image that is too large ({error})") from error
-        except (ValueError, OSError, SyntaxError):
-            # Another SVG, which would need a guard of its own, or nothing that can be read.
-            del element.attrib[key]
-            flags.add("removed:embedded_file" if "svg" not in head else "removed:embedded_svg")
-    return n_pixels
 
 
 def remove_element(element: etree._Element) -> None:

@@ -14,12 +14,14 @@ from lxml import etree
 
 from svg.guard import MAX_CHARS, Refused, check_size, parse_xml
 from svg.path_records import convert_path_records, is_path_records
+from svg.text_repairs import cut_surroundings, restore_names, restore_path_tags, separate_attributes
 
 SVG_NAMESPACE = "http://www.w3.org/2000/svg"
 XLINK_NAMESPACE = "http://www.w3.org/1999/xlink"
 XLINK_HREF = f"{{{XLINK_NAMESPACE}}}href"
 NAMESPACES = {"svg": SVG_NAMESPACE, "xlink": XLINK_NAMESPACE}
 
+NOTHING_DRAWN = "nothing is drawn"
 # Possessive comments: no text between two of them is tried as part of one.
 _DOCTYPE = re.compile(r"\s*(?:<!--(?:(?!-->).)*+-->\s*)*+<!DOCTYPE\s[^\[>]*(?:\[(.*?)\]\s*)?>", re.DOTALL)
 # Declarations of what a valid document holds; we do not validate. An attribute's default may be lost, as in browsers.
@@ -54,23 +56,50 @@ def parse_svg(text: str, repairs: set[str]) -> etree._Element:
         repairs.add("path_records")
     if text.startswith("\ufeff"):
         repairs.add("repaired:bom")
+    n_lines = text.count("\n")
     text = text.lstrip("\ufeff \t\r\n").replace("\0", "")
+    if "<?xml-stylesheet" in text:
+        repairs.add("removed:external_reference")
     text = re.sub(r"^<\?xml[^>]*\?>", "", text)  # it may declare an encoding that the text no longer has
     text = without_doctype(text, repairs)
-    root = try_xml(text)
-    if root is None:
-        root = try_xml(repair_text(text, repairs))
-    if root is None:
-        raise Unusable("not XML")
+    for name, repair in FIRST_REPAIRS:
+        text = repaired_text(name, repair, text, repairs)
+    root = parse_repaired(text, n_lines - text.count("\n"), repairs)
     if etree.QName(root).localname != "svg":
         raise Unusable(f"the root element is {etree.QName(root).localname}, not svg")
     if etree.QName(root).namespace != SVG_NAMESPACE:
         repairs.add("repaired:namespace")
-        root = try_xml(add_namespace(etree.tostring(root, encoding="unicode")))
-        if root is None:
+        named = try_xml(add_namespace(etree.tostring(root, encoding="unicode")))
+        if named is None:
             raise Unusable("not XML once it has the namespace of SVG")
+        root = named
     check_caps(root)
     return root
+
+
+def parse_repaired(text: str, n_cut: int, repairs: set[str]) -> etree._Element:
+    """The root of a text, repaired where it is not XML or no drawing; `n_cut` lines were before it. Raises Unusable."""
+    try:
+        root = parse_xml(text.encode("utf-8", "surrogatepass"), n_cut)
+    except Refused as refused:
+        repaired = try_xml(repair_text(text, repairs))
+        if repaired is None:
+            raise Unusable(str(refused)) from refused
+        return repaired
+    if etree.QName(root).localname != "svg":
+        inner = try_xml(cut_surroundings(text))
+        if inner is not None and inner.tag != root.tag:
+            repairs.add("repaired:surrounding_text")
+            return inner
+    return root
+
+
+def repaired_text(name: str, repair: Callable[[str], str], text: str, repairs: set[str]) -> str:
+    """A text after a repair, which is named where it changed something."""
+    repaired = repair(text)
+    if repaired != text:
+        repairs.add(f"repaired:{name}")
+    return repaired
 
 
 def without_doctype(text: str, repairs: set[str]) -> str:
@@ -109,9 +138,8 @@ def try_xml(text: str) -> etree._Element | None:
 def repair_text(text: str, repairs: set[str]) -> str:
     """A text that is not XML with what is broken in a known way repaired, one after the other until it is XML."""
     for name, repair in REPAIRS:
-        repaired = repair(text)
+        repaired = repaired_text(name, repair, text, repairs)
         if repaired != text:
-            repairs.add(f"repaired:{name}")
             text = repaired
             if try_xml(text) is not None:
                 break
@@ -180,9 +208,13 @@ def close_elements(text: str) -> str:
     return "".join([*parts, whole[place:], *(f"</{name}>" for name in reversed(opened))])
 
 
-# What is broken in known ways, by the names of the repairs, in the order of repair.
-REPAIRS: tuple[tuple[str, Callable[[str], str]], ...] = (
+Repairs = tuple[tuple[str, Callable[[str], str]], ...]
+# What is broken in known ways, by the names of the repairs, in the order of repair: in XML, and in what is none.
+FIRST_REPAIRS: Repairs = (("path_tag", restore_path_tags), ("case", restore_names))
+REPAIRS: Repairs = (
     ("entities", unescape_whole),
+    ("surrounding_text", cut_surroundings),
+    ("attribute_space", separate_attributes),
     ("characters", drop_bad_characters),
     ("comments", drop_comments),
     ("entities", resolve_entities),

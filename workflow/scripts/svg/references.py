@@ -10,6 +10,7 @@ import re
 
 from lxml import etree
 
+from svg.guard import XHTML
 from svg.parse import SVG_NAMESPACE, XLINK_HREF, local_name
 from svg.stylesheets import parse_declarations
 
@@ -28,7 +29,6 @@ TARGETS = {
 }
 # Of these, one with `display: none` is none; of the others it does not matter.
 MUST_BE_SHOWN = {"clipPath", "mask", "pattern", *GRADIENTS}
-XHTML = "http://www.w3.org/1999/xhtml"
 
 _REFERENCE = re.compile(r"""url\(\s*["']?#([^"')]*)["']?\s*\)\s*(.*)""", re.IGNORECASE | re.DOTALL)
 _HIDDEN = re.compile(r"(?:^|;)\s*display\s*:\s*none\b")

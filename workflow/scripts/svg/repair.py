@@ -6,11 +6,14 @@ unusable. Every level of preprocessing begins with the repaired drawing: its pic
 
 from __future__ import annotations
 
+import contextlib
 import re
 
 from lxml import etree
 
-from svg.parse import SVG_NAMESPACE
+from svg.embedded_images import TooLarge, check_embedded
+from svg.guard import IMAGES
+from svg.parse import SVG_NAMESPACE, local_name
 from svg.paths import repair_path_data
 from svg.shapes import find_view, parse_length
 from svg.style import repaired_colour
@@ -36,6 +39,9 @@ def repair_drawing(root: etree._Element, repairs: set[str]) -> None:
                 continue
             if repaired != value:
                 element.set(name, repaired)
+        if local_name(element) in IMAGES:
+            with contextlib.suppress(TooLarge):  # the guard refuses to draw it
+                check_embedded(element, repairs)
         if element.tag == f"{{{SVG_NAMESPACE}}}style" and element.text:
             element.text = repair_style(element.text, repairs)
     repair_view(root, repairs)

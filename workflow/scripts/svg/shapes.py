@@ -12,7 +12,7 @@ from lxml import etree
 from svgelements import Matrix
 
 from svg.outlines import Box, NotFinite, Outline, Segment, Subpath, box_of, read_outline, transform_outline
-from svg.parse import XLINK_HREF, Unusable, local_name
+from svg.parse import NOTHING_DRAWN, XLINK_HREF, Unusable, local_name
 from svg.style import read_style
 
 CONTAINERS = {"svg", "g", "a", "switch"}
@@ -245,7 +245,7 @@ def find_bounds(root: etree._Element) -> Box:
     line = line_of(root, ("none", 1.0))
     boxes = [box for child in root for box in iterate_boxes(child, Matrix(), by_id, line, 0)]
     if not boxes:
-        raise Unusable("nothing is drawn")
+        raise Unusable(NOTHING_DRAWN)
     left, top = min(box[0] for box in boxes), min(box[1] for box in boxes)
     right, bottom = max(box[2] for box in boxes), max(box[3] for box in boxes)
     if right <= left and bottom <= top:

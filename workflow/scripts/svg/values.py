@@ -39,14 +39,13 @@ CONTEXTUAL_ATTRIBUTES = {"transform-origin", "transform-box", "pathLength", "dir
 WIDE = {"initial", "unset", "revert", "revert-layer"}
 
 _FUNCTION = re.compile(r"\b(?:var|calc|min|max|clamp|env)\(", re.IGNORECASE)
-_NUMBER = r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?"
+# Possessive, so that no digits are read in two ways.
+_NUMBER = r"[+-]?(?>\d++\.?+\d*+|\.\d++)(?:[eE][+-]?\d++)?+"
 _PLAIN_NUMBER = re.compile(_NUMBER)
 _PLAIN_LENGTH = re.compile(rf"({_NUMBER})(?:px|pt|pc|mm|cm|in|%)?")
 _RELATIVE = re.compile(rf"{_NUMBER}\s*(?:em|ex|ch|ic|cap|lh|rem|rex|rch|q|[sld]?v(?:w|h|min|max|i|b))", re.IGNORECASE)
-_FUNCTION_OF_SVG = (
-    rf"(?:matrix|translate|scale|rotate|skewX|skewY)\s*\(\s*{_NUMBER}(?:\s*,?\s*{_NUMBER})*\s*\)"
-)
-_TRANSFORM = re.compile(rf"\s*(?:{_FUNCTION_OF_SVG}(?:\s*,?\s*{_FUNCTION_OF_SVG})*)?\s*")
+_FUNCTION_OF_SVG = rf"(?:matrix|translate|scale|rotate|skewX|skewY)\s*+\(\s*+{_NUMBER}(?:\s*+,?+\s*+{_NUMBER})*+\s*+\)"
+_TRANSFORM = re.compile(rf"\s*+(?:{_FUNCTION_OF_SVG}(?:\s*+,?+\s*+{_FUNCTION_OF_SVG})*+)?+\s*+")
 _REFERENCE = re.compile(r"""(url\(\s*(?:"[^"]*"|'[^']*'|[^)]*)\s*\))\s*(.*)""", re.IGNORECASE | re.DOTALL)
 _IMPORTANT = re.compile(r"\s*!\s*important\s*$")
 
