@@ -36,6 +36,7 @@ DIAGONAL = {"r", "fr"}
 ZERO_IN_USER_SPACE = ("x1", "y1", "y2", "fr")  # by default; the others are shares of the view
 # In units of the box, coordinates are shares of it: three decimals are half a unit of a canvas of 512.
 BOX_DECIMALS = 3
+FAR_IN_BOX = 4.0  # boxes
 MAX_DECIMALS = 8
 NEARLY_FLAT = 0.1  # sine of the angle between the axes of a transform
 NEARLY_ONE = 0.01  # a scale so near to 1 is left in the transform, so that rewriting what we wrote changes nothing
@@ -181,7 +182,7 @@ class Gradients:
         if of_box:
             if is_turned(matrix) or matrix.a <= 0 or matrix.d <= 0:
                 raise NeedsFrame
-            values, own = near_origin(values, own, 10**-BOX_DECIMALS)
+            values, own = near_origin(values, own, FAR_IN_BOX)
             written = {key: short_decimal(value, BOX_DECIMALS) for key, value in values.items()}
             defaults = {key: short_decimal(parse_opacity(text), BOX_DECIMALS) for key, text in COORDINATES[tag].items()}
             transform = write_matrix(own, BOX_DECIMALS, BOX_DECIMALS)
@@ -192,7 +193,7 @@ class Gradients:
             if abs(scale - 1) < NEARLY_ONE:
                 scale = 1.0
             if not keeps_form:
-                values, placed = near_origin(values, placed, 10**-self.precision / scale)
+                values, placed = near_origin(values, placed, 10 ** (BOX_DECIMALS - self.precision) / scale)
             to_canvas = placed if keeps_form else Matrix.scale(scale)
             written = self._placed(values, to_canvas, scale)
             defaults = dict.fromkeys(ZERO_IN_USER_SPACE, "0")
@@ -216,13 +217,12 @@ class Gradients:
         return {key: short_decimal(placed[key], self.precision) for key in values}
 
 
-def near_origin(values: dict[str, float], matrix: Matrix, grid: float) -> tuple[dict[str, float], Matrix]:
-    """A gradient and its transform, moved to the origin where coordinates are so far from it that rounding shows.
+def near_origin(values: dict[str, float], matrix: Matrix, far: float) -> tuple[dict[str, float], Matrix]:
+    """A gradient and its transform, moved to the origin where a coordinate is over `far` from it.
 
-    The digits left out of the transform, which has BOX_DECIMALS, are multiplied by the coordinates; `grid` is the
-    least step that counts in these.
+    What rounding leaves out of the transform, which has BOX_DECIMALS, is multiplied by the coordinates, and would show.
     """
-    if max(abs(values[key]) for key in values if key not in DIAGONAL) <= grid * 10**BOX_DECIMALS:
+    if max(abs(values[key]) for key in values if key not in DIAGONAL) <= far:
         return values, matrix
     x, y = values["x1" if "x1" in values else "cx"], values["y1" if "y1" in values else "cy"]
     moved = {key: value - (0 if key in DIAGONAL else x if "x" in key else y) for key, value in values.items()}

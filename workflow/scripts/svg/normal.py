@@ -10,7 +10,9 @@ It saves no tokens (benchmarks/preprocess_steps.py); that one picture has one te
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
 
 from svg.outlines import Box, Outline, Segment, Subpath, box_around, doubled_area, reverse
 from svg.style import Attributes
@@ -117,11 +119,37 @@ def points_in_order(segments: Iterable[Segment]) -> list[tuple[float, float]]:
 
 
 def begin_at_the_top(sub: Subpath) -> None:
-    """Let a closed subpath begin at its topmost point, of these the leftmost, in place."""
+    """Let a closed subpath begin at its topmost point, of these the leftmost, in place.
+
+    Where it passes there several times, the points that follow, in order, tell where.
+    """
     places = [(segment[-1].imag, segment[-1].real) for segment in sub.segments]
     top = min(places)
-    turned: list[list[Segment]] = [
-        sub.segments[n + 1 :] + sub.segments[: n + 1] for n, place in enumerate(places) if place == top
-    ]
-    sub.segments[:] = min(turned, key=points_in_order) if len(turned) > 1 else turned[0]
+    starts = [n + 1 for n, place in enumerate(places) if place == top]
+    begin = starts[0] if len(starts) == 1 else least_rotation([points_in_order([s]) for s in sub.segments], starts)
+    sub.segments[:] = sub.segments[begin:] + sub.segments[:begin]
     sub.start = complex(top[1], top[0])
+
+
+def least_rotation(items: Sequence[Any], starts: Sequence[int]) -> int:
+    """The one of `starts`, in order, from which items in a circle come first in order; in time linear in the items.
+
+    Where two starts agree up to a place and differ there, no start from the later one's to that place is the least
+    (J.-P. Duval, Factorizing words over an ordered alphabet, 1983). Items before two starts must end alike.
+    """
+    n = len(items)
+    one, other = 0, 1
+    while max(one, other) < len(starts):
+        first, second = starts[one], starts[other]
+        same = 0
+        while same < n and items[(first + same) % n] == items[(second + same) % n]:
+            same += 1
+        if same == n:
+            break
+        if items[(first + same) % n] > items[(second + same) % n]:
+            one = bisect_right(starts, first + same)
+            one += one == other
+        else:
+            other = bisect_right(starts, second + same)
+            other += one == other
+    return starts[min(one, other)]
