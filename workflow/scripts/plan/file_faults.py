@@ -79,7 +79,8 @@ def first_records(path: Path) -> tuple[Records, bool]:
     from readers.folder import files_of, is_saved_dataset, read_readable
 
     drawings, tables = files_of(path) if path.is_dir() and not is_saved_dataset(path) else ([], [])
-    parts = [read_readable(table, []) for table in tables] if drawings else [open_entries(path)]
+    rows = [(row for _, row in read_readable(table, [])) for table in tables]
+    parts = rows if drawings else [open_entries(path)]
     firsts = [list(itertools.islice(part, N_RECORDS + 1)) for part in parts]
     records = [entry for entries in firsts for entry in entries[:N_RECORDS] if isinstance(entry, dict)]
     complete = all(len(entries) <= N_RECORDS for entries in firsts)
