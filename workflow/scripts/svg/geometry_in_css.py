@@ -6,6 +6,7 @@ CSS Transforms 1 and 2, CSS Masking 1, CSS Shapes 1.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -40,6 +41,7 @@ GEOMETRY_OF = {
     "ellipse": {"cx", "cy", "rx", "ry"},
     **{name: {"x", "y", "width", "height"} for name in ("svg", "image", "use", "foreignObject")},
 }
+_IN_SPACE = re.compile(r"3d\(|perspective\(|rotate[xy]\(", re.IGNORECASE)
 OF_FILL = ("fill-box", "content-box", "padding-box")
 
 
@@ -89,11 +91,11 @@ def resolve_transform(
         box = box_of_element(root, element, keyword) if uses_box else (0.0, 0.0, 0.0, 0.0)
     if box is None:
         return None
-    transform = said["transform"].lower()
-    if transform and transform != "none":
-        matrix = parse_css_transform(said["transform"], box, context)
-    else:
-        matrix = Matrix() if transform else parse_transform(attribute)
+    matrix = parse_css_transform(said["transform"], box, context) if said["transform"] else None
+    if said["transform"].lower() == "none":
+        matrix = Matrix()
+    elif matrix is None:  # there is none, or it is invalid: then the attribute counts
+        matrix = None if _IN_SPACE.search(said["transform"]) else parse_transform(attribute)
     separate = matrix_of_properties(said, box, context)
     origin = parse_origin(said["transform-origin"] or ("50% 50%" if is_root else "0 0"), box, context)
     if matrix is None or separate is None or origin is None:

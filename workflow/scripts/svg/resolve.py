@@ -149,17 +149,17 @@ class Resolver:
         font_size = self._font_size(size, parent.context, custom)
         root_size = font_size if element is self.root else parent.context.root_font_size
         context = Context(font_size, root_size, custom)
-        dropped = set()
-        for values in (attributes, styled):
-            for key in list(values):
-                resolved = self._resolved(element, key, values[key], context)
-                if resolved is None:
-                    del values[key]
-                    dropped.add(key)
-                else:
-                    values[key] = resolved
+        for declared in (attributes, styled):
+            for key in list(declared):
+                resolved = self._resolved(element, key, declared[key], context)
+                if resolved is not None:
+                    declared[key] = resolved
+                    continue
+                del declared[key]
+                attributes.pop(key, None)  # what is unset in a style hides the attribute, too
+                element.attrib.pop(key, None)
         values = {key: self._followed(key, attributes, styled, parent) for key in FOLLOWED}
-        for key in dropped | (CONTEXTUAL_ATTRIBUTES - {"pathLength"}):
+        for key in CONTEXTUAL_ATTRIBUTES - {"pathLength"}:
             element.attrib.pop(key, None)
         for key, value in attributes.items():
             if key not in CONTEXTUAL_ATTRIBUTES:
