@@ -109,6 +109,8 @@ CASES = {
     "stroke in em": ('<path d="M0 50h100" stroke="red" font-size="20" stroke-width="1em"/>', '<path d="M0 50h100" stroke="red" stroke-width="20"/>'),
     "pathLength": ('<path d="M10 50H90" pathLength="100" stroke="red" stroke-width="20" stroke-dasharray="25"/>', '<path d="M10 50H90" stroke="red" stroke-width="20" stroke-dasharray="20"/>'),
     "pathLength of a circle": ('<g stroke-dasharray="1"><circle cx="50" cy="50" r="30" pathLength="9" fill="none" stroke="red" stroke-width="20"/></g>', '<circle cx="50" cy="50" r="30" stroke-dasharray="20.944" fill="none" stroke="red" stroke-width="20"/>'),
+    "stroke that is not scaled": ('<g transform="scale(10)"><path d="M1 5H9" stroke="red" stroke-width="22.4" vector-effect="non-scaling-stroke"/></g>', '<path d="M10 50H90" stroke="red" stroke-width="10"/>'),
+    "dashes that are not scaled": ('<style>path{vector-effect:non-scaling-stroke}</style><g transform="scale(2)" stroke-width="22.4"><path d="M0 25H50" stroke="red" stroke-dasharray="44.8"/></g>', '<path d="M0 50H100" stroke="red" stroke-width="10" stroke-dasharray="20"/>'),
     "background": (root('viewBox="0 0 100 100" style="background:#00f"', AT_40), BLUE + AT_40),
     "background beside the view": (root('viewBox="0 0 100 50" width="100" height="100" style="background-color:blue"', ""), BLUE),
     "background of a class": (root('viewBox="0 0 100 100" class="x"', f"<style>.x{{background:lime}}</style>{AT_40}"), LIME + AT_40),

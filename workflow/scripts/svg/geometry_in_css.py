@@ -27,9 +27,11 @@ from svg.parse import SVG_NAMESPACE, local_name
 from svg.shapes import (
     BeyondCompact,
     elements_by_id,
+    fit_view,
     iterate_boxes,
     length_of_view,
     line_of,
+    parse_length,
     parse_transform,
     stated_view_box,
 )
@@ -119,6 +121,17 @@ def matrix_of_properties(said: dict[str, str], box: Box, context: Context) -> Ma
 
 def significant(text: str) -> list[Any]:
     return [token for token in tinycss2.parse_component_value_list(text) if token.type not in ("whitespace", "comment")]
+
+
+def matrix_to_screen(root: etree._Element) -> Matrix | None:
+    """The matrix from the view of a drawing to a screen that its picture fills; None where it has no view."""
+    view = stated_view_box(root)
+    if view is None:
+        return None
+    wide, high = parse_length(root.get("width")) or 0, parse_length(root.get("height")) or 0
+    wide, high = (wide, high) if wide > 0 and high > 0 else view[2:]
+    width, height = (SCREEN * side / max(wide, high) for side in (wide, high))
+    return fit_view(root, view, width, height)
 
 
 def transform_root(root: etree._Element, transform: str) -> None:

@@ -10,6 +10,7 @@ import math
 import numpy as np
 import tinycss2
 from lxml import etree
+from svgelements import Matrix
 from tinycss2.color3 import RGBA
 
 from svg.colours import decoded, encoded, parse_colour
@@ -25,6 +26,7 @@ from svg.shapes import (
 )
 from svg.style import parse_opacity, read_style
 
+UNEVEN = 1e-3  # by which two scales may differ
 PARTS = 16  # of a curve whose length is measured
 STEPS = 16  # colours between two stops of a gradient in linear light
 
@@ -124,6 +126,39 @@ def expand_gradient(gradient: etree._Element) -> None:
                 }
                 stop.addprevious(etree.Element(f"{{{SVG_NAMESPACE}}}stop", attributes))
         before = offset, light, opacity
+
+
+def scale_stroke(
+    element: etree._Element, styled: dict[str, str], values: dict[str, str], matrix: Matrix | None, flags: set[str]
+) -> None:
+    """Let a stroke that is not scaled (SVG 2, 8.13) have its width on the screen, under the matrix to there."""
+    name = local_name(element)
+    effect = styled.pop("vector-effect", "") or element.get("vector-effect") or ""
+    if effect.strip().lower() != "non-scaling-stroke" or (name not in SHAPES and name != "text"):
+        element.attrib.pop("vector-effect", None)
+        return
+    width = parse_length(values["stroke-width"])
+    dashes = [parse_length(part) for part in values["stroke-dasharray"].split()]
+    scale = even_scale(matrix) if matrix is not None else None
+    if scale is None or width is None or (None in dashes and values["stroke-dasharray"] != "none"):
+        element.set("vector-effect", "non-scaling-stroke")
+        flags.add("unresolved:vector-effect")
+        return
+    element.attrib.pop("vector-effect", None)
+    for key in ("stroke-width", "stroke-dasharray", "stroke-dashoffset"):
+        styled.pop(key, None)
+    element.set("stroke-width", f"{width / scale:.9g}")
+    if None not in dashes:
+        element.set("stroke-dasharray", " ".join(f"{dash / scale:.6g}" for dash in dashes if dash is not None))
+        element.set("stroke-dashoffset", f"{(parse_length(values['stroke-dashoffset']) or 0.0) / scale:.6g}")
+
+
+def even_scale(matrix: Matrix) -> float | None:
+    """The scale of a matrix that keeps circles circles; None of another one."""
+    first, second = math.hypot(matrix.a, matrix.b), math.hypot(matrix.c, matrix.d)
+    across = abs(matrix.a * matrix.c + matrix.b * matrix.d)
+    is_even = first > 0 and abs(first - second) <= UNEVEN * first and across <= UNEVEN * first * second
+    return first if is_even else None
 
 
 MIRRORED = {"start": "end", "end": "start"}

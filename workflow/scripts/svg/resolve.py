@@ -12,15 +12,16 @@ from dataclasses import dataclass
 
 import tinycss2
 from lxml import etree
+from svgelements import Matrix
 
 from svg.clean import PROPERTIES
 from svg.conditions import matches_media
 from svg.css_values import Context, parse_css_length, resolve_custom, substitute
-from svg.geometry_in_css import GEOMETRY_OF, resolve_transform, shape_clip, transform_root
+from svg.geometry_in_css import GEOMETRY_OF, matrix_to_screen, resolve_transform, shape_clip, transform_root
 from svg.parse import SVG_NAMESPACE, local_name
-from svg.presentation import add_background, expand_gradient, mirror_text, scale_dashes
+from svg.presentation import add_background, expand_gradient, mirror_text, scale_dashes, scale_stroke
 from svg.references import check_references
-from svg.shapes import BeyondCompact, length_of_view
+from svg.shapes import SHAPES, BeyondCompact, length_of_view, matrix_within
 from svg.style import DEFAULTS, INHERITED
 from svg.stylesheets import Stylesheets
 from svg.values import (
@@ -42,16 +43,20 @@ TRANSFORM_ATTRIBUTES = {
     "radialGradient": "gradientTransform",
     "pattern": "patternTransform",
 }
+PLACED = {"g", "a", "switch", "text", *SHAPES}  # elements that are drawn where they are
 TEXT = {"text", "tspan", "textPath", "tref", "altGlyph"}
 CHECKED = {*COLOURS, *OPACITIES, *LENGTHS, *VALID_WORDS, *CONTEXTUAL_ATTRIBUTES, *TRANSFORM_ATTRIBUTES.values()} | {
-    "stroke-dasharray", "stroke-miterlimit", "transform", "clip-path", "display",
+    "stroke-dasharray", "stroke-miterlimit", "transform", "clip-path", "display", "vector-effect",
 }  # fmt: skip
 # Of these attributes, other elements than shapes have lists, or something else under the name.
 CHECKED_IN_TEXT = CHECKED - LENGTHS
 CHECKED_IN_FILTERS = CHECKED - TRANSFORMS
 FONT_SIZES = {"xx-small": 9, "x-small": 10, "small": 13, "medium": 16, "large": 18, "x-large": 24, "xx-large": 32}
 FONT_SIZE = 16.0
-FOLLOWED = ("stroke-dasharray", "stroke-dashoffset", "direction", "text-anchor", "color-interpolation")
+INITIAL = {
+    "stroke-width": "1", "stroke-dasharray": "none", "stroke-dashoffset": "0", "direction": "ltr",
+    "text-anchor": "start", "color-interpolation": "sRGB",
+}  # fmt: skip
 OF_PAGES = {"grid", "gap", "position", "top", "left", "float", "margin", "padding", "backdrop-filter", "object-fit"}
 STYLE = f"{{{SVG_NAMESPACE}}}style"
 
@@ -61,7 +66,8 @@ class Inherited:
     """What the elements below an element need of it."""
 
     context: Context
-    values: dict[str, str]  # of the properties in FOLLOWED
+    values: dict[str, str]  # of the properties in INITIAL
+    matrix: Matrix | None  # to the screen; None where the element is not drawn in its place alone
 
 
 def checked_attributes(name: str) -> set[str]:
@@ -125,8 +131,7 @@ class Resolver:
 
     def resolve(self) -> None:
         context = Context(FONT_SIZE, FONT_SIZE, {})
-        values = {"stroke-dasharray": "none", "stroke-dashoffset": "0", "direction": "ltr", "text-anchor": "start"}
-        self._visit(self.root, Inherited(context, values | {"color-interpolation": "sRGB"}))
+        self._visit(self.root, Inherited(context, INITIAL, matrix_to_screen(self.root)))
         for sheet in list(self.root.iter(STYLE)):
             parent = sheet.getparent()
             if parent is not None:
@@ -158,18 +163,22 @@ class Resolver:
                 del declared[key]
                 attributes.pop(key, None)  # what is unset in a style hides the attribute, too
                 element.attrib.pop(key, None)
-        values = {key: self._followed(key, attributes, styled, parent) for key in FOLLOWED}
+        values = {key: self._followed(key, attributes, styled, parent) for key in INITIAL}
         for key in CONTEXTUAL_ATTRIBUTES - {"pathLength"}:
             element.attrib.pop(key, None)
         for key, value in attributes.items():
             if key not in CONTEXTUAL_ATTRIBUTES:
                 element.set(key, value)
         self._apply(element, name, attributes, styled, context, values)
+        matrix = parent.matrix
+        if element is not self.root:
+            matrix = matrix_within(element, matrix) if matrix is not None and name in PLACED else None
+        scale_stroke(element, styled, values, matrix, self.flags)
         style = "".join(f"{key}:{value};" for key, value in styled.items())
         write_attribute(element, "style", style or None)
         for child in element:
             if isinstance(child.tag, str):
-                self._visit(child, Inherited(context, values))
+                self._visit(child, Inherited(context, values, matrix))
 
     def _declared(self, element: etree._Element, name: str) -> tuple[dict[str, str], dict[str, str]]:
         """The presentation attributes of an element, and what rules and its `style` say, without invalid values."""

@@ -86,6 +86,8 @@ def plain_value(name: str, value: str) -> str | None:
         return value if _TRANSFORM.fullmatch(value) else None
     if name == "clip-path" and "(" in value and not lower.startswith("url("):
         raise NeedsContext(name)
+    if name == "vector-effect" and lower == "non-scaling-stroke":
+        raise NeedsContext(name)
     if name == "display":
         return value if lower != "none" or value == "none" else "none"
     return value
