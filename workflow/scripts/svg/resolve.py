@@ -279,7 +279,8 @@ class Resolver:
         animation = styled.pop("animation", "") + styled.pop("animation-name", "")
         if animation and "none" not in animation:
             self.flags.add("animated")
-        if "gradient(" in styled.get("mask", ""):
+        if "(" in (mask := styled.get("mask", "")) and not mask.lower().startswith("url("):
+            del styled["mask"]
             self.flags.add("unresolved:mask")
         if element.get("pathLength") is not None:
             scale_dashes(element, styled, values)

@@ -84,7 +84,7 @@ def plain_value(name: str, value: str) -> str | None:
         return (stripped if stripped == spelt else spelt) if lower in VALID_WORDS[name] else None
     if name in ("transform", "gradientTransform", "patternTransform"):
         return value if _TRANSFORM.fullmatch(value) else None
-    if name == "clip-path" and "(" in value and not lower.startswith("url("):
+    if name in ("clip-path", "mask") and "(" in value and not lower.startswith("url("):
         raise NeedsContext(name)
     if name == "vector-effect" and lower == "non-scaling-stroke":
         raise NeedsContext(name)
