@@ -141,6 +141,11 @@ def test_drawn_text_stays(body, level):
     assert "cat" in clean(body, level)
 
 
+def test_nested_rules_keep_their_references():
+    body = f'<style>svg{{clip-path:url(#c);.x{{fill:red}}}}</style><clipPath id="c">{RECT}</clipPath>'
+    assert "#c" not in clean(f'{body}<path class="x" d="M0 0h90v90z"/>', "none")
+
+
 @pytest.mark.parametrize("style", ["mix-blend-mode:multiply", "fill:red!important", "opacity:.5;isolation:isolate"])
 def test_properties_that_renderers_read_stay(style):
     assert style in clean(f'{RECT}<path d="M9 9h50v50z" style="{style}"/>', "safe")

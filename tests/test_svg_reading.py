@@ -1,4 +1,4 @@
-"""Reading a drawing: what is broken is repaired and named, what is taken out is flagged, what is rejected has a cause."""
+"""Reading a drawing: what is broken is repaired and named, what is taken out flagged, what is rejected has a cause."""
 
 import base64
 import io
@@ -97,6 +97,7 @@ def test_a_rejected_drawing_has_its_cause(text, reason):
         ('<g style="mask:linear-gradient(red,blue)"/>', "unresolved:mask"),
         ('<rect width="9" height="9" style="transform:perspective(9px)"/>', "unresolved:transform"),
         ('<text style="clip-path:circle(9px)">a</text>', "unresolved:clip-path"),
+        ('<path d="M0 0h9v9z" style="clip-path:path(5)"/>', "unresolved:clip-path"),
         ('<g filter="url(#nope)"/>', "repaired:reference"),
         ('<linearGradient id="a"/><linearGradient id="a"/><path d="M0 0h9v9z" fill="url(#a)"/>', "repaired:doubled_id"),
     ],
@@ -187,7 +188,8 @@ def test_arcs_along_a_line_become_no_huge_circle():
 )
 def test_a_gradient_far_from_the_origin_keeps_its_place(gradient):
     stops = '<stop stop-color="red"/><stop offset="1" stop-color="blue"/>'
-    body = f'<linearGradient id="g" {gradient}>{stops}</linearGradient><rect y="40" width="100" height="20" fill="url(#g)"/>'
+    shape = '<rect y="40" width="100" height="20" fill="url(#g)"/>'
+    body = f'<linearGradient id="g" {gradient}>{stops}</linearGradient>{shape}'
     raw = wrap(body, 'viewBox="0 0 100 100"')
     drawing = compact(raw)
     assert compare_pictures(draw_picture(raw), draw_picture(drawing.xml)).mean_absolute < 0.5

@@ -272,7 +272,7 @@ def rename_class(element: etree._Element, classes: dict[str, str]) -> None:
 
 def rename_words(text: str, short: dict[str, str]) -> str:
     """A text with short names for its words, and its spaces as they are, on which selectors of attributes depend."""
-    return re.sub(r"\S+", lambda word: short[word[0]], text)
+    return re.sub(r"\S+", lambda word: short.get(word[0], word[0]), text)
 
 
 def rename_selectors(sheet: str, ids: dict[str, str], classes: dict[str, str]) -> str:
@@ -280,7 +280,8 @@ def rename_selectors(sheet: str, ids: dict[str, str], classes: dict[str, str]) -
 
     def rename(selected: re.Match[str]) -> str:
         name = selected[2] or selected[5]
-        short = ids[name] if is_of_id(selected) else rename_words(name, classes)
+        # Before a nested rule there can be declarations, whose references have their short names already.
+        short = ids.get(name, name) if is_of_id(selected) else rename_words(name, classes)
         return f"{selected[1]}{short}" if selected[1] else f"{selected[3]}{selected[4]}{short}{selected[4]}]"
 
     return _SELECTORS.sub(lambda selectors: _SELECTED.sub(rename, selectors[0]), sheet)

@@ -185,6 +185,8 @@ def shape_of(function: Any, box: Box, context: Context) -> tuple[str, dict[str, 
         return "polygon", {"points": " ".join(points), **rule}
     if name == "path":
         rule, rest = fill_rule(arguments)
+        if rest[0].type != "string":
+            raise ValueError("no path data")
         shift = {"transform": f"translate({x:.9g} {y:.9g})"} if x or y else {}
         return "path", {"d": rest[0].value, **rule, **shift}
     raise ValueError("another shape")
