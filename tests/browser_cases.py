@@ -82,6 +82,7 @@ CASES = {
     "circular variables": (styled(".a{--a:var(--b);--b:var(--a);fill:var(--a,red)}"), RED),
     "invalid variable": (styled(".a{--a:20px;fill:var(--a)}", '<g fill="red"><rect class="a" width="100" height="100" fill="blue"/></g>'), RED),
     "part of a value": (styled(".a{--n:0;fill:rgb(255,var(--n),var(--n))}"), RED),
+    "variable of a use": ('<style>.s{fill:var(--c,blue)}</style><symbol id="s"><rect class="s" width="50" height="100"/></symbol><use href="#s" style="--c:red"/><use href="#s" x="50"/>', '<rect width="50" height="100" fill="red"/><rect x="50" width="50" height="100" fill="blue"/>'),
     "initial": ('<g fill="red"><rect width="100" height="100" style="fill:initial"/></g>', BLACK),
     "unset": ('<g fill="red"><rect width="100" height="100" fill="blue" style="fill:unset"/></g>', RED),
     "half red": ('<rect width="100" height="100" fill="rgb(255 0 0 / 50%)"/>', ALL.format("red").replace("/>", ' opacity=".5"/>')),

@@ -7,6 +7,7 @@ that are plain already stay as they are written. What cannot be resolved gets a 
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -18,10 +19,10 @@ from svg.clean import PROPERTIES
 from svg.conditions import matches_media
 from svg.css_values import Context, parse_css_length, resolve_custom, substitute
 from svg.geometry_in_css import GEOMETRY_OF, matrix_to_screen, resolve_transform, shape_clip, transform_root
-from svg.parse import SVG_NAMESPACE, local_name
+from svg.parse import SVG_NAMESPACE, XLINK_HREF, local_name
 from svg.presentation import add_background, expand_gradient, mirror_text, scale_dashes, scale_stroke
 from svg.references import check_references
-from svg.shapes import SHAPES, BeyondCompact, length_of_view, matrix_within
+from svg.shapes import SHAPES, BeyondCompact, elements_by_id, length_of_view, link_of, matrix_within
 from svg.style import DEFAULTS, INHERITED
 from svg.stylesheets import Stylesheets
 from svg.values import (
@@ -58,6 +59,7 @@ INITIAL = {
     "text-anchor": "start", "color-interpolation": "sRGB",
 }  # fmt: skip
 OF_PAGES = {"grid", "gap", "position", "top", "left", "float", "margin", "padding", "backdrop-filter", "object-fit"}
+MAX_INSTANCES = 200
 STYLE = f"{{{SVG_NAMESPACE}}}style"
 
 
@@ -126,6 +128,11 @@ class Resolver:
         self.sheets = Stylesheets(root, texts, supports)
         self.gradients: list[etree._Element] = []  # whose colours are mixed in linear light
         self.background = ""
+        self.instances: list[etree._Element] = []  # copies of what a `use` shows, under its custom properties
+        self.as_written: dict[etree._Element, etree._Element] = {}
+        if "var(" in etree.tostring(root, encoding="unicode"):
+            self.by_id = elements_by_id(root)
+            self.as_written = dict(zip(root.iter(), copy.deepcopy(root).iter(), strict=True))
         if self.sheets.has_animations:
             flags.add("animated")
 
@@ -136,6 +143,8 @@ class Resolver:
             parent = sheet.getparent()
             if parent is not None:
                 parent.remove(sheet)
+        if self.instances:
+            etree.SubElement(self.root, f"{{{SVG_NAMESPACE}}}defs").extend(self.instances)
         for gradient in self.gradients:
             expand_gradient(gradient)
         if self.background:
@@ -179,6 +188,25 @@ class Resolver:
         for child in element:
             if isinstance(child.tag, str):
                 self._visit(child, Inherited(context, values, matrix))
+        if name == "use" and custom and self.as_written:
+            self._show(element, Inherited(context, values, None))
+
+    def _show(self, use: etree._Element, inherited: Inherited) -> None:
+        """Let a `use` show a copy of its target that has its custom properties, as the tree in its shadow has."""
+        target = self.by_id.get(link_of(use).strip().removeprefix("#"))
+        if target is None or target not in self.as_written or len(self.instances) >= MAX_INSTANCES:
+            return
+        source = self.as_written[target]
+        instance = copy.deepcopy(source)
+        originals = dict(zip(source.iter(), target.iter(), strict=False))
+        for new, old in zip(instance.iter(), source.iter(), strict=True):
+            new.attrib.pop("id", None)
+            self.sheets.same_as(new, originals.get(old))
+        instance.set("id", f"css-use-{len(self.instances)}")
+        self.instances.append(instance)
+        use.attrib.pop(XLINK_HREF, None)
+        use.set("href", f"#{instance.get('id')}")
+        self._visit(instance, inherited)
 
     def _declared(self, element: etree._Element, name: str) -> tuple[dict[str, str], dict[str, str]]:
         """The presentation attributes of an element, and what rules and its `style` say, without invalid values."""

@@ -102,6 +102,11 @@ class Stylesheets:
         for selector in compile_selectors(selectors):
             self.matcher.add_selector(selector, payload)
 
+    def same_as(self, element: Any, other: Any) -> None:
+        """Let the rules that apply to an element apply to a copy of it, wherever that is."""
+        if other in self.wrappers:
+            self.wrappers[element] = self.wrappers[other]
+
     def declarations_of(self, element: Any, style: str) -> Iterator[Declaration]:
         """What applies to an element, its `style` attribute included, from the least weight to the most."""
         wrapper = self.wrappers.get(element)
