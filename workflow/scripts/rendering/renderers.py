@@ -27,10 +27,11 @@ from rendering.png_writer import write_png
 from svg.guard import GuardedDrawing, guard_drawing, view_box
 from svg.parse import SVG_NAMESPACE
 from svg.resolve import resolve_drawing
+from svg.shapes import parse_length, parse_transform
 
 RENDERERS = ("resvg", "cairosvg")
 INVISIBLE = 8  # of 255: a smaller difference in colour is none to an eye
-LARGER = 4  # times as large are drawings with patterns drawn, then reduced: back ends round tiles to whole pixels
+LARGER = (4, 3, 5, 6, 7)  # times as large are drawings with patterns drawn, then reduced: tiles are of whole pixels
 FEW = 24  # pixels a side that show of most pictures that they have more than one colour
 
 PIXELS = {"": 1, "px": 1, "pt": 4 / 3, "pc": 16, "mm": 96 / 25.4, "cm": 96 / 2.54, "in": 96, "em": 16, "ex": 8}
@@ -91,9 +92,11 @@ def paint_drawing(drawing: GuardedDrawing, style: PictureStyle) -> tuple[Picture
         resolve_families(drawing.root, fonts)
     inner = max(1, round(style.size * (1 - 2 * style.padding)))
     draw = load_back_end(style.renderer)
-    larger = LARGER if has_pattern(drawing.root) else 1
     with no_new_files(wanted=not fonts):  # text needs font files
-        frame = fit_drawing(drawing.root, larger * inner, fonts)
+        frame = fit_drawing(drawing.root, inner, fonts)
+        larger = scale_of_patterns(drawing.root)
+        if larger > 1:
+            frame = enlarge(drawing.root, frame, larger)
 
         def paint(background: Colour) -> Picture.Image:
             picture = draw(drawing.root, fonts, background)
@@ -107,8 +110,34 @@ def paint_drawing(drawing: GuardedDrawing, style: PictureStyle) -> tuple[Picture
     return picture, sorted(flags)
 
 
-def has_pattern(root: etree._Element) -> bool:
-    return next(root.iter(f"{{{SVG_NAMESPACE}}}pattern"), None) is not None
+def scale_of_patterns(root: etree._Element) -> int:
+    """How many times as large a drawing with patterns is drawn: so that their tiles are nearly whole pixels."""
+    patterns = list(root.iter(f"{{{SVG_NAMESPACE}}}pattern"))
+    box = view_box(root)
+    if not patterns or box is None:
+        return 1
+    unit = int(root.get("width", "")) / box[2]
+    sides = [unit * side for pattern in patterns for side in tile_of(pattern) if side > 0]
+    return min(
+        LARGER,
+        key=lambda scale: max((abs(scale * side - round(scale * side)) / side for side in sides), default=0) / scale,
+    )
+
+
+def tile_of(pattern: etree._Element) -> tuple[float, float]:
+    """The sides of a pattern's tile in units of the drawing; 0 where they are shares of a box."""
+    if pattern.get("patternUnits") != "userSpaceOnUse":
+        return 0.0, 0.0
+    matrix = parse_transform(pattern.get("patternTransform"))
+    width, height = (parse_length(pattern.get(key)) or 0.0 for key in ("width", "height"))
+    return width * math.hypot(matrix.a, matrix.b), height * math.hypot(matrix.c, matrix.d)
+
+
+def enlarge(root: etree._Element, frame: Frame | None, scale: int) -> Frame | None:
+    """Let a fitted drawing be drawn larger; its frame then."""
+    for key in ("width", "height"):
+        root.set(key, str(scale * int(root.get(key, ""))))
+    return (frame[0] * scale, frame[1] * scale, frame[2] * scale, frame[3] * scale) if frame else None
 
 
 def on_square(picture: Picture.Image, size: int, background: Colour) -> Picture.Image:

@@ -41,7 +41,7 @@ GEOMETRY_OF = {
     "rect": {"x", "y", "width", "height", "rx", "ry"},
     "circle": {"cx", "cy", "r"},
     "ellipse": {"cx", "cy", "rx", "ry"},
-    **{name: {"x", "y", "width", "height"} for name in ("svg", "image", "use", "foreignObject")},
+    **{name: {"x", "y", "width", "height"} for name in ("image", "use", "foreignObject")},
 }
 _IN_SPACE = re.compile(r"3d\(|perspective\(|rotate[xy]\(", re.IGNORECASE)
 OF_FILL = ("fill-box", "content-box", "padding-box")

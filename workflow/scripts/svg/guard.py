@@ -32,7 +32,8 @@ ANIMATIONS = {"animate", "animateColor", "animateMotion", "animateTransform", "s
 NOT_DRAWING = {"script", "foreignObject", "iframe", "object", "embed", "audio", "video", "handler", "listener"}
 
 _NUMBER = re.compile(r"-?\d*\.?\d+(?:e[+-]?\d+)?", re.IGNORECASE)
-_URL = re.compile(r"url\(\s*(['\"]?)\s*([^)'\"]*)\1\s*\)?", re.IGNORECASE)
+# A namespace is named by an address, and not read from there.
+_URL = re.compile(r"@namespace[^;{}]*;|url\(\s*(['\"]?)\s*([^)'\"]*)\1\s*\)?", re.IGNORECASE)
 _IMPORT = re.compile(r"@import[^;]*;?", re.IGNORECASE)
 _COMMENT = re.compile(r"/\*.*?\*/", re.DOTALL)
 _DOCTYPE = re.compile(r"<!DOCTYPE[^>\[]*>")
@@ -176,7 +177,7 @@ def guard_css(text: str, flags: set[str]) -> str:
         # An escape can spell any of the names below; none of them is needed to draw.
         plain = plain.replace("\\", "")
     without = _IMPORT.sub("", plain)
-    without = _URL.sub(lambda link: link[0] if link[2].strip().startswith("#") else "none", without)
+    without = _URL.sub(lambda link: "none" if link[2] and not link[2].strip().startswith("#") else link[0], without)
     if without != plain:
         flags.add("removed:external_reference")
     return without

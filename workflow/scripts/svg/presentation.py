@@ -4,8 +4,10 @@ in linear light, text from right to left.
 
 from __future__ import annotations
 
+import copy
 import itertools
 import math
+from collections.abc import Mapping
 
 import numpy as np
 import tinycss2
@@ -20,6 +22,7 @@ from svg.shapes import (
     SHAPES,
     BeyondCompact,
     fit_view,
+    link_of,
     parse_length,
     shape_outline,
     stated_view_box,
@@ -28,6 +31,7 @@ from svg.style import parse_opacity, read_style
 
 UNEVEN = 1e-3  # by which two scales may differ
 PARTS = 16  # of a curve whose length is measured
+MAX_REFERENCES = 16  # of gradients to gradients
 STEPS = 16  # colours between two stops of a gradient in linear light
 
 
@@ -105,9 +109,16 @@ def length_of_segment(start: complex, segment: Segment) -> float:
     return (4 * fine - coarse) / 3
 
 
-def expand_gradient(gradient: etree._Element) -> None:
+def expand_gradient(gradient: etree._Element, by_id: Mapping[str, etree._Element]) -> None:
     """Put stops between those of a gradient whose colours are mixed in linear light, so that mixing in sRGB agrees."""
     gradient.set("color-interpolation", "sRGB")
+    owner: etree._Element | None = gradient
+    for _ in range(MAX_REFERENCES):
+        if owner is None or any(local_name(child) == "stop" for child in owner):
+            break
+        owner = by_id.get(link_of(owner).strip().removeprefix("#"))
+    if owner is not None and owner is not gradient:
+        gradient.extend(copy.deepcopy([child for child in owner if local_name(child) == "stop"]))
     before: tuple[float, np.ndarray, float] | None = None
     for stop in [child for child in gradient if local_name(child) == "stop"]:
         style = {**stop.attrib, **read_style(stop.get("style") or "")}

@@ -8,6 +8,7 @@ that are plain already stay as they are written. What cannot be resolved gets a 
 from __future__ import annotations
 
 import copy
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -146,7 +147,7 @@ class Resolver:
         if self.instances:
             etree.SubElement(self.root, f"{{{SVG_NAMESPACE}}}defs").extend(self.instances)
         for gradient in self.gradients:
-            expand_gradient(gradient)
+            expand_gradient(gradient, elements_by_id(self.root))
         if self.background:
             add_background(self.root, self.background, self.flags)
 
@@ -289,8 +290,8 @@ class Resolver:
         """Write what no back end reads in a style as attributes and elements."""
         for key in GEOMETRY & styled.keys():
             value = styled.pop(key)
-            if element is self.root and (value == "auto" or value.endswith("%")):
-                write_attribute(element, key, None if key in ("width", "height") else element.get(key))
+            if element is self.root and key in ("width", "height"):
+                write_attribute(element, key, None if value == "auto" or value.endswith("%") else value)
             elif key in GEOMETRY_OF.get(name, ()):
                 write_attribute(element, key, None if value == "auto" else value)
         d = styled.pop("d", "")
@@ -303,7 +304,8 @@ class Resolver:
             write_attribute(element, "clip-path", shape_clip(self.root, element, clip, context, self.flags))
         background = {styled.pop(key, "") for key in ("background", "background-color", "background-image")}
         if element is self.root:
-            self.background = " ".join(sorted(background)).strip()
+            colour = styled.get("color", attributes.get("color", "black"))
+            self.background = re.sub("currentcolor", colour, " ".join(sorted(background)).strip(), flags=re.IGNORECASE)
         animation = styled.pop("animation", "") + styled.pop("animation-name", "")
         if animation and "none" not in animation:
             self.flags.add("animated")

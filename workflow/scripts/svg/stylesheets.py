@@ -6,7 +6,7 @@ and nested rules resolved. Rules of other kinds style nothing that we draw.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -45,6 +45,7 @@ class Stylesheets:
         self.matcher = cssselect2.Matcher()
         self.supports = supports
         self.layers: dict[str, int] = {}
+        self.namespaces: dict[str | None, str] = {}
         self.has_animations = False
         for text in texts:
             self._add_rules(tinycss2.parse_stylesheet(text, True, True), "", "", 0)
@@ -78,6 +79,13 @@ class Stylesheets:
         if kind == "layer" and rule.content is None:
             for name in tinycss2.serialize(rule.prelude).split(","):
                 self._layer(layer, name)
+        if kind == "namespace":
+            words = [token for token in rule.prelude if token.type in ("ident", "string", "url", "function")]
+            prefix = words[0].value if len(words) > 1 else None
+            address = words[-1] if words else None
+            if address is not None:
+                named = address.arguments[0] if address.type == "function" and address.arguments else address
+                self.namespaces[prefix] = getattr(named, "value", "")
         if rule.content is None:
             return
         if kind == "media":
@@ -99,7 +107,7 @@ class Stylesheets:
 
     def _add(self, selectors: str, declarations: list[Any], layer: str) -> None:
         payload = Weighed(self.layers.get(layer, UNLAYERED), tuple(map(as_declaration, declarations)))
-        for selector in compile_selectors(selectors):
+        for selector in compile_selectors(selectors, self.namespaces):
             self.matcher.add_selector(selector, payload)
 
     def same_as(self, element: Any, other: Any) -> None:
@@ -135,10 +143,10 @@ def nested_selectors(prelude: Any, parents: str) -> str:
     return ", ".join(text.replace("&", around) if "&" in text else f"{around} {text}" for text in texts)
 
 
-def compile_selectors(text: str) -> list[Any]:
+def compile_selectors(text: str, namespaces: Mapping[str | None, str] | None = None) -> list[Any]:
     """The selectors of a list; none where one of them is none, as the whole rule is invalid then."""
     try:
-        return cssselect2.compile_selector_list(text)
+        return cssselect2.compile_selector_list(text, namespaces)
     except cssselect2.SelectorError:
         return []
 
