@@ -101,7 +101,7 @@ CASES = {
     "opacity in percent": ('<rect width="100" height="100" fill="red" fill-opacity="50%"/>', ALL.format("red").replace("/>", ' opacity=".5"/>')),
     # Geometry
     "radius of a class": (styled("circle{r:40px}", '<circle cx="50" cy="50" fill="red"/>'), '<circle cx="50" cy="50" r="40" fill="red"/>'),
-    "size of a nested svg": ('<svg style="width:50px;height:50px"><rect width="100" height="100" fill="red"/></svg>', RED),
+    "size of a nested svg": ('<g><svg style="width:50px;height:50px"><rect width="100" height="100" fill="red"/></svg></g>', RED),
     "size of the root": (root('viewBox="0 0 100 100" width="200" height="100" style="width:100px"', RED), RED),
     "percentages": ('<circle style="cx:50%;cy:50%;r:40%" fill="red"/>', '<circle cx="50" cy="50" r="40" fill="red"/>'),
     "em": ('<rect width="5em" height="100" fill="red" font-size="10"/>', '<rect width="50" height="100" fill="red"/>'),
