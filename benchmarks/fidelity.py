@@ -52,8 +52,9 @@ def find_drawings(folder: Path, number: int, seed: int) -> list[Drawing]:
 def run_workflow(drawings: list[Drawing], checkout: Path, folder: Path, workers: int) -> dict[str, tuple[str, bytes]]:
     """Canonical text and PNG by the id of a drawing, of those that a checkout's commands keep."""
     data = folder / "drawings.jsonl"
-    records = [{"id": str(n), "svg": drawing.text, "caption": "a drawing"} for n, drawing in enumerate(drawings)]
-    data.write_text("".join(f"{json.dumps(record)}\n" for record in records))
+    with data.open("w") as file:
+        for n, drawing in enumerate(drawings):
+            print(json.dumps({"id": str(n), "svg": drawing.text, "caption": f"the house of number {n}"}), file=file)
     samples, images = folder / "samples.parquet", folder / "images.parquet"
     scripts = checkout / "workflow" / "scripts"
     options = ["--workers", str(workers), "--output"]

@@ -6,6 +6,7 @@ clipped.
 
 from __future__ import annotations
 
+import re
 from functools import lru_cache
 from typing import Any
 
@@ -21,6 +22,7 @@ SYSTEM = {
     "highlight": "#3367d1", "highlighttext": "#fff", "mark": "#ff0", "marktext": "#000", "graytext": "#808080",
     "selecteditem": "#3367d1", "selecteditemtext": "#fff", "accentcolor": "#0075ff", "accentcolortext": "#fff",
 }  # fmt: skip
+_UNKNOWN = re.compile(r"\s*(?:(?:color|color-mix|device-cmyk|contrast-color)\(|[a-z]+\(\s*from\s)", re.IGNORECASE)
 D50_TO_D65 = np.array(
     [
         [0.9554734527042182, -0.023098536874261423, 0.0632593086610217],
@@ -128,6 +130,11 @@ def parse_mixed(text: str) -> RGBA | None:
     alpha = sum(weights)
     mixed = [(weights[0] * a + weights[1] * b) / (alpha or 1) for a, b in zip(one[:3], other[:3], strict=True)]
     return RGBA(*mixed, alpha * min(whole, 1.0))
+
+
+def is_unknown_colour(text: str) -> bool:
+    """Whether a value that is no colour to us may be one to a browser: relative, of another space, or of a profile."""
+    return bool(_UNKNOWN.match(text)) and parse_colour(text) is None
 
 
 @lru_cache(maxsize=4096)

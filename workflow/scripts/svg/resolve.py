@@ -17,6 +17,7 @@ from lxml import etree
 from svgelements import Matrix
 
 from svg.clean import PROPERTIES
+from svg.colours import is_unknown_colour
 from svg.conditions import matches_media
 from svg.css_values import Context, parse_css_length, resolve_custom, substitute
 from svg.geometry_in_css import GEOMETRY_OF, matrix_to_screen, resolve_transform, shape_clip, transform_root
@@ -102,7 +103,11 @@ def plain_changes(root: etree._Element) -> list[tuple[etree._Element, str, str |
                 plain: str | None = value
                 if key in checked:
                     plain = plain_value(key, value)
+                    if plain is None and is_unknown_colour(value):
+                        return None
                 elif key == "style":
+                    if any(is_unknown_colour(part.partition(":")[2]) for part in value.split(";")):
+                        return None
                     plain = plain_style(value)
                 elif "var(" in value:
                     return None
@@ -134,6 +139,7 @@ class Resolver:
         if "var(" in etree.tostring(root, encoding="unicode"):
             self.by_id = elements_by_id(root)
             self.as_written = dict(zip(root.iter(), copy.deepcopy(root).iter(), strict=True))
+        self.flags |= {f"unresolved:{kind}" for kind in self.sheets.unresolved}
         if self.sheets.has_animations:
             flags.add("animated")
 
@@ -215,7 +221,7 @@ class Resolver:
         attributes: dict[str, str] = {}
         for key, value in element.attrib.items():
             if key in checked or "var(" in value:
-                plain = valid_value(key, value)
+                plain = self._valid(key, value)
                 if plain is None:
                     del element.attrib[key]
                 else:
@@ -223,10 +229,17 @@ class Resolver:
         styled: dict[str, str] = {}
         for one in self.sheets.declarations_of(element, element.get("style") or ""):
             is_raw = one.name.startswith("--") or one.name == "transform"  # of CSS, not of an attribute
-            value_or_none = one.value if is_raw else valid_value(one.name, one.value)
+            value_or_none = one.value if is_raw else self._valid(one.name, one.value)
             if value_or_none:  # an empty one is none
                 styled[one.name] = value_or_none
         return attributes, styled
+
+    def _valid(self, name: str, value: str) -> str | None:
+        """valid_value, with a flag for what browsers know and we do not."""
+        plain = valid_value(name, value)
+        if plain is None and is_unknown_colour(value):
+            self.flags.add(f"unresolved:{name}")
+        return plain
 
     def _font_size(self, text: str | None, parent: Context, custom: Mapping[str, str]) -> float:
         """The font size of an element in user units."""
@@ -242,7 +255,7 @@ class Resolver:
         if text is None:
             return None
         if text != value:
-            text = valid_value(key, text)
+            text = self._valid(key, text)
             if text is None:
                 return None
         lower = text.lower()

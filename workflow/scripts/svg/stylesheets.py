@@ -16,6 +16,7 @@ import tinycss2
 from svg.conditions import is_supported, matches_media
 
 UNLAYERED = 1 << 30
+UNRESOLVED_RULES = {"@container", "@scope", "@starting-style"}
 MAX_NESTED = 20  # levels of rules in rules
 MAX_SELECTORS = 100_000  # characters of a nested selector: each level repeats those around it
 
@@ -47,6 +48,7 @@ class Stylesheets:
         self.layers: dict[str, int] = {}
         self.namespaces: dict[str | None, str] = {}
         self.has_animations = False
+        self.unresolved: set[str] = set()  # rules that browsers apply, and we do not
         for text in texts:
             self._add_rules(tinycss2.parse_stylesheet(text, True, True), "", "", 0)
         wrappers = cssselect2.ElementWrapper.from_xml_root(root).iter_subtree()
@@ -94,6 +96,7 @@ class Stylesheets:
             applies = is_supported(rule.prelude, self.supports, lambda text: bool(compile_selectors(text)))
         else:
             applies = kind == "layer"
+            self.unresolved |= {f"@{kind}"} & UNRESOLVED_RULES
         if applies:
             layer = self._layer(layer, tinycss2.serialize(rule.prelude)) if kind == "layer" else layer
             parse = tinycss2.parse_blocks_contents if parents else tinycss2.parse_rule_list
