@@ -14,9 +14,9 @@ from scoring.scores import collect_scores, write_scores
 
 METRICS = ["bleu", "rouge_l", "cider"]
 SYSTEMS = {
-    "weak": {"label": "Weak, zero-shot", "family": "zero_shot", "base": "smol"},
-    "good": {"label": "Good", "family": "lora", "base": "smol"},
-    "twin": {"label": "Twin of the good one", "family": "lora", "base": "smol"},
+    "weak": {"label": "Weak, zero-shot", "family": "zero_shot", "base": "smol", "trained": False, "input": "code"},
+    "good": {"label": "Good", "family": "lora", "base": "smol", "trained": True, "input": "code"},
+    "twin": {"label": "Twin of the good one", "family": "lora", "base": "smol", "trained": True, "input": "code"},
 }
 SHARES = {"weak": 0.2, "good": 0.7, "twin": 0.7}  # of the reference's words that a system gets right
 N = 60

@@ -110,7 +110,12 @@ def test_systems_are_resampled_on_the_same_draws(folder):
     assert comparison["best"]["cider"] == {
         "system": "good", "ties": ["copy"], "testable": True, "by_sample_mean": None
     }  # fmt: skip
-    assert comparison["systems"][1] == {"name": "copy", "label": "copy", "family": "lora", "base": None}
+    unsaid = dict.fromkeys(("base", "trained", "input"))
+    assert comparison["systems"][1] == {"name": "copy", "label": "copy", "family": "lora", **unsaid}
+    with open(folder / "comparison.csv", encoding="utf-8", newline="") as file:
+        uses = {row["system"]: (row["trained"], row["input"]) for row in csv.DictReader(file)}
+    assert uses == {"good": ("yes", "code"), "copy": ("unknown", "unknown")}
+    assert "\n  trained?, input?  " in (folder / "comparison.txt").read_text()
 
 
 def test_numbers_do_not_depend_on_what_else_is_compared(folder, comparison):

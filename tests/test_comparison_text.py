@@ -10,10 +10,14 @@ from comparison.text import render_comparison
 def comparison_of(labels: list[str], n_values: int) -> dict[str, Any]:
     """A comparison of made-up systems, the first of which is the best by all values."""
     values = [
-        {"name": f"v{place}", "label": f"value {place}", "radar": True, "range": [0, 1]} for place in range(n_values)
+        {"name": f"v{place}", "label": f"value {place}", "radar": True, "range": [0, 1], "corpus": False}
+        for place in range(n_values)
     ]
-    systems = [{"name": f"s{place}", "label": label} for place, label in enumerate(labels)]
-    numbers = {"score": 0.412, "low": 0.39, "high": 0.43, "n": 2000, "n_failed": 6}
+    systems = [
+        {"name": f"s{place}", "label": label, "trained": not place, "input": "code"}
+        for place, label in enumerate(labels)
+    ]
+    numbers = {"score": 0.412, "low": 0.39, "high": 0.43, "n": 2000, "n_groups": 1900, "n_failed": 6}
     return {
         "systems": systems,
         "values": values,
@@ -22,7 +26,8 @@ def comparison_of(labels: list[str], n_values: int) -> dict[str, Any]:
             for system in systems
             for value in values
         ],
-        "best": {value["name"]: {"system": "s0", "ties": ["s1"]} for value in values},
+        "best": {value["name"]: {"system": "s0", "ties": ["s1"], "testable": True} for value in values},
+        "slices": [{"name": "all", "n": 2000, "n_groups": 1900, "effective_groups": 1800.0}],
         **{"human": [], "health": [], "confidence": 0.95, "n_resamples": 1000, "n_samples": 2000},
     }
 
@@ -32,6 +37,13 @@ def test_many_values_break_into_tables_that_fit():
     assert max(map(len, shown.splitlines())) <= 100
     assert shown.count("Weak") == 2
     assert all(f"value {place}" in shown for place in range(12))
+
+
+def test_each_system_says_whether_it_was_trained_on_this_data_and_what_it_reads():
+    lines = render_comparison(comparison_of(["Good", "Weak"], 3)).splitlines()
+    under = {line.split()[0]: lines[place + 1] for place, line in enumerate(lines) if line.startswith(("Good", "Weak"))}
+    assert under["Good"].startswith("  trained, code ")
+    assert under["Weak"].startswith("  not trained, code ")
 
 
 def test_long_labels_are_whole_and_columns_aligned():

@@ -56,7 +56,13 @@ def test_a_file_of_captions_is_a_system_of_its_own_family(config, tmp_path):
     del config["systems"]["cogvlm"]
     resolve_defaults(config)
     validate(config, str(ROOT / "workflow/schemas/config.schema.yaml"))
-    assert systems(config)["mine"] == {"label": "mine", "family": "file", "base": "mine"}
+    mine = {"label": "mine", "family": "file", "base": "mine"}
+    assert systems(config)["mine"] == mine | {"trained": None, "input": None}, "what nobody said is not guessed"
+    config["systems"]["mine"] |= {"trained_on_this_data": True, "input": "both"}
+    assert find_faults(config, SCHEMA) == []
+    assert systems(config)["mine"] == mine | {"trained": True, "input": "both"}
+    config["systems"]["mine"]["input"] = "none"
+    assert "systems.mine.input" in only_fault(config)
     assert config["health"]["max_rates"] == default_settings("health")["max_rates"]
 
 

@@ -6,7 +6,8 @@ Output  comparison.json (the format is in docs/design.md), comparison.csv (its c
         table of systems by values for a person: printed, and with --text also written
 
     python compare.py --experiment demo --samples data/test.parquet \
-        --systems '{"test3": {"label": "SmolLM2 test3", "family": "lora", "base": "smollm2"}}' \
+        --systems '{"test3": {"label": "SmolLM2 test3", "family": "lora", "base": "smollm2", "trained": true,
+                              "input": "code"}}' \
         --metrics bleu meteor --scores-dir scores --slices source commands \
         --n-resamples 10000 --confidence 0.95 --seed 7 --output comparison.json --table comparison.csv
 
@@ -32,6 +33,7 @@ import numpy as np
 
 from comparison.cells import make_cells, score_humans
 from comparison.competition import Competition, read_competition
+from comparison.data_use import check_use, use_codes
 from comparison.grouping import effective_groups, group_sizes, sum_by_group
 from comparison.pairs import find_best, make_pairs
 from comparison.resampling import bootstrap_sums, is_testable, swapped_sums, tries_all
@@ -46,6 +48,7 @@ from scoring.scores import null_for_nan
 
 CELL_FIELDS = ["system", "value", "slice", "score", "low", "high", "n", "n_groups", "n_failed", "n_truncated"]
 CELL_FIELDS += ["sample_mean"]
+SYSTEM_FIELDS = ["system", "label", "family", "base", "trained", "input"]
 # The family name of the leave-one-out human scores in comparison.csv.
 HUMAN = {"system": "human", "label": "Leave-one-out human score", "family": "human", "slice": "two or more references"}
 
@@ -84,10 +87,7 @@ def main(
         "confidence": confidence,
         "n_resamples": n_resamples,
         "seed": seed,
-        "systems": [
-            {"name": name, "label": entry.get("label") or name, "family": entry["family"], "base": entry.get("base")}
-            for name, entry in systems.items()
-        ],
+        "systems": [describe_system(name, entry) for name, entry in systems.items()],
         **comparison,
         "human": score_humans(
             human_dir,
@@ -115,6 +115,16 @@ def main(
     n_groups = comparison["n_groups"]
     log("compare", f"{len(systems)} systems compared on {len(sample_records)} samples in {n_groups} groups")
     print(f"\n{shown}", flush=True)
+
+
+def describe_system(name: str, entry: Mapping[str, Any]) -> dict[str, Any]:
+    """A system as comparison.json has it; what nobody said of it is null."""
+    return {
+        "name": name,
+        "label": entry.get("label") or name,
+        "family": entry["family"],
+        **{key: entry.get(key) for key in ("base", "trained", "input")},
+    }
 
 
 def check_resamples(n_systems: int, n_resamples: int, confidence: float) -> None:
@@ -251,14 +261,14 @@ def describe_value(
 
 
 def write_cells(path: Path, comparison: Mapping[str, Any]) -> None:
-    """Write the cells as CSV, each with its system's label, family, base, flags, its value's signature, and whether it
-    is the best or ties with it; then the leave-one-out human scores.
+    """Write the cells as CSV, each with its system's label, family, base and use of the data, flags, its value's
+    signature, and whether it is the best or ties with it; then the leave-one-out human scores.
     """
-    systems = {system["name"]: system for system in comparison["systems"]}
+    systems = {s["name"]: s | use_codes(s["trained"], s["input"]) for s in comparison["systems"]}
     signatures = {value["name"]: value["signature"] for value in comparison["values"]}
     flags = {(record["system"], record["slice"]): record["flags"] for record in comparison["health"]}
     flag_names = list(next(iter(flags.values()), {}))
-    fields = ["system", "label", "family", "base", *CELL_FIELDS[1:], "best", *flag_names, "signature"]
+    fields = [*SYSTEM_FIELDS, *CELL_FIELDS[1:], "best", *flag_names, "signature"]
     marks = {
         (system, value, "all"): mark
         for value, best in comparison["best"].items()
@@ -283,6 +293,8 @@ def parse_systems(text: str) -> dict[str, dict[str, Any]]:
     systems = json.loads(text)
     if not isinstance(systems, dict) or not all("family" in entry for entry in systems.values()):
         raise ValueError(f"not a map of systems: {text}")
+    for entry in systems.values():
+        check_use(entry.get("trained"), entry.get("input"))
     return systems
 
 
@@ -290,7 +302,9 @@ def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--experiment", required=True, help="name of the experiment, for the record")
     parser.add_argument("--samples", type=Path, required=True, help="samples that all systems are scored on")
-    parser.add_argument("--systems", type=parse_systems, required=True, help="JSON: name → label, family, base")
+    parser.add_argument(
+        "--systems", type=parse_systems, required=True, help="JSON: name → label, family, base, trained, input"
+    )
     parser.add_argument("--metrics", nargs="+", required=True, help="names of files in metrics/")
     parser.add_argument("--scores-dir", type=Path, required=True, help="folder of <system>/<metric>.json and .parquet")
     parser.add_argument("--token-counts", type=Path, help="captions of an LLM, for the slices by tokens")

@@ -12,6 +12,7 @@ from rich.measure import Measurement
 from rich.table import Table
 
 from captions.health import FLAGS
+from comparison.data_use import describe_use_shortly
 from comparison.grouping import FEW_GROUPS
 
 WIDTH = 100
@@ -113,10 +114,11 @@ def make_labels(
     cells: Mapping[tuple[str, str], Mapping[str, Any]],
     values: Sequence[Mapping[str, Any]],
 ) -> list[str]:
-    """The first column: n, groups, then the label of each system and how many captions failed."""
+    """The first column: n, groups, then of each system the label, its use of the data, and how many captions failed."""
     n_failed = [max(cells[system["name"], value["name"]]["n_failed"] for value in values) for system in systems]
     failed = [f"\n  {n} failed" if n else "" for n in n_failed]
-    labels = [system["label"] + more for system, more in zip(systems, failed, strict=True)]
+    uses = [describe_use_shortly(system["trained"], system["input"]) for system in systems]
+    labels = [f"{s['label']}\n  {use}{more}" for s, use, more in zip(systems, uses, failed, strict=True)]
     return ["n", "groups of similar drawings", *labels]
 
 
@@ -176,5 +178,6 @@ def render_legend(comparison: Mapping[str, Any]) -> str:
         f"* best, = not significantly worse (paired approximate randomisation, Holm-corrected, p ≥ "
         f"{1 - confidence:.2g})\nlow–high: {confidence:.0%} interval, by a bootstrap of the groups with "
         f"{comparison['n_resamples']:,} resamples; it covers the\nchoice of test drawings, not another training with "
-        "another seed"
+        "another seed\ntrained: weights are fitted to the train split of this data, or captions are taken from it;\n"
+        "then what the system reads; ? unknown"
     )

@@ -15,30 +15,40 @@ from plan.schema import Configuration
 
 # The order in which families appear in tables and figures.
 FAMILIES = ("zero_shot", "few_shot", "lora", "captioner", "file", "baseline")
+# What a baseline looks at in a drawing before it takes a caption of the train split.
+BASELINE_INPUT = {"constant": "none", "text_nearest": "code", "clip_nearest": "image"}
 
 
-def systems(config: Configuration) -> dict[str, dict[str, str]]:
-    """Every system of the comparison in the order of the configuration: label, family, base.
+def systems(config: Configuration) -> dict[str, dict[str, Any]]:
+    """Every system of the comparison in the order of the configuration: label, family, base, trained, input.
 
-    `base` is the entry of `bases` for LLMs and the system's own name otherwise.
+    `base` is the entry of `bases` for LLMs and the system's own name otherwise. `trained` says whether weights were
+    fitted to the train split, or captions are taken from it; examples in a prompt are no training. `input` is what is
+    read of a drawing: code, image, both or none. Both are None where nobody said it.
     """
-    table: dict[str, dict[str, str]] = {}
+    table: dict[str, dict[str, Any]] = {}
+    zero_shot = {"family": "zero_shot", "trained": False, "input": "code"}
+    few_shot = {"family": "few_shot", "trained": False, "input": "code"}
+    lora = {"family": "lora", "trained": True, "input": "code"}
+    captioner = {"family": "captioner", "trained": False, "input": "image"}
+    baseline = {"family": "baseline", "trained": True}
     for name, base in config["bases"].items():
         if base["zero_shot"]:
             label = f"{base.get('label', name)}, zero-shot"
-            table[f"{name}-zero-shot"] = {"label": label, "family": "zero_shot", "base": name}
+            table[f"{name}-zero-shot"] = {"label": label, "base": name, **zero_shot}
         if "few_shot" in base:
             label = f"{base.get('label', name)}, {base['few_shot']['k']}-shot"
-            table[f"{name}-few-shot"] = {"label": label, "family": "few_shot", "base": name}
+            table[f"{name}-few-shot"] = {"label": label, "base": name, **few_shot}
     for name, model in config["models"].items():
-        table[name] = {"label": model.get("label", name), "family": "lora", "base": model["base"]}
-    for name, captioner in config["captioners"].items():
-        table[name] = {"label": captioner.get("label", name), "family": "captioner", "base": name}
-    for name, system in config["systems"].items():
-        table[name] = {"label": system.get("label", name), "family": "file", "base": name}
-    for name, baseline in config["baselines"].items():
-        label = baseline.get("label", name.replace("_", " "))
-        table[name] = {"label": label, "family": "baseline", "base": name}
+        table[name] = {"label": model.get("label", name), "base": model["base"], **lora}
+    for name, entry in config["captioners"].items():
+        table[name] = {"label": entry.get("label", name), "base": name, **captioner}
+    for name, entry in config["systems"].items():
+        said = {"trained": entry.get("trained_on_this_data"), "input": entry.get("input")}
+        table[name] = {"label": entry.get("label", name), "base": name, "family": "file", **said}
+    for name, entry in config["baselines"].items():
+        label = entry.get("label", name.replace("_", " "))
+        table[name] = {"label": label, "base": name, **baseline, "input": BASELINE_INPUT[name]}
     return table
 
 

@@ -103,12 +103,15 @@ class System:
     label: str
     family: str
     base: str
+    trained: bool | None  # on this data; None where nobody said it
+    input: str | None  # what it reads of a drawing: code, image, both or none; None where nobody said it
     parts: tuple[str, ...]
     parts_ready: tuple[str, ...]  # files that are there when the parts are complete
 
-    def describe(self) -> dict[str, str]:
+    def describe(self) -> dict[str, Any]:
         """What the comparison states of a system."""
-        return {"label": self.label, "family": self.family, "base": self.base}
+        described = ("label", "family", "base", "trained", "input")
+        return {name: getattr(self, name) for name in described}
 
 
 @dataclass(frozen=True)
@@ -220,10 +223,7 @@ def make_plan(config: Configuration) -> Plan:
         trainings=trainings,
         llm_jobs=llm_jobs,
         captioners=captioners,
-        systems={
-            name: System(name, one["label"], one["family"], one["base"], *_parts(config, results, name, one, llm_jobs))
-            for name, one in table.items()
-        },
+        systems={name: _system(config, results, name, one, llm_jobs) for name, one in table.items()},
         fetched=fetched_sources(config),
         clip=_clip(config, results, clip) if clip else None,
         first_llm=next((name for name, one in table.items() if one["family"] in ("zero_shot", "lora")), None),
@@ -263,7 +263,7 @@ def _training(config: Configuration, results: str, name: str) -> Training:
     )
 
 
-def _llm_jobs(config: Configuration, results: str, table: dict[str, dict[str, str]]) -> Iterator[LlmJob]:
+def _llm_jobs(config: Configuration, results: str, table: dict[str, dict[str, Any]]) -> Iterator[LlmJob]:
     by_job: dict[str, list[str]] = {}
     for name, system in table.items():
         if system["family"] in LLM_FAMILIES:
@@ -313,8 +313,15 @@ def _device_class(config: Configuration, gpus: int, size_b: float) -> str:
     return "large" if size_b >= config["large_size_b"] else "small"
 
 
+def _system(
+    config: Configuration, results: str, name: str, system: dict[str, Any], llm_jobs: dict[str, LlmJob]
+) -> System:
+    parts, ready = _parts(config, results, name, system, llm_jobs)
+    return System(name=name, **system, parts=parts, parts_ready=ready)
+
+
 def _parts(
-    config: Configuration, results: str, name: str, system: dict[str, str], llm_jobs: dict[str, LlmJob]
+    config: Configuration, results: str, name: str, system: dict[str, Any], llm_jobs: dict[str, LlmJob]
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """The caption files of a system that several jobs write, and the files that say that these are complete."""
     if system["family"] in LLM_FAMILIES:
