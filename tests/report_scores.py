@@ -27,6 +27,7 @@ VALUES: list[dict[str, Any]] = [
     {"name": "refclipscore", "metric": "clip_score", "label": "RefCLIPScore", "range": [0, 1.43], "radar": False},
 ]
 
+INPUTS = {"captioner": "image", "clip-nearest": "image", "constant": "none"}  # of a family or system; others read code
 CORPUS = ("bleu", "meteor")  # metrics whose scores are no means of the samples' values
 
 
@@ -216,7 +217,14 @@ def make_comparison(
         "n_resamples": 400,
         "seed": 20,
         "systems": [
-            {"name": name, "label": label + hostile, "family": family, "base": base}
+            {
+                "name": name,
+                "label": label + hostile,
+                "family": family,
+                "base": base,
+                "trained": family in ("lora", "baseline"),
+                "input": INPUTS.get(name, INPUTS.get(family, "code")),
+            }
             for name, label, family, base, _ in systems
         ],
         "values": [

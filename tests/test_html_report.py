@@ -47,7 +47,7 @@ def test_every_part_is_in_the_page(experiment: Experiment) -> None:
     for part in ("scores", "charts", "slices", "health", "explorer", "training", "data", "provenance"):
         assert f'<section id="{part}">' in text
     for words in (
-        "SmolLM2 LoRA r 16 scores highest",
+        "SmolLM2 LoRA r 16 (trained on this data, unlike SmolLM2 zero-shot) scores highest",
         "All counts add up",
         "Show them",
         "not comparable with ViT-B/32",
@@ -188,9 +188,9 @@ def test_links_go_to_the_web_only() -> None:
     assert safe_url("javascript:alert(1)") == safe_url("data:text/html,x") == safe_url(None) == ""
 
 
-def make_leader(name: str, label: str, ties: list[str], testable: bool = True) -> Leader:
+def make_leader(name: str, label: str, ties: list[str], testable: bool = True, border: str = "") -> Leader:
     value = Value(name, name, name.upper(), (0, 1), True, True, False, "", "")
-    return Leader(value, label, Cell(label, name, "all", 0.5, 0.4, 0.6, 9, 9, 0, 0, None), ties, testable)
+    return Leader(value, label, Cell(label, name, "all", 0.5, 0.4, 0.6, 9, 9, 0, 0, None), ties, testable, border)
 
 
 @pytest.mark.parametrize(

@@ -33,6 +33,7 @@ from core.command import log, run_command, write_whole
 from core.records import SPLITS
 from report.comparison import FAMILY_LABELS, Value
 from report.data import MEASURES, count_label_leakage, describe_leakage, tabulate_flags
+from report.fair_comparison import make_grid, outside_grid
 from report.findings import LEFT_OUT, check_counts, find_alerts, find_leaders, headline
 from report.inputs import Absence, ReportInputs, Training, read_inputs
 from report.page import as_yaml, content_security_policy, format_number, make_environment, read_template
@@ -132,10 +133,13 @@ def render_report(
             values=values,
             leaders=leaders,
             headline=headline(leaders, len(inputs.comparison.systems)),
+            grid=make_grid(inputs.comparison, values),
+            outside_grid=outside_grid(inputs.comparison),
             ledger=ledger,
             alerts=find_alerts(inputs, ledger),
             metrics=describe_metrics(inputs.comparison.values, clip_note),
             families=Counter(FAMILY_LABELS.get(s.family, s.family) for s in inputs.comparison.systems),
+            family_labels=FAMILY_LABELS,
             slice_label=slice_label,
             health_flags=flags_found(inputs),
             left_out_words=LEFT_OUT,

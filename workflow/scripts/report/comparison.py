@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from comparison.data_use import check_use, describe_use, use_codes
 from core.command import InputError
 from core.records import read_json
 
@@ -28,6 +29,18 @@ class System:
     label: str
     family: str
     base: str | None
+    trained: bool | None  # on this data; None where nobody said it
+    input: str | None  # what it reads of a drawing: code, image, both or none; None where nobody said it
+
+    @property
+    def trained_code(self) -> str:
+        """Its side of training: yes, no or unknown."""
+        return use_codes(self.trained, self.input)["trained"]
+
+    @property
+    def use(self) -> str:
+        """`trained on this data, reads code`."""
+        return describe_use(self.trained, self.input)
 
 
 @dataclass(frozen=True)
@@ -145,9 +158,13 @@ class Comparison:
                 return value
         raise InputError(_unknown("value", name, [value.name for value in self.values]))
 
+    def system(self, name: str) -> System:
+        """The system called `name`."""
+        return next(system for system in self.systems if system.name == name)
+
     def label(self, system: str) -> str:
         """How a system is called in figures and report."""
-        return next(entry.label for entry in self.systems if entry.name == system)
+        return self.system(system).label
 
     def check_slice(self, name: str) -> None:
         """Raise InputError where there is no such slice."""
@@ -178,7 +195,7 @@ def _parse_comparison(raw: dict[str, Any]) -> Comparison:
         n_groups=raw["n_groups"],
         confidence=raw["confidence"],
         n_resamples=raw["n_resamples"],
-        systems=[System(s["name"], s.get("label") or s["name"], s["family"], s.get("base")) for s in raw["systems"]],
+        systems=[_parse_system(system) for system in raw["systems"]],
         values=[
             Value(
                 name=v["name"],
@@ -211,6 +228,13 @@ def _parse_comparison(raw: dict[str, Any]) -> Comparison:
             if record["slice"] == "all"
             for name, (low, high) in record["intervals"].items()
         },
+    )
+
+
+def _parse_system(raw: dict[str, Any]) -> System:
+    check_use(raw["trained"], raw["input"])
+    return System(
+        raw["name"], raw.get("label") or raw["name"], raw["family"], raw.get("base"), raw["trained"], raw["input"]
     )
 
 

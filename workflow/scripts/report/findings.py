@@ -11,7 +11,9 @@ from comparison.grouping import FEW_GROUPS, group_sizes, number_groups, sum_by_g
 from comparison.shares import share_interval
 from report.comparison import Cell, Comparison, Value
 from report.data import LABEL_LEAK_LEFT, describe_given_leaks
+from report.fair_comparison import describe_border
 from report.inputs import ReportInputs
+from report.words import join_words
 
 LEFT_OUT = {  # reason → words
     "too_long": "too long",
@@ -35,15 +37,23 @@ class Leader:
     cell: Cell
     ties: list[str]  # labels
     testable: bool  # whether any difference could be significant
+    border: str  # in what it differs from systems of the other side of training; empty where there are none
 
     @property
     def lead(self) -> str:
-        """What the test says of the lead."""
+        """What the test says of the lead, and whether it is one over systems of the other side of training."""
         if not self.testable:
-            return "too few groups of drawings to test its lead"
-        return (
-            f"not significantly ahead of {join_words(self.ties)}" if self.ties else "significantly ahead of all others"
-        )
+            lead = "too few groups of drawings to test its lead"
+        elif self.ties:
+            lead = f"not significantly ahead of {join_words(self.ties)}"
+        else:
+            lead = "significantly ahead of all others"
+        return f"{lead}; {self.border}" if self.border else lead
+
+    @property
+    def claimant(self) -> str:
+        """Its label, with the border that a claim of its win crosses."""
+        return f"{self.label} ({self.border})" if self.border else self.label
 
 
 @dataclass(frozen=True)
@@ -77,20 +87,21 @@ def find_leaders(comparison: Comparison, values: list[Value]) -> list[Leader]:
                     cell=comparison.cells[best.system, value.name, "all"],
                     ties=[comparison.label(name) for name in best.ties],
                     testable=best.testable,
+                    border=describe_border(comparison.system(best.system), comparison.systems),
                 )
             )
     return leaders
 
 
 def headline(leaders: list[Leader], n_systems: int) -> str:
-    """One sentence on the best system and its ties."""
+    """One sentence on the best system and its ties, which says where it wins over the other side of training."""
     if not leaders:
         return "No system has a score."
     if n_systems == 1:
         return f"{leaders[0].label} is the only system."
-    wins = Counter(leader.label for leader in leaders)
+    wins = Counter(leader.claimant for leader in leaders)
     if len(wins) == 1:
-        name, n = leaders[0].label, len(leaders)
+        name, n = leaders[0].claimant, len(leaders)
         clear = sum(leader.testable and not leader.ties for leader in leaders)
         where = f"on all {n} metrics" if n > 1 else f"on {leaders[0].value.label}"
         if not any(leader.testable for leader in leaders):
@@ -102,7 +113,7 @@ def headline(leaders: list[Leader], n_systems: int) -> str:
         open_ = join_words([leader.value.label for leader in leaders if leader.ties or not leader.testable])
         return f"{name} scores highest {where}; on {open_} its lead may be chance."
     parts = [
-        f"{name} on {join_words([leader.value.label for leader in leaders if leader.label == name])}"
+        f"{name} on {join_words([leader.value.label for leader in leaders if leader.claimant == name])}"
         for name, _ in wins.most_common()
     ]
     return f"No system leads everywhere: {'; '.join(parts)}."
@@ -321,8 +332,3 @@ def count_reasons(reasons: Counter[str], most: int = 5) -> list[str]:
 def share(part: int, whole: int, what: str = "samples", interval: str = "") -> str:
     """`3 of 80 samples (3.8%)`, and with an interval `3 of 80 samples (3.8%, 95% interval 1.2–10.6%)`."""
     return f"{part:,} of {whole:,} {what} ({part / whole:.1%}{', ' if interval else ''}{interval})"
-
-
-def join_words(words: list[str]) -> str:
-    """`a, b and c`."""
-    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"

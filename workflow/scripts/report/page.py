@@ -14,7 +14,7 @@ import yaml
 from core.command import format_duration
 from models.sources import readable_size
 from report.comparison import Value
-from report.findings import join_words
+from report.words import join_words
 
 TEMPLATES = Path(__file__).resolve().parents[2] / "templates"
 

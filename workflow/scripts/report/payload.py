@@ -16,6 +16,7 @@ import zlib
 from dataclasses import dataclass
 from typing import Any
 
+from comparison.data_use import INPUT_WORDS, TRAINED_WORDS, use_codes
 from comparison.grouping import number_groups
 from core.records import Image
 from report.comparison import FAMILY_LABELS, Comparison, Value
@@ -85,9 +86,11 @@ def summary_payload(
         "images_reduced": images_reduced,
         "confidence": comparison.confidence,
         "systems": [
-            {"name": s.name, "label": s.label, "family": FAMILY_LABELS.get(s.family, s.family)}
+            {"name": s.name, "label": s.label, "family": FAMILY_LABELS.get(s.family, s.family), "use": s.use}
+            | use_codes(s.trained, s.input)
             for s in comparison.systems
         ],
+        "uses": {"trained": TRAINED_WORDS, "input": INPUT_WORDS},
         "values": [
             {
                 "name": value.name,
