@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,6 @@ from qualitative_report import main as write_qualitative
 from report.comparison import System, read_comparison
 from report.fair_comparison import describe_border, make_grid, outside_grid
 from report.findings import find_leaders, headline
-from report.page import make_environment
 
 
 @pytest.fixture
@@ -41,9 +41,7 @@ def section_of(made: Experiment) -> str:
     """The grid as text in one line."""
     main(**made.arguments)
     text = made.arguments["output"].read_text(encoding="utf-8").split('<table class="uses">')[1]
-    return " ".join(
-        make_environment().from_string("{{ text | striptags }}").render(text=text.split("</section>")[0]).split()
-    )
+    return " ".join(re.sub("<[^>]+>", " ", text.split("</section>")[0]).split())
 
 
 def system(label: str, trained: bool | None) -> System:
@@ -70,8 +68,8 @@ def test_each_kind_of_entry_says_its_training_and_input() -> None:
 
 @pytest.mark.parametrize("use", ['"trained": "yes"', '"trained": 1', '"input": "sound"', '"input": "unknown"'])
 def test_a_use_that_the_table_cannot_hold_is_refused(use: str) -> None:
-    with pytest.raises(ValueError, match="trained is true|input is code"):
-        parse_systems('{"a": {"family": "lora", %s}}' % use)
+    with pytest.raises(ValueError, match=r"trained is true|input is code"):
+        parse_systems(f'{{"a": {{"family": "lora", {use}}}}}')
 
 
 def test_a_comparison_without_the_use_of_its_systems_is_refused(made: Experiment) -> None:
@@ -88,8 +86,8 @@ def test_a_comparison_without_the_use_of_its_systems_is_refused(made: Experiment
         (True, [False], "trained on this data, unlike 0"),
         (False, [True, False, True], "not trained on this data, unlike 0 and 2"),
         (True, [False] * 5, "trained on this data, unlike 0, 1 and 3 others"),
-        (True, [None], "trained on this data, unknown of 0"),
-        (False, [True, None], "not trained on this data, unlike 0, unknown of 1"),
+        (True, [None], "trained on this data; of 0 this is unknown"),
+        (False, [True, None], "not trained on this data, unlike 0; of 1 this is unknown"),
         (None, [None], "whether trained on this data is unknown"),
         (None, [], ""),
     ],
@@ -124,7 +122,8 @@ def test_several_leaders_each_say_their_border(made: Experiment) -> None:
     leaders = find_leaders(comparison, [comparison.value(name) for name in ("meteor", "cider")])
     assert headline(leaders, 5) == (
         "No system leads everywhere: SmolLM2 LoRA r 16 (trained on this data, unlike SmolLM2 zero-shot) on METEOR; "
-        "SmolLM2 zero-shot (not trained on this data, unlike SmolLM2 LoRA r 4, SmolLM2 LoRA r 16 and 2 others) on CIDEr."
+        "SmolLM2 zero-shot (not trained on this data, unlike SmolLM2 LoRA r 4, SmolLM2 LoRA r 16 and 2 others) "
+        "on CIDEr."
     )
 
 
@@ -163,10 +162,7 @@ def test_the_page_shows_the_grid_with_empty_cells_and_what_is_in_none(made: Expe
     text = section_of(made)
     assert text.count(" none") == 4
     assert "of 2 systems" in text
-    assert (
-        "In no cell: nearest by CLIP (training unknown, input unknown), constant (trained on this data, reads no"
-        in text
-    )
+    assert "In no cell: nearest by CLIP (training unknown, input unknown), constant (trained on this data, " in text
 
 
 def test_the_printed_page_says_the_use_of_each_system(made: Experiment, tmp_path: Path) -> None:
