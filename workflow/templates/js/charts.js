@@ -43,7 +43,7 @@ function charts(mount) {
       place.querySelectorAll("[data-system]").forEach((part) => part.classList.toggle("lit", part.dataset.system === pointed));
     }
     readout.textContent = system
-      ? `${system.label}: ${radarValues.map((value) => scoreText(value, cellOf(pointed, value.name, state.slice))).join(", ")}`
+      ? `${system.label}: ${radarValues.map((value) => scoreText(value, cellOf(pointed, value.name, state.slice))).join(", ")}; ${system.use}`
       : "Point at a name, a line or a row to read its scores.";
   }
 }
@@ -92,11 +92,15 @@ function radar(slice, scaling) {
   return svg;
 }
 
-/** One panel: a row for each system shown, its name on the left. `cell` and `mark` are functions of the system. */
+/**
+ * One panel: a row for each system shown, its name on the left, below a line that says whether these are trained on this
+ * data. `cell` and `mark` are functions of the system.
+ */
 function forest(title, value, cell, mark) {
-  const shown = summary.systems.filter((system) => !hidden.has(system.name));
+  const rows = systemsBy("trained", summary.systems.filter((system) => !hidden.has(system.name)))
+    .flatMap(([words, systems]) => [{ words }, ...systems.map((system) => ({ system }))]);
   const row = 21, width = 384, top = 24, left = 178, right = 12;
-  const height = top + row * shown.length + 22;
+  const height = top + row * rows.length + 22;
   const svg = s("svg", { viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": `${title}: scores with intervals, also in the table` },
     s("text", { x: left, y: 13, class: "panel-title" }, title + (value.higher ? "" : " (lower is better)")));
   const ends = summary.systems.map(cell).filter(({ score }) => score !== null)
@@ -113,9 +117,14 @@ function forest(title, value, cell, mark) {
     svg.append(s("line", { class: "grid", x1: x(tick), x2: x(tick), y1: top, y2: height - 18 }),
       s("text", { class: "tick", x: x(tick), y: height - 5, "text-anchor": "middle" }, tickText(tick, step)));
   }
-  shown.forEach((system, i) => {
+  rows.forEach(({ words, system }, i) => {
+    const y = top + row * (i + 0.5);
+    if (words) {
+      svg.append(s("text", { class: "side", x: 0, y: y + 5 }, words));
+      return;
+    }
     const { score, low: from, high: to, n, groups } = cell(system);
-    const y = top + row * (i + 0.5), look = seriesClass(systemIndex.get(system.name));
+    const look = seriesClass(systemIndex.get(system.name));
     svg.append(s("g", { class: "series", "data-system": system.name, ...pointing(system.name) },
       s("text", { class: "row-name", x: left - 6, y: y + 4, "text-anchor": "end" }, clip(system.label, 26)),
       from !== null && s("line", { class: `bar ${look}`, x1: x(from), x2: x(to), y1: y, y2: y }),

@@ -35,6 +35,13 @@ function sizeText({ n, groups }) {
   return `n = ${n} in ${groups} ${groups === 1 ? "group" : "groups"}`;
 }
 
+/** Systems by what is known of their use: [[words, systems]]. `key` is "trained" or "input"; unknown is the last. */
+function systemsBy(key, systems) {
+  return Object.entries(summary.uses[key])
+    .map(([code, words]) => [words, systems.filter((system) => system[key] === code)])
+    .filter(([, found]) => found.length);
+}
+
 const systemOptions = summary.systems.map((system) => [system.name, system.label]);
 const sliceOptions = summary.slices.map((slice) => [slice.name, `${slice.label} (${sizeText(slice)})`]);
 const radarValues = summary.radar.map((name) => valueByName.get(name));
@@ -63,7 +70,10 @@ function pointing(name) {
   return { onpointerenter: tell(name), onpointerleave: tell(null), onfocus: tell(name), onblur: tell(null) };
 }
 
-/** Buttons that show and hide systems, in all places at once. `listeners` gives further ones of a system's button. */
+/**
+ * Buttons that show and hide systems, in all places at once, by whether these are trained on this data. `listeners` gives
+ * further ones of a system's button.
+ */
 function legend(listeners = () => ({})) {
   const buttons = summary.systems.map((system, index) =>
     h("button", {
@@ -76,7 +86,10 @@ function legend(listeners = () => ({})) {
     }, swatch(index), system.label));
   onSwitch.push(() => buttons.forEach((button, index) =>
     button.setAttribute("aria-pressed", String(!hidden.has(summary.systems[index].name)))));
-  return h("div", { class: "legend", role: "group", "aria-label": "Systems shown" }, buttons);
+  return h("div", { class: "legend", role: "group", "aria-label": "Systems shown" }, systemsBy("trained", summary.systems).map(([words, systems]) =>
+    h("div", { class: "legend-side", role: "group", "aria-label": words },
+      h("span", { class: "side", "aria-hidden": "true" }, words),
+      systems.map(({ name }) => buttons[systemIndex.get(name)]))));
 }
 
 // Drawings lie in compressed parts; each is opened once, when a sample in it is first shown.

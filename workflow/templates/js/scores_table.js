@@ -1,8 +1,9 @@
-// The table of systems x values: slice, comparison with one system, sorting.
+// The table of systems x values: slice, comparison with one system, sorting, and systems by training and input.
 
 function scoresTable(mount) {
-  const state = { slice: "all", rival: "", values: radarValues, sort: null, descending: true, format: "CSV" };
+  const state = { slice: "all", rival: "", values: radarValues, sort: null, descending: true, format: "CSV", trained: "", input: "", parts: "trained" };
   const place = h("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": "Scores of all systems" });
+  const counted = h("p", { class: "note counted", role: "status" });
   const formats = { CSV: [asCsv, "csv"], Markdown: [asMarkdown, "md"], LaTeX: [asLatex, "tex"] };
 
   const rivalField = choice("Differences from", [["", "none"], ...systemOptions], "", (name) => { state.rival = name; draw(); });
@@ -18,25 +19,40 @@ function scoresTable(mount) {
         Object.assign(state, { values: name === "all" ? summary.values : radarValues, sort: null });
         draw();
       }),
+      ...["trained", "input"].map(filterField),
+      choice("Parts", [["trained", "by training"], ["input", "by input"], ["", "none"]], state.parts, (name) => { state.parts = name; draw(); }),
       choice("This table as", Object.keys(formats).map((name) => [name, name]), state.format, (name) => { state.format = name; }),
       h("div", { class: "buttons", role: "group", "aria-label": "Export the table" },
         h("button", { type: "button", onclick: (event) => copyText(exported(), event.currentTarget) }, "Copy"),
         h("button", { type: "button", onclick: () => saveText(`${summary.experiment}-scores.${formats[state.format][1]}`, "text/plain", exported()) }, "Save"))),
-    place);
+    counted, place);
   draw();
+
+  /** A choice of the systems of one kind; none where all are of one kind. */
+  function filterField(key) {
+    const kinds = Object.entries(summary.uses[key]).filter(([code]) => summary.systems.some((system) => system[key] === code));
+    return kinds.length > 1 && choice(key === "trained" ? "Training" : "Input", [["", "all"], ...kinds], "", (code) => { state[key] = code; draw(); });
+  }
 
   function exported() {
     const [write] = formats[state.format];
-    return write(rows(), { ...state, rival: state.slice === "all" ? state.rival : "" });
+    return write(parts().flatMap(([, rows]) => rows), { ...state, rival: state.slice === "all" ? state.rival : "" });
   }
 
-  function rows() {
-    const systems = summary.systems.map((system) => ({
+  /** The rows of each part of the table: [[words, rows]], sorted inside the parts. */
+  function parts() {
+    const shown = summary.systems.filter((system) => ["trained", "input"].every((key) => !state[key] || system[key] === state[key]));
+    const found = state.parts ? systemsBy(state.parts, shown) : [["", shown]];
+    return found.map(([words, systems]) => [words, sorted(systems)]);
+  }
+
+  function sorted(systems) {
+    const rows = systems.map((system) => ({
       system, cells: state.values.map((value) => cellOf(system.name, value.name, state.slice)),
     }));
-    if (state.sort === null) return systems;
+    if (state.sort === null) return rows;
     const key = ({ cells }) => cells[state.sort].score ?? -Infinity;
-    return systems.sort((a, b) => (state.descending ? key(b) - key(a) : key(a) - key(b)));
+    return rows.sort((a, b) => (state.descending ? key(b) - key(a) : key(a) - key(b)));
   }
 
   function draw() {
@@ -44,18 +60,22 @@ function scoresTable(mount) {
       cellOf(system.name, value.name, state.slice).failed)));
     const sizes = state.values.map((value) => cellOf(summary.systems[0].name, value.name, state.slice));
     const anyFailed = Math.max(...failures) > 0;
+    const found = parts(), shown = found.reduce((n, [, rows]) => n + rows.length, 0);
+    counted.textContent = shown < summary.systems.length ? `${shown} of ${summary.systems.length} systems shown` : "";
     place.replaceChildren(h("table", { class: "scores" },
       h("thead", {}, h("tr", {},
         header("System", null),
         state.values.map((value, column) => header(value.label, column)),
         anyFailed && h("th", { scope: "col" }, "failed")),
       h("tr", { class: "ns" }, h("td", {}, "samples scored"), sizes.map((size) => h("td", {}, sizeText(size))), anyFailed && h("td"))),
-      h("tbody", {}, rows().map(({ system, cells }) => h("tr", {},
-        h("th", { scope: "row" }, h("div", { class: "name" }, swatch(systemIndex.get(system.name)),
-          h("span", {}, system.label, h("small", {}, system.family)))),
-        cells.map((cell, column) => scoreCell(system, state.values[column], cell, failures[column] > 0)),
-        anyFailed && h("td", { class: failedOf(cells) ? "failed" : null }, String(failedOf(cells))))),
-      humanRow(anyFailed))));
+      found.map(([words, rows]) => h("tbody", {},
+        words && h("tr", { class: "part" }, h("th", { scope: "rowgroup", colspan: state.values.length + 1 + Number(anyFailed) }, words)),
+        rows.map(({ system, cells }) => h("tr", {},
+          h("th", { scope: "row" }, h("div", { class: "name" }, swatch(systemIndex.get(system.name)),
+            h("span", {}, system.label, h("small", {}, `${system.family}, ${system.use}`)))),
+          cells.map((cell, column) => scoreCell(system, state.values[column], cell, failures[column] > 0)),
+          anyFailed && h("td", { class: failedOf(cells) ? "failed" : null }, String(failedOf(cells))))))),
+      h("tbody", {}, humanRow(anyFailed))));
   }
 
   /** What people reach against each other: no ceiling, a measure of how far references differ. */

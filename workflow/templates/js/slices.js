@@ -22,7 +22,7 @@ function slicesView(mount) {
       h("thead", {}, h("tr", {}, h("th", { scope: "col" }, "System"), shown.map((slice) =>
         h("th", { scope: "col" }, slice.label, h("small", {}, sizeText(cellOf(summary.systems[0].name, value.name, slice.name))))))),
       h("tbody", {}, summary.systems.map((system, index) => h("tr", {},
-        h("th", { scope: "row" }, system.label),
+        h("th", { scope: "row" }, system.label, h("small", {}, system.use)),
         shown.map((slice) => {
           const cell = cellOf(system.name, value.name, slice.name);
           return h("td", {}, h("span", { class: "number" }, format(cell.score, value.decimals)),

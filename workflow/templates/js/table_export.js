@@ -5,12 +5,12 @@ function asCsv(rows, table) {
   // A leading quote mark keeps spreadsheets from taking untrusted text for a formula.
   const quote = (text) => `"${String(text).replace(/^(?=[=+\-@\t\r])/, "'").replaceAll('"', '""')}"`;
   const rivalNames = ["difference_from", "difference", "difference_low", "difference_high", "p_holm"];
-  const lines = [["system", "label", "family", "slice", "value", "score", "low", "high", "n", "n_groups", "n_failed", "sample_mean",
+  const lines = [["system", "label", "family", "trained", "input", "slice", "value", "score", "low", "high", "n", "n_groups", "n_failed", "sample_mean",
     ...(table.rival ? rivalNames : []), "signature"].join(",")];
   for (const { system, cells } of rows) {
     cells.forEach((cell, column) => {
       const value = table.values[column], lead = leadOverRival(system, value, table);
-      lines.push([quote(system.name), quote(system.label), quote(system.family), quote(table.slice), quote(value.name),
+      lines.push([quote(system.name), quote(system.label), quote(system.family), quote(system.trained), quote(system.input), quote(table.slice), quote(value.name),
         cell.score ?? "", cell.low ?? "", cell.high ?? "", cell.n, cell.groups, cell.failed, cell.mean ?? "",
         ...(table.rival ? [quote(table.rival), lead?.difference ?? "", lead?.low ?? "", lead?.high ?? "", lead?.p ?? ""] : []),
         quote(value.signature)].join(","));
@@ -29,9 +29,9 @@ function asMarkdown(rows, table) {
     return (markOf(system, value, table) === "best" ? `**${score}**` : score) + interval + leadMark(system, value, table);
   };
   return `${[
-    line(["System", ...table.values.map((value) => clean(value.label))]),
-    line(["---", ...table.values.map(() => "---:")]),
-    ...rows.map(({ system, cells }) => line([clean(system.label), ...cells.map((cell, i) => cellText(system, cell, table.values[i]))])),
+    line(["System", "Use of the data", ...table.values.map((value) => clean(value.label))]),
+    line(["---", "---", ...table.values.map(() => "---:")]),
+    ...rows.map(({ system, cells }) => line([clean(system.label), clean(system.use), ...cells.map((cell, i) => cellText(system, cell, table.values[i]))])),
     "",
     ...footnotes(table).map((note) => `${clean(note)}  `),
   ].join("\n")}\n`;
@@ -47,11 +47,11 @@ function asLatex(rows, table) {
   };
   return `${[
     ...footnotes(table).map((note) => `% ${note.replace(/\s+/g, " ")}`),
-    `\\begin{tabular}{l${"r".repeat(table.values.length)}}`,
+    `\\begin{tabular}{ll${"r".repeat(table.values.length)}}`,
     "\\toprule",
-    `System & ${table.values.map((value) => clean(value.label)).join(" & ")} \\\\`,
+    `System & Use of the data & ${table.values.map((value) => clean(value.label)).join(" & ")} \\\\`,
     "\\midrule",
-    ...rows.map(({ system, cells }) => `${clean(system.label)} & ${cells.map((cell, i) => cellText(system, cell, table.values[i])).join(" & ")} \\\\`),
+    ...rows.map(({ system, cells }) => `${clean(system.label)} & ${clean(system.use)} & ${cells.map((cell, i) => cellText(system, cell, table.values[i])).join(" & ")} \\\\`),
     "\\bottomrule",
     "\\end{tabular}",
   ].join("\n")}\n`;
