@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import csv
 import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from browser_visits import Visit
 from report_fixture import Experiment, make_experiment
 from small_configuration import small_configuration
 
@@ -163,6 +165,34 @@ def test_the_page_shows_the_grid_with_empty_cells_and_what_is_in_none(made: Expe
     assert text.count(" none") == 4
     assert "of 2 systems" in text
     assert "In no cell: nearest by CLIP (training unknown, input unknown), constant (trained on this data, " in text
+
+
+def test_the_table_has_parts_filters_and_exports_by_training_and_input(browser: Any, made: Experiment) -> None:
+    main(**made.arguments)
+    visit = Visit(browser, made.arguments["output"])
+    parts = visit.page.locator("table.scores th[scope=rowgroup]")
+    assert parts.all_inner_texts() == ["trained on this data", "not trained on this data"]
+    visit.select("Parts", "input")
+    assert parts.all_inner_texts() == ["reads code", "reads the image", "reads no drawing"]
+    scores = "table.scores tbody:has(.part):nth-of-type(1) td:nth-child(5) .number"
+    visit.page.click("table.scores thead button:has-text('CIDEr')")
+    shown = [float(text) for text in visit.page.locator(scores).all_inner_texts()]
+    assert len(shown) == 3
+    assert shown == sorted(shown, reverse=True), "sorted inside its part"
+    visit.select("Training", "yes")
+    visit.select("Input", "code")
+    rows = visit.page.locator("table.scores tbody th[scope=row]").all_inner_texts()
+    assert [text.split("\n")[0] for text in rows[:-1]] == ["SmolLM2 LoRA r 16", "SmolLM2 LoRA r 4"]
+    assert visit.page.inner_text(".counted[role=status]") == "2 of 5 systems shown"
+    exported = list(csv.DictReader(visit.saved("#scores button:has-text('Save')").splitlines()))
+    assert {(row["system"], row["trained"], row["input"]) for row in exported} == {
+        ("smollm2-test1", "yes", "code"),
+        ("smollm2-test3", "yes", "code"),
+    }
+    sides = visit.page.locator(".forest svg").first.locator("text.side").all_text_contents()
+    assert sides == ["trained on this data", "not trained on this data"]
+    assert visit.page.locator("#charts-mount [role=group][aria-label='not trained on this data'] .chip").count() == 1
+    assert visit.errors == []
 
 
 def test_the_printed_page_says_the_use_of_each_system(made: Experiment, tmp_path: Path) -> None:

@@ -56,7 +56,9 @@ def test_the_page_renders_without_errors_or_network(browser: Any, experiment: Ex
     page = visit.page
     page.wait_for_selector(".card img")
     page.wait_for_selector(".row .thumb img")
-    assert len(page.query_selector_all("table.scores tbody tr:not(.part)")) == 5 + 1  # the last is the leave-one-out human score
+    assert (
+        len(page.query_selector_all("table.scores tbody tr:not(.part)")) == 5 + 1
+    )  # the last is the leave-one-out human score
     assert "1.500" in page.inner_text("tr.human")
     assert page.query_selector(".radar svg path.line")
     assert len(page.query_selector_all(".panels svg")) == 5  # the values that have a place on radars
@@ -235,7 +237,7 @@ def test_the_keyboard_alone_reaches_scores_samples_and_votes(browser: Any, exper
     visit = Visit(browser, experiment.arguments["output"])
     keyboard = visit.page.keyboard
     seen = []
-    for _ in range(90):
+    for _ in range(120):
         keyboard.press("Tab")
         seen.append(
             visit.page.evaluate("document.activeElement.className + document.activeElement.textContent.slice(0, 40)")
