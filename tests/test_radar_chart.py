@@ -128,6 +128,32 @@ def test_the_forest_plot_fills_the_best_and_the_ties_only(path: Path, tmp_path: 
     assert filled == {"cogvlm", "constant"}
 
 
+def test_both_charts_mark_the_systems_that_were_trained_on_this_data(path: Path, tmp_path: Path) -> None:
+    def forget_one(raw: dict) -> None:
+        raw["systems"][0].update(trained=None)
+
+    table = read_comparison(changed(path, tmp_path / "c.json", forget_one))
+    chosen = [table.value(name) for name in VALUES]
+    radar, forest = (draw(table, chosen, "all", Style()) for draw in (draw_radar, draw_forest))
+    legend = [text.get_text() for text in radar.legends[0].get_texts()]
+    rows = [text.get_text() for text in forest.axes[0].get_yticklabels()]
+    assert legend == rows
+    assert {"SmolLM2 zero-shot ‡", "SmolLM2 LoRA r 4 †", "BLIP large"} <= set(rows)
+    for figure in (radar, forest):
+        assert "† trained on this data, ‡ training unknown." in texts(figure)
+
+
+def test_charts_of_systems_of_one_side_have_no_marks(path: Path, tmp_path: Path) -> None:
+    def train_none(raw: dict) -> None:
+        for system in raw["systems"]:
+            system.update(trained=False)
+
+    table = read_comparison(changed(path, tmp_path / "c.json", train_none))
+    shown = draw_radar(table, [table.value(name) for name in VALUES], "all", Style())
+    assert "SmolLM2 LoRA r 4" in [text.get_text() for text in shown.legends[0].get_texts()]
+    assert "trained" not in texts(shown)
+
+
 def test_eight_systems_differ_in_colour_dashes_and_marker() -> None:
     looks = [line_style(index, Style()) for index in range(8)]
     assert len({look["color"] for look in looks}) == len({look["marker"] for look in looks}) == 8

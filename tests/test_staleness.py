@@ -136,6 +136,23 @@ def test_a_new_system_computes_its_own_row(edit):
     assert set(jobs) == {"train_lora", "caption_llm", "tokenize_captions", "caption_health", *SCORES, *PAGES}
 
 
+def test_what_is_said_of_an_imported_system_makes_no_caption_and_no_score_stale(made, tmp_path):
+    project = tmp_path / "project"
+    shutil.copytree(made, project)
+    (project / "data" / "mine.csv").write_text("id,caption\nd0,a line\n")
+    config = (project / "config.yaml").read_text()
+    entry = "systems:\n  mine:\n    kind: file\n    path: data/mine.csv\n"
+    (project / "config.yaml").write_text(f"{config}\n{entry}")
+    for _, name in planned_outputs(project, "--cores", "1"):
+        (project / name).parent.mkdir(parents=True, exist_ok=True)
+        (project / name).write_text(name)
+    snakemake(project, "--touch", "--forceall", "--cores", "1")
+    assert planned_jobs(project, "--cores", "1") == {}
+    said = "    label: Mine\n    trained_on_this_data: true\n    input: both\n"
+    (project / "config.yaml").write_text(f"{config}\n{entry}{said}")
+    assert set(planned_jobs(project, "--cores", "1")) == set(PAGES)
+
+
 def test_a_new_metric_computes_itself(made, edit):
     jobs = edit("config.yaml", setting("[bleu, meteor,", "[scenes, bleu, meteor,"))
     assert set(jobs) == {"score_text", "score_human", *PAGES}

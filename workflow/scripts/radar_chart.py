@@ -31,6 +31,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from comparison.data_use import TRAINED_WORDS
 from core.command import InputError, log, run_command, write_whole
 from report.comparison import FAMILY_LABELS, Comparison, System, Value, read_comparison
 from report.style import Axis, Style, make_axes, parse_style
@@ -45,6 +46,7 @@ METADATA: dict[str, dict[str, Any]] = {
     "pdf": {"CreationDate": None, "Creator": None, "Producer": None},
 }
 MM = 1 / 25.4  # inches
+MARKS = {"yes": " †", "no": "", "unknown": " ‡"}  # of a system's side of training
 CONTEXT_COLOUR = "#c4c4c4"
 
 
@@ -77,7 +79,8 @@ def draw_radar(
             )
         plot.plot(_closed(angles), _closed(scores), **line_style(index, style), zorder=4)
     handles = [
-        Line2D([], [], label=system.label, **line_style(comparison.systems.index(system), style)) for system in front
+        Line2D([], [], label=marked_label(comparison, system), **line_style(comparison.systems.index(system), style))
+        for system in front
     ]
     if legend_place is not None:
         figure.legend(
@@ -89,6 +92,19 @@ def draw_radar(
         ha="center", va="bottom", fontsize=style.font_size * 0.82, color="#444444", linespacing=1.5,
     )  # fmt: skip
     return figure
+
+
+def marked_label(comparison: Comparison, system: System) -> str:
+    """The label, with a mark of its side of training where the systems differ in it."""
+    codes = {other.trained_code for other in comparison.systems}
+    return f"{system.label}{MARKS[system.trained_code]}" if len(codes) > 1 else system.label
+
+
+def explain_marks(comparison: Comparison) -> str:
+    """`† trained on this data.`; nothing where the labels have no marks."""
+    codes = {system.trained_code for system in comparison.systems}
+    marks = [f"{mark.strip()} {TRAINED_WORDS[code]}" for code, mark in MARKS.items() if mark and code in codes]
+    return f"{', '.join(marks)}." if len(codes) > 1 else ""
 
 
 def describe_n(comparison: Comparison, values: list[Value], slice_name: str) -> str:
@@ -162,6 +178,8 @@ def radar_notes(comparison: Comparison, axes: list[Axis], slice_name: str, style
     counts = describe_n(comparison, [axis.value for axis in axes], slice_name)
     # A longer count has a line of its own.
     notes = [f"{scaling}{bands}", f"{counts}{where}."] if "(" in counts else [f"{scaling}{bands} {counts}{where}."]
+    if marks := explain_marks(comparison):
+        notes.append(marks)
     beyond, missing = [], []
     for system in comparison.systems:
         for axis in axes:
@@ -182,11 +200,12 @@ def radar_notes(comparison: Comparison, axes: list[Axis], slice_name: str, style
 def draw_forest(comparison: Comparison, values: list[Value], slice_name: str, style: Style) -> Figure:
     """Scores with intervals, one panel a value, one row a system; filled points are best or tie with the best."""
     n_systems, size = len(comparison.systems), style.font_size
+    labels = [marked_label(comparison, system) for system in comparison.systems]
     row_height, width = size * 1.9 / 72, style.forest_width_mm * MM
     head, foot = size * 2.6 / 72, size * 4.2 / 72
     height = head + foot + row_height * n_systems
     figure = Figure(figsize=(width, height))
-    label_width = size * 0.58 / 72 * max(len(system.label) for system in comparison.systems) + 0.1
+    label_width = size * 0.58 / 72 * max(map(len, labels)) + 0.1
     panel = (width - label_width - 0.06) / len(values)
     rows = np.arange(n_systems)
     for column, value in enumerate(values):
@@ -207,7 +226,7 @@ def draw_forest(comparison: Comparison, values: list[Value], slice_name: str, st
                 markerfacecolor=look["color"] if leads else "white", markeredgewidth=0.9, linestyle="",
             )  # fmt: skip
         plot.set_ylim(n_systems - 0.5, -0.5)
-        plot.set_yticks(rows, [system.label for system in comparison.systems] if column == 0 else [])
+        plot.set_yticks(rows, labels if column == 0 else [])
         plot.set_title(value.label + ("" if value.higher_is_better else " (lower is better)"), fontsize=size, pad=4)
         plot.tick_params(length=0, labelsize=size, pad=3)
         plot.tick_params(axis="x", length=2, labelsize=size * 0.85, width=0.5)
@@ -223,6 +242,8 @@ def draw_forest(comparison: Comparison, values: list[Value], slice_name: str, st
     note = f"Bars: {comparison.confidence:.0%} intervals. {counts}, {where}."
     if slice_name == "all":
         note += " Filled: best, or not significantly different from the best."
+    if marks := explain_marks(comparison):
+        note += f" {marks}"
     figure.text(0.5, 0.02 / height, note, ha="center", va="bottom", fontsize=size * 0.85, color="#444444")
     return figure
 
