@@ -56,9 +56,8 @@ def test_the_page_renders_without_errors_or_network(browser: Any, experiment: Ex
     page = visit.page
     page.wait_for_selector(".card img")
     page.wait_for_selector(".row .thumb img")
-    assert (
-        len(page.query_selector_all("table.scores tbody tr:not(.part)")) == 5 + 1
-    )  # the last is the leave-one-out human score
+    # The last row is the leave-one-out human score.
+    assert len(page.query_selector_all("table.scores tbody tr:not(.part)")) == 5 + 1
     assert "1.500" in page.inner_text("tr.human")
     assert page.query_selector(".radar svg path.line")
     assert len(page.query_selector_all(".panels svg")) == 5  # the values that have a place on radars

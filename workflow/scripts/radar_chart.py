@@ -200,9 +200,9 @@ def radar_notes(comparison: Comparison, axes: list[Axis], slice_name: str, style
 def draw_forest(comparison: Comparison, values: list[Value], slice_name: str, style: Style) -> Figure:
     """Scores with intervals, one panel a value, one row a system; filled points are best or tie with the best."""
     n_systems, size = len(comparison.systems), style.font_size
-    labels = [marked_label(comparison, system) for system in comparison.systems]
+    labels, marks = [marked_label(comparison, system) for system in comparison.systems], explain_marks(comparison)
     row_height, width = size * 1.9 / 72, style.forest_width_mm * MM
-    head, foot = size * 2.6 / 72, size * 4.2 / 72
+    head, foot = size * 2.6 / 72, size * (5.4 if marks else 4.2) / 72  # the marks are explained on a line of their own
     height = head + foot + row_height * n_systems
     figure = Figure(figsize=(width, height))
     label_width = size * 0.58 / 72 * max(map(len, labels)) + 0.1
@@ -242,8 +242,7 @@ def draw_forest(comparison: Comparison, values: list[Value], slice_name: str, st
     note = f"Bars: {comparison.confidence:.0%} intervals. {counts}, {where}."
     if slice_name == "all":
         note += " Filled: best, or not significantly different from the best."
-    if marks := explain_marks(comparison):
-        note += f" {marks}"
+    note += f"\n{marks}" if marks else ""
     figure.text(0.5, 0.02 / height, note, ha="center", va="bottom", fontsize=size * 0.85, color="#444444")
     return figure
 
