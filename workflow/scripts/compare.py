@@ -6,7 +6,7 @@ Output  comparison.json (the format is in docs/design.md), comparison.csv (its c
         table of systems by values for a person: printed, and with --text also written
 
     python compare.py --experiment demo --samples data/test.parquet \
-        --systems '{"test3": {"label": "Test3", "family": "lora", "base": "smollm2", "trained": true, "input": "code"}}' \
+        --systems '{"test3": {"label": "T", "family": "lora", "base": "smollm2", "trained": true, "input": "code"}}' \
         --metrics bleu meteor --scores-dir scores --slices source commands \
         --n-resamples 10000 --confidence 0.95 --seed 7 --output comparison.json --table comparison.csv
 
