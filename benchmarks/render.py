@@ -47,6 +47,8 @@ from rendering.worker_pool import Limits, map_killable  # noqa: E402
 from svg.bytes import Undecodable, decode_drawing  # noqa: E402
 
 BAD = 5.0  # of 255
+# Chromium draws so many pixels for one, and their mean is compared: with one it moves each letter to a whole pixel.
+SCALE = 4
 # Letters as their fonts describe them, not fitted to the pixels of one screen.
 BROWSER_OPTIONS = ["--no-sandbox", "--disable-gpu", "--font-render-hinting=none"]
 # Sets of drawings: where they lie, and how many of them take part.
@@ -102,7 +104,7 @@ def draw_in_chromium(drawings: list[Drawing], size: int) -> None:
     page_text = f"<style>*{{margin:0}}img{{width:{size}px;height:{size}px;object-fit:contain}}</style><img id=drawing>"
     with declared_fonts(find_fonts(())), sync_playwright() as driver:
         browser = driver.chromium.launch(executable_path=chromium, args=BROWSER_OPTIONS)
-        context = browser.new_context(viewport={"width": size, "height": size}, offline=True)
+        context = browser.new_context(viewport={"width": size, "height": size}, device_scale_factor=SCALE, offline=True)
         page = context.new_page()
         page.set_content(page_text)
         for drawing in drawings:
@@ -112,14 +114,14 @@ def draw_in_chromium(drawings: list[Drawing], size: int) -> None:
                 " try { await image.decode(); return true } catch { return false } }",
                 link,
             )
-            drawing.pictures["Chromium"] = read_picture(page.screenshot()) if loaded else None
+            drawing.pictures["Chromium"] = read_picture(page.screenshot(), SCALE) if loaded else None
         browser.close()
 
 
-def read_picture(data: bytes) -> np.ndarray:
-    """RGB values as numbers, on white."""
+def read_picture(data: bytes, scale: int = 1) -> np.ndarray:
+    """RGB values as numbers, on white; each the mean of `scale` x `scale` pixels."""
     with Picture.open(io.BytesIO(data)) as opened:
-        picture = opened.convert("RGBA")
+        picture = opened.convert("RGBA").reduce(scale)
     white = Picture.new("RGBA", picture.size, "white")
     white.alpha_composite(picture)
     return np.asarray(white.convert("RGB"), dtype=np.int16)
@@ -142,7 +144,7 @@ def run_plain_loop(drawings: list[Drawing], size: int) -> float:
     seconds, limit = 0.0, 60.0
     warm_up = '<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"><text>a</text></svg>'
     texts = (drawing.text for drawing in drawings)
-    outcomes = map_killable(partial(draw_plainly, size=size), texts, Limits(1, limit, 8000), warm_up)
+    outcomes = map_killable(partial(draw_plainly, size=size), texts, Limits(1, limit, 8000, readable=("/",)), warm_up)
     for drawing, outcome in zip(drawings, outcomes, strict=True):
         data, taken = outcome.value or (b"", limit)
         seconds += taken
