@@ -189,7 +189,7 @@ def test_the_table_has_parts_filters_and_exports_by_training_and_input(browser: 
         ("smollm2-test1", "yes", "code"),
         ("smollm2-test3", "yes", "code"),
     }
-    sides = visit.page.locator(".forest svg").first.locator("text.side").all_text_contents()
+    sides = visit.page.locator(".forest svg").first.locator("text.training-side").all_text_contents()
     assert sides == ["trained on this data", "not trained on this data"]
     assert visit.page.locator("#charts-mount [role=group][aria-label='not trained on this data'] .chip").count() == 1
     assert visit.errors == []

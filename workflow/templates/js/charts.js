@@ -120,7 +120,7 @@ function forest(title, value, cell, mark) {
   rows.forEach(({ words, system }, i) => {
     const y = top + row * (i + 0.5);
     if (words) {
-      svg.append(s("text", { class: "side", x: 0, y: y + 5 }, words));
+      svg.append(s("text", { class: "training-side", x: 0, y: y + 5 }, words));
       return;
     }
     const { score, low: from, high: to, n, groups } = cell(system);

@@ -88,7 +88,7 @@ function legend(listeners = () => ({})) {
     button.setAttribute("aria-pressed", String(!hidden.has(summary.systems[index].name)))));
   return h("div", { class: "legend", role: "group", "aria-label": "Systems shown" }, systemsBy("trained", summary.systems).map(([words, systems]) =>
     h("div", { class: "legend-side", role: "group", "aria-label": words },
-      h("span", { class: "side", "aria-hidden": "true" }, words),
+      h("span", { class: "training-side", "aria-hidden": "true" }, words),
       systems.map(({ name }) => buttons[systemIndex.get(name)]))));
 }
 
