@@ -23,6 +23,7 @@ import json
 import os
 import platform
 import random
+import re
 import shutil
 import sys
 import time
@@ -47,8 +48,6 @@ from rendering.worker_pool import Limits, map_killable  # noqa: E402
 from svg.bytes import Undecodable, decode_drawing  # noqa: E402
 
 BAD = 5.0  # of 255
-# Chromium draws so many pixels for one, and their mean is compared: with one it moves each letter to a whole pixel.
-SCALE = 4
 # Letters as their fonts describe them, not fitted to the pixels of one screen.
 BROWSER_OPTIONS = ["--no-sandbox", "--disable-gpu", "--font-render-hinting=none"]
 # Sets of drawings: where they lie, and how many of them take part.
@@ -104,24 +103,32 @@ def draw_in_chromium(drawings: list[Drawing], size: int) -> None:
     page_text = f"<style>*{{margin:0}}img{{width:{size}px;height:{size}px;object-fit:contain}}</style><img id=drawing>"
     with declared_fonts(find_fonts(())), sync_playwright() as driver:
         browser = driver.chromium.launch(executable_path=chromium, args=BROWSER_OPTIONS)
-        context = browser.new_context(viewport={"width": size, "height": size}, device_scale_factor=SCALE, offline=True)
+        context = browser.new_context(viewport={"width": size, "height": size}, offline=True)
         page = context.new_page()
         page.set_content(page_text)
         for drawing in drawings:
-            link = "data:image/svg+xml;base64," + base64.b64encode(drawing.text.encode("utf-8", "replace")).decode()
+            text = set_letters_exactly(drawing.text).encode("utf-8", "replace")
+            link = "data:image/svg+xml;base64," + base64.b64encode(text).decode()
             loaded = page.evaluate(
                 "async link => { const image = document.getElementById('drawing'); image.src = link;"
                 " try { await image.decode(); return true } catch { return false } }",
                 link,
             )
-            drawing.pictures["Chromium"] = read_picture(page.screenshot(), SCALE) if loaded else None
+            drawing.pictures["Chromium"] = read_picture(page.screenshot()) if loaded else None
         browser.close()
 
 
-def read_picture(data: bytes, scale: int = 1) -> np.ndarray:
-    """RGB values as numbers, on white; each the mean of `scale` x `scale` pixels."""
+def set_letters_exactly(text: str) -> str:
+    """The drawing with letters where their font has them; Chromium else moves each to a whole pixel of its screen."""
+    if "text-rendering" in text:
+        return text
+    return re.sub(r"<(\w+:)?svg(?=[\s>])", r'\g<0> text-rendering="geometricPrecision"', text, count=1)
+
+
+def read_picture(data: bytes) -> np.ndarray:
+    """RGB values as numbers, on white."""
     with Picture.open(io.BytesIO(data)) as opened:
-        picture = opened.convert("RGBA").reduce(scale)
+        picture = opened.convert("RGBA")
     white = Picture.new("RGBA", picture.size, "white")
     white.alpha_composite(picture)
     return np.asarray(white.convert("RGB"), dtype=np.int16)
