@@ -1,6 +1,6 @@
 """What happens when a run starts and ends: adapters are kept, second copies refused, the plan is written for jobs.
 
-Some of it uses parts of Snakemake and of its SLURM plugin that are not public; the tests say which versions have them.
+Some of it uses parts of Snakemake and of its SLURM plugin that are not public; requirements.lock pins both.
 """
 
 import json
@@ -72,10 +72,15 @@ def refuse_second_copies():
             print(executor.run_uuid, file=file)
 
 
+def leave_gpus_to_the_scheduler():
+    """Tell jobs that a cluster's scheduler has given them their GPUs."""
+    if not workflow.local_exec:
+        os.environ[PLACED] = "1"
+
+
 def check_gpus():
     """Say which jobs ask for more GPUs than this machine has; on a cluster its scheduler does that."""
     if not workflow.local_exec:
-        os.environ[PLACED] = "1"
         return
     requested = {}
     for job in workflow.dag.needrun_jobs():
@@ -127,6 +132,7 @@ onstart:
     name_jobs()
     retry_only_what_may_pass()
     refuse_second_copies()
+    leave_gpus_to_the_scheduler()
     check_gpus()
     save_rule_graph()
     keep_adapters()

@@ -4,8 +4,9 @@ import pytest
 import yaml
 from small_configuration import REVISION, SCHEMA, only_fault, small_configuration
 
+from comparison.resampling import resamples_needed
 from plan.configuration import fetched_sources, system_names, systems
-from plan.faults import find_faults, resamples_needed
+from plan.faults import find_faults
 from plan.file_faults import CLIP_FILES
 from plan.languages import LANGUAGES
 from plan.metrics import default_radar

@@ -35,7 +35,7 @@ from comparison.competition import Competition, read_competition
 from comparison.data_use import check_use, use_codes
 from comparison.grouping import effective_groups, group_sizes, sum_by_group
 from comparison.pairs import find_best, make_pairs
-from comparison.resampling import bootstrap_sums, is_testable, swapped_sums, tries_all
+from comparison.resampling import bootstrap_sums, resamples_needed, swapped_sums, tries_all
 from comparison.shares import share_interval
 from comparison.slices import SLICINGS, TOKENS, Slice, make_slices
 from comparison.text import render_comparison
@@ -73,7 +73,12 @@ def main(
     """Read all scores, compare, write the comparison and print its table."""
     if not 0.5 < confidence < 1 or n_resamples < 1:
         raise InputError("--confidence must lie between 0.5 and 1, and --n-resamples be 1 or more")
-    check_resamples(len(systems), n_resamples, confidence)
+    needed = resamples_needed(len(systems), confidence)
+    if n_resamples < needed:
+        raise InputError(
+            f"--n-resamples: with {n_resamples} no difference between {len(systems)} systems could be significant "
+            f"({math.comb(len(systems), 2)} pairs, corrected by Holm, confidence {confidence}); give {needed} or more"
+        )
     sample_records = read_samples(samples)
     scorers = [load_metric(name) for name in metrics]
     competition = read_competition(scores_dir, systems, scorers, sample_records)
@@ -124,17 +129,6 @@ def describe_system(name: str, entry: Mapping[str, Any]) -> dict[str, Any]:
         "family": entry["family"],
         **{key: entry.get(key) for key in ("base", "trained", "input")},
     }
-
-
-def check_resamples(n_systems: int, n_resamples: int, confidence: float) -> None:
-    """Raise InputError where no difference could be significant, however large: everything would tie."""
-    n_pairs = math.comb(n_systems, 2)
-    if not is_testable(n_pairs, n_groups=n_resamples, n_trials=n_resamples, confidence=confidence):
-        needed = math.floor(n_pairs / round(1 - confidence, 12))
-        raise InputError(
-            f"--n-resamples: with {n_resamples} no difference between {n_systems} systems could be significant "
-            f"({n_pairs} pairs, corrected by Holm, confidence {confidence}); give {needed} or more"
-        )
 
 
 def read_token_counts(path: Path | None, samples: Sequence[Sample]) -> list[int | None] | None:

@@ -26,7 +26,7 @@ from peft import PeftModel
 from core.command import log, run_command
 from core.records import write_json
 from models.files import check_adapter, check_model_folder, describe_files, file_digest, model_digest, weights_digest
-from models.language_models import auto_class, load_tokenizer, read_config
+from models.language_models import choose_attention, load_language_model, load_tokenizer, read_config
 from models.lora_targets import check_merge
 
 
@@ -50,7 +50,8 @@ def main(*, base: Path, adapter: Path, output_dir: Path) -> None:
 
 def merge(base: Path, adapter: Path) -> Any:
     """The base, in its own number format, with the adapter's matrices in its weights."""
-    model = auto_class(read_config(base)).from_pretrained(base, local_files_only=True, dtype="auto")
+    config = read_config(base)
+    model = load_language_model(base, config, "auto", choose_attention(config))
     adapted = PeftModel.from_pretrained(model, adapter, local_files_only=True)
     check_merge(adapted)
     return adapted.merge_and_unload()

@@ -113,6 +113,15 @@ def is_testable(n_pairs: int, n_groups: int, n_trials: int, confidence: float) -
     return n_pairs * smallest_p(n_groups, n_trials) < round(1 - confidence, 12)
 
 
+def resamples_needed(n_systems: int, confidence: float) -> int:
+    """The fewest resamples with which a difference between two systems can be significant, given enough groups.
+
+    The smallest p-value is 1 / (resamples + 1); Holm's correction multiplies it by the number of pairs, and the
+    product must be below 1 - confidence.
+    """
+    return math.floor(math.comb(n_systems, 2) / round(1 - confidence, 12))
+
+
 def holm(p_values: Sequence[float]) -> list[float]:
     """p-values adjusted for testing all of them at once (Holm, 1979), in the given order."""
     order = np.argsort(p_values, kind="stable")

@@ -64,7 +64,7 @@ def choose_files(siblings: Iterable[RepoSibling], source: Source) -> list[RepoSi
 
 
 def check_room(folder: Path, files: Iterable[RepoSibling]) -> None:
-    """Raise InputError if the files still to download do not fit on the disk of a folder."""
+    """Raise MachineError if the files still to download do not fit on the disk of a folder."""
     folder.mkdir(parents=True, exist_ok=True)
     missing = sum(file.size or 0 for file in files if not (folder / file.rfilename).is_file())
     free = shutil.disk_usage(folder).free

@@ -27,6 +27,8 @@ from core.records import read_json
 NO_LIMIT = 2**31
 # What configurations call the most tokens that a model reads; MPT has a name of its own.
 CONTEXT_KEYS = ("max_position_embeddings", "max_seq_len")
+# How the names of classes end whose models see the words behind as well (BERT, RoBERTa, ELECTRA).
+ENCODER_HEADS = ("ForMaskedLM", "ForPreTraining")
 
 
 def read_config(base: Path) -> Any:
@@ -36,6 +38,11 @@ def read_config(base: Path) -> Any:
 
 def auto_class(config: Any) -> Any:
     """The class of transformers that loads a base. Raises InputError where the model does not continue a text."""
+    trained_as = config.architectures or []
+    if any(name.endswith(ENCODER_HEADS) for name in trained_as):  # the library would load it as a decoder all the same
+        raise InputError(
+            f"bases: a {trained_as[0]} fills in words and does not continue a text; a base is a causal language model"
+        )
     has_part = config.get_text_config() is not config and not config.is_encoder_decoder
     if has_part and type(config) in MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING:
         return AutoModelForImageTextToText
@@ -124,8 +131,8 @@ def available_attention(config: Any) -> list[str]:
     return ["eager"] + ["sdpa"] * model._supports_sdpa + ["flash_attention_2"] * flash
 
 
-def load_language_model(base: Path, config: Any, dtype: torch.dtype, attention: str, **options: Any) -> Any:
-    """The model of a base with its weights, in a number format and with an implementation of attention.
+def load_language_model(base: Path, config: Any, dtype: torch.dtype | str, attention: str, **options: Any) -> Any:
+    """The model of a base with its weights, in a number format (auto: its own), with an implementation of attention.
 
     Raises InputError where weights are missing: transformers would draw them by chance.
     """

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from comparison.resampling import resamples_needed
 from plan.configuration import system_names
 from plan.file_faults import file_faults
 from plan.hints import propose_name
@@ -110,15 +111,6 @@ def _few_shot_faults(config: Configuration) -> Iterator[str]:
                 f"bases.{name}.few_shot.k: {k} examples are more than the {most} train samples that the sources can "
                 f"give; set {most} or less, or raise scenes.train or limits.train of a source"
             )
-
-
-def resamples_needed(n_systems: int, confidence: float) -> int:
-    """The fewest resamples with which a difference between two systems can be significant.
-
-    The smallest p-value is 1 / (resamples + 1); Holm's correction multiplies it by the number of pairs, and the
-    product must be below 1 - confidence.
-    """
-    return math.floor(math.comb(n_systems, 2) / round(1 - confidence, 12))
 
 
 def _resampling_faults(config: Configuration) -> Iterator[str]:
