@@ -216,7 +216,7 @@ class Clock(TrainerCallback):
 def make_ours(model: Any, base: Path, examples: list[dict], settings: TrainingSettings, folder: Path) -> Trainer:
     samples = [Encoded(str(n), one["prompt"], [one["caption"]]) for n, one in enumerate(examples)]
     splits = {"train": EncodedSplit(samples), "validation": EncodedSplit(samples[:1])}
-    return build_trainer("benchmark", model, pad_id_of(base), splits, settings, 0, folder)[0]
+    return build_trainer("benchmark", model, pad_id_of(base), None, splits, settings, 0, folder)[0]
 
 
 def make_padded(

@@ -8,12 +8,13 @@ captions/shards/<system>/<shard>/ (captioners), and gather_captions puts the sys
 
 
 rule caption_llm:
-    """Let an LLM system caption the xml of each test drawing."""
+    """Let an LLM system caption each test drawing: by its xml, or by its picture where the base reads pictures."""
     input:
         base=lambda wildcards: llm_job(wildcards).base.manifest,
         adapters=lambda wildcards: llm_job(wildcards).adapters,
         train=lambda wildcards: [f"{RESULTS}/data/train.parquet"] if llm_job(wildcards).shows_examples else [],
         samples=f"{RESULTS}/data/test.parquet",
+        images=lambda wildcards: list(llm_job(wildcards).images.values()),
     output:
         f"{RESULTS}/captions/{{system}}.jsonl",
     log:

@@ -11,18 +11,23 @@ def llm_options(wildcards, **more):
     settings = {
         key: value for key, value in config["decoding"].items() if key not in ("gpus", "python", "group_by_base")
     }
-    systems = llm_job(wildcards).described
-    return options(
-        {"systems": systems, "prompt": config["prompt"], "decoding": settings, "digest_cache": DIGEST_CACHE, **more}
-    )
+    job = llm_job(wildcards)
+    given = {
+        "systems": job.described,
+        "prompt": PLAN.prompt(*job.inputs),
+        "decoding": settings,
+        "digest_cache": DIGEST_CACHE,
+    }
+    return options({**given, **({"images": job.images} if job.images else {}), **more})
 
 
 def llm_identity(wildcards):
     """The identity of a captioning job of LLM systems."""
     engine = f"generation/llm_engines/{ENGINES[config['decoding']['engine']]}"
-    systems = llm_job(wildcards).described
-    seed = PLAN.seed("caption_llm")
-    return identity("caption_llm", engine, "decoding", "prompt", systems=systems, seed=seed)
+    job, seed = llm_job(wildcards), PLAN.seed("caption_llm")
+    pictures = ["models/pictures"] if job.images else []
+    prompt = result_settings(PLAN.prompt(*job.inputs), schema_node("prompt"))
+    return identity("caption_llm", engine, *pictures, "decoding", prompt=prompt, systems=job.described, seed=seed)
 
 
 def preprocess_options(wildcards):
@@ -92,12 +97,17 @@ def model_identity(wildcards):
     return identity("fetch_model", source=source, content={"folder": source["path"]} if own else {})
 
 
+def picture_options(training):
+    """The options of train_lora.py for a model that reads pictures; none for one that reads code alone."""
+    return {"input": training.input, "images": training.images} if training.images else {}
+
+
 def training_identity(wildcards):
     training = PLAN.trainings[wildcards.model]
-    settings = result_settings(training.settings, schema_node("presets.*"))
-    return identity(
-        "train_lora", "prompt", settings=settings, processes=training.processes, seed=PLAN.seed("train_lora")
-    )
+    values = {"settings": result_settings(training.settings, schema_node("presets.*"))}
+    values |= {"prompt": result_settings(PLAN.prompt(training.input), schema_node("prompt"))}
+    values |= {"input": training.input} if training.images else {}
+    return identity("train_lora", processes=training.processes, seed=PLAN.seed("train_lora"), **values)
 
 
 def captioner_identity(wildcards):

@@ -1,6 +1,6 @@
 """LoRA training: one job a model, and merging where it is wanted.
 
-Required: the base model, data/train.parquet, data/validation.parquet.
+Required: the base model, data/train.parquet, data/validation.parquet, and for a model that reads pictures their images.
 Outputs: adapters/<model>/ with the adapter, its resolved settings, its history and a summary. Checkpoints lie in
 adapters/<model>/checkpoints/, undeclared, so that a retry finds them; set_aside/ has those of other settings, trained/
 each completed adapter by its identity. With `merge: true` adapters/<model>/merged/.
@@ -13,6 +13,7 @@ rule train_lora:
         base=lambda wildcards: PLAN.trainings[wildcards.model].base.manifest,
         train=f"{RESULTS}/data/train.parquet",
         validation=f"{RESULTS}/data/validation.parquet",
+        images=lambda wildcards: list(PLAN.trainings[wildcards.model].images.values()),
     output:
         adapter=f"{RESULTS}/adapters/{{model}}/adapter_model.safetensors",
         config=f"{RESULTS}/adapters/{{model}}/adapter_config.json",
@@ -39,7 +40,8 @@ rule train_lora:
             {
                 "name": wildcards.model,
                 "settings": PLAN.trainings[wildcards.model].settings,
-                "prompt": config["prompt"],
+                **picture_options(PLAN.trainings[wildcards.model]),
+                "prompt": PLAN.prompt(PLAN.trainings[wildcards.model].input),
                 "seed": PLAN.seed("train_lora"),
                 # One process a GPU; the script starts them by accelerate launch.
                 "devices": PLAN.trainings[wildcards.model].processes,

@@ -188,10 +188,7 @@ def test_a_source_that_differs_gets_another_folder(config):
 def test_systems_come_in_the_order_of_the_configuration(config):
     for model in config["models"].values():
         model["settings"] = {}
-    for base in config["bases"].values():
-        base["zero_shot"] = True
-    config["systems"] = {}
-    assert list(systems(config))[:3] == ["llama-3.1-8b-zero-shot", "gemma-2-9b-zero-shot", "llama-3.1-8b-test3"]
+    assert list(systems(fill_defaults(config, SCHEMA)))[:3] == ["llama-3.1-8b-zero-shot", "gemma-2-9b-zero-shot", "llama-3.1-8b-test3"]
 
 
 def test_the_order_of_keys_means_nothing_but_the_order_of_rows(config):

@@ -26,7 +26,7 @@ from core.command import InputError
 from generation.llm_engines import DecodingSettings, EngineJob, Prompt
 from generation.llm_engines.torch_engine import TorchEngine, load_engine
 from models.clip_model import load_clip
-from training.data import LeftPadding, caption_loss
+from training.data import Example, LeftPadding, caption_loss
 from training.model import load_model
 from training.settings import TrainingSettings
 
@@ -69,7 +69,7 @@ def test_left_padding_gives_finite_gradients_at_every_length(base_and_data):
     """CuDNN's attention gives NaN at lengths of 64 over a multiple of 128, where a row of the mask is empty."""
     model = load_model(base_and_data[0], TrainingSettings(dtype="bf16", dropout=0.0)).cuda().train()
     for length in (*range(60, 70), 128, 190, 191, 192, 193, 320):
-        batch = LeftPadding(0)([([7] * (length - 5), [8] * 5), ([9] * 20, [8] * 4)])
+        batch = LeftPadding(0)([Example([7] * (length - 5), [8] * 5), Example([9] * 20, [8] * 4)])
         inputs = {name: value.cuda() if torch.is_tensor(value) else value for name, value in batch.items()}
         labels = inputs.pop("labels")
         model.zero_grad()

@@ -15,7 +15,7 @@ from core.records import write_samples
 from plan.schema import load_schema
 from training import preparation as training_preparation
 from training import trainer as caption_trainer
-from training.data import LeftPadding, caption_loss, encode_samples
+from training.data import Example, LeftPadding, caption_loss, encode_samples
 from training.history import best_evaluation, history_lines, last_improvement, patience_left
 from training.model import load_model
 from training.settings import TrainingSettings
@@ -89,7 +89,7 @@ def test_the_adapter_that_is_kept_is_the_best_not_the_last(base_and_data, run, t
     model = load_model(base_and_data[0], TrainingSettings(**SETTINGS))
     set_peft_model_state_dict(model, adapter(tmp_path / "out"))
     encoded = encoded_samples(base_and_data[0], 6, "validation")
-    batch = LeftPadding(0)([(sample.prompt, sample.captions[0]) for sample in encoded])
+    batch = LeftPadding(0)([Example(sample.prompt, sample.captions[0]) for sample in encoded])
     labels = batch.pop("labels")
     with torch.no_grad():
         loss = float(caption_loss(model.eval()(**batch).logits, labels, None))
@@ -153,7 +153,7 @@ def test_the_loss_is_the_models_own_on_the_captions_tokens(base_and_data):
     base, _ = base_and_data
     tokenizer = AutoTokenizer.from_pretrained(base)
     model = AutoModelForCausalLM.from_pretrained(base, dtype=torch.float32).eval()
-    batch = LeftPadding(0)([(sample.prompt, sample.captions[0]) for sample in encoded_samples(base, 5, "train")])
+    batch = LeftPadding(0)([Example(sample.prompt, sample.captions[0]) for sample in encoded_samples(base, 5, "train")])
     labels = batch.pop("labels")
     total, count = 0.0, 0
     with torch.no_grad():

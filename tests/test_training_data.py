@@ -17,6 +17,7 @@ from core.records import Sample
 from training import preparation as training_preparation
 from training.data import (
     Encoded,
+    Example,
     ExampleDataset,
     LeftPadding,
     Overlong,
@@ -44,7 +45,7 @@ def tokenizer(tmp_path_factory):
 def test_the_end_of_turn_is_trained_also_where_padding_is_the_same_token(tokenizer):
     assert tokenizer.pad_token_id == tokenizer.eos_token_id
     encoded = encode_samples(tokenizer, make_samples(3, "train"), PromptSettings(), "shorten", CONTEXT).samples
-    batch = LeftPadding(tokenizer.pad_token_id)([(s.prompt, s.captions[0]) for s in encoded])
+    batch = LeftPadding(tokenizer.pad_token_id)([Example(s.prompt, s.captions[0]) for s in encoded])
     assert (batch["labels"][:, -1] == tokenizer.eos_token_id).all()
     for row, sample in zip(batch["labels"], encoded, strict=True):
         assert row[row != IGNORED].tolist() == list(sample.captions[0])  # the caption and nothing else
@@ -112,10 +113,10 @@ def test_what_leaves_nothing_of_a_split_is_told_apart(tmp_path):
     settings = training_preparation.TrainingSettings(overlong="drop")
     samples = {"train": [LONG], "validation": [LONG]}
     with pytest.raises(InputError, match=r"left: 1 are over prompt.max_tokens and dropped: raise it, or set overlong"):
-        training_preparation.encode_splits(base, samples, prompt, settings, tmp_path)
+        training_preparation.encode_splits(base, samples, prompt, settings, tmp_path, {})
     wordy = Sample("wordy", "a", "train", "g", "<svg/>", ["a very long caption " * 400])
     with pytest.raises(InputError, match=r"left: 1 are with their longest caption over the 2048 tokens that the base"):
-        training_preparation.encode_splits(base, samples | {"train": [wordy]}, prompt, settings, tmp_path)
+        training_preparation.encode_splits(base, samples | {"train": [wordy]}, prompt, settings, tmp_path, {})
 
 
 @pytest.mark.parametrize("id", ["a\nb", "a\r", "\x85b", "a\u2028b", "a\tb", "a\x1cb", ""])

@@ -13,7 +13,7 @@ from captions.prompts import PromptSettings
 from core.command import InputError
 from count_parameters import main
 from models import language_models
-from training.data import LeftPadding, caption_loss, encode_samples
+from training.data import Example, LeftPadding, caption_loss, encode_samples
 from training.model import build_skeleton, load_model, quantisation_options, training_attention
 from training.parameters import count_parameters
 from training.settings import TrainingSettings
@@ -69,7 +69,7 @@ def test_gradients_through_4_bit_weights_stay_right_after_an_evaluation(bases, d
             torch.nn.init.normal_(weight, std=0.1)
     tokenizer = AutoTokenizer.from_pretrained(bases["llama"])
     encoded = encode_samples(tokenizer, make_samples(4, "train"), PromptSettings(), "shorten", 4096).samples
-    batch = LeftPadding(0)([(sample.prompt, sample.captions[0]) for sample in encoded])
+    batch = LeftPadding(0)([Example(sample.prompt, sample.captions[0]) for sample in encoded])
     labels = batch.pop("labels")
     with torch.inference_mode():
         model.eval()(**batch)

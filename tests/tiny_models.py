@@ -126,7 +126,13 @@ def build_tiny_model(folder: Path, family: str = "llama", *, seed: int = 0, laye
 @functools.cache
 def tiny_tokenizer(family: str = "llama") -> PreTrainedTokenizerFast:
     """A byte-level BPE tokenizer of about 400 tokens with the special tokens and the chat template of a family."""
-    special, start, end, pad, template = TOKENIZERS[family]
+    return bpe_tokenizer(*TOKENIZERS[family])
+
+
+def bpe_tokenizer(
+    special: list[str], start: str | None, end: str, pad: str, template: str | None, **options: object
+) -> PreTrainedTokenizerFast:
+    """A byte-level BPE tokenizer of about 400 tokens, learnt from CORPUS."""
     backend = Tokenizer(models.BPE())
     backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     backend.decoder = decoders.ByteLevel()
@@ -149,6 +155,7 @@ def tiny_tokenizer(family: str = "llama") -> PreTrainedTokenizerFast:
         eos_token=end,
         pad_token=pad,
         additional_special_tokens=[token for token in special if token not in (start, end, pad)],
+        **options,
     )
     tokenizer.chat_template = template
     return tokenizer

@@ -35,7 +35,7 @@ from core.code_digest import code_digest
 from core.command import InputError, Progress, log, run_command
 from core.identity import job_identity, result_settings
 from core.json_settings import settings_from_json
-from core.records import Caption, Image, Sample, read_images, read_samples
+from core.records import NO_IMAGE, Caption, Image, Sample, read_images, read_samples
 from generation.captioners import FAMILIES, Captioner, CaptionerSettings, Output
 from generation.partial_captions import CaptionParts
 from models.attention_kernels import avoid_cudnn_attention
@@ -60,24 +60,13 @@ class Batch:
     unreadable: list[Caption]
 
 
-def unusable_reason(image: Image | None) -> str:
-    """Why an image can't be captioned; empty where it can."""
-    if image is None:
-        return "the sample has no image record"
-    if image.png is None:
-        return f"not rendered: {image.reason}"
-    if "blank" in image.flags:
-        return "the image is blank"
-    return ""
-
-
 def choose_images(samples: list[Sample], images: list[Image]) -> tuple[list[Image], list[Caption]]:
     """The images to caption, in the samples' order, and failed records of the samples without a usable one."""
     by_id = {image.id: image for image in images}
     usable, failed = [], []
     for sample in samples:
         image = by_id.get(sample.id)
-        reason = unusable_reason(image)
+        reason = image.fault if image else NO_IMAGE
         if reason or image is None:
             failed.append(Caption(sample.id, "", "failed", reason))
         else:

@@ -1,6 +1,7 @@
-r"""Let LLM systems that share a base caption the xml of each drawing: the base alone, with examples, with an adapter.
+r"""Let systems that share a base caption each drawing: the base alone, with examples in the prompt, with an adapter.
 
-Input: a base model folder, the systems, samples (all or a shard of them), prompt and decoding settings as JSON. Output:
+They read the drawing's xml; a vision-language model may read its rendered picture instead, or both (`input`). Input: a
+base model folder, the systems, samples (all or a shard of them), prompt and decoding settings as JSON. Output:
 <output-dir>/<system>.jsonl, one caption a sample, in the samples' order. Prompts are sorted by length and batched by a
 budget of tokens; the prompt is removed by its number of tokens; decoding stops at the end of the turn. A killed job
 goes on where it was: what it has written lies in <system>.jsonl.parts/.
@@ -12,12 +13,15 @@ Several systems are captioned one after another with one load of the base:
 
     --systems '{"zero": {}, "few": {"few_shot": {"k": 3}}, "test3": {"adapter": "adapters/test3"}}' \
         --train data/train.parquet --shard 1/4 --manifest captions/passes/base/1-of-4/manifest.json
+
+Systems that read pictures, whose samples without a usable picture get a failed record:
+
+    --systems '{"vlm": {"input": "both"}}' --images '{"test": "images/test.parquet"}'
 """
 
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import importlib
 import json
 import os
@@ -33,14 +37,14 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
 from transformers import GenerationConfig
 
-from captions.examples import FewShotSettings, choose_examples
-from captions.prompts import Example, PromptSettings, end_of_turn_ids, prompt_form, prompt_tokens
+from captions.prompts import PromptSettings, end_of_turn_ids, prompt_form
 from core.code_digest import code_digest
 from core.command import InputError, Progress, log, run_command
 from core.identity import job_identity, result_settings
 from core.json_settings import settings_from_json
 from core.records import Caption, Sample, read_samples
 from generation.llm_engines import ENGINES, DecodingSettings, Engine, EngineJob, Prompt, Written
+from generation.llm_prompts import LlmSystem, PromptMaker, describe_example, read_systems
 from generation.partial_captions import CaptionParts
 from generation.passes import write_manifest
 from models.files import (
@@ -62,14 +66,6 @@ CONFIG_FILES = ("config.json", "generation_config.json")
 ONLY_SPEED = ("batch_tokens",)
 
 
-@dataclass(frozen=True)
-class LlmSystem:
-    """How a system differs from its base."""
-
-    adapter: Path | None = None
-    few_shot: FewShotSettings | None = None
-
-
 @dataclass
 class Work:
     """The captions that a system has to write."""
@@ -84,16 +80,6 @@ class Work:
         return not self.parts.waiting(self.prompts)
 
 
-def read_systems(text: str) -> dict[str, LlmSystem]:
-    """Systems from JSON, {name: {"adapter": folder, "few_shot": {"k": …, "example_tokens": …}}}, each key as needed."""
-    systems = {}
-    for name, entry in json.loads(text).items():
-        read = settings_from_json(LlmSystem, json.dumps(entry), name)
-        few_shot = read.few_shot and settings_from_json(FewShotSettings, json.dumps(read.few_shot), f"{name}.few_shot")
-        systems[name] = LlmSystem(Path(read.adapter) if read.adapter else None, few_shot or None)
-    return systems
-
-
 def llm_identity(
     base: Path,
     samples: Path,
@@ -103,6 +89,7 @@ def llm_identity(
     seed: int,
     code: str,
     digest_cache: Path | None,
+    reads_pictures: bool,
 ) -> dict[str, Any]:
     """What determines the captions of every system of a job; `code` is that of this script and its engine."""
     configs = describe_files(base, [name for name in CONFIG_FILES if (base / name).is_file()])
@@ -111,45 +98,39 @@ def llm_identity(
     values: dict[str, Any] = {"shard": shard, "seed": seed, "prompt": result_settings(prompt)}
     values["decoding"] = result_settings(decoding, ONLY_SPEED)
     libraries = ["torch", "transformers", "peft"] + ["vllm"] * (decoding.engine == "vllm")
+    libraries += ["torchvision", "pillow"] * reads_pictures
     return job_identity(inputs=inputs, settings=values, code=code, libraries=libraries)
 
 
 def plan_work(
     systems: dict[str, LlmSystem],
-    tokenizer: Any,
     samples: Sequence[Sample],
-    train: Path | None,
-    prompt_settings: PromptSettings,
-    limit: int,
+    maker: PromptMaker,
     identity: dict[str, Any],
-    seed: int,
     output_dir: Path,
 ) -> list[Work]:
-    """Prompts, of at most `limit` tokens, and captions so far of each system; those without adapter come first."""
+    """Prompts and captions so far of each system; those without adapter come first."""
     works = []
     for name, system in sorted(systems.items(), key=lambda item: item[1].adapter is not None):
-        examples: list[Example] = []
-        if system.few_shot:
-            if train is None:
-                raise InputError(f"{name}: a few-shot prompt needs --train, the split of its examples")
-            examples = choose_examples(tokenizer, read_samples(train), system.few_shot, prompt_settings, seed)
-        adapter_files = {
+        examples = maker.examples(name, system)
+        inputs, settings = maker.identity(system)
+        inputs |= {
             f"adapter/{file}": file_digest(system.adapter / file)
             for file in ADAPTER_FILES
             if system.adapter and (system.adapter / file).is_file()
         }
+        settings |= {"examples": [describe_example(example) for example in examples]}
         of_system = {
             **identity,
-            "inputs": identity["inputs"] | adapter_files,
-            "settings": identity["settings"] | {"examples": [dataclasses.asdict(example) for example in examples]},
+            "inputs": identity["inputs"] | inputs,
+            "settings": identity["settings"] | settings,
         }
-        encoded = [prompt_tokens(tokenizer, sample.xml, prompt_settings, examples, limit) for sample in samples]
-        prompts = [
-            Prompt(sample.id, tokens.ids, tokens.n_xml_tokens_removed)
-            for sample, tokens in zip(samples, encoded, strict=True)
-        ]
-        log_shortened(name, prompts, limit)
+        prompts, failed = maker.prompts(samples, system, examples)
+        log_shortened(name, prompts, maker.limit)
         parts = CaptionParts(output_dir / f"{name}.jsonl", of_system)
+        if failed:
+            log(f"caption_llm {name}", f"{len(failed)} of {len(samples)} samples have no usable picture")
+            parts.append(parts.waiting(failed))
         works.append(Work(name, system.adapter, prompts, parts))
     return works
 
@@ -232,6 +213,7 @@ def main(
     output_dir: Path,
     manifest: Path | None,
     digest_cache: Path | None = None,
+    images: str = "{}",
 ) -> None:
     """Caption all samples of the shard. Raises InputError for what a person can repair, before the model is loaded."""
     settings = settings_from_json(DecodingSettings, decoding, "decoding")
@@ -243,10 +225,13 @@ def main(
     for adapter in adapters:
         check_adapter(adapter, base, digest_cache)
     sample_list = Shard.from_text(shard).of(read_samples(samples))
-    identity = llm_identity(base, samples, shard, prompt_settings, settings, seed, code, digest_cache)
+    read_pictures = any(system.input != "code" for system in system_map.values())
+    identity = llm_identity(base, samples, shard, prompt_settings, settings, seed, code, digest_cache, read_pictures)
     tokenizer, config = load_tokenizer(base), read_config(base)
     limit = prompt_limit(base, config, settings)
-    works = plan_work(system_map, tokenizer, sample_list, train, prompt_settings, limit, identity, seed, output_dir)
+    image_files = {split: Path(path) for split, path in json.loads(images).items()}
+    maker = PromptMaker(base, tokenizer, prompt_settings, limit, seed, train, image_files)
+    works = plan_work(system_map, sample_list, maker, identity, output_dir)
     log("caption_llm", f"{', '.join(system_map)}: {len(sample_list)} prompts each by the {prompt_form(tokenizer)}")
     waiting = [work for work in works if not work.is_done]
     if waiting:
@@ -255,9 +240,9 @@ def main(
         check_token_ids(base, config, (prompt.tokens for work in waiting for prompt in work.prompts))
         longest = max(len(prompt.tokens) for work in waiting for prompt in work.prompts)
         most_tokens = longest + settings.max_new_tokens
-        engine = load_engine(
-            EngineJob(base, adapters, end_ids, padding_id(tokenizer, config), most_tokens, settings, seed)
-        )
+        pad_id = padding_id(tokenizer, config)
+        job = EngineJob(base, adapters, end_ids, pad_id, most_tokens, settings, seed, read_pictures)
+        engine = load_engine(job)
         for work in waiting:
             write_captions_of(work, engine, tokenizer)
     # All at the end: a job that is killed between two systems keeps what it has of both.
@@ -269,11 +254,16 @@ def main(
 
 def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description="Let LLM systems that share a base caption the xml of each drawing.")
-    parser.add_argument("--systems", required=True, help='JSON: name → {"adapter": folder, "few_shot": {…}}, as needed')
+    parser.add_argument("--systems", required=True, help='JSON: name → {"adapter": …, "few_shot": {…}, "input": …}')
     parser.add_argument("--base", type=Path, required=True, help="folder of the base model")
     parser.add_argument("--samples", type=Path, required=True, help="data/test.parquet")
     parser.add_argument(
         "--train", type=Path, help="data/train.parquet, from which few-shot prompts take their examples"
+    )
+    parser.add_argument(
+        "--images",
+        default="{}",
+        help="JSON: images/<split>.parquet by split (test, train), where systems read pictures",
     )
     parser.add_argument("--shard", default="1/1", help="K/N: every N-th sample from the K-th on")
     parser.add_argument("--prompt", default="{}", help="prompt settings as JSON (docs/configuration.md, prompt)")

@@ -8,6 +8,7 @@ completed: the same training is not done twice (training/store.py).
 
 One device:      python workflow/scripts/train_lora.py --name m --base DIR --train data/train.parquet \
                      --validation data/validation.parquet --settings '{"r": 16}' --seed 7 --output-dir adapters/m
+With pictures:   the same with --input both --images '{"train": "images/train.parquet", "validation": "…"}'
 Several devices: the same with --devices 2: it starts itself by `accelerate launch`, a process a GPU (or on CPUs)
 
 SIGTERM saves a checkpoint and ends with exit code 75 (try again); the same command then resumes.
@@ -17,6 +18,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import json
 import os
 import signal
 import subprocess
@@ -31,18 +33,20 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 import torch
 from transformers import TrainerState, set_seed
 
-from captions.prompts import PromptSettings
+from captions.prompts import INPUTS, PromptSettings
 from core.code_digest import code_digest
 from core.command import InputError, log, run_command
 from core.records import write_json
 from models.gpus import check_given_gpus, device_name
 from models.language_models import load_tokenizer, padding_id, read_config
+from models.number_format import choose_dtype
+from models.pictures import PictureInputs, load_processor
 from training.callbacks import KeepBest
 from training.checkpoints import newest_whole, read_attempts, remove_finished, step_of
 from training.history import best_evaluation
 from training.identity import training_identity
 from training.model import load_model
-from training.preparation import Prepared, devices_here, prepare_training, read_prepared
+from training.preparation import SPLITS, Prepared, devices_here, prepare_training, read_prepared
 from training.resource_usage import CountEffort
 from training.results import check_trained, summarise, write_results
 from training.settings import TrainingSettings
@@ -65,6 +69,8 @@ def main(
     output_dir: Path,
     devices: int = 1,
     digest_cache: Path | None = None,
+    input: str = "code",
+    images: str = "{}",
 ) -> None:
     """Train and write the adapter. Raises InputError for what a person can repair, before the model is loaded."""
     start = time.monotonic()
@@ -72,18 +78,33 @@ def main(
     code = code_digest("train_lora") if "RANK" not in os.environ else None
     training, prompt_settings = TrainingSettings.from_json(settings), PromptSettings.from_json(prompt)
     checkpoints = output_dir / "checkpoints"
+    pictures = read_image_files(input, images, training)
     if "RANK" not in os.environ:
         files = {"train": train, "validation": validation}
-        identity = training_identity(base, files, prompt_settings, training, seed, devices, code, digest_cache)
+        shown = {f"{split}_images": path for split, path in pictures.items()}
+        identity = training_identity(
+            base, files | shown, prompt_settings, training, seed, devices, code, digest_cache, input
+        )
         if restore_trained(name, output_dir, identity):
             remove_finished(checkpoints, identity)
             return
         check_given_gpus()
-        prepare_training(name, base, files, prompt_settings, training, identity, checkpoints)
+        prepare_training(name, base, files, prompt_settings, training, identity, checkpoints, input, pictures)
         if devices > 1:
             launch_ranks(devices)
             return
-    train_prepared(name, base, training, seed, output_dir, start)
+    train_prepared(name, base, training, seed, output_dir, start, pictures)
+
+
+def read_image_files(input: str, images: str, settings: TrainingSettings) -> dict[str, Path]:
+    """The images of each split, by --images. Raises InputError where input and images do not agree."""
+    files = {split: Path(path) for split, path in json.loads(images).items()}
+    if input == "code":
+        if files or settings.train_vision or settings.train_projector:
+            raise InputError("input: code reads no pictures: leave out --images, train_vision and train_projector")
+    elif set(files) != set(SPLITS):
+        raise InputError(f"input: {input} needs the images of the splits {' and '.join(SPLITS)}: give them by --images")
+    return files
 
 
 def launch_ranks(devices: int) -> None:
@@ -108,17 +129,24 @@ def launch_ranks(devices: int) -> None:
 
 
 def train_prepared(
-    name: str, base: Path, settings: TrainingSettings, seed: int, output_dir: Path, start: float
+    name: str,
+    base: Path,
+    settings: TrainingSettings,
+    seed: int,
+    output_dir: Path,
+    start: float,
+    images: dict[str, Path],
 ) -> None:
     """Train what has been checked and prepared, in this process or as one rank of several."""
     checkpoints = output_dir / "checkpoints"
-    prepared = read_prepared(checkpoints)
+    prepared = read_prepared(checkpoints, images)
     resume_from = newest_whole(checkpoints)
     set_seed(seed)
     model = load_model(base, settings)
     pad_id = padding_id(load_tokenizer(base), read_config(base))
+    pictures = PictureInputs(load_processor(base), choose_dtype(settings.dtype)) if images else None
     trainer, settings, keep_best, stop = build_trainer(
-        name, model, pad_id, prepared.splits, settings, seed, checkpoints
+        name, model, pad_id, pictures, prepared.splits, settings, seed, checkpoints
     )
     say_plan(name, trainer, prepared, settings, checkpoints)
     effort = CountEffort(checkpoints / "effort.json", start)
@@ -200,6 +228,8 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--validation", type=Path, required=True, help="data/validation.parquet")
     parser.add_argument("--prompt", default="{}", help="prompt settings as JSON (docs/configuration.md, prompt)")
     parser.add_argument("--settings", default="{}", help="training settings as JSON (docs/configuration.md, presets)")
+    parser.add_argument("--input", choices=INPUTS, default="code", help="what the model reads of a drawing")
+    parser.add_argument("--images", default="{}", help="JSON: images/<split>.parquet by split, where it reads pictures")
     parser.add_argument("--seed", type=int, required=True)
     parser.add_argument("--output-dir", type=Path, required=True, help="adapters/<model>")
     parser.add_argument("--devices", type=int, default=1, help="processes that train together, one a GPU")

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from transformers import PreTrainedTokenizerBase
 
+from captions.picture_prompts import PicturePrompts, show_code
 from captions.prompts import Example, PromptSettings, prompt_tokens
 from core.command import InputError
 from core.records import Sample
@@ -30,15 +31,22 @@ def choose_examples(
     few_shot: FewShotSettings,
     settings: PromptSettings,
     seed: int,
+    pictures: PicturePrompts | None = None,
 ) -> list[Example]:
-    """`few_shot.k` examples. Raises InputError where too few train drawings are short enough."""
+    """`few_shot.k` examples, with their pictures where `pictures` shows them.
+
+    Raises InputError where too few train drawings are short enough.
+    """
     examples: list[Example] = []
     for sample in random.Random(seed).sample(train, len(train)):
         if len(examples) == few_shot.k:
             break
-        prompt = prompt_tokens(tokenizer, sample.xml, settings)
+        shown = pictures.show(sample) if pictures else show_code(sample)
+        if shown.fault:
+            continue
+        prompt = prompt_tokens(tokenizer, shown.xml, settings, picture=shown.tokens)
         if not prompt.n_xml_tokens_removed and len(prompt.ids) <= few_shot.example_tokens:
-            examples.append(Example(sample.xml, sample.references[0]))
+            examples.append(Example(shown.xml, sample.references[0], shown.png))
     if len(examples) < few_shot.k:
         raise InputError(
             f"only {len(examples)} train drawings have a prompt of at most {few_shot.example_tokens} tokens, but the "

@@ -4,9 +4,10 @@ In: a tokenizer, the xml of a sample, a caption in training. Out: token ids, and
 This module knows chat templates, turns and budgets; it knows nothing of models, batches or files.
 
 The prompt is one user turn of the tokenizer's chat template, instruction first, then the xml; the examples of a
-few-shot prompt are earlier turns. A tokenizer without chat template gets `plain_template`. A prompt over its budget is
-shortened inside the xml, never in the instruction, and stays a drawing that can be parsed. Control tokens that a
-drawing or caption spells out are read as plain text, so that no drawing ends its turn.
+few-shot prompt are earlier turns. Where the model reads the picture as well or instead, it stands before the
+instruction (captions/picture_prompts.py). A tokenizer without chat template gets `plain_template`. A prompt over its
+budget is shortened inside the xml, never in the instruction, and stays a drawing that can be parsed. Control tokens
+that a drawing or caption spells out are read as plain text, so that no drawing ends its turn.
 
     settings = PromptSettings.from_json('{"instruction": "Describe this drawing.", "max_tokens": 512}')
     prompt = prompt_tokens(tokenizer, sample.xml, settings)
@@ -21,13 +22,19 @@ import functools
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from jinja2 import TemplateError
 from transformers import PreTrainedTokenizerBase
 
 from core.command import InputError
 from core.json_settings import settings_from_json
+
+if TYPE_CHECKING:
+    from captions.picture_prompts import PictureTokens
+
+# What a model reads of a drawing: its xml, its rendered picture, or both in one turn.
+INPUTS = ("code", "image", "both")
 
 # Label of a position that is not trained (what torch's cross entropy ignores).
 IGNORED = -100
@@ -52,7 +59,8 @@ class PromptSettings:
     instruction: str = "Write a caption for this SVG drawing."
     system: str | None = None  # None: no system message of ours; a template may have a default one
     plain_template: str = "{instruction}\n\n{xml}\n\nCaption:"  # where the tokenizer has no chat template
-    max_tokens: int = 4096  # longest prompt; longer ones are shortened inside the xml
+    max_tokens: int = 4096  # longest prompt, pictures included; longer ones are shortened inside the xml
+    missing_picture: str = "leave_out"  # or use_code: what a model that reads both gets of a drawing without picture
 
     @classmethod
     def from_json(cls, text: str) -> PromptSettings:
@@ -66,10 +74,11 @@ class PromptSettings:
 
 @dataclass(frozen=True)
 class Example:
-    """A drawing with its caption that stands in a few-shot prompt as an earlier turn."""
+    """A drawing with its caption that stands in a few-shot prompt as an earlier turn; without what is not shown."""
 
-    xml: str
+    xml: str | None
     caption: str
+    png: bytes | None = None
 
 
 @dataclass
@@ -91,20 +100,22 @@ class ExampleTokens:
 
 def prompt_tokens(
     tokenizer: PreTrainedTokenizerBase,
-    xml: str,
+    xml: str | None,
     settings: PromptSettings,
     examples: Sequence[Example] = (),
     limit: int | None = None,
+    picture: PictureTokens | None = None,
 ) -> PromptTokens:
     """Tokens of the prompt for a drawing, at most `settings.max_tokens` and those of the examples before it.
 
-    `limit` is the most that there may be in all, examples included: what the model reads. Raises InputError where not
-    even an empty drawing fits.
+    `xml` is None where the picture alone is shown, `picture` what the base writes for one, None without. `limit` is the
+    most that there may be in all, examples included: what the model reads. Raises InputError where not even an empty
+    drawing fits; the tokens of a picture are never shortened.
     """
     xml = _without_namespace(xml)
     if examples:
         examples = [dataclasses.replace(example, xml=_without_namespace(example.xml)) for example in examples]
-        empty = (_encode_prompt(tokenizer, "", settings, shown) for shown in (examples, ()))
+        empty = (_encode_prompt(tokenizer, "", settings, shown, picture) for shown in (examples, ()))
         n_with, n_without = map(len, empty)
         settings = dataclasses.replace(settings, max_tokens=settings.max_tokens + n_with - n_without)
     too_small = f"prompt.max_tokens {settings.max_tokens} is too small", "raise it or shorten the instruction"
@@ -112,14 +123,16 @@ def prompt_tokens(
         settings = dataclasses.replace(settings, max_tokens=limit)
         fixes = "shorten the instruction, show fewer examples, lower decoding.max_new_tokens, or choose another base"
         too_small = f"the base reads {limit} tokens before a caption", fixes
-    ids = _encode_prompt(tokenizer, xml, settings, examples)
+    ids = _encode_prompt(tokenizer, xml, settings, examples, picture)
     if len(ids) <= settings.max_tokens:
         return PromptTokens(ids)
-    shortest = _encode_prompt(tokenizer, shorten_svg(xml, 0), settings, examples)
+    shortest = ids if xml is None else _encode_prompt(tokenizer, shorten_svg(xml, 0), settings, examples, picture)
     if len(shortest) > settings.max_tokens:
         why, fixes = too_small
-        raise InputError(f"{why}: the prompt takes {len(shortest)} tokens without any drawing; {fixes}")
-    shortened = _encode_shortened(tokenizer, xml, settings, examples, shortest)
+        of_picture = f", {len(picture.written)} of them for a picture," if picture else ""
+        raise InputError(f"{why}: the prompt takes {len(shortest)} tokens{of_picture} without any drawing; {fixes}")
+    assert xml is not None, "a prompt without code is as short as it can be"
+    shortened = _encode_shortened(tokenizer, xml, settings, examples, picture, shortest)
     return PromptTokens(shortened, len(ids) - len(shortened))
 
 
@@ -195,8 +208,8 @@ def _shorten_element(start: str) -> str:
     return re.sub(r"[\d.eE+-]*$", "", start).rstrip(" ,") + '"/>'
 
 
-def _without_namespace(xml: str) -> str:
-    return xml.replace(_NAMESPACE, "", 1)
+def _without_namespace(xml: str | None) -> str | None:
+    return None if xml is None else xml.replace(_NAMESPACE, "", 1)
 
 
 def _encode_shortened(
@@ -204,6 +217,7 @@ def _encode_shortened(
     xml: str,
     settings: PromptSettings,
     examples: Sequence[Example],
+    picture: PictureTokens | None,
     best: list[int],
 ) -> list[int]:
     """Tokens of the longest shortened prompt within the budget; `best` is the shortest there is.
@@ -212,13 +226,13 @@ def _encode_shortened(
     """
     low, high = 0, min(len(xml), settings.max_tokens)
     while high - low > 1:
-        ids = _encode_prompt(tokenizer, shorten_svg(xml, high), settings, examples)
+        ids = _encode_prompt(tokenizer, shorten_svg(xml, high), settings, examples, picture)
         if len(ids) > settings.max_tokens:
             break
         best, low, high = ids, high, min(len(xml), 2 * high)
     while high - low > 1:
         middle = (low + high) // 2
-        ids = _encode_prompt(tokenizer, shorten_svg(xml, middle), settings, examples)
+        ids = _encode_prompt(tokenizer, shorten_svg(xml, middle), settings, examples, picture)
         if len(ids) <= settings.max_tokens:
             best, low = ids, middle
         else:
@@ -227,21 +241,35 @@ def _encode_shortened(
 
 
 def _encode_prompt(
-    tokenizer: PreTrainedTokenizerBase, xml: str, settings: PromptSettings, examples: Sequence[Example]
+    tokenizer: PreTrainedTokenizerBase,
+    xml: str | None,
+    settings: PromptSettings,
+    examples: Sequence[Example],
+    picture: PictureTokens | None,
 ) -> list[int]:
+    if picture:
+        return picture.put_into(encode_chat(tokenizer, chat_messages(settings, xml, examples, has_picture=True)))
+    assert xml is not None, "a prompt shows the code, the picture or both"
     if tokenizer.chat_template:
-        # The template writes its own start-of-text token; letting the tokenizer add one would give two.
-        return _apply_template(
-            tokenizer,
-            _messages(settings, xml, examples),
-            add_generation_prompt=True,
-            tokenize=True,
-            return_dict=False,
-            sanitize_control_tokens=True,
-        )
+        return encode_chat(tokenizer, chat_messages(settings, xml, examples))
     lead = _caption_surroundings(tokenizer, settings)[0]
-    shown = (f"{_fill_plain(settings, example.xml)}{lead}{example.caption.strip()}\n\n" for example in examples)
+    shown = (f"{_fill_plain(settings, example.xml or '')}{lead}{example.caption.strip()}\n\n" for example in examples)
     return _encode_start(tokenizer, "".join(shown) + _fill_plain(settings, xml))
+
+
+def encode_chat(tokenizer: PreTrainedTokenizerBase, messages: list[dict[str, Any]]) -> list[int]:
+    """Tokens of messages that an answer follows; a picture is the one token that the template writes for it.
+
+    The template writes its own start-of-text token; letting the tokenizer add one would give two.
+    """
+    return _apply_template(
+        tokenizer,
+        messages,
+        add_generation_prompt=True,
+        tokenize=True,
+        return_dict=False,
+        sanitize_control_tokens=True,
+    )
 
 
 def _encode_start(tokenizer: PreTrainedTokenizerBase, text: str) -> list[int]:
@@ -257,16 +285,26 @@ def _fill_plain(settings: PromptSettings, xml: str) -> str:
     return re.sub(r"{instruction}|{xml}", lambda place: filled[place[0]], settings.plain_template)
 
 
-def _messages(settings: PromptSettings, xml: str, examples: Sequence[Example] = ()) -> list[dict[str, str]]:
+def chat_messages(
+    settings: PromptSettings, xml: str | None, examples: Sequence[Example] = (), has_picture: bool = False
+) -> list[dict[str, Any]]:
+    """The chat that asks for a caption; the content of a message is a list of parts where pictures are shown."""
     messages = [] if settings.system is None else [{"role": "system", "content": settings.system}]
     for example in examples:
         messages.append(_question(settings, example.xml))
         messages.append({"role": "assistant", "content": example.caption.strip()})
-    return [*messages, _question(settings, xml)]
+    messages.append(_question(settings, xml))
+    return [_with_picture(message) for message in messages] if has_picture else messages
 
 
-def _question(settings: PromptSettings, xml: str) -> dict[str, str]:
-    return {"role": "user", "content": f"{settings.instruction}\n\n{xml}"}
+def _question(settings: PromptSettings, xml: str | None) -> dict[str, Any]:
+    return {"role": "user", "content": settings.instruction if xml is None else f"{settings.instruction}\n\n{xml}"}
+
+
+def _with_picture(message: dict[str, Any]) -> dict[str, Any]:
+    """A message as parts; a question begins with the picture."""
+    picture = [{"type": "image"}] if message["role"] == "user" else []
+    return {**message, "content": [*picture, *_as_parts(message["content"])]}
 
 
 def _apply_template(tokenizer: PreTrainedTokenizerBase, messages: list[dict[str, Any]], **options: Any) -> Any:
@@ -275,7 +313,8 @@ def _apply_template(tokenizer: PreTrainedTokenizerBase, messages: list[dict[str,
     Templates of models that read images too may take only lists of parts for a message's content.
     """
     options = {**TEMPLATE_OPTIONS, **options}
-    if _takes_parts_alone(tokenizer, str(tokenizer.chat_template)):
+    has_parts = isinstance(messages[-1]["content"], list)
+    if not has_parts and _takes_parts_alone(tokenizer, str(tokenizer.chat_template)):
         messages = [{**message, "content": _as_parts(message["content"])} for message in messages]
     try:
         return tokenizer.apply_chat_template(messages, **options)
@@ -284,7 +323,7 @@ def _apply_template(tokenizer: PreTrainedTokenizerBase, messages: list[dict[str,
             raise
         system, user, *rest = messages
         gap = "\n\n" if isinstance(system["content"], str) else _as_parts("\n\n")
-        user = {"role": "user", "content": system["content"] + gap + user["content"]}
+        user = {**user, "content": system["content"] + gap + user["content"]}
         return tokenizer.apply_chat_template([user, *rest], **options)
 
 
@@ -313,7 +352,7 @@ def _caption_surroundings(tokenizer: PreTrainedTokenizerBase, settings: PromptSe
     """
     if not tokenizer.chat_template:
         return "" if settings.plain_template[-1:].isspace() else " ", _end_of_text(tokenizer)
-    messages = _messages(settings, "<svg/>")
+    messages = chat_messages(settings, "<svg/>")
     prompt = _apply_template(tokenizer, messages, add_generation_prompt=True, tokenize=False)
     answered = _apply_template(tokenizer, [*messages, {"role": "assistant", "content": _CAPTION_MARK}], tokenize=False)
     before, mark, after = answered.partition(_CAPTION_MARK)

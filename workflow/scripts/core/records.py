@@ -33,6 +33,7 @@ class MissingFile(InputError):
 
 
 SPLITS = ("train", "validation", "test")
+NO_IMAGE = "the sample has no image record"
 Item = TypeVar("Item")
 ROWS_IN_MEMORY = 500  # of a Parquet file that is read or written as a stream
 
@@ -65,6 +66,13 @@ class Image:
     status: str  # ok or failed
     reason: str = ""
     flags: list[str] = field(default_factory=list)  # blank, single_colour, missing_font, … (render_png.py)
+
+    @property
+    def fault(self) -> str:
+        """Why the image shows nothing of its drawing; empty where it does."""
+        if self.png is None:
+            return f"not rendered: {self.reason}"
+        return "the image is blank" if "blank" in self.flags else ""
 
 
 @dataclass

@@ -26,6 +26,8 @@ TOKENIZER_FILES = (
     *("tokenizer.json", "tokenizer.model", "tokenizer_config.json", "chat_template.jinja"),
     "chat_template.json",  # of a processor, by older versions of transformers
 )
+# What turns pictures into a model's inputs.
+PROCESSOR_FILES = ("processor_config.json", "preprocessor_config.json")
 # What a tokenizer is made of where it has no tokenizer.json.
 SLOW_TOKENIZER_FILES = ("vocab.json", "merges.txt", "spiece.model", "special_tokens_map.json", "added_tokens.json")
 # Formats that run code when they are loaded, or that hold weights which we never read.
@@ -57,6 +59,11 @@ def tokenizer_files(folder: Path) -> list[ModelFile]:
     """The files that turn a text into tokens: another chat template means other prompts with the same weights."""
     names = TOKENIZER_FILES if (folder / "tokenizer.json").is_file() else TOKENIZER_FILES + SLOW_TOKENIZER_FILES
     return describe_files(folder, [name for name in names if (folder / name).is_file()])
+
+
+def processor_files(folder: Path) -> list[ModelFile]:
+    """The files that turn a picture into a model's inputs; none for a model that reads text alone."""
+    return describe_files(folder, [name for name in PROCESSOR_FILES if (folder / name).is_file()])
 
 
 def file_digest(path: Path) -> str:

@@ -1,8 +1,8 @@
 """Which modules of a model LoRA can adapt, and whether the targets of a training name such modules.
 
-Adapted are linear layers of the language model. Not adapted are what reads pictures in a model that has a language
-model as its part, embeddings, a head that shares their weights, and the fused experts of a mixture: they are
-parameters, no modules.
+Adapted are linear layers of the language model; those of what reads pictures, in a model that has a language model as
+its part, only where a training asks for them. Not adapted are embeddings, a head that shares their weights, and the
+fused experts of a mixture: they are parameters, no modules.
 """
 
 from __future__ import annotations
@@ -19,6 +19,8 @@ from core.command import InputError
 LINEAR = (torch.nn.Linear, Conv1D)  # Conv1D is GPT-2's linear layer
 CONVOLUTIONS = (torch.nn.Conv1d, torch.nn.Conv2d, torch.nn.Conv3d)
 ALL_LINEAR = "all-linear"
+# What models call the layers between the vision tower and the language model.
+PROJECTORS = ("multi_modal_projector", "connector", "merger", "deepstack_merger_list", "merger_list")
 # Layers whose weights the code or the fused kernels of these models read past an adapter.
 PAST_ADAPTERS = {
     "out_proj": ("falcon_h1", "falcon_mamba", "mamba", "mamba2", "nemotron_h"),
@@ -53,6 +55,48 @@ def resolve_targets(model: Any, targets: list[str] | str) -> tuple[list[str], st
             f"({', '.join(sorted(fused_experts(model)))}); {offer(model)}"
         )
     return targets, picture_modules(model)
+
+
+def picture_targets(model: Any, train_vision: bool, train_projector: bool) -> list[str]:
+    """The whole names of the linear layers that read pictures and are to be adapted.
+
+    Raises InputError for a model without a part that is asked for, or whose part has no linear layers.
+    """
+    skipped = [re.escape(name) for name in skipped_layers(model)]
+    part = language_part(model)
+    tower = model.get_encoder("image") if part else None
+    of_tower = next((f"{name}." for name, module in model.named_modules() if module is tower), None)
+    projector, vision = [], []
+    for name, module in model.named_modules():
+        if not isinstance(module, LINEAR) or name.startswith(part or name) or name == head_name(model):
+            continue
+        if any(re.match(pattern, name) for pattern in skipped) or is_unreached(model, name):
+            continue
+        if set(name.split(".")) & set(PROJECTORS):
+            projector.append(name)
+        elif of_tower and name.startswith(of_tower):
+            vision.append(name)
+    wanted = {"train_vision": (train_vision, vision), "train_projector": (train_projector, projector)}
+    for key, (is_wanted, names) in wanted.items():
+        if is_wanted and not names:
+            raise InputError(f"{key}: {type(model).__name__} has no linear layers there to adapt; set it to false")
+    return [name for is_wanted, names in wanted.values() if is_wanted for name in names]
+
+
+def is_unreached(model: Any, name: str) -> bool:
+    """Whether a module of the vision tower has no say in what the language model reads.
+
+    That is a head which pools all places into one, and the layers behind the one whose states are taken.
+    """
+    parts = name.split(".")
+    layer = getattr(model.config, "vision_feature_layer", None)
+    n_layers = getattr(getattr(model.config, "vision_config", None), "num_hidden_layers", None)
+    if "head" in parts:
+        return True
+    if not isinstance(layer, int) or n_layers is None or "layers" not in parts:
+        return False
+    last = layer if layer >= 0 else n_layers + 1 + layer  # the states of 0 are the embeddings
+    return int(parts[parts.index("layers") + 1]) >= last
 
 
 def past_adapters(config: Any) -> list[str]:

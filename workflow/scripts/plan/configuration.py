@@ -15,6 +15,8 @@ from plan.schema import Configuration
 
 # The order in which families appear in tables and figures.
 FAMILIES = ("zero_shot", "few_shot", "lora", "captioner", "file", "baseline")
+# What stands behind the label of an untrained system that does not read code alone.
+READ_LABEL = {"code": "", "image": ", picture", "both": ", code and picture"}
 # What a baseline looks at in a drawing before it takes a caption of the train split.
 BASELINE_INPUT = {"constant": "none", "text_nearest": "code", "clip_nearest": "image"}
 
@@ -27,20 +29,16 @@ def systems(config: Configuration) -> dict[str, dict[str, Any]]:
     read of a drawing: code, image, both or none. Both are None where nobody said it.
     """
     table: dict[str, dict[str, Any]] = {}
-    zero_shot = {"family": "zero_shot", "trained": False, "input": "code"}
-    few_shot = {"family": "few_shot", "trained": False, "input": "code"}
-    lora = {"family": "lora", "trained": True, "input": "code"}
+    lora = {"family": "lora", "trained": True}
     captioner = {"family": "captioner", "trained": False, "input": "image"}
     baseline = {"family": "baseline", "trained": True}
-    for name, base in config["bases"].items():
-        if base["zero_shot"]:
-            label = f"{base.get('label', name)}, zero-shot"
-            table[f"{name}-zero-shot"] = {"label": label, "base": name, **zero_shot}
-        if "few_shot" in base:
-            label = f"{base.get('label', name)}, {base['few_shot']['k']}-shot"
-            table[f"{name}-few-shot"] = {"label": label, "base": name, **few_shot}
+    for base, system, family, input in untrained_systems(config):
+        entry = config["bases"][base]
+        shots = "zero-shot" if family == "zero_shot" else f"{entry['few_shot']['k']}-shot"
+        label = f"{entry.get('label', base)}, {shots}{READ_LABEL[input]}"
+        table[system] = {"label": label, "base": base, "family": family, "trained": False, "input": input}
     for name, model in config["models"].items():
-        table[name] = {"label": model.get("label", name), "base": model["base"], **lora}
+        table[name] = {"label": model.get("label", name), "base": model["base"], **lora, "input": model["input"]}
     for name, entry in config["captioners"].items():
         table[name] = {"label": entry.get("label", name), "base": name, **captioner}
     for name, entry in config["systems"].items():
@@ -52,13 +50,19 @@ def systems(config: Configuration) -> dict[str, dict[str, Any]]:
     return table
 
 
+def untrained_systems(config: Configuration) -> Iterator[tuple[str, str, str, str]]:
+    """The systems of bases without training: base, name of the system, family, input."""
+    for name, base in config["bases"].items():
+        for family, is_there in (("zero_shot", base["zero_shot"]), ("few_shot", "few_shot" in base)):
+            for input in base["inputs"] if is_there else ():
+                end = "" if input == "code" else f"-{input}"
+                yield name, f"{name}-{family.replace('_', '-')}{end}", family, input
+
+
 def system_names(config: Configuration) -> Iterator[tuple[str, str]]:
     """The name of every system with the key path of its entry, in the order of the configuration."""
-    for name, base in config["bases"].items():
-        if base["zero_shot"]:
-            yield f"bases.{name}", f"{name}-zero-shot"
-        if "few_shot" in base:
-            yield f"bases.{name}.few_shot", f"{name}-few-shot"
+    for base, system, family, _ in untrained_systems(config):
+        yield f"bases.{base}" + (".few_shot" if family == "few_shot" else ""), system
     for key in ("models", "captioners", "systems", "baselines"):
         for name in config[key]:
             yield f"{key}.{name}", name

@@ -50,6 +50,8 @@ class Training:
     base: Model
     folder: str
     settings: dict[str, Any]
+    input: str  # what it reads of a drawing: code, image or both
+    images: dict[str, str]  # files of pictures by split; none where it reads code alone
     gpus: int
     is_merged: bool
 
@@ -68,6 +70,8 @@ class LlmJob:
     base: Model
     described: str  # JSON: adapter and few-shot settings of each system, as caption_llm.py takes them
     adapters: tuple[str, ...]  # files that must exist
+    inputs: tuple[str, ...]  # what its systems read of a drawing
+    images: dict[str, str]  # files of pictures by split; none where no system reads them
     shows_examples: bool
     shards: int
     device_class: str
@@ -170,6 +174,11 @@ class Plan:
         job = self.llm_jobs.get(name)
         return job or next(job for job in self.llm_jobs.values() if name in job.systems)
 
+    def prompt(self, *inputs: str) -> dict[str, Any]:
+        """The settings of prompts for these inputs: what becomes of missing pictures only where both are read."""
+        kept = self.config["prompt"].items()
+        return {key: value for key, value in kept if key != "missing_picture" or "both" in inputs}
+
     def seed(self, stage: str) -> int:
         return stage_seed(self.config["seed"], stage)
 
@@ -226,8 +235,13 @@ def make_plan(config: Configuration) -> Plan:
         systems={name: _system(config, results, name, one, llm_jobs) for name, one in table.items()},
         fetched=fetched_sources(config),
         clip=_clip(config, results, clip) if clip else None,
-        first_llm=next((name for name, one in table.items() if one["family"] in ("zero_shot", "lora")), None),
+        first_llm=next((name for name, one in table.items() if _has_token_counts(one)), None),
     )
+
+
+def _has_token_counts(system: dict[str, Any]) -> bool:
+    """Whether the lengths of a system's prompts are those of the drawings' code: no examples, not the picture alone."""
+    return system["family"] in ("zero_shot", "lora") and system["input"] != "image"
 
 
 def model_of(config: Configuration, source: dict[str, Any]) -> Model:
@@ -258,6 +272,8 @@ def _training(config: Configuration, results: str, name: str) -> Training:
         base=model_of(config, config["bases"][model["base"]]["source"]),
         folder=f"{results}/adapters/{name}",
         settings=model["settings"],
+        input=model["input"],
+        images=_images(results, "train", "validation") if model["input"] != "code" else {},
         gpus=model["gpus"],
         is_merged=model["merge"],
     )
@@ -277,17 +293,28 @@ def _llm_jobs(config: Configuration, results: str, table: dict[str, dict[str, An
                 described[name]["adapter"] = f"{results}/adapters/{name}"
             if table[name]["family"] == "few_shot":
                 described[name]["few_shot"] = base["few_shot"]
+            if table[name]["input"] != "code":
+                described[name]["input"] = table[name]["input"]
         adapters = [one["adapter"] for one in described.values() if "adapter" in one]
+        with_pictures = [one for one in described.values() if "input" in one]
+        splits = ["test"] * bool(with_pictures) + ["train"] * any("few_shot" in one for one in with_pictures)
         yield LlmJob(
             name=job,
             systems=tuple(names),
             base=model_of(config, base["source"]),
             described=_json(described),
             adapters=tuple(f"{folder}/adapter_model.safetensors" for folder in adapters),
+            inputs=tuple(sorted({table[name]["input"] for name in names})),
+            images=_images(results, *splits),
             shows_examples=any("few_shot" in one for one in described.values()),
             shards=base["shards"],
             device_class=_device_class(config, config["decoding"]["gpus"], base["size_b"]),
         )
+
+
+def _images(results: str, *splits: str) -> dict[str, str]:
+    """The files of rendered pictures by split."""
+    return {split: f"{results}/images/{split}.parquet" for split in splits}
 
 
 def _captioner(config: Configuration, name: str) -> Captioner:

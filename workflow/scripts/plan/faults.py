@@ -2,7 +2,8 @@
 
 `find_faults(config, schema)` lists each as one line with key path, value and remedy. The schema comes first
 (schema_faults.py); if it finds nothing, what no schema can say: names that refer to each other and settings that must
-agree (here), metrics and what the report shows of them (report_faults.py), files and folders (file_faults.py).
+agree (here), metrics and what the report shows of them (report_faults.py), files and folders (file_faults.py), and
+systems that read pictures (picture_faults.py).
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from plan.configuration import system_names
 from plan.file_faults import file_faults
 from plan.hints import propose_name
 from plan.languages import language_fault
+from plan.picture_faults import picture_faults
 from plan.presets import all_presets
 from plan.report_faults import report_faults
 from plan.schema import Configuration, Node, fill_defaults, load_schema
@@ -36,6 +38,7 @@ def _cross_faults(config: Configuration) -> Iterator[str]:
     yield from _language_faults(full)
     yield from _background_faults(full["render"]["background"])
     yield from file_faults(full)
+    yield from _picture_faults(full)
     yield from report_faults(config, full)
     yield from _decoding_faults(full["decoding"])
     yield from _few_shot_faults(full)
@@ -111,6 +114,17 @@ def _few_shot_faults(config: Configuration) -> Iterator[str]:
                 f"bases.{name}.few_shot.k: {k} examples are more than the {most} train samples that the sources can "
                 f"give; set {most} or less, or raise scenes.train or limits.train of a source"
             )
+
+
+def _picture_faults(config: Configuration) -> Iterator[str]:
+    """Those of models whose base and preset exist; the others are faults already."""
+    presets = all_presets(config)
+    models = {
+        name: {**model, "settings": {**presets[model["preset"]], **model.get("settings", {})}}
+        for name, model in config["models"].items()
+        if model["base"] in config["bases"] and model["preset"] in presets
+    }
+    yield from picture_faults({**config, "models": models})
 
 
 def _resampling_faults(config: Configuration) -> Iterator[str]:

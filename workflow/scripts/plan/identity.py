@@ -25,6 +25,7 @@ LIBRARIES = {
     "render_png": (*DRAWING, "svg2png-py", "CairoSVG"),
     "caption_llm": ("torch", "transformers", "peft"),
     "generation/llm_engines/vllm_engine": ("vllm",),
+    "models/pictures": ("torchvision", "pillow"),
     "caption_image": ("torch", "transformers"),
     "train_clip_heads": ("torch", "transformers", "open_clip_torch", "timm"),
     "extract_clip_features": ("torch", "open_clip_torch", "timm"),

@@ -9,19 +9,21 @@ from __future__ import annotations
 import csv
 import json
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
 from torch.utils.data import Dataset
 
+from captions.picture_prompts import PicturePrompts, show_code
 from captions.prompts import IGNORED, PromptSettings, caption_tokens, prompt_tokens
 from core.command import write_whole
 from core.records import Sample
+from models.pictures import PictureInputs
 
 # Examples are sorted by length within blocks of this many steps: little is padded, and the order stays random.
 STEPS_IN_A_BLOCK = 20
@@ -29,11 +31,12 @@ STEPS_IN_A_BLOCK = 20
 
 @dataclass
 class Encoded:
-    """A sample as tokens: its prompt, and each reference with the end of turn."""
+    """A sample as tokens: its prompt, each reference with the end of turn, and the picture that the prompt shows."""
 
     id: str
     prompt: Sequence[int]
     captions: Sequence[Sequence[int]]
+    png: bytes | None = None
 
     def __len__(self) -> int:
         return len(self.prompt) + max(len(caption) for caption in self.captions)
@@ -50,10 +53,11 @@ class Overlong:
 
 @dataclass
 class EncodedSplit:
-    """The samples of a split as tokens, and what was done to the overlong ones."""
+    """The samples of a split as tokens, what was done to the overlong ones, and whose picture is missing."""
 
     samples: list[Encoded]
     overlong: list[Overlong] = field(default_factory=list)
+    missing_pictures: dict[str, str] = field(default_factory=dict)  # why, by id; empty where code alone is read
 
     def n_overlong(self, action: str) -> int:
         return sum(sample.action == action for sample in self.overlong)
@@ -63,17 +67,28 @@ class EncodedSplit:
 
 
 def encode_samples(
-    tokenizer: Any, samples: Sequence[Sample], prompt: PromptSettings, overlong: str, context: int
+    tokenizer: Any,
+    samples: Sequence[Sample],
+    prompt: PromptSettings,
+    overlong: str,
+    context: int,
+    pictures: PicturePrompts | None = None,
 ) -> EncodedSplit:
     """Tokens of samples; `overlong` is shorten or drop, `context` the tokens that the model can read.
 
-    Captions are never cut: a sample whose prompt and longest caption exceed the context is refused.
+    `pictures` are shown instead of the code, or with it. Captions are never cut: a sample whose prompt and longest
+    caption exceed the context is refused.
     """
     encoded = EncodedSplit([])
     for sample in samples:
-        tokens = prompt_tokens(tokenizer, sample.xml, prompt)
+        shown = pictures.show(sample) if pictures else show_code(sample)
+        if shown.fault:
+            encoded.missing_pictures[sample.id] = shown.fault
+        if shown.is_left_out:
+            continue
+        tokens = prompt_tokens(tokenizer, shown.xml, prompt, picture=shown.tokens)
         captions = [caption_tokens(tokenizer, reference, prompt) for reference in sample.references]
-        candidate = Encoded(sample.id, tokens.ids, captions)
+        candidate = Encoded(sample.id, tokens.ids, captions, shown.png)
         if tokens.n_xml_tokens_removed and overlong == "drop":
             n_tokens = len(candidate) + tokens.n_xml_tokens_removed
             encoded.overlong.append(Overlong(sample.id, "dropped", n_tokens))
@@ -100,23 +115,30 @@ def write_encoded(path: Path, split: EncodedSplit) -> None:
     rows = [{"id": s.id, "prompt": s.prompt, "captions": s.captions} for s in split.samples]
     table = pa.Table.from_pylist(rows, schema=ENCODED_SCHEMA)
     overlong = [[sample.id, sample.action, sample.n_tokens] for sample in split.overlong]
-    table = table.replace_schema_metadata({"overlong": json.dumps(overlong)})
+    kept = {"overlong": json.dumps(overlong), "missing_pictures": json.dumps(split.missing_pictures)}
+    table = table.replace_schema_metadata(kept)
     with write_whole(path) as partial:
         pq.write_table(table, partial, compression="zstd")
 
 
-def read_encoded(path: Path) -> EncodedSplit:
-    """The tokens of a split; prompts and captions are arrays, which take a tenth of the memory of lists."""
+def read_encoded(path: Path, pngs: Mapping[str, bytes | None] | None = None) -> EncodedSplit:
+    """The tokens of a split, with its pictures by id where prompts show them.
+
+    Prompts and captions are arrays, which take a tenth of the memory of lists.
+    """
     table = pq.ParquetFile(path).read()
+    kept = {name.decode(): json.loads(text) for name, text in table.schema.metadata.items()}
+    missing = kept.get("missing_pictures", {})  # files of earlier versions have none
     samples = [
         Encoded(
             id.as_py(),
             prompt.values.to_numpy(),
             [caption.values.to_numpy() for caption in captions],
+            pngs[id.as_py()] if pngs is not None and id.as_py() not in missing else None,
         )
         for id, prompt, captions in zip(table["id"], table["prompt"], table["captions"], strict=True)
     ]
-    return EncodedSplit(samples, [Overlong(*fields) for fields in json.loads(table.schema.metadata[b"overlong"])])
+    return EncodedSplit(samples, [Overlong(*fields) for fields in kept["overlong"]], missing)
 
 
 def write_overlong(path: Path, splits: dict[str, EncodedSplit]) -> None:
@@ -174,6 +196,18 @@ def longest_step_first(
     return [example for step in steps for example in step]
 
 
+class Example(NamedTuple):
+    """What a model learns from at once: a prompt with the picture in it, if there is one, and a caption."""
+
+    prompt: Sequence[int]
+    caption: Sequence[int]
+    png: bytes | None = None
+
+    @property
+    def n_tokens(self) -> int:
+        return len(self.prompt) + len(self.caption)
+
+
 class ExampleDataset(Dataset):
     """Examples by their place in an order of (sample, reference)."""
 
@@ -183,10 +217,10 @@ class ExampleDataset(Dataset):
     def __len__(self) -> int:
         return len(self.order)
 
-    def __getitem__(self, place: int) -> tuple[Sequence[int], Sequence[int]]:
+    def __getitem__(self, place: int) -> Example:
         number, reference = self.order[place]
         sample = self.samples[number]
-        return sample.prompt, sample.captions[reference]
+        return Example(sample.prompt, sample.captions[reference], sample.png)
 
 
 @dataclass
@@ -194,30 +228,32 @@ class LeftPadding:
     """Collates examples so that all captions end at the right edge: only the last columns need logits.
 
     Gives input_ids, attention_mask, position_ids (batch x length), labels (batch x kept) and logits_to_keep = kept, one
-    more than the longest caption since a token is predicted one column before it.
+    more than the longest caption since a token is predicted one column before it. A batch with pictures has the model's
+    inputs for them as well, and no position_ids where the model counts them itself.
     """
 
     pad_id: int
+    pictures: PictureInputs | None = None
+    gives_positions: bool = True
 
-    def __call__(self, examples: Sequence[tuple[Sequence[int], Sequence[int]]]) -> dict[str, Any]:
-        length = max(len(prompt) + len(caption) for prompt, caption in examples)
-        kept = 1 + max(len(caption) for _, caption in examples)
+    def __call__(self, examples: Sequence[Example]) -> dict[str, Any]:
+        length = max(example.n_tokens for example in examples)
+        kept = 1 + max(len(example.caption) for example in examples)
         ids = torch.full((len(examples), length), self.pad_id)
         mask = torch.zeros((len(examples), length), dtype=torch.long)
         labels = torch.full((len(examples), kept), IGNORED)
-        for row, (prompt, caption) in enumerate(examples):
-            n_tokens = len(prompt) + len(caption)
+        for row, example in enumerate(examples):
+            prompt, caption, n_tokens = example.prompt, example.caption, example.n_tokens
             ids[row, length - n_tokens :] = torch.tensor([*prompt, *caption])
             mask[row, length - n_tokens :] = 1
             labels[row, kept - len(caption) :] = torch.tensor([*caption])
-        positions = (mask.cumsum(-1) - 1).clamp(min=0)
-        return {
-            "input_ids": ids,
-            "attention_mask": mask,
-            "position_ids": positions,
-            "labels": labels,
-            "logits_to_keep": kept,
-        }
+        batch = {"input_ids": ids, "attention_mask": mask, "labels": labels, "logits_to_keep": kept}
+        pngs = [example.png for example in examples if example.png is not None]
+        if self.pictures:
+            batch |= self.pictures.of(ids, pngs)
+        if self.gives_positions or not pngs:
+            batch["position_ids"] = (mask.cumsum(-1) - 1).clamp(min=0)
+        return batch
 
 
 def caption_loss(logits: torch.Tensor, labels: torch.Tensor, n_labels: torch.Tensor | float | None) -> torch.Tensor:

@@ -15,7 +15,7 @@ from captions.prompts import PromptSettings
 from core.command import InputError
 from core.identity import canonical_json, identity_digest, job_identity, result_settings
 from core.records import read_json
-from models.files import check_model_folder, file_digest, model_digest, tokenizer_files
+from models.files import check_model_folder, file_digest, model_digest, processor_files, tokenizer_files
 from training.settings import TrainingSettings
 
 # Settings that change what is logged and kept, and nothing in the adapter.
@@ -35,8 +35,9 @@ def training_identity(
     n_devices: int,
     code: str | None = None,
     digest_cache: Path | None = None,
+    input: str = "code",
 ) -> dict[str, Any]:
-    """The record of core.identity for a training; `files` are the samples by split.
+    """The record of core.identity for a training; `files` are the samples by split and, where shown, their images.
 
     Raises InputError for a missing file, or a base that is no model.
     """
@@ -48,8 +49,11 @@ def training_identity(
     inputs["base"] = model_digest(base, digest_cache)
     inputs |= {f"base/{file['name']}": file["sha256"] for file in tokenizer_files(base)}
     inputs["base/config.json"] = config_digest(base / "config.json")
+    if input != "code":
+        inputs |= {f"base/{file['name']}": file["sha256"] for file in processor_files(base)}
     values = result_settings(settings, ONLY_LOGGING)
     values |= {"prompt": result_settings(prompt), "seed": seed, "devices": n_devices}
+    values |= {"input": input} if input != "code" else {}
     libraries = ["torch", "transformers", "peft"] + ["bitsandbytes"] * (settings.quantisation != "none")
     return job_identity(inputs=inputs, settings=values, code=code, libraries=libraries)
 

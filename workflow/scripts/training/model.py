@@ -17,7 +17,7 @@ from transformers import BitsAndBytesConfig
 from core.command import InputError
 from models.attention_kernels import avoid_cudnn_attention
 from models.language_models import auto_class, available_attention, choose_attention, load_language_model, read_config
-from models.lora_targets import past_adapters, resolve_targets
+from models.lora_targets import is_named, linear_layers, past_adapters, picture_targets, resolve_targets
 from models.number_format import choose_dtype
 from training.settings import TrainingSettings
 
@@ -84,6 +84,10 @@ def training_attention(config: Any, dtype: torch.dtype, settings: TrainingSettin
 def lora_config(model: Any, settings: TrainingSettings) -> LoraConfig:
     """The settings in the words of peft. Raises InputError for targets that the model does not have."""
     targets, excluded = resolve_targets(model, settings.targets)
+    if of_pictures := picture_targets(model, settings.train_vision, settings.train_projector):
+        # Whole names: a layer of the vision tower may be named as one that is not adapted.
+        own = [name for name in linear_layers(model) if any(is_named(name, target) for target in targets)]
+        targets, excluded = own + of_pictures, None
     return LoraConfig(
         r=settings.r,
         lora_alpha=settings.alpha,  # type: ignore[arg-type]  # peft takes any number

@@ -8,16 +8,19 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from captions.picture_prompts import PicturePrompts
 from captions.prompts import PromptSettings, prompt_form
 from core.command import InputError, log
-from core.records import Sample, read_json, read_samples, write_json
+from core.records import Sample, read_images, read_json, read_samples, write_json
 from models.language_models import check_token_ids, context_length, load_tokenizer, read_config
+from models.pictures import load_processor
 from training.checkpoints import agree_with
 from training.data import EncodedSplit, encode_samples, read_encoded, write_encoded
 from training.parameters import count_parameters, describe_counts
@@ -45,22 +48,29 @@ def prepare_training(
     settings: TrainingSettings,
     identity: dict[str, Any],
     checkpoints: Path,
+    input: str = "code",
+    images: Mapping[str, Path] | None = None,
 ) -> None:
     """Check everything, then put identity and tokens beside the checkpoints.
 
-    `files` are the samples by split. Raises InputError for what a person can repair.
+    `files` are the samples by split, `images` their pictures where the model reads them. Raises InputError for what a
+    person can repair.
     """
+    processor = load_processor(base) if images else None
     check_devices(identity["settings"]["devices"])
     counts = count_parameters(base, settings)
     check_disk(checkpoints, counts["adapter_bytes"], settings)
     samples = {split: read_split(files[split]) for split in SPLITS}
     agree_with(checkpoints, identity)
     write_json(checkpoints / "parameters.json", counts)
-    encode_splits(base, samples, prompt, settings, checkpoints)
+    pictures = {
+        split: PicturePrompts(processor, prompt, input, read_images(path)) for split, path in (images or {}).items()
+    }
+    encode_splits(base, samples, prompt, settings, checkpoints, pictures)
     log(f"train_lora {name}", describe_counts(counts))
 
 
-def read_prepared(checkpoints: Path) -> Prepared:
+def read_prepared(checkpoints: Path, images: Mapping[str, Path] | None = None) -> Prepared:
     """What prepare_training has made. Raises InputError where it has not run, or for other than these processes."""
     record = checkpoints / "identity.json"
     identity = read_json(record) if record.is_file() else {"settings": {"devices": 0}}
@@ -70,7 +80,8 @@ def read_prepared(checkpoints: Path) -> Prepared:
             f"{devices_here()} processes train together and {n_prepared} were prepared: the effective batch "
             "would be another; start train_lora.py itself with --devices, it launches its processes"
         )
-    splits = {split: read_encoded(tokens_file(checkpoints, split)) for split in SPLITS}
+    pngs = {split: {image.id: image.png for image in read_images(path)} for split, path in (images or {}).items()}
+    splits = {split: read_encoded(tokens_file(checkpoints, split), pngs.get(split)) for split in SPLITS}
     return Prepared(identity, read_json(checkpoints / "parameters.json"), splits)
 
 
@@ -103,7 +114,12 @@ def read_split(path: Path) -> list[Sample]:
 
 
 def encode_splits(
-    base: Path, samples: dict[str, list[Sample]], prompt: PromptSettings, settings: TrainingSettings, checkpoints: Path
+    base: Path,
+    samples: dict[str, list[Sample]],
+    prompt: PromptSettings,
+    settings: TrainingSettings,
+    checkpoints: Path,
+    pictures: Mapping[str, PicturePrompts],
 ) -> None:
     """Make the tokens of the splits, unless an interrupted run has; they belong to the identity beside them."""
     if all(tokens_file(checkpoints, split).is_file() for split in SPLITS):
@@ -112,17 +128,27 @@ def encode_splits(
     context = context_length(config)
     log("train_lora", f"prompts by the {prompt_form(tokenizer)}")
     for split in SPLITS:
-        encoded = encode_samples(tokenizer, samples[split], prompt, settings.overlong, context)
+        encoded = encode_samples(tokenizer, samples[split], prompt, settings.overlong, context, pictures.get(split))
+        log_missing(split, encoded, prompt)
         if not encoded.samples:
             raise InputError(f"no {split} sample is left: {why_none_is_left(encoded, context)}")
         check_token_ids(base, config, (row for sample in encoded.samples for row in (sample.prompt, *sample.captions)))
         write_encoded(tokens_file(checkpoints, split), encoded)
 
 
+def log_missing(split: str, encoded: EncodedSplit, prompt: PromptSettings) -> None:
+    """Log how many samples have no picture; training.json lists them."""
+    if encoded.missing_pictures:
+        done = "trained by their code alone" if prompt.missing_picture == "use_code" else "left out"
+        log("train_lora", f"{len(encoded.missing_pictures)} {split} samples have no usable picture and are {done}")
+
+
 def why_none_is_left(encoded: EncodedSplit, context: int) -> str:
     """What left out all samples of a split, and what to do about it."""
     counts = {action: encoded.n_overlong(action) for action in ("dropped", "refused")}
+    counts["without picture"] = len(encoded.missing_pictures)
     reasons = {
+        "without picture": f"(the first: {next(iter(encoded.missing_pictures.values()), '')})",
         "dropped": "over prompt.max_tokens and dropped: raise it, or set overlong: shorten",
         "refused": f"with their longest caption over the {context} tokens that the base reads and refused: lower "
         "prompt.max_tokens, shorten the captions, or choose a base with a longer context",

@@ -19,6 +19,11 @@ from training.history import best_evaluation, history_lines
 from training.preparation import Prepared
 from training.settings import TrainingSettings
 
+READ_FROM = {
+    "code": "from their xml",
+    "image": "from their rendered picture",
+    "both": "from their xml and their rendered picture",
+}
 ACTIONS = ("shortened", "dropped", "refused")
 FINAL_FILES = ("adapter_config.json", "README.md", "adapter_model.safetensors")
 
@@ -65,6 +70,8 @@ def summarise(
         "parameters": prepared.parameters,
         "samples": {split: len(encoded.samples) for split, encoded in splits.items()},
         **{key: {split: encoded.n_overlong(key) for split, encoded in splits.items()} for key in ACTIONS},
+        "input": identity["settings"].get("input", "code"),
+        "missing_pictures": {split: encoded.missing_pictures for split, encoded in splits.items()},
         "tokens_removed": {split: encoded.n_tokens_removed() for split, encoded in splits.items()},
         "base": base_name(base),
         "base_class": auto_class(read_config(base)).__name__,
@@ -121,7 +128,7 @@ tags: [lora, svg, image-captioning]
 
 # {summary["name"]}
 
-A LoRA adapter with which a language model captions SVG drawings from their xml.
+A LoRA adapter with which a model captions SVG drawings {READ_FROM[summary["input"]]}.
 
 | | |
 |---|---|
@@ -130,6 +137,7 @@ A LoRA adapter with which a language model captions SVG drawings from their xml.
 | data | {summary["samples"]["train"]:,} train and {summary["samples"]["validation"]:,} validation samples |
 | digest of the train split | `{summary["data_digests"]["train"]}` |
 | digest of the validation split | `{summary["data_digests"]["validation"]}` |
+| drawings without a usable picture | {len(summary["missing_pictures"]["train"])} in train |
 | drawings shortened, dropped, refused | {", ".join(str(summary[key]["train"]) for key in ACTIONS)} in train |
 | parameters | {parameters["trainable"]:,} trainable of {parameters["total"]:,} ({parameters["percentage"]:.3g} %) |
 | best evaluation | step {summary["best_step"]} of {summary["steps"]}, validation loss {summary["best_eval_loss"]:.4f} |

@@ -17,6 +17,8 @@ class TrainingSettings:
     targets: list[str] | str = field(default_factory=lambda: ["q_proj", "v_proj"])
     dropout: float = 0.05
     bias: str = "none"
+    train_vision: bool = False
+    train_projector: bool = False
     batch_size: int = 1
     accumulation: int = 16
     learning_rate: float = 2e-4

@@ -1,6 +1,6 @@
 """The trainer: transformers' Trainer with an order laid out beforehand, the captions' loss, and no logits kept.
 
-trainer = build_trainer(name, model, pad_id, splits, settings, seed, checkpoints)
+trainer = build_trainer(name, model, pad_id, pictures, splits, settings, seed, checkpoints)
 trainer.train(resume_from_checkpoint=…)
 """
 
@@ -17,8 +17,9 @@ from transformers import Trainer, TrainingArguments
 from transformers.trainer_callback import PrinterCallback
 
 from core.command import InputError, log
+from models.pictures import PictureInputs, counts_positions_itself
 from training.callbacks import KeepBest, KeepCheckpoints, ShowProgress, StopOnSignal, StopWhenLost, StopWhenUntrained
-from training.data import Encoded, EncodedSplit, ExampleDataset, LeftPadding, caption_loss, lay_out_training
+from training.data import Encoded, EncodedSplit, Example, ExampleDataset, LeftPadding, caption_loss, lay_out_training
 from training.settings import TrainingSettings
 
 
@@ -63,7 +64,7 @@ class CaptionTrainer(Trainer):
         """
         samples: Any = self.eval_dataset
         size = self.args.per_device_eval_batch_size
-        places = sorted(range(len(samples)), key=lambda place: -sum(map(len, samples[place])))
+        places = sorted(range(len(samples)), key=lambda place: -samples[place].n_tokens)
         batches = [places[start : start + size] for start in range(0, len(places), size)]
         share = batches[self.args.process_index :: self.args.world_size]
         return torch.utils.data.DataLoader(samples, batch_sampler=share, collate_fn=self.data_collator)
@@ -86,16 +87,21 @@ def build_trainer(
     name: str,
     model: PeftModel,
     pad_id: int,
+    pictures: PictureInputs | None,
     splits: dict[str, EncodedSplit],
     settings: TrainingSettings,
     seed: int,
     checkpoints: Path,
 ) -> tuple[CaptionTrainer, TrainingSettings, KeepBest, StopOnSignal]:
-    """The trainer with its callbacks, and the settings with the batch size that fits into memory."""
+    """The trainer with its callbacks, and the settings with the batch size that fits into memory.
+
+    `pictures` makes the model's inputs of the pictures in prompts; None where code alone is read.
+    """
     arguments = build_arguments(name, settings, seed, checkpoints)
+    collate = LeftPadding(pad_id, pictures, gives_positions=not counts_positions_itself(model))
     train, validation = splits["train"].samples, splits["validation"].samples
     if settings.auto_batch:
-        settings = fit_batch(model.to(arguments.device), pad_id, train, settings)
+        settings = fit_batch(model.to(arguments.device), collate, train, settings)
         arguments.per_device_train_batch_size = arguments.per_device_eval_batch_size = settings.batch_size
         arguments.gradient_accumulation_steps = settings.accumulation
     n_steps, effective = (
@@ -110,7 +116,7 @@ def build_trainer(
     trainer = CaptionTrainer(
         model=model,
         args=arguments,
-        data_collator=LeftPadding(pad_id),
+        data_collator=collate,
         train_dataset=ExampleDataset(train, order),
         eval_dataset=ExampleDataset(validation, [(place, 0) for place in range(len(validation))]),
         # num_items_in_batch are the labels of the whole step, on all devices; Trainer undoes DDP's mean.
@@ -150,7 +156,8 @@ def build_arguments(name: str, settings: TrainingSettings, seed: int, checkpoint
         disable_tqdm=True,
         report_to=[],
         run_name=name,
-        ddp_find_unused_parameters=False,
+        # A batch without pictures does not reach what reads them.
+        ddp_find_unused_parameters=settings.train_vision or settings.train_projector,
         dataloader_pin_memory=torch.cuda.is_available(),
     )
 
@@ -161,13 +168,15 @@ def tokens_by_step(samples: list[Encoded], order: list[tuple[int, int]], step_si
     return [sum(lengths[start : start + step_size]) for start in range(0, len(lengths), step_size)]
 
 
-def fit_batch(model: PeftModel, pad_id: int, samples: list[Encoded], settings: TrainingSettings) -> TrainingSettings:
+def fit_batch(
+    model: PeftModel, collate: LeftPadding, samples: list[Encoded], settings: TrainingSettings
+) -> TrainingSettings:
     """The settings with the largest batch size whose longest batch can be trained on every device.
 
     Raises InputError where not even one sample fits.
     """
     while True:
-        fits = torch.tensor(float(longest_batch_fits(model, pad_id, samples, settings)), device=model.device)
+        fits = torch.tensor(float(longest_batch_fits(model, collate, samples, settings)), device=model.device)
         if torch.distributed.is_initialized():
             torch.distributed.all_reduce(fits, torch.distributed.ReduceOp.MIN)
         if fits:
@@ -179,10 +188,12 @@ def fit_batch(model: PeftModel, pad_id: int, samples: list[Encoded], settings: T
         settings = smaller
 
 
-def longest_batch_fits(model: PeftModel, pad_id: int, samples: list[Encoded], settings: TrainingSettings) -> bool:
+def longest_batch_fits(
+    model: PeftModel, collate: LeftPadding, samples: list[Encoded], settings: TrainingSettings
+) -> bool:
     """Whether a forward and backward pass of the longest batch there can be finds enough memory."""
     longest = sorted(samples, key=len)[-settings.batch_size :]
-    batch = LeftPadding(pad_id)([(sample.prompt, max(sample.captions, key=len)) for sample in longest])
+    batch = collate([Example(sample.prompt, max(sample.captions, key=len), sample.png) for sample in longest])
     inputs = {name: value.to(model.device) if torch.is_tensor(value) else value for name, value in batch.items()}
     labels = inputs.pop("labels")
     model.train()

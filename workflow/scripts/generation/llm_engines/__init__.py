@@ -40,11 +40,12 @@ class DecodingSettings:
 
 @dataclass(frozen=True)
 class Prompt:
-    """A sample's prompt as tokens."""
+    """A sample's prompt as tokens, with the pictures that stand in it, in their order."""
 
     id: str
     tokens: list[int]
-    n_xml_tokens_removed: int = 0  # by how much it was shortened
+    n_xml_tokens_removed: int | None = 0  # by how much it was shortened; None where no code is shown
+    pngs: tuple[bytes, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -66,6 +67,7 @@ class EngineJob:
     most_tokens: int  # of the longest prompt with its caption
     settings: DecodingSettings
     seed: int
+    reads_pictures: bool = False
 
 
 class Engine(Protocol):

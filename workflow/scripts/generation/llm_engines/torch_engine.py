@@ -32,6 +32,7 @@ from models.attention_kernels import avoid_cudnn_attention
 from models.language_models import choose_attention, load_language_model, read_config
 from models.lora_targets import check_merge
 from models.number_format import choose_dtype
+from models.pictures import PictureInputs, load_processor
 
 # From this share of a mean prompt on, what all prompts begin with is computed once. In 16 bits that changes the last
 # bits of all that follows, so that it has to save more.
@@ -49,8 +50,9 @@ CHECKED_TOKENS = 4
 class TorchEngine:
     """A causal LM of transformers that writes."""
 
-    def __init__(self, model: Any, job: EngineJob):
+    def __init__(self, model: Any, job: EngineJob, pictures: PictureInputs | None = None):
         self.model, self.settings, self.seed = model, job.settings, job.seed
+        self._pictures = pictures
         self.end_ids, self.pad_id, self.most_tokens = job.end_ids, job.pad_id, job.most_tokens
         self._covered: list[tuple[Any, torch.Tensor]] = []  # the base's weights under the adapter's
         self._prefix: list[int] = []
@@ -137,6 +139,7 @@ class TorchEngine:
             eos_token_id=self.end_ids,
             pad_token_id=self.pad_id,
             **drawing,
+            **self._picture_inputs(batch, ids),
         )
         return output[:, ids.shape[1] :].tolist()
 
@@ -146,7 +149,12 @@ class TorchEngine:
         if self._prefix and self._prefix_states is None:
             self._prefix_states = self._read_prefix()
         prefix = self._prefix_states if self._prefix else None
-        return DecodingRows(self.model, ids, mask, prefix, self.settings.max_new_tokens)
+        pictures = self._picture_inputs(batch, ids)
+        return DecodingRows(self.model, ids, mask, prefix, self.settings.max_new_tokens, pictures)
+
+    def _picture_inputs(self, batch: list[Prompt], ids: torch.Tensor) -> dict[str, torch.Tensor]:
+        """The model's inputs for the pictures in a batch, whose tokens are `ids` (rows x length)."""
+        return self._pictures.of(ids, [png for prompt in batch for png in prompt.pngs]) if self._pictures else {}
 
     def _choose_way(self, prompts: list[Prompt]) -> None:
         """Give up the shared prefix, and then batches, where they change what is written after a prompt."""
@@ -183,7 +191,8 @@ class TorchEngine:
         except (AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:  # of a model of any kind
             return f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
         ids = torch.tensor([written[:-1]], device=self.model.device)
-        plain = self.model(input_ids=ids, use_cache=False, logits_to_keep=len(found))
+        pictures = self._picture_inputs([shortest], ids)
+        plain = self.model(input_ids=ids, use_cache=False, logits_to_keep=len(found), **pictures)
         expected = plain.logits[0, -len(found) :].float().log_softmax(dim=-1)
         log_found = torch.cat(found).log_softmax(dim=-1)
         divergence = float((expected.exp() * (expected - log_found)).sum(dim=-1).max())
@@ -194,6 +203,7 @@ class TorchEngine:
         n_shared = common_prefix_length([prompt.tokens for prompt in prompts])
         n_tokens = sum(len(prompt.tokens) for prompt in prompts)
         pays = len(prompts) > 1 and n_shared * len(prompts) >= LEAST_SHARED[self.model.dtype] * n_tokens
+        pays = pays and not any(prompt.pngs for prompt in prompts)
         # Only where padding between prefix and prompt changes nothing: a sliding window would count it.
         sees_all = RoomyCache(self.model.config, 0).all_roomy and self.model.config.model_type not in COUNT_PADDING
         shares = pays and n_shared > 0 and sees_all
@@ -260,4 +270,5 @@ def load_engine(job: EngineJob) -> TorchEngine:
     model = load_language_model(job.base, config, dtype, choose_attention(config, job.settings.attention))
     # Beams obey the settings, as the own decoding does, and nothing that the base's generation_config.json asks for.
     model.generation_config = GenerationConfig()
-    return TorchEngine(model.to("cuda" if torch.cuda.is_available() else "cpu").eval(), job)
+    pictures = PictureInputs(load_processor(job.base), dtype) if job.reads_pictures else None
+    return TorchEngine(model.to("cuda" if torch.cuda.is_available() else "cpu").eval(), job, pictures)

@@ -74,6 +74,8 @@ def load_engine(job: EngineJob) -> VllmEngine:
         raise InputError("decoding: engine vllm decodes without beams; set num_beams: 1 or engine: transformers")
     if job.settings.attention != "auto":
         raise InputError("decoding: engine vllm chooses attention itself; set attention: auto or engine: transformers")
+    if job.reads_pictures:
+        raise InputError("decoding: engine vllm is given no pictures; set engine: transformers, or input: code")
     try:
         from vllm import LLM
     except ImportError as error:

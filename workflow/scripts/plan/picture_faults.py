@@ -1,0 +1,66 @@
+"""Faults of systems that read pictures: what their bases, engines and settings do not allow.
+
+Of bases that lie here already, config.json is read; a base that is still to be fetched is checked when its job starts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from core.records import read_json
+from plan.configuration import model_folder_name
+from plan.schema import Configuration
+
+# Files that may hold the chat template of a processor.
+TEMPLATES = ("chat_template.jinja", "chat_template.json")
+
+
+def picture_faults(config: Configuration) -> Iterator[str]:
+    """The faults of a configuration whose presets and defaults are filled in."""
+    for key, base, input in _readers(config):
+        if input != "code":
+            yield from _base_faults(config, key, base, input)
+            if config["decoding"]["engine"] == "vllm":
+                yield f"{key}: {input} needs decoding.engine: transformers; vllm is given no pictures"
+    for name, model in config["models"].items():
+        for setting in ("train_vision", "train_projector"):
+            if model["input"] == "code" and model["settings"].get(setting):
+                yield f"models.{name}.settings.{setting}: input: code reads no pictures; remove it, or set input"
+
+
+def _readers(config: Configuration) -> Iterator[tuple[str, str, str]]:
+    """Key path, base and input of each model, and of each base without training."""
+    for name, base in config["bases"].items():
+        if base["zero_shot"] or "few_shot" in base:
+            yield from ((f"bases.{name}.inputs", name, input) for input in base["inputs"])
+    for name, model in config["models"].items():
+        yield f"models.{name}.input", model["base"], model["input"]
+
+
+def _base_faults(config: Configuration, key: str, base: str, input: str) -> Iterator[str]:
+    source = config["bases"][base]["source"]
+    own = "path" in source and "package" not in source
+    folder = Path(source["path"] if own else f"{config['model_store']}/{model_folder_name(source)}")
+    if not (folder / "config.json").is_file():
+        return
+    described: dict[str, Any] = read_json(folder / "config.json")
+    if "vision_config" not in described:
+        kind = described.get("model_type", "unknown")
+        yield (
+            f"{key}: {input} needs a model that reads pictures, and bases.{base} is a {kind} ({folder}); set code, or "
+            "choose a vision-language model"
+        )
+    elif not _has_template(folder):
+        yield (
+            f"{key}: {input} needs a chat template, which says where a picture stands in a prompt, and {folder} has "
+            f"none; add {TEMPLATES[0]}, or set code"
+        )
+
+
+def _has_template(folder: Path) -> bool:
+    tokenizer = folder / "tokenizer_config.json"
+    return any((folder / name).is_file() for name in TEMPLATES) or (
+        tokenizer.is_file() and "chat_template" in read_json(tokenizer)
+    )
