@@ -188,7 +188,8 @@ def test_a_source_that_differs_gets_another_folder(config):
 def test_systems_come_in_the_order_of_the_configuration(config):
     for model in config["models"].values():
         model["settings"] = {}
-    assert list(systems(fill_defaults(config, SCHEMA)))[:3] == ["llama-3.1-8b-zero-shot", "gemma-2-9b-zero-shot", "llama-3.1-8b-test3"]
+    names = list(systems(fill_defaults(config, SCHEMA)))
+    assert names[:3] == ["llama-3.1-8b-zero-shot", "gemma-2-9b-zero-shot", "llama-3.1-8b-test3"]
 
 
 def test_the_order_of_keys_means_nothing_but_the_order_of_rows(config):

@@ -38,7 +38,7 @@ def _cross_faults(config: Configuration) -> Iterator[str]:
     yield from _language_faults(full)
     yield from _background_faults(full["render"]["background"])
     yield from file_faults(full)
-    yield from _picture_faults(full)
+    yield from _picture_faults(config, full)
     yield from report_faults(config, full)
     yield from _decoding_faults(full["decoding"])
     yield from _few_shot_faults(full)
@@ -116,15 +116,16 @@ def _few_shot_faults(config: Configuration) -> Iterator[str]:
             )
 
 
-def _picture_faults(config: Configuration) -> Iterator[str]:
+def _picture_faults(config: Configuration, full: Configuration) -> Iterator[str]:
     """Those of models whose base and preset exist; the others are faults already."""
     presets = all_presets(config)
     models = {
-        name: {**model, "settings": {**presets[model["preset"]], **model.get("settings", {})}}
-        for name, model in config["models"].items()
-        if model["base"] in config["bases"] and model["preset"] in presets
+        # Defaults must not stand above the preset.
+        name: {**model, "settings": {**presets[model["preset"]], **config["models"][name].get("settings", {})}}
+        for name, model in full["models"].items()
+        if model["base"] in full["bases"] and model["preset"] in presets
     }
-    yield from picture_faults({**config, "models": models})
+    yield from picture_faults({**full, "models": models})
 
 
 def _resampling_faults(config: Configuration) -> Iterator[str]:
