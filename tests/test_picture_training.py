@@ -6,15 +6,26 @@ import PIL.Image
 import pytest
 import torch
 from picture_samples import SCENES, SIDE, draw, image_of, scene_samples, write_scenes
+from test_train_lora import out_of_memory_above
+from test_training_resume import Killed, interrupt, kill
 from tiny_vlms import KINDS, build_tiny_vlm
-from training_runs import SETTINGS, adapter
+from training_runs import adapter, same_adapters, start, train
 from transformers import AutoModelForImageTextToText
 
 from captions.picture_prompts import PicturePrompts
 from captions.prompts import PromptSettings, chat_messages, prompt_tokens
+from core.command import InputError
+from core.records import write_images
+from models.lora_targets import PROJECTORS
 from models.pictures import PictureInputs, counts_positions_itself, load_processor, read_picture
-from train_lora import main
+from training.callbacks import StopOnSignal
+from training.checkpoints import newest_whole
 from training.data import Example, LeftPadding, caption_loss, encode_samples
+from training.identity import training_digest, training_identity
+from training.parameters import count_parameters
+from training.settings import TrainingSettings
+
+SHORT = {"max_steps": 2, "eval_steps": 2, "save_steps": 2, "log_steps": 1}
 
 
 @pytest.fixture(scope="module")
@@ -35,27 +46,6 @@ def data(tmp_path_factory):
     write_scenes(folder, "train")
     write_scenes(folder, "validation", 4)
     return folder
-
-
-def images_of(data):
-    return {split: str(data / "images" / f"{split}.parquet") for split in ("train", "validation")}
-
-
-def train(base, data, output, input="image", prompt=None, **changes):
-    """Train on pictures in this process; returns training.json."""
-    main(
-        name="tiny",
-        base=base,
-        train=data / "train.parquet",
-        validation=data / "validation.parquet",
-        prompt=json.dumps(prompt or {}),
-        settings=json.dumps({**SETTINGS, **changes}),
-        seed=7,
-        output_dir=output,
-        input=input,
-        images=json.dumps(images_of(data) if input != "code" else {}),
-    )
-    return json.loads((output / "training.json").read_text())
 
 
 def prompts_of(base, input="image", settings=None):
@@ -95,7 +85,7 @@ def test_a_drawing_that_spells_out_the_tokens_of_a_picture_shows_none(kind, base
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_an_adapter_of_the_language_model_learns_from_pictures(kind, bases, data, tmp_path):
-    summary = train(bases(kind), data, tmp_path, targets="all-linear")
+    summary = train(bases(kind), data, tmp_path, "image", **SHORT, targets="all-linear")
     assert summary["input"] == "image"
     assert summary["samples"] == {"train": 16, "validation": 4}
     language = ("language_model", "text_model", "lm_head")
@@ -155,3 +145,99 @@ def test_the_loss_covers_the_caption_alone_however_long_the_picture_is(kind, bas
     for name in names:
         found = dict(model.named_parameters())[name].grad
         assert torch.allclose(found, expected[name], atol=1e-5, rtol=1e-3), name
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_vision_tower_and_projector_are_trained_where_asked(kind, bases, data, tmp_path):
+    asked = {"train_vision": True, "train_projector": kind != "gemma3"}
+    train(bases(kind), data, tmp_path, "image", **SHORT, **asked)
+    found = {name for name in adapter(tmp_path) if "lora_B" in name}
+    language = {name for name in found if "language_model" in name or "text_model.layers" in name}
+    projector = {name for name in found if set(name.split(".")) & set(PROJECTORS)}
+    tower = found - language - projector
+    assert language
+    assert tower
+    assert all("vis" in name for name in tower)
+    assert bool(projector) == (kind != "gemma3")
+
+
+def test_a_projector_without_linear_layers_cannot_be_trained(bases, data, tmp_path):
+    with pytest.raises(InputError, match="train_projector: Gemma3ForConditionalGeneration has no linear layers"):
+        train(bases("gemma3"), data, tmp_path, "image", train_projector=True)
+
+
+@pytest.mark.parametrize("kind", ["qwen2_5_vl", "gemma3", "smolvlm"])
+@pytest.mark.usefixtures("one_thread")
+def test_a_killed_training_on_pictures_goes_on_exactly(kind, bases, data, tmp_path, monkeypatch):
+    settings = {"dropout": 0.1, "max_steps": 8, "eval_steps": 2, "save_steps": 2}
+    train(bases(kind), data, tmp_path / "whole", "both", **settings)
+    with monkeypatch.context() as patch:
+        interrupt(patch, StopOnSignal, "on_step_end", 5, kill)
+        with pytest.raises(Killed):
+            train(bases(kind), data, tmp_path / "out", "both", **settings)
+    assert newest_whole(tmp_path / "out" / "checkpoints").name == "checkpoint-4"
+    train(bases(kind), data, tmp_path / "out", "both", **settings)
+    assert same_adapters(tmp_path / "whole", tmp_path / "out")
+
+
+@pytest.mark.usefixtures("one_thread")
+def test_a_step_is_the_same_in_batches_of_any_size_and_on_two_processes(bases, data, tmp_path, monkeypatch):
+    base, steps = bases("qwen2_5_vl"), {**SHORT, "learning_rate": 0.001}
+    two = start(base, data, tmp_path / "two", 2, "image", batch_size=2, accumulation=2, **steps)
+    train(base, data, tmp_path / "one", "image", batch_size=8, **steps)
+    train(base, data, tmp_path / "checkpointed", "image", batch_size=8, gradient_checkpointing=True, **steps)
+    out_of_memory_above(monkeypatch, 4)
+    summary = train(base, data, tmp_path / "fitted", "image", batch_size=8, auto_batch=True, **steps)
+    assert (summary["batch_size"], summary["accumulation"]) == (4, 2)
+    _, log = two.communicate()
+    assert two.returncode == 0, log
+    for name in ("two", "fitted", "checkpointed"):
+        for key, value in adapter(tmp_path / "one").items():
+            assert torch.allclose(value, adapter(tmp_path / name)[key], atol=2e-5), (name, key)
+
+
+def test_a_model_in_4_bit_is_trained_on_pictures(bases, data, tmp_path):
+    summary = train(bases("qwen2_5_vl"), data, tmp_path, "image", **SHORT, quantisation="nf4")
+    plain = count_parameters(bases("qwen2_5_vl"), TrainingSettings(dtype="fp32"))
+    assert summary["parameters"]["memory_bytes"]["weights"] < 0.6 * plain["memory_bytes"]["weights"]
+    assert adapter(tmp_path)
+
+
+def test_samples_without_a_picture_are_listed_and_left_out_or_read_by_their_code(bases, tmp_path, capfd):
+    write_scenes(tmp_path, "validation", 4)
+    write_scenes(tmp_path, "train")
+    samples = scene_samples("train")
+    images = [image_of(sample, draw(*scene)) for sample, scene in zip(samples, SCENES, strict=True)]
+    images[0] = image_of(samples[0], None, "timeout")
+    images[5] = image_of(samples[5], images[5].png, flags=("blank",))
+    write_images(tmp_path / "images" / "train.parquet", images)
+    missing = {"train0": "not rendered: timeout", "train5": "the image is blank"}
+    use_code = json.dumps({"missing_picture": "use_code"})
+    for input, prompt, n_trained in (("image", "{}", 14), ("both", "{}", 14), ("both", use_code, 16)):
+        output = tmp_path / f"{input}{n_trained}"
+        summary = train(bases("llava"), tmp_path, output, input, prompt, **SHORT)
+        assert summary["missing_pictures"] == {"train": missing, "validation": {}}
+        assert summary["samples"]["train"] == n_trained
+        done = "left out" if n_trained == 14 else "trained by their code alone"
+        assert f"2 train samples have no usable picture and are {done}" in capfd.readouterr().err
+        assert "| drawings without a usable picture | 2 in train |" in (output / "README.md").read_text()
+    write_images(tmp_path / "images" / "train.parquet", [image_of(sample, None, "timeout") for sample in samples])
+    with pytest.raises(InputError, match=r"no train sample is left: 16 are without a usable picture"):
+        train(bases("llava"), tmp_path, tmp_path / "none", "image")
+
+
+def test_other_pictures_are_another_training_and_what_is_not_read_changes_nothing(bases, data, tmp_path):
+    def record(input, **images):
+        files = {"train": data / "train.parquet", **images}
+        return training_identity(bases("llava"), files, PromptSettings(), TrainingSettings(), 7, 1, input=input)
+
+    def identity(input, **images):
+        return training_digest(record(input, **images))
+
+    pictures = data / "images" / "train.parquet"
+    other = write_scenes(tmp_path, "train", pngs=[draw(*scene) for scene in reversed(SCENES)]).parent / "images"
+    assert identity("image", train_images=pictures) != identity("image", train_images=other / "train.parquet")
+    assert identity("image", train_images=pictures) != identity("both", train_images=pictures)
+    of_code = record("code")
+    assert "input" not in of_code["settings"]  # so that adapters of earlier versions are still valid
+    assert not [name for name in of_code["inputs"] if "processor" in name]

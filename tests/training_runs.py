@@ -48,14 +48,24 @@ def write_base_and_data(folder: Path, family: str = "llama") -> tuple[Path, Path
     return build_tiny_model(folder / "base", family), write_data(folder)
 
 
-def train(base: Path, data: Path, output: Path, **changes: Any) -> dict[str, Any]:
+def images_of(data: Path, input: str) -> dict[str, str]:
+    """The files of pictures that a model with this input reads; picture_samples.py writes them."""
+    splits = ("train", "validation") if input != "code" else ()
+    return {split: str(data / "images" / f"{split}.parquet") for split in splits}
+
+
+def train(
+    base: Path, data: Path, output: Path, input: str = "code", prompt: str = "{}", **changes: Any
+) -> dict[str, Any]:
     """Train in this process; returns training.json. `changes` go over SETTINGS."""
     main(
         name="tiny",
         base=base,
         train=data / "train.parquet",
         validation=data / "validation.parquet",
-        prompt="{}",
+        prompt=prompt,
+        input=input,
+        images=json.dumps(images_of(data, input)),
         settings=json.dumps({**SETTINGS, **changes}),
         seed=7,
         output_dir=output,
@@ -63,12 +73,14 @@ def train(base: Path, data: Path, output: Path, **changes: Any) -> dict[str, Any
     return json.loads((output / "training.json").read_text())
 
 
-def start(base: Path, data: Path, output: Path, devices: int = 1, **changes: Any) -> subprocess.Popen[str]:
+def start(
+    base: Path, data: Path, output: Path, devices: int = 1, input: str = "code", **changes: Any
+) -> subprocess.Popen[str]:
     """Start the same training as a command, in a process group of its own."""
     command = [sys.executable, str(SCRIPT), "--name", "tiny", "--base", str(base), "--seed", "7"]
     command += ["--settings", json.dumps({**SETTINGS, **changes}), "--devices", str(devices)]
     command += ["--train", str(data / "train.parquet"), "--validation", str(data / "validation.parquet")]
-    command += ["--output-dir", str(output)]
+    command += ["--input", input, "--images", json.dumps(images_of(data, input)), "--output-dir", str(output)]
     return subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True)
 
 

@@ -146,9 +146,10 @@ def log_missing(split: str, encoded: EncodedSplit, prompt: PromptSettings) -> No
 def why_none_is_left(encoded: EncodedSplit, context: int) -> str:
     """What left out all samples of a split, and what to do about it."""
     counts = {action: encoded.n_overlong(action) for action in ("dropped", "refused")}
-    counts["without picture"] = len(encoded.missing_pictures)
+    counts["missing"] = len(encoded.missing_pictures)
+    first = next(iter(encoded.missing_pictures.values()), "")
     reasons = {
-        "without picture": f"(the first: {next(iter(encoded.missing_pictures.values()), '')})",
+        "missing": f"without a usable picture (the first: {first}): look at images/*.parquet",
         "dropped": "over prompt.max_tokens and dropped: raise it, or set overlong: shorten",
         "refused": f"with their longest caption over the {context} tokens that the base reads and refused: lower "
         "prompt.max_tokens, shorten the captions, or choose a base with a longer context",
