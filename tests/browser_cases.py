@@ -11,43 +11,65 @@ XLINK = 'xmlns:xlink="http://www.w3.org/1999/xlink"'
 
 def whole(body: str) -> str:
     """The drawing of a body."""
-    return body if body.startswith("<svg") else f'<svg {NAMESPACE} {XLINK} viewBox="0 0 100 100">{body}</svg>'
+    return body if body.startswith("<svg") else root('viewBox="0 0 100 100"', body)
 
 
 def root(attributes: str, body: str) -> str:
     return f"<svg {NAMESPACE} {XLINK} {attributes}>{body}</svg>"
 
 
-def styled(css: str, body: str = '<rect class="a" width="100" height="100"/>') -> str:
+def covering(attributes: str) -> str:
+    """A square of the whole view."""
+    return f'<rect {attributes} width="100" height="100"/>'
+
+
+def red_square(size: int, attributes: str) -> str:
+    return f'<rect {attributes} width="{size}" height="{size}" fill="red"/>'
+
+
+def adorned(element: str, attributes: str) -> str:
+    """An element with further attributes."""
+    return element.replace("/>", f" {attributes}/>")
+
+
+def defined(red_id: str, blue_id: str) -> str:
+    """Definitions of a red and a blue square of the whole view."""
+    return "<defs>" + covering(f'id="{red_id}" fill="red"') + covering(f'id="{blue_id}" fill="blue"') + "</defs>"
+
+
+def styled(css: str, body: str = covering('class="a"')) -> str:
     return f"<style>{css}</style>{body}"
 
 
-ALL = '<rect width="100" height="100" fill="{}"/>'
+ALL = covering('fill="{}"')
 RED, LIME, BLUE, BLACK = (ALL.format(colour) for colour in ("red", "lime", "blue", "black"))
+HALF_RED = adorned(RED, 'opacity=".5"')
+LEFT_HALF = '<rect width="50" height="100" fill="red"/>'
+AT_40 = red_square(40, 'x="40" y="40"')
+DISC = '<circle cx="50" cy="50" r="40" fill="red"/>'
+LINE = '<path d="M0 50h100" stroke="red" stroke-width="20"/>'
 STOPS = '<stop stop-color="{0}"/><stop offset="1" stop-color="{0}"/>'
 LIME_GRADIENT = f'<linearGradient id="g">{STOPS.format("lime")}</linearGradient>'
+CLIP = '<clipPath id="k"{}><rect x="30" y="30" width="40" height="40"/></clipPath>'
+CLIPPED = adorned(RED, 'clip-path="url(#k)"')
+
 # These are drawn alike, and written otherwise.
 WRITTEN_OTHERWISE = {"inset of the stroke", "polygon as clip path"}
-NOPE = ' requiredFeatures="http://example.org/#Nope"/'
-SQUARE = '<rect x="{}" y="{}" width="40" height="40" fill="red"/>'
-AT_40 = SQUARE.format(40, 40)
-CLIP = '<clipPath id="k"{}><rect x="30" y="30" width="40" height="40"/></clipPath>'
-CLIPPED = '<rect width="100" height="100" fill="red" clip-path="url(#k)"/>'
 
 CASES = {
     # Transforms
-    "translate": ('<rect style="transform:translate(40px,40px)" width="40" height="40" fill="red"/>', AT_40),
-    "translate of a class": (styled(".b{transform:translate(40px,40px)}", f'<g class="b">{SQUARE.format(0, 0)}</g>'), AT_40),
-    "translate in em": ('<rect style="transform:translate(2em,2.5em)" font-size="16" width="40" height="40" fill="red"/>', SQUARE.format(32, 40)),
-    "list of transforms": ('<rect style="transform:translateX(40px) scale(2) translate(0,20px)" width="20" height="20" fill="red"/>', AT_40),
-    "separate properties": ('<rect style="translate:40px 40px;scale:2" width="20" height="20" fill="red"/>', AT_40),
-    "transform none": ('<rect transform="translate(9)" style="transform:none" x="40" y="40" width="40" height="40" fill="red"/>', AT_40),
-    "origin in pixels": ('<rect style="transform:scale(2);transform-origin:20px 20px" x="30" y="30" width="20" height="20" fill="red"/>', AT_40),
-    "origin of the box": ('<rect style="transform:scale(2);transform-box:fill-box;transform-origin:center" x="50" y="50" width="20" height="20" fill="red"/>', AT_40),
-    "origin of an attribute": ('<rect transform="scale(2)" transform-origin="20 20" x="30" y="30" width="20" height="20" fill="red"/>', AT_40),
-    "origin in percent": ('<rect style="transform:rotate(180deg);transform-origin:50% 50%" x="20" y="20" width="40" height="40" fill="red"/>', AT_40),
-    "units in an attribute": ('<rect transform="translate(9px,9px)" x="40" y="40" width="40" height="40" fill="red"/>', AT_40),
-    "no units in CSS": ('<rect style="transform:translate(9,9)" x="40" y="40" width="40" height="40" fill="red"/>', AT_40),
+    "translate": (red_square(40, 'style="transform:translate(40px,40px)"'), AT_40),
+    "translate of a class": (styled(".b{transform:translate(40px,40px)}", f'<g class="b">{red_square(40, "")}</g>'), AT_40),
+    "translate in em": (red_square(40, 'style="transform:translate(2em,2.5em)" font-size="16"'), red_square(40, 'x="32" y="40"')),
+    "list of transforms": (red_square(20, 'style="transform:translateX(40px) scale(2) translate(0,20px)"'), AT_40),
+    "separate properties": (red_square(20, 'style="translate:40px 40px;scale:2"'), AT_40),
+    "transform none": (red_square(40, 'transform="translate(9)" style="transform:none" x="40" y="40"'), AT_40),
+    "origin in pixels": (red_square(20, 'style="transform:scale(2);transform-origin:20px 20px" x="30" y="30"'), AT_40),
+    "origin of the box": (red_square(20, 'style="transform:scale(2);transform-box:fill-box;transform-origin:center" x="50" y="50"'), AT_40),
+    "origin of an attribute": (red_square(20, 'transform="scale(2)" transform-origin="20 20" x="30" y="30"'), AT_40),
+    "origin in percent": (red_square(40, 'style="transform:rotate(180deg);transform-origin:50% 50%" x="20" y="20"'), AT_40),
+    "units in an attribute": (red_square(40, 'transform="translate(9px,9px)" x="40" y="40"'), AT_40),
+    "no units in CSS": (red_square(40, 'style="transform:translate(9,9)" x="40" y="40"'), AT_40),
     "root scaled": (root('viewBox="0 0 100 100" style="transform:scale(.5)"', RED), '<rect x="25" y="25" width="50" height="50" fill="red"/>'),
     # Which rules apply
     "media screen": (styled("@media screen{.a{fill:red}}"), RED),
@@ -60,19 +82,19 @@ CASES = {
     "nested rule": (styled("svg{fill:blue;&amp; .a{fill:red}}"), RED),
     "nested rule with a combinator": (styled("svg{>.a{fill:red}}"), RED),
     "nested media": (styled(".a{fill:blue;@media screen{fill:red}}"), RED),
-    "layers": (styled("@layer x{#r{fill:blue}}.a{fill:red}", '<rect id="r" class="a" width="100" height="100"/>'), RED),
+    "layers": (styled("@layer x{#r{fill:blue}}.a{fill:red}", covering('id="r" class="a"')), RED),
     "order of layers": (styled("@layer x,y;@layer y{.a{fill:red}}@layer x{.a{fill:blue}}"), RED),
     "pseudo-element": (styled(".a{fill:red}.a::before{fill:blue}"), RED),
     "invalid selector": (styled(".a{fill:red}.a,.b:foo{fill:blue}"), RED),
     "other language": (f'<style type="text/x">rect{{fill:blue}}</style>{RED}', RED),
     "namespace": (styled("@namespace s url(http://www.w3.org/2000/svg);s|rect{fill:red}"), RED),
-    "important rule": (styled("rect{fill:red!important}", '<rect style="fill:blue" width="100" height="100"/>'), RED),
-    "important style": (styled("rect{fill:blue!important}", '<rect style="fill:red !important" width="100" height="100"/>'), RED),
+    "important rule": (styled("rect{fill:red!important}", covering('style="fill:blue"')), RED),
+    "important style": (styled("rect{fill:blue!important}", covering('style="fill:red !important"')), RED),
     "nth-child": (styled("rect:nth-child(2){fill:red}"), RED),
     "comment marks": ("<style><![CDATA[<!-- rect{fill:red} -->]]></style>" + BLACK.replace(' fill="black"', ""), RED),
     # Values
-    "empty declaration": ('<rect style=";fill:red" width="100" height="100"/>', RED),
-    "upper case": ('<rect style="FILL:red" width="100" height="100"/>', RED),
+    "empty declaration": (covering('style=";fill:red"'), RED),
+    "upper case": (covering('style="FILL:red"'), RED),
     "lower case": ('<g color="red"><rect width="100" height="100" fill="currentcolor"/></g>', RED),
     "spaces": ('<rect width=" 100 " height="100" fill=" red "/>', RED),
     "variable": (styled(":root{--c:red}.a{fill:var(--c)}"), RED),
@@ -86,7 +108,7 @@ CASES = {
     "variable of a use": ('<style>.s{fill:var(--c,blue)}</style><symbol id="s"><rect class="s" width="50" height="100"/></symbol><use href="#s" style="--c:red"/><use href="#s" x="50"/>', '<rect width="50" height="100" fill="red"/><rect x="50" width="50" height="100" fill="blue"/>'),
     "initial": ('<g fill="red"><rect width="100" height="100" style="fill:initial"/></g>', BLACK),
     "unset": ('<g fill="red"><rect width="100" height="100" fill="blue" style="fill:unset"/></g>', RED),
-    "half red": ('<rect width="100" height="100" fill="rgb(255 0 0 / 50%)"/>', ALL.format("red").replace("/>", ' opacity=".5"/>')),
+    "half red": (covering('fill="rgb(255 0 0 / 50%)"'), HALF_RED),
     "named colour": (ALL.format("rebeccapurple"), ALL.format("#639")),
     "oklch": (ALL.format("oklch(70% 0.2 30)"), ALL.format("#ff614d")),
     "oklch out of sRGB": (ALL.format("oklch(70% 0.4 140)"), ALL.format("#00cd00")),
@@ -96,21 +118,21 @@ CASES = {
     "mixed colours": (ALL.format("color-mix(in srgb, red, blue)"), ALL.format("#800080")),
     "system colour": (ALL.format("LinkText"), ALL.format("#00e")),
     "invalid colour": (f'<g fill="red">{ALL.format("#12345")}</g>', RED),
-    "invalid declaration": ('<rect style="fill:red;fill:nosuch" width="100" height="100"/>', RED),
+    "invalid declaration": (covering('style="fill:red;fill:nosuch"'), RED),
     "no colour": (f'<g fill="red">{ALL.format("")}</g>', RED),
-    "opacity in percent": ('<rect width="100" height="100" fill="red" fill-opacity="50%"/>', ALL.format("red").replace("/>", ' opacity=".5"/>')),
+    "opacity in percent": (covering('fill="red" fill-opacity="50%"'), HALF_RED),
     # Geometry
-    "radius of a class": (styled("circle{r:40px}", '<circle cx="50" cy="50" fill="red"/>'), '<circle cx="50" cy="50" r="40" fill="red"/>'),
+    "radius of a class": (styled("circle{r:40px}", '<circle cx="50" cy="50" fill="red"/>'), DISC),
     "size of a nested svg": ('<g><svg style="width:50px;height:50px"><rect width="100" height="100" fill="red"/></svg></g>', RED),
     "size of the root": (root('viewBox="0 0 100 100" width="200" height="100" style="width:100px"', RED), RED),
-    "percentages": ('<circle style="cx:50%;cy:50%;r:40%" fill="red"/>', '<circle cx="50" cy="50" r="40" fill="red"/>'),
-    "em": ('<rect width="5em" height="100" fill="red" font-size="10"/>', '<rect width="50" height="100" fill="red"/>'),
-    "rem": (root('viewBox="0 0 100 100" font-size="20"', '<rect width="2.5rem" height="100" fill="red"/>'), '<rect width="50" height="100" fill="red"/>'),
+    "percentages": ('<circle style="cx:50%;cy:50%;r:40%" fill="red"/>', DISC),
+    "em": ('<rect width="5em" height="100" fill="red" font-size="10"/>', LEFT_HALF),
+    "rem": (root('viewBox="0 0 100 100" font-size="20"', '<rect width="2.5rem" height="100" fill="red"/>'), LEFT_HALF),
     "calc": ('<rect style="width:calc(50% + 20px);height:calc(10px * 6)" fill="red"/>', '<rect width="70" height="60" fill="red"/>'),
     "clamp": ('<rect style="width:clamp(10px,90px,50px);height:max(20px,3em)" font-size="20" fill="red"/>', '<rect width="50" height="60" fill="red"/>'),
     "path": ('<path style="d:path(&quot;M0 0h60v60h-60z&quot;)" fill="red"/>', '<rect width="60" height="60" fill="red"/>'),
     "use": ('<defs><rect id="a" width="30" height="30" fill="red"/></defs><use href="#a" style="x:50px"/>', '<rect x="50" width="30" height="30" fill="red"/>'),
-    "stroke in em": ('<path d="M0 50h100" stroke="red" font-size="20" stroke-width="1em"/>', '<path d="M0 50h100" stroke="red" stroke-width="20"/>'),
+    "stroke in em": ('<path d="M0 50h100" stroke="red" font-size="20" stroke-width="1em"/>', LINE),
     "pathLength": ('<path d="M10 50H90" pathLength="100" stroke="red" stroke-width="20" stroke-dasharray="25"/>', '<path d="M10 50H90" stroke="red" stroke-width="20" stroke-dasharray="20"/>'),
     "pathLength of a circle": ('<g stroke-dasharray="1"><circle cx="50" cy="50" r="30" pathLength="9" fill="none" stroke="red" stroke-width="20"/></g>', '<circle cx="50" cy="50" r="30" stroke-dasharray="20.944" fill="none" stroke="red" stroke-width="20"/>'),
     "stroke that is not scaled": ('<g transform="scale(10)"><path d="M1 5H9" stroke="red" stroke-width="22.4" vector-effect="non-scaling-stroke"/></g>', '<path d="M10 50H90" stroke="red" stroke-width="10"/>'),
@@ -119,20 +141,20 @@ CASES = {
     "background beside the view": (root('viewBox="0 0 100 50" width="100" height="100" style="background-color:blue"', ""), BLUE),
     "background of the colour": (root('viewBox="0 0 100 100" color="blue" style="background:currentColor"', AT_40), BLUE + AT_40),
     "background of a class": (root('viewBox="0 0 100 100" class="x"', f"<style>.x{{background:lime}}</style>{AT_40}"), LIME + AT_40),
-    "circle as clip path": ('<rect width="100" height="100" fill="red" style="clip-path:circle(40px at 50px 50px)"/>', '<clipPath id="k"><circle cx="50" cy="50" r="40"/></clipPath>' + CLIPPED),
-    "inset of the stroke": ('<rect x="30" y="30" width="40" height="40" stroke="blue" stroke-width="20" fill="red" style="clip-path:inset(20px)"/>', '<rect x="40" y="40" width="20" height="20" fill="red"/>'),
-    "polygon as clip path": ('<rect width="100" height="100" fill="red" clip-path="polygon(0 0, 100% 0, 0 100%)"/>', '<path d="M0 0h100L0 100z" fill="red"/>'),
+    "circle as clip path": (covering('fill="red" style="clip-path:circle(40px at 50px 50px)"'), '<clipPath id="k"><circle cx="50" cy="50" r="40"/></clipPath>' + CLIPPED),
+    "inset of the stroke": ('<rect x="30" y="30" width="40" height="40" stroke="blue" stroke-width="20" fill="red" style="clip-path:inset(20px)"/>', red_square(20, 'x="40" y="40"')),
+    "polygon as clip path": (covering('fill="red" clip-path="polygon(0 0, 100% 0, 0 100%)"'), '<path d="M0 0h100L0 100z" fill="red"/>'),
     # References
     "two gradients of one id": (f'{LIME_GRADIENT}<linearGradient id="g">{STOPS.format("blue")}</linearGradient>{ALL.format("url(#g)")}', LIME),
-    "two shapes of one id": ('<defs><rect id="a" width="100" height="100" fill="red"/><rect id="a" width="100" height="100" fill="blue"/></defs><use href="#a"/>', RED),
+    "two shapes of one id": (defined("a", "a") + '<use href="#a"/>', RED),
     "hidden clip path": (CLIP.format(' display="none"') + CLIPPED, RED),
     "clip path in hidden definitions": (f'<defs display="none">{CLIP.format("")}</defs>{CLIPPED}', RED),
     "hidden gradient": (LIME_GRADIENT.replace('id="g"', 'id="g" display="none"') + ALL.format("url(#g) red"), RED),
-    "missing filter": (RED.replace("/>", ' filter="url(#nope)"/>'), RED),
-    "missing mask": (RED.replace("/>", ' style="mask:url(#nope)"/>'), RED),
-    "missing marker": ('<path d="M0 50h100" stroke="red" stroke-width="20" marker-start="url(#no)"/>', '<path d="M0 50h100" stroke="red" stroke-width="20"/>'),
-    "two links": ('<defs><rect id="a" width="100" height="100" fill="red"/><rect id="b" width="100" height="100" fill="blue"/></defs><use href="#a" xlink:href="#b"/>', RED),
-    "required features": (f"<switch>{RED.replace(chr(47), NOPE)}{BLUE}</switch>", RED),
+    "missing filter": (adorned(RED, 'filter="url(#nope)"'), RED),
+    "missing mask": (adorned(RED, 'style="mask:url(#nope)"'), RED),
+    "missing marker": (adorned(LINE, 'marker-start="url(#no)"'), LINE),
+    "two links": (defined("a", "b") + '<use href="#a" xlink:href="#b"/>', RED),
+    "required features": ("<switch>" + adorned(RED, 'requiredFeatures="http://example.org/#Nope"') + BLUE + "</switch>", RED),
     "required extension": (f'<switch><g requiredExtensions="http://www.w3.org/1999/xhtml">{RED}</g>{BLUE}</switch>', RED),
     "no required extension": (f'<switch><g requiredExtensions="">{BLUE}</g>{RED}</switch>', RED),
 }  # fmt: skip

@@ -8,7 +8,9 @@ import numpy as np
 from metric_fixtures import WORDS, make_texts
 
 import compare
-from core.records import read_json
+from captions.health import Diagnosis
+from core.records import Caption, read_json, write_json
+from scoring.health import write_table
 from scoring.metrics import load_metric
 from scoring.scores import collect_scores, write_scores
 
@@ -85,3 +87,18 @@ def write_values(folder: Path, system: str, values: list[float]) -> None:
     path = folder / "scores" / system / "rouge_l"
     scores = collect_scores(metric, system, captions, columns, "rouge_l")
     write_scores(path.with_suffix(".json"), path.with_suffix(".parquet"), metric, scores)
+
+
+def write_health(folder: Path, flagged: dict[str, list[int]], alarms: list[str], n: int = N) -> None:
+    """Health files of the system `good`: the samples with each flag, and which flags alarm."""
+    flags = [
+        {"name": name, "label": name, "n": len(members), "rate": 0.0, "max_rate": 0.0, "alarm": name in alarms}
+        for name, members in flagged.items()
+    ]
+    write_json(folder / "health/good.json", {"system": "good", "n": n, "flags": flags})
+    diagnoses = [
+        Diagnosis([name for name, members in flagged.items() if number in members], None, 1, None)
+        for number in range(n)
+    ]
+    captions = [Caption(f"s{number}", "x") for number in range(n)]
+    write_table(folder / "health/good.parquet", captions, diagnoses)

@@ -11,14 +11,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 from metric_fixtures import make_sample
-from scored_experiment import METRICS, SYSTEMS, N, find_cell, run, write_system, write_values
+from scored_experiment import METRICS, SYSTEMS, N, find_cell, run, write_health, write_system, write_values
 
 import compare
-from captions.health import Diagnosis
 from comparison.slices import is_monochrome, make_slices
 from core.command import InputError
-from core.records import Caption, read_json, write_captions, write_json, write_samples
-from scoring.health import write_table
+from core.records import Caption, read_json, write_captions, write_samples
 
 
 @pytest.fixture(scope="module")
@@ -155,21 +153,6 @@ def test_printed_table_fits_and_marks_best_and_ties(folder, comparison, capsys):
     best = find_cell(comparison, comparison["best"]["rouge_l"]["system"], "rouge_l")
     assert "*" + f"{best['score']:.3f}".removeprefix("0") in shown
     assert "6 failed" in shown
-
-
-def write_health(folder: Path, flagged: dict[str, list[int]], alarms: list[str], n: int = N) -> None:
-    """Health files of the system `good`: the samples with each flag, and which flags alarm."""
-    flags = [
-        {"name": name, "label": name, "n": len(members), "rate": 0.0, "max_rate": 0.0, "alarm": name in alarms}
-        for name, members in flagged.items()
-    ]
-    write_json(folder / "health/good.json", {"system": "good", "n": n, "flags": flags})
-    diagnoses = [
-        Diagnosis([name for name, members in flagged.items() if number in members], None, 1, None)
-        for number in range(n)
-    ]
-    captions = [Caption(f"s{number}", "x") for number in range(n)]
-    write_table(folder / "health/good.parquet", captions, diagnoses)
 
 
 def test_flags_stand_beside_every_score_and_alarms_under_the_table(folder):

@@ -9,7 +9,7 @@ from transformers import AutoModelForCausalLM
 
 from core.command import InputError
 from models.language_models import auto_class, read_config
-from models.lora_targets import check_merge
+from models.lora_targets import check_merge, fused_experts
 from training.model import build_skeleton, load_model
 from training.settings import TrainingSettings
 
@@ -97,6 +97,16 @@ def test_all_linear_is_every_linear_layer_but_the_head(bases):
 def test_targets_that_can_not_be_adapted_are_refused_with_those_that_can(bases, name, targets, message):
     with pytest.raises(InputError, match=message):
         build_skeleton(bases(name), TrainingSettings(targets=targets))
+
+
+@pytest.mark.parametrize(
+    ("name", "fused"),
+    [("qwen2_moe", {"experts.down_proj", "experts.gate_up_proj"}), ("mamba", set()), ("gemma3", set())],
+)
+def test_fused_experts_are_told_from_convolutions_and_from_one_vector_of_three_dimensions(bases, name, fused):
+    model = auto_class(read_config(bases(name))).from_pretrained(bases(name))
+    assert any(weight.dim() == 3 for weight in model.parameters()), "or this test shows nothing"
+    assert fused_experts(model) == fused
 
 
 def test_4_bit_weights_are_refused_where_a_model_reads_weights_itself(bases):

@@ -183,28 +183,24 @@ def input_error(cluster, make_project):
     return run
 
 
-def edit_while_pending(cluster, project: Path, file: str, edit: Callable[[str], str]) -> Run:
+def edit_while_pending(cluster, make_project, name: str, file: str, edit: Callable[[str], str]) -> Run:
     """A run during whose wait for its job a file of the project is edited."""
-    run = start(cluster, project)
+    run = start(cluster, make_project(name, training={"slurm_extra": "'--begin=now+20'"}))
     run.wait_for("a job that waits", lambda: "PENDING" in states(run))
-    path = project / file
+    path = run.project / file
     path.write_text(edit(path.read_text()))
     run.end()
     return run
 
 
 def code_edited(cluster, make_project):
-    project = make_project("code", training={"slurm_extra": "'--begin=now+20'"})
-    return edit_while_pending(
-        cluster, project, "workflow/scripts/training/trainer.py", lambda text: text + "\nEDITED = 1\n"
-    )
+    trainer = "workflow/scripts/training/trainer.py"
+    return edit_while_pending(cluster, make_project, "code", trainer, lambda text: text + "\nEDITED = 1\n")
 
 
 def configuration_edited(cluster, make_project):
-    project = make_project("configuration", training={"slurm_extra": "'--begin=now+20'"})
-    return edit_while_pending(
-        cluster, project, "tiny.yaml", lambda text: text.replace("learning_rate: 0.01", "learning_rate: 0.5")
-    )
+    old, new = "learning_rate: 0.01", "learning_rate: 0.5"
+    return edit_while_pending(cluster, make_project, "configuration", "tiny.yaml", lambda text: text.replace(old, new))
 
 
 ACCIDENTS = [
