@@ -2,14 +2,19 @@
 
 import pytest
 import torch
-from peft import LoraConfig, PeftModel, get_peft_model
+from peft import LoraConfig, get_peft_model
+from test_caption_llm import caption
+from test_other_architectures import write_test
 from tiny_architectures import build_architecture
 from tiny_models import build_tiny_model
 from transformers import AutoModelForCausalLM
 
+import merge_adapter
 from core.command import InputError
+from core.records import write_json
+from models.files import model_digest
 from models.language_models import auto_class, read_config
-from models.lora_targets import check_merge, fused_experts
+from models.lora_targets import fused_experts
 from training.model import build_skeleton, load_model
 from training.settings import TrainingSettings
 
@@ -125,11 +130,14 @@ def test_dense_layers_beside_fused_experts_are_targets_by_their_parents_name(bas
 
 
 @pytest.mark.parametrize("target", ["lm_head", "embed_tokens"])
-def test_an_adapter_of_shared_weights_is_not_merged(tmp_path, target):
+def test_an_adapter_of_shared_weights_is_merged_by_no_command(tmp_path, target):
     """As an earlier version trained them: merged, such an adapter changes head and embeddings together."""
-    base = build_tiny_model(tmp_path / "base", "llama")
+    base, folder = build_tiny_model(tmp_path / "base", "llama"), tmp_path / "adapter"
     model = AutoModelForCausalLM.from_pretrained(base, dtype=torch.float32)
-    get_peft_model(model, LoraConfig(r=2, target_modules=["q_proj", target])).save_pretrained(tmp_path / "adapter")
-    loaded = auto_class(read_config(base)).from_pretrained(base)
-    with pytest.raises(InputError, match=rf"adapter changes {target}, which shares its weights .* train again without"):
-        check_merge(PeftModel.from_pretrained(loaded, tmp_path / "adapter"))
+    get_peft_model(model, LoraConfig(r=2, target_modules=["q_proj", target])).save_pretrained(folder)
+    write_json(folder / "training.json", {"base_digest": model_digest(base)})
+    message = rf"adapter changes {target}, which shares its weights .* train again without"
+    with pytest.raises(InputError, match=message):
+        merge_adapter.main(base=base, adapter=folder, output_dir=tmp_path / "merged")
+    with pytest.raises(InputError, match=message):
+        caption(base, write_test(tmp_path), tmp_path / "captions", adapter=folder)

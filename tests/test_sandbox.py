@@ -1,9 +1,13 @@
 """What a worker can still reach, with a function that tries: the guard of drawings has no part in it."""
 
 import base64
+import ctypes
+import errno
 import io
+import platform
 import socket
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -16,6 +20,8 @@ from rendering.sandbox import available_measures, describe_measures
 from rendering.worker_pool import Limits, map_killable
 
 LIMITS = Limits(workers=1, seconds=20, memory_mb=512)
+# By the kernel's tables: socket, connect, execve, execveat, io_uring_setup; of x86-64 socket by its x32 number as well.
+CALLS = {"x86_64": (41, 42, 59, 322, 425, 0x40000000 + 41), "aarch64": (198, 203, 221, 281, 425)}
 needs = {
     name: pytest.mark.skipif(name not in available_measures(), reason=f"this kernel has no {name}")
     for name in ("landlock", "seccomp")
@@ -29,12 +35,19 @@ def attempt(what):
         return len(Path(value).read_bytes())
     if kind == "write":
         return Path(value).write_text("x")
+    if kind == "make":
+        return Path(value).mkdir()
+    if kind == "remove":
+        return Path(value).unlink()
+    if kind == "call":
+        ctypes.CDLL(None, use_errno=True).syscall(value, -1, None, None)
+        return ctypes.get_errno()
     if kind == "connect":
         return socket.create_connection(("127.0.0.1", value), timeout=5).close()
     if kind == "socket":
         return socket.socket(getattr(socket, value)).close()
     if kind == "run":
-        return subprocess.run(["true"]).returncode
+        return subprocess.run([sys.executable, "-c", ""]).returncode  # a file that can be read
     if kind == "draw":
         return draw_with_resvg(etree.fromstring(value), find_fonts(()), (255, 255, 255)).getpixel((5, 5))
     return None
@@ -51,8 +64,10 @@ def test_no_file_can_be_opened_but_those_that_are_named(tmp_path):
     limits = Limits(1, 20, 512, readable=(str(tmp_path / "named"),))
     tries = [("read", tmp_path / "named"), ("read", tmp_path / "secret"), ("read", "/etc/passwd")]
     tries += [("write", tmp_path / "named"), ("write", tmp_path / "new"), ("read", find_fonts(())[0])]
+    tries += [("make", tmp_path / "folder"), ("remove", tmp_path / "named")]
     denied = ["PermissionError" in reason for reason in reasons_of(*tries, limits=limits)]
-    assert denied == [False, True, True, True, True, False]
+    assert denied == [False, True, True, True, True, False, True, True]
+    assert {path.name for path in tmp_path.iterdir()} == {"secret", "named"}
 
 
 @needs["seccomp"]
@@ -60,6 +75,14 @@ def test_no_socket_can_be_opened_and_no_program_started():
     with socket.create_server(("127.0.0.1", 0)) as server:
         tries = [("connect", server.getsockname()[1]), ("socket", "AF_UNIX"), ("socket", "AF_NETLINK"), ("run", "")]
         assert all("PermissionError" in reason for reason in reasons_of(*tries))
+
+
+@needs["seccomp"]
+def test_each_call_that_reaches_out_is_refused_by_the_kernel():
+    """With arguments that are none: of a call that is allowed the kernel would say that these are wrong."""
+    tries = [("call", number) for number in CALLS[platform.machine()]]
+    found = [outcome.value for outcome in map_killable(attempt, tries, LIMITS, ("nothing", ""))]
+    assert found == [errno.EACCES] * len(tries)
 
 
 @needs["landlock"]
