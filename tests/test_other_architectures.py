@@ -131,7 +131,8 @@ def test_captions_drawn_one_at_a_time_depend_on_seed_and_sample_alone(tmp_path):
 @pytest.mark.parametrize("name", WITHOUT_SDPA)
 def test_a_model_without_sdpa_is_eager_and_refuses_what_it_has_not(name, tmp_path):
     base = build_architecture(tmp_path / "base", name)
-    assert load_model(base, TrainingSettings(targets="all-linear" if name != "gpt_oss" else ["q_proj"])).config
+    model = load_model(base, TrainingSettings(targets="all-linear" if name != "gpt_oss" else ["q_proj"]))
+    assert model.config._attn_implementation == "eager"
     message = rf"attention: sdpa is not there for models of type {read_config(base).model_type}; there is eager"
     with pytest.raises(InputError, match=message):
         load_model(base, TrainingSettings(attention="sdpa"))

@@ -70,8 +70,16 @@ time.sleep(60)
     assert process.wait(timeout=30) == 75
 
 
-def test_a_driver_that_fails_is_recorded_and_stops_nothing(machine, tmp_path):
-    (tmp_path / "bin" / "nvidia-smi").write_text("#!/bin/sh\nexit 9\n")
+@pytest.mark.parametrize(
+    ("program", "error"),
+    [
+        ("exit 9", "returned non-zero exit status 9"),
+        ("echo No devices were found", "not enough values"),
+        ("printf '\\377'", "can't decode byte 0xff"),
+    ],
+)
+def test_a_driver_that_fails_or_says_something_else_is_recorded_and_stops_nothing(machine, tmp_path, program, error):
+    (tmp_path / "bin" / "nvidia-smi").write_text(f"#!/bin/sh\n{program}\n")
     output = tmp_path / "usage.gpu.jsonl"
-    assert subprocess.run(command(output, ""), env=machine).returncode == 0
-    assert "returned non-zero exit status 9" in json.loads(output.read_text().splitlines()[0])["error"]
+    assert subprocess.run(command(output, "raise SystemExit(7)"), env=machine).returncode == 7
+    assert error in json.loads(output.read_text().splitlines()[0])["error"]
