@@ -147,6 +147,7 @@ def test_a_value_of_fewer_groups_is_judged_by_these(tmp_path):
     comparison = run(tmp_path, systems=TWO, metrics=["rouge_l"], slices=[])
     cell = find_cell(comparison, "good", "rouge_l")
     assert (cell["n"], cell["n_groups"]) == (4, 2)
+    assert comparison["slices"][0]["effective_groups"] == round(24**2 / (2 * 2**2 + 20), 2)
     assert not comparison["best"]["rouge_l"]["testable"]
 
 

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import json
 from pathlib import Path
 
 import pytest
 from report_fixture import Experiment, make_experiment
+from test_split_samples import run, sample
 
 from core.command import InputError
 from core.records import read_captions, read_json, write_captions, write_json
 from html_report import main
 from report.comparison import Cell, Value
 from report.findings import Leader, headline
-from report.inputs import Benchmark, ReportInputs, read_benchmarks, read_inputs
+from report.inputs import Benchmark, ReportInputs, find_leaked, read_benchmarks, read_inputs
 from report.page import safe_url
 from report.payload import displayable_svg, embed_json, pack_drawings
 from report.resource_usage import usage_by_rule
@@ -99,6 +101,16 @@ def test_near_duplicates_that_were_not_looked_for_are_not_said_to_be_none(copied
     write_json(path, counts | {"duplicates": counts["duplicates"] | {"near_pairs": None}})
     main(**copied.arguments)
     assert "Near-duplicates were not searched" in text_of(copied)
+
+
+def test_a_drawing_leaks_by_itself_or_by_its_group_and_not_by_a_name_of_another_source(tmp_path: Path) -> None:
+    two_sources = [sample(0, group="1", split="train"), sample(1, group="1", source="b", split="test")]
+    one_caption = [sample(2 + n, references=["a dog"], split=split) for n, split in enumerate(("train", "test"))]
+    splits = run(tmp_path, [*two_sources, *one_caption, sample(4, split="validation")])
+    train, test = tmp_path / "data" / "train.parquet", splits["test"]
+    assert [one.id for one in test] == ["s001", "s003"]
+    assert find_leaked(train, test) == {1}
+    assert find_leaked(train, [dataclasses.replace(test[0], xml=two_sources[0].xml), test[1]]) == {0, 1}
 
 
 def test_leaks_of_given_splits_are_told_with_what_became_of_them(copied: Experiment) -> None:
