@@ -135,6 +135,15 @@ def ours(engine: TorchEngine) -> Side:
     return write
 
 
+def decoding_options(engine: TorchEngine) -> dict[str, Any]:
+    """Our engine's settings, greedy, in the words of `generate`."""
+    return {
+        "max_new_tokens": engine.settings.max_new_tokens,
+        "do_sample": False,
+        "eos_token_id": engine.end_ids,
+    }
+
+
 def one_by_one(engine: TorchEngine) -> Side:
     """`generate` for one prompt after another, as the earlier experiments did."""
 
@@ -146,10 +155,8 @@ def one_by_one(engine: TorchEngine) -> Side:
             output = engine.model.generate(
                 input_ids=ids,
                 attention_mask=torch.ones_like(ids),
-                max_new_tokens=engine.settings.max_new_tokens,
-                do_sample=False,
-                eos_token_id=engine.end_ids,
                 pad_token_id=engine.pad_id,
+                **decoding_options(engine),
             )
             written.append(written_before_end(output[0, ids.shape[1] :].tolist(), engine.end_ids).tokens)
         return written
@@ -164,14 +171,7 @@ def by_pipeline(engine: TorchEngine, tokenizer: Any) -> Side:
 
     def write(prompts: list[Prompt]) -> list[list[int]]:
         texts = [tokenizer.decode(prompt.tokens) for prompt in prompts]
-        outputs = generator(
-            texts,
-            batch_size=8,
-            max_new_tokens=engine.settings.max_new_tokens,
-            do_sample=False,
-            eos_token_id=engine.end_ids,
-            return_tensors=True,
-        )
+        outputs = generator(texts, batch_size=8, return_tensors=True, **decoding_options(engine))
         written = []
         for prompt, (output,) in zip(prompts, outputs, strict=True):
             tokens = [int(token) for token in output["generated_token_ids"]]

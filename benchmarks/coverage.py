@@ -11,9 +11,8 @@ if samples were independent. docs/statistics.md has the results.
 from __future__ import annotations
 
 import argparse
-import json
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -24,10 +23,12 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "workflow" / "scripts"))
 from comparison.grouping import effective_groups, group_sizes, sum_by_group
 from comparison.resampling import bootstrap_sums, expanded_interval, randomisation_p, swapped_sums, tries_all
 from comparison.shares import share_interval
-from core.command import run_command, write_whole
+from core.command import run_command
+from core.records import write_json
 from scoring.metrics import load_metric
 
 CORRELATION, CONFIDENCE, N_RESAMPLES = 0.8, 0.95, 1000
+VERY_MANY = 1e9  # groups, with which an interval lies between the plain percentiles
 N_WORDS = 10  # of each caption and reference, for BLEU
 Generator = np.random.Generator
 # Normal numbers (n samples, n systems) → statistics of each system, (n systems, n samples, n statistics)
@@ -104,23 +105,28 @@ def measure(kind: str, sizes: np.ndarray, repeats: int) -> dict[str, float]:
     for _ in range(repeats):
         normal, groups = draw_normal(sizes, 2, generator)
         statistics = draw(normal, generator)
-        by_group = np.concatenate([sum_by_group(rows, groups) for rows in statistics], axis=1)
-        by_sample = np.concatenate(list(statistics), axis=1)
-        resampled = corpus(bootstrap_sums(by_group, N_RESAMPLES, generator)[:, : statistics.shape[-1]])
-        one_by_one = corpus(bootstrap_sums(by_sample, N_RESAMPLES, generator)[:, : statistics.shape[-1]])
-        intervals: Mapping[str, tuple[float, float]] = {
-            "groups": expanded_interval(resampled, CONFIDENCE, effective_groups(group_sizes(groups))),
-            "percentiles": expanded_interval(resampled, CONFIDENCE, 1e9),
-            "samples": expanded_interval(one_by_one, CONFIDENCE, 1e9),
+        rows = {
+            "groups": np.concatenate([sum_by_group(of_system, groups) for of_system in statistics], axis=1),
+            "samples": np.concatenate(list(statistics), axis=1),
         }
-        for name, (low, high) in intervals.items():
+        resampled = {
+            unit: corpus(bootstrap_sums(sums, N_RESAMPLES, generator)[:, : statistics.shape[-1]])
+            for unit, sums in rows.items()
+        }
+        intervals = {
+            "groups": (resampled["groups"], effective_groups(group_sizes(groups))),
+            "percentiles": (resampled["groups"], VERY_MANY),
+            "samples": (resampled["samples"], VERY_MANY),
+        }
+        for name, (values, n_effective) in intervals.items():
+            low, high = expanded_interval(values, CONFIDENCE, n_effective)
             found[name] += low <= truth <= high
-        found["p by groups"] += test_difference(by_group, corpus, generator) < 1 - CONFIDENCE
-        found["p by samples"] += test_difference(by_sample, corpus, generator) < 1 - CONFIDENCE
+        for unit, sums in rows.items():
+            found[f"p by {unit}"] += p_of_difference(sums, corpus, generator) < 1 - CONFIDENCE
     return {name: number / repeats for name, number in found.items()}
 
 
-def test_difference(rows: np.ndarray, corpus: Corpus, generator: Generator) -> float:
+def p_of_difference(rows: np.ndarray, corpus: Corpus, generator: Generator) -> float:
     """p of the difference between two systems, whose statistics stand side by side."""
     total, swapped = rows.sum(axis=0), swapped_sums(rows, N_RESAMPLES, generator)
     rest = np.roll(total - swapped, rows.shape[1] // 2, axis=1)
@@ -147,23 +153,23 @@ def measure_share(sizes: np.ndarray, share: float, repeats: int) -> dict[str, fl
 
 def main(*, repeats: int, output: Path | None) -> None:
     """Measure all cases and print them as rows of tables."""
-    results: dict[str, dict[str, float]] = {}
+    results = {}
+    for kind, sizes, measured in measure_all(repeats):
+        results[f"{kind}, {sizes}"] = measured
+        numbers = " | ".join(f"{100 * number:.1f}" for number in measured.values())
+        print(f"| {kind} | {sizes} | {numbers} |", flush=True)
+    if output:
+        write_json(output, results)
+
+
+def measure_all(repeats: int) -> Iterator[tuple[str, str, dict[str, float]]]:
+    """The kind of scores, the sizes of the groups and what was measured, of each case."""
     for kind in KINDS:
         for name, sizes in SIZES.items():
-            results[f"{kind}, {name}"] = measure(kind, sizes, repeats)
-            print_row(kind, name, results[f"{kind}, {name}"])
+            yield kind, name, measure(kind, sizes, repeats)
     for share in SHARES:
         for name, sizes in SIZES.items():
-            results[f"share {share}, {name}"] = measure_share(sizes, share, repeats)
-            print_row(f"share {share:.0%}", name, results[f"share {share}, {name}"])
-    if output:
-        with write_whole(output) as partial:
-            partial.write_text(json.dumps(results, indent=1), encoding="utf-8")
-
-
-def print_row(kind: str, sizes: str, measured: Mapping[str, float]) -> None:
-    numbers = " | ".join(f"{100 * number:.1f}" for number in measured.values())
-    print(f"| {kind} | {sizes} | {numbers} |", flush=True)
+            yield f"share {share:.0%}", name, measure_share(sizes, share, repeats)
 
 
 def build_parser() -> argparse.ArgumentParser:

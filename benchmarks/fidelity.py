@@ -3,7 +3,8 @@
     npm install --prefix icons flag-icons @twemoji/svg @tabler/icons devicon @bybas/weather-icons simple-icons
     python benchmarks/fidelity.py --folder icons/node_modules/flag-icons icons/node_modules/devicon --mixed
 
-Of each folder `-n` drawings take part, the same for the same seed; with --mixed those of benchmarks/render.py as well.
+Of each folder `-n` drawings take part, the same for the same seed; with --mixed those of benchmarks/render.py as well,
+and these alone where no folder is named.
 They are preprocessed and rendered by the workflow's own commands. Chromium draws the drawing as it came and the
 canonical text, and both pictures and the workflow's PNG are compared at 224 pixels. One differs visibly when the mean
 absolute difference is over 4 of 255, or that of a cell of 16 x 16 pixels over 40. A rejected record counts as one that
@@ -80,7 +81,7 @@ def main(
 ) -> None:
     """Measure, print a table, and the results as JSON in the last line."""
     drawings = [drawing for one in folder for drawing in find_drawings(one, number, seed)]
-    drawings += find_mixed_drawings(seed, scale=1.0) if mixed else []
+    drawings += find_mixed_drawings(seed, scale=1.0) if mixed or not folder else []
     log("fidelity", f"{len(drawings)} drawings; Chromium draws them")
     draw_in_chromium(drawings, SIZE)
     drawings = [one for one in drawings if one.pictures["Chromium"] is not None and np.ptp(one.pictures["Chromium"])]
