@@ -127,7 +127,7 @@ def test_a_job_that_waits_says_so_once_and_then_runs(machine, monkeypatch):
     second = subprocess.Popen([*command, JOB], **streams)
     assert second.stderr.readline() == "waiting for 2 of the GPUs 5, 6: other jobs hold them\n"
     monkeypatch.setenv("SLURM_JOB_ID", "8")
-    elsewhere = subprocess.run([*command, JOB], capture_output=True, text=True)
+    elsewhere = subprocess.run([*command, JOB], capture_output=True, text=True, timeout=60)
     assert (json.loads(elsewhere.stdout)["gpus"], elsewhere.stderr) == ("5,6", "")
     time.sleep(1.5)  # the second tries again, and says no more
     first.communicate(timeout=60)

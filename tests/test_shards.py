@@ -1,8 +1,11 @@
 """Shards: each record is in one, by its id alone; what has not changed is not made again; gathered, nothing is lost."""
 
 import json
+import re
 
 import pytest
+import yaml
+from workflow_runs import ROOT
 
 import preprocess_svg
 import shard_source
@@ -109,3 +112,12 @@ def test_an_empty_shard_is_no_error_and_an_empty_source_is(tmp_path):
 def test_a_source_is_named_once():
     with pytest.raises(InputError, match="give --input, or --hub"):
         shard_source.open_source(None, None, "main", None, None)
+
+
+def test_jobs_of_shards_have_the_resources_of_whole_ones_on_a_cluster():
+    resources = yaml.safe_load((ROOT / "profiles/slurm/config.yaml").read_text())["set-resources"]
+    rules = "".join(path.read_text() for path in (ROOT / "rules").glob("*.smk"))
+    shards = set(re.findall(r"\b(?:rule|as) (\w+_shard)\b", rules))
+    wholes = dict(preprocess_shard="preprocess_svg", render_png_shard="render_png", caption_image_shard="caption_image")
+    assert shards == wholes.keys()
+    assert {shard: resources[shard] for shard in shards} == {shard: resources[wholes[shard]] for shard in shards}
