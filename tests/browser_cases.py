@@ -37,6 +37,15 @@ def defined(red_id: str, blue_id: str) -> str:
     return "<defs>" + covering(f'id="{red_id}" fill="red"') + covering(f'id="{blue_id}" fill="blue"') + "</defs>"
 
 
+def stop_of_light(share: float) -> str:
+    """The stop of a gradient from red to lime that is mixed as light, linear RGB; the share of lime (sRGB's formula)."""
+    red, green = (
+        round(255 * (12.92 * light if light <= 0.0031308 else 1.055 * light ** (1 / 2.4) - 0.055))
+        for light in (1 - share, share)
+    )
+    return f'<stop offset="{share}" stop-color="rgb({red},{green},0)"/>'
+
+
 def styled(css: str, body: str = covering('class="a"')) -> str:
     return f"<style>{css}</style>{body}"
 
@@ -50,11 +59,13 @@ DISC = '<circle cx="50" cy="50" r="40" fill="red"/>'
 LINE = '<path d="M0 50h100" stroke="red" stroke-width="20"/>'
 STOPS = '<stop stop-color="{0}"/><stop offset="1" stop-color="{0}"/>'
 LIME_GRADIENT = f'<linearGradient id="g">{STOPS.format("lime")}</linearGradient>'
+RED_TO_LIME = '<stop stop-color="red"/><stop offset="1" stop-color="lime"/>'
+LIGHT = f'<linearGradient id="g">{"".join(stop_of_light(n / 32) for n in range(33))}</linearGradient>{ALL.format("url(#g)")}'
 CLIP = '<clipPath id="k"{}><rect x="30" y="30" width="40" height="40"/></clipPath>'
 CLIPPED = adorned(RED, 'clip-path="url(#k)"')
 
 # These are drawn alike, and written otherwise.
-WRITTEN_OTHERWISE = {"inset of the stroke", "polygon as clip path"}
+WRITTEN_OTHERWISE = {"inset of the stroke", "polygon as clip path", "gradient of light", "gradient of light in CSS"}
 
 CASES = {
     # Transforms
@@ -144,6 +155,9 @@ CASES = {
     "circle as clip path": (covering('fill="red" style="clip-path:circle(40px at 50px 50px)"'), '<clipPath id="k"><circle cx="50" cy="50" r="40"/></clipPath>' + CLIPPED),
     "inset of the stroke": ('<rect x="30" y="30" width="40" height="40" stroke="blue" stroke-width="20" fill="red" style="clip-path:inset(20px)"/>', red_square(20, 'x="40" y="40"')),
     "polygon as clip path": (covering('fill="red" clip-path="polygon(0 0, 100% 0, 0 100%)"'), '<path d="M0 0h100L0 100z" fill="red"/>'),
+    # Gradients
+    "gradient of light": (f'<linearGradient id="g" color-interpolation="linearRGB">{RED_TO_LIME}</linearGradient>{ALL.format("url(#g)")}', LIGHT),
+    "gradient of light in CSS": (f'<g style="color-interpolation:linearrgb"><linearGradient id="g">{RED_TO_LIME}</linearGradient></g>{ALL.format("url(#g)")}', LIGHT),
     # References
     "two gradients of one id": (f'{LIME_GRADIENT}<linearGradient id="g">{STOPS.format("blue")}</linearGradient>{ALL.format("url(#g)")}', LIME),
     "two shapes of one id": (defined("a", "a") + '<use href="#a"/>', RED),

@@ -118,6 +118,7 @@ def test_jobs_of_shards_have_the_resources_of_whole_ones_on_a_cluster():
     resources = yaml.safe_load((ROOT / "profiles/slurm/config.yaml").read_text())["set-resources"]
     rules = "".join(path.read_text() for path in (ROOT / "rules").glob("*.smk"))
     shards = set(re.findall(r"\b(?:rule|as) (\w+_shard)\b", rules))
-    wholes = dict(preprocess_shard="preprocess_svg", render_png_shard="render_png", caption_image_shard="caption_image")
+    wholes = {"preprocess_shard": "preprocess_svg", "render_png_shard": "render_png"}
+    wholes |= {"caption_image_shard": "caption_image"}
     assert shards == wholes.keys()
     assert {shard: resources[shard] for shard in shards} == {shard: resources[wholes[shard]] for shard in shards}

@@ -23,7 +23,7 @@ from svg.css_values import Context, parse_css_length, resolve_custom, substitute
 from svg.geometry_in_css import GEOMETRY_OF, matrix_to_screen, resolve_transform, shape_clip, transform_root
 from svg.parse import SVG_NAMESPACE, XLINK_HREF, local_name
 from svg.presentation import add_background, expand_gradient, mirror_text, scale_dashes, scale_stroke
-from svg.references import check_references
+from svg.references import GRADIENTS, check_references
 from svg.shapes import SHAPES, BeyondCompact, elements_by_id, length_of_view, link_of, matrix_within
 from svg.style import DEFAULTS, INHERITED
 from svg.stylesheets import Stylesheets
@@ -330,7 +330,7 @@ class Resolver:
         if name in TEXT:
             mirror_text(element, styled, values)
         styled.pop("direction", None)
-        if name in TRANSFORM_ATTRIBUTES and name != "pattern" and values["color-interpolation"] == "linearRGB":
+        if name in GRADIENTS and values["color-interpolation"].lower() == "linearrgb":
             self.gradients.append(element)
 
     def _transform(
