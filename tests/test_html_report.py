@@ -12,7 +12,7 @@ from report_fixture import Experiment, make_experiment
 from test_split_samples import run, sample
 
 from core.command import InputError
-from core.records import read_captions, read_json, write_captions, write_json
+from core.records import read_captions, read_json, read_samples, write_captions, write_json, write_samples
 from html_report import main
 from report.comparison import Cell, Value
 from report.findings import Leader, headline
@@ -111,6 +111,13 @@ def test_a_drawing_leaks_by_itself_or_by_its_group_and_not_by_a_name_of_another_
     assert [one.id for one in test] == ["s001", "s003"]
     assert find_leaked(train, test) == {1}
     assert find_leaked(train, [dataclasses.replace(test[0], xml=two_sources[0].xml), test[1]]) == {0, 1}
+
+
+def test_no_label_leakage_is_told_where_there_is_none(copied: Experiment) -> None:
+    path = copied.arguments["samples"]
+    write_samples(path, [dataclasses.replace(one, flags=[]) for one in read_samples(path)])
+    main(**copied.arguments)
+    assert "contain words of their own captions" not in text_of(copied)
 
 
 def test_leaks_of_given_splits_are_told_with_what_became_of_them(copied: Experiment) -> None:
