@@ -1,5 +1,6 @@
 """Nothing that a file of data holds is lost uncounted: what cannot be read is a rejected record with its line."""
 
+import gzip
 import json
 
 import pyarrow as pa
@@ -206,3 +207,48 @@ def test_counts_are_those_of_the_file(tmp_path):
     rejected = (tmp_path / "rejected").read_text()
     assert "line 3: a quote" in rejected
     assert "line 5: 4 cells" in rejected
+
+
+def test_a_group_or_split_of_0_is_one(tmp_path):
+    rows = [{"id": n, "svg": SVG, "caption": "a box", "group": 0, "split": n} for n in range(2)]
+    (tmp_path / "a.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    assert [(record.group, record.split) for record in read(tmp_path / "a.jsonl")] == [("0", "0"), ("0", "1")]
+
+
+def test_texts_of_a_parquet_file_may_be_bytes(tmp_path):
+    table = pa.table({"id": [b"a"], "svg": [SVG.encode()], "captions": [[b"caf\xc3\xa9", b"\xff"]]})
+    pq.write_table(table, tmp_path / "a.parquet")
+    record = read(tmp_path / "a.parquet")[0]
+    assert (record.id, record.drawing, record.captions, record.flags) == ("a", SVG, ["café"], ["caption:not_text"])
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        csv_text("a box").encode("utf-32"),
+        b"\n \n" + csv_text("a box").encode(),
+        csv_text("a box").replace(",c", ", c", 1).encode(),
+    ],
+)
+def test_other_encodings_empty_lines_and_spaces_in_a_header_lose_nothing(tmp_path, data):
+    (tmp_path / "a.csv").write_bytes(data)
+    assert [record.captions for record in read(tmp_path / "a.csv")] == [["a box"]]
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "fix"),
+    [
+        ("a.csv", b"PK\3\4...", "a zip archive; unpack it"),
+        ("a.jsonl", gzip.compress(b"{}"), "end in .gz"),
+        ("a.json", b"PAR1...", "end in .parquet"),
+    ],
+)
+def test_a_file_of_another_format_than_its_name_says_is_an_error_that_tells_so(tmp_path, name, data, fix):
+    (tmp_path / name).write_bytes(data)
+    with pytest.raises(InputError, match=fix):
+        read(tmp_path / name)
+
+
+def test_names_that_end_in_upper_case_gz_are_read(tmp_path):
+    (tmp_path / "a.jsonl.GZ").write_bytes(gzip.compress(json.dumps(ROWS[0]).encode()))
+    assert [record.id for record in read(tmp_path)] == ["a"]

@@ -168,3 +168,30 @@ def test_a_table_among_drawings_that_cannot_be_read_is_one_message(tmp_path):
     (tmp_path / "a.csv").write_bytes(b"file,caption\na.svg,caf\xe9\n")
     with pytest.raises(InputError, match=r"a\.csv, line 2: not UTF-8"):
         read(tmp_path)
+
+
+def test_gzipped_drawings_are_read_and_those_cut_off_are_rejected(tmp_path):
+    data = gzip.compress(SVG.encode())
+    for name, content in (("a.svg.gz", data), ("b.svgz", data), ("c.svgz", data[:-12])):
+        (tmp_path / name).write_bytes(content)
+    records = read(tmp_path)
+    cut_off = (None, "broken gzip data (it is cut off)")
+    assert [(record.drawing, record.fault) for record in records] == [(SVG, ""), (SVG, ""), cut_off]
+
+
+def test_a_link_to_a_file_that_was_not_fetched_is_rejected(tmp_path):
+    (tmp_path / "a.svg").symlink_to(tmp_path / "annex" / "a")
+    (tmp_path / "b.svg").write_text(SVG)
+    plain, link = read(tmp_path)
+    assert (plain.id, plain.fault) == ("b", "")
+    assert "a.svg: a link to a file that is not there" in link.fault
+
+
+def test_rows_name_drawings_with_backslashes_in_composed_letters_and_by_0(tmp_path):
+    (tmp_path / "icons").mkdir()
+    for name in ("icons/a", "\u00fc", "0"):
+        (tmp_path / f"{name}.svg").write_text(SVG)
+    rows = [{"id": name, "caption": f"{n}"} for n, name in enumerate(["icons\\a.svg", "u\u0308.svg", 0])]
+    (tmp_path / "a.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    found = {record.id: record.captions for record in read(tmp_path)}
+    assert found == {"0": ["2"], "icons/a": ["0"], "\u00fc": ["1"]}

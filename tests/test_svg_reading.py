@@ -31,6 +31,8 @@ def compact(text):
         (f"Here is the drawing: {wrap(RECT)} Enjoy!", "surrounding_text"),
         (f"<html><body><p>x</p>{wrap(RECT)}</body></html>", "surrounding_text"),
         (wrap('<rect width="256"height="512"fill="red"/>'), "attribute_space"),
+        (wrap(RECT).replace('"', '\\"').replace("><", ">\\n<"), "escaped_quotes"),
+        (wrap(f"<title>a < b</title>{RECT}"), "entities"),
         (wrap(RECT).replace("viewBox", "viewbox"), "case"),
         (wrap('<lineargradient id="g"><stop stop-color="red"/></lineargradient><rect width="256" height="512" '
               'fill="url(#g)"/>'), "case"),
@@ -39,6 +41,15 @@ def compact(text):
 def test_what_models_and_pages_write_around_a_drawing_is_repaired(text, flag):
     drawing = compact(text)
     assert drawing.flags == (f"repaired:{flag}",)
+    assert drawing.xml == PLAIN
+
+
+@pytest.mark.parametrize(
+    "around", ["```svg\n{}", "```\n{}\n```\nIt was too long.", "Sure! Here it is: {}<path d='M0 0L"]
+)
+def test_of_a_drawing_that_is_cut_off_inside_prose_what_is_there_is_kept(around):
+    drawing = compact(around.format(wrap(RECT).removesuffix("</svg>")))
+    assert drawing.flags == ("repaired:cut_off", "repaired:surrounding_text")
     assert drawing.xml == PLAIN
 
 
@@ -102,6 +113,14 @@ def test_a_rejected_drawing_has_its_cause(text, reason):
         ('<rect width="9" height="9" style="stroke:color(a98-rgb 1 0 0)"/>', "unresolved:stroke"),
         ('<rect width="9" height="9" fill="color-mix(in oklch, red, blue)"/>', "unresolved:fill"),
         ("<style>@scope (g){rect{fill:red}}</style>", "unresolved:@scope"),
+        ("<style>@property --a{syntax:'*';inherits:false}</style>", "unresolved:@property"),
+        ("<g style=\"offset-path:path('M0 0h9')\"/>", "unresolved:offset-path"),
+        ('<g style="all:unset"/>', "unresolved:all"),
+        (f"<style>{'@media all{' * 30}rect{{fill:red}}{'}' * 30}</style>", "unresolved:nesting"),
+        ('<g style="transform:inherit"/>', "unresolved:transform"),
+        ('<rect style="width:round(7px, 2px)"/>', "unresolved:width"),
+        ('<g fill="hsl(calc(2 * 60deg) 100% 50%)"/>', "unresolved:fill"),
+        ('<mask id="m" color-interpolation="linearRGB"/>', "unresolved:color-interpolation"),
         ('<g filter="url(#nope)"/>', "repaired:reference"),
         ('<linearGradient id="a"/><linearGradient id="a"/><path d="M0 0h9v9z" fill="url(#a)"/>', "repaired:doubled_id"),
     ],

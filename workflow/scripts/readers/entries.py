@@ -8,6 +8,7 @@ that yields mappings (readers/formats.py, readers/folder.py). Faults of the whol
 from __future__ import annotations
 
 import ast
+import contextlib
 import dataclasses
 import json
 import re
@@ -134,7 +135,7 @@ def find_field(entry: dict[str, Any], key: str, fields: Fields) -> Any:
 
 def list_values(rows: list[dict[str, Any]], key: str, fields: Fields) -> list[Any]:
     """The different values of a field in the rows of a record; an empty text where no row has any."""
-    values = [value for row in rows if (value := find_field(row, key, fields))]
+    values = [value for row in rows if (value := find_field(row, key, fields)) not in (None, [])]  # 0 is a value
     if any(isinstance(value, list | dict) for value in values):
         return values
     texts = map(as_text, values)
@@ -155,6 +156,8 @@ def read_drawing(value: Any) -> tuple[str | None, list[str], str]:
 
 def as_text(value: Any) -> str:
     """An id, split or group as text that any file can hold: a lone surrogate is spelt out, so that two stay two."""
+    if isinstance(value, bytes):
+        return value.decode(errors="backslashreplace")
     return str(value).encode("utf-8", "backslashreplace").decode()
 
 
@@ -176,7 +179,13 @@ def has_other_values(value: Any) -> bool:
 
 
 def caption_of(value: Any) -> Any:
-    """The caption of an object that has it in a field, as {"caption": "a cat"}; anything else is as it is."""
+    """The caption of an object that has it in a field, as {"caption": "a cat"}; anything else is as it is.
+
+    Parquet files without types of text hold bytes.
+    """
+    if isinstance(value, bytes):
+        with contextlib.suppress(UnicodeDecodeError):
+            return value.decode()
     if not isinstance(value, dict):
         return value
     return next((value[name] for name in NAMES["captions"] if value.get(name)), None)

@@ -10,6 +10,7 @@ the rest of the folder stays.
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -23,6 +24,7 @@ from readers.formats import (
     BrokenEntry,
     Entry,
     Placed,
+    is_gzipped,
     read_json,
     read_parquet,
     read_saved_dataset,
@@ -103,7 +105,7 @@ def read_data_file(path: Path) -> Iterator[Entry]:
 
 def data_suffix(path: Path) -> str:
     """The suffix that tells the format, `.gz` aside."""
-    return (path.with_suffix("") if path.suffix == ".gz" else path).suffix.lower()
+    return (path.with_suffix("") if is_gzipped(path) else path).suffix.lower()
 
 
 def read_folder(folder: Path) -> Iterator[Any]:
@@ -111,13 +113,11 @@ def read_folder(folder: Path) -> Iterator[Any]:
     if is_saved_dataset(folder):
         yield from read_saved_dataset(folder)
         return
+    faults = [f"{path}: a link to a file that is not there" for path in dangling_links(folder)]
     drawings, tables = files_of(folder)
     if drawings:
-        faults: list[str] = []
         rows = [row for table in tables for row in read_named_rows(table, faults)]
         yield from read_drawings(folder, drawings, rows)
-        for fault in faults:
-            yield BrokenEntry(f"{fault}; fix it, or take the file out of the folder")
     elif tables:
         for table in tables:
             for entry in read_entries(table):
@@ -126,8 +126,17 @@ def read_folder(folder: Path) -> Iterator[Any]:
                     if isinstance(entry, BrokenEntry)
                     else with_split(entry, split_in_name(table))
                 )
-    else:
+    elif not faults:
         raise InputError(f"{folder} holds neither SVG files nor data files ({', '.join(sorted(READERS))})")
+
+    for fault in faults:
+        yield BrokenEntry(f"{fault}; fix it, or take the file out of the folder")
+
+
+def dangling_links(folder: Path) -> list[Path]:
+    """Links in the place of drawings and data files whose files were not fetched, as git-annex leaves them."""
+    links = (path for path in sorted(folder.rglob("*")) if path.is_symlink() and not path.exists())
+    return [path for path in links if data_suffix(path) in (*DRAWINGS, *READERS)]
 
 
 def is_saved_dataset(folder: Path) -> bool:
@@ -138,7 +147,7 @@ def is_saved_dataset(folder: Path) -> bool:
 def files_of(folder: Path) -> tuple[list[Path], list[Path]]:
     """The drawings and the data files below a folder, each by name."""
     files = sorted(path for path in folder.rglob("*") if path.is_file())
-    drawings = [path for path in files if path.suffix.lower() in DRAWINGS]
+    drawings = [path for path in files if data_suffix(path) in DRAWINGS]
     return drawings, [path for path in files if data_suffix(path) in READERS]
 
 
@@ -152,10 +161,15 @@ def index_rows(rows: list[Row]) -> Sidecar:
     written: Rows = defaultdict(dict)
     bare: Rows = defaultdict(dict)
     for place, row in enumerate(rows):
-        written[row.path.as_posix()][place] = row
+        written[written_alike(row.path)][place] = row
         if row.path.suffix[1:].isalpha():  # the 2 of v1.2 is no suffix
-            bare[row.path.with_suffix("").as_posix()][place] = row
+            bare[written_alike(row.path.with_suffix(""))][place] = row
     return written, bare
+
+
+def written_alike(path: PurePath) -> str:
+    """A path as Linux writes it: names of files differ between systems in slashes and in how they compose letters."""
+    return unicodedata.normalize("NFC", path.as_posix().replace("\\", "/"))
 
 
 def find_rows(names: list[str], sidecar: Sidecar) -> dict[int, Row]:
@@ -164,7 +178,7 @@ def find_rows(names: list[str], sidecar: Sidecar) -> dict[int, Row]:
     A drawing with several captions often has a row for each.
     """
     for rows in sidecar:
-        found = {place: row for name in names for place, row in rows.get(name, {}).items()}
+        found = {place: row for name in names for place, row in rows.get(written_alike(PurePath(name)), {}).items()}
         if found:
             return {place: found[place] for place in sorted(found)}
     return {}
@@ -197,7 +211,8 @@ def read_readable(table: Path, faults: list[str]) -> Iterator[Placed]:
 
 def named_file(row: Any) -> str:
     """The file that a row of a table names, or an empty text."""
-    return next((str(row[key]) for key in FILE_NAMES if row.get(key)), "") if isinstance(row, dict) else ""
+    names = [row.get(key) for key in FILE_NAMES] if isinstance(row, dict) else []
+    return next((str(name) for name in names if name not in (None, "")), "")
 
 
 def read_drawings(folder: Path, drawings: list[Path], rows: list[Row]) -> Iterator[DrawingFile | OtherRow]:

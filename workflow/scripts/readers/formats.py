@@ -33,6 +33,13 @@ Placed = tuple[str, Any]  # where in its file an entry is, and the entry
 BLOCK_CHARS = 1 << 20
 LONGEST_ENTRY = 200_000_000  # characters; of a cell of CSV, Python's own limit would be 131,072
 BATCH_ROWS = 64  # of Parquet, in which one row may be megabytes
+# How files begin whose name does not tell what they are, and what to do with them.
+OTHER_FORMATS = {
+    b"PK\x03\x04": "a zip archive; unpack it",
+    b"\x1f\x8b": "gzipped; let its name end in .gz",
+    b"PAR1": "a Parquet file; let its name end in .parquet",
+}
+ENCODINGS = {b"\xff\xfe\0\0": "utf-32", b"\0\0\xfe\xff": "utf-32", b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
 # How data files and datasets name splits.
 SPLIT_NAMES = {"train": "train", "training": "train", "test": "test"}
 SPLIT_NAMES |= dict.fromkeys(("validation", "valid", "val", "dev"), "validation")
@@ -139,15 +146,16 @@ def read_table(path: Path) -> Iterator[Placed]:
     """Rows of a CSV or TSV file with a header. The separator is the one that gives the header most columns."""
     csv.field_size_limit(LONGEST_ENTRY)
     with open_dataset_text(path) as file:
-        first = file.readline()
-        if not first.strip():
+        first = next((line for line in file if line.strip()), "")
+        if not first:
             raise InputError(f"{path} is empty; it must hold a header and rows")
         separator = max("\t,;", key=first.count)
         file.seek(0)
         rows = iterate_rows(file, separator)
-        _, header = next(rows)
+        number, header = next((n, cells) for n, cells in rows if isinstance(cells, str) or any(map(str.strip, cells)))
         if isinstance(header, str):
-            raise InputError(f"{path}, line 1: {header}")
+            raise InputError(f"{path}, line {number}: {header}")
+        header = [name.strip() for name in header]
         check_names(path, header)
         for line, cells in rows:
             fault = cells if isinstance(cells, str) else fault_of_row(header, cells)
@@ -254,14 +262,17 @@ def first_character(file: IO[str]) -> str:
 
 @contextlib.contextmanager
 def open_dataset_text(path: Path) -> Iterator[IO[str]]:
-    """A text file for reading, gunzipped where its name ends so; UTF-8, or UTF-16 with its mark.
+    """A text file for reading, gunzipped where its name ends so; UTF-8, or UTF-16 or UTF-32 with its mark.
 
     Raises InputError where it does not exist or holds other bytes.
     """
     try:
         with open_binary(path) as raw:
-            start = raw.read(2)
-        encoding = "utf-16" if start in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
+            start = raw.read(4)
+        for mark, format_and_fix in OTHER_FORMATS.items():
+            if start.startswith(mark):
+                raise InputError(f"{path} is {format_and_fix}")
+        encoding = next((name for mark, name in ENCODINGS.items() if start.startswith(mark)), "utf-8-sig")
         with open_binary(path) as raw, io.TextIOWrapper(raw, encoding, newline="") as file:
             yield file
     except FileNotFoundError as error:
@@ -291,4 +302,8 @@ def place_of_bad_byte(path: Path, encoding: str) -> tuple[int, int]:
 
 
 def open_binary(path: Path) -> IO[bytes]:
-    return gzip.open(path) if path.suffix == ".gz" else open(path, "rb")  # type: ignore[return-value]
+    return gzip.open(path) if is_gzipped(path) else open(path, "rb")  # type: ignore[return-value]
+
+
+def is_gzipped(path: Path) -> bool:
+    return path.suffix.lower() == ".gz"

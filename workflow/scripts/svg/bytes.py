@@ -47,10 +47,14 @@ def decode_text(data: bytes) -> tuple[str, list[str]]:
 
 def gunzip(data: bytes) -> bytes:
     """The content of a gzip file, at most one byte more than a drawing may have: a bomb is not unpacked."""
+    unzip = zlib.decompressobj(wbits=31)
     try:
-        return zlib.decompressobj(wbits=31).decompress(data, MAX_BYTES + 1)
+        content = unzip.decompress(data, MAX_BYTES + 1)
     except zlib.error as error:
         raise Undecodable(f"broken gzip data ({error})") from error
+    if not unzip.eof and len(content) <= MAX_BYTES:
+        raise Undecodable("broken gzip data (it is cut off)")
+    return content
 
 
 def decode(data: bytes, encoding: str) -> str:

@@ -15,11 +15,20 @@ import tinycss2
 import tinycss2.color4
 from tinycss2.color3 import RGBA, parse_color
 
+from svg.css_tokens import split_at_commas
+
 # CSS Color 4, 6.2, as browsers have them for a light page.
 SYSTEM = {
     "canvas": "#fff", "canvastext": "#000", "linktext": "#00e", "visitedtext": "#551a8b", "activetext": "#f00",
     "buttonface": "#efefef", "buttontext": "#000", "buttonborder": "#000", "field": "#fff", "fieldtext": "#000",
     "highlight": "#3367d1", "highlighttext": "#fff", "mark": "#ff0", "marktext": "#000", "graytext": "#808080",
+    # What browsers still know of CSS 2 (CSS Color 4, appendix A).
+    "activeborder": "#000", "activecaption": "#fff", "appworkspace": "#fff", "background": "#fff",
+    "buttonhighlight": "#efefef", "buttonshadow": "#efefef", "captiontext": "#000", "inactiveborder": "#000",
+    "inactivecaption": "#fff", "inactivecaptiontext": "#808080", "infobackground": "#fff", "infotext": "#000",
+    "menu": "#fff", "menutext": "#000", "scrollbar": "#fff", "threeddarkshadow": "#000", "threedface": "#efefef",
+    "threedhighlight": "#000", "threedlightshadow": "#000", "threedshadow": "#000", "window": "#fff",
+    "windowframe": "#000", "windowtext": "#000",
     "selecteditem": "#3367d1", "selecteditemtext": "#fff", "accentcolor": "#0075ff", "accentcolortext": "#fff",
 }  # fmt: skip
 _UNKNOWN = re.compile(r"\s*(?:(?:color|color-mix|device-cmyk|contrast-color)\(|[a-z]+\(\s*from\s)", re.IGNORECASE)
@@ -103,12 +112,7 @@ def parse_mixed(text: str) -> RGBA | None:
     function = tinycss2.parse_one_component_value(text)
     if function.type != "function":
         return None
-    parts: list[list[Any]] = [[]]
-    for token in function.arguments:
-        if token == ",":
-            parts.append([])
-        else:
-            parts[-1].append(token)
+    parts = split_at_commas(function.arguments)
     if function.lower_name == "light-dark":
         return parse_colour(tinycss2.serialize(parts[0]).strip()) if len(parts) == 2 else None
     if len(parts) != 3 or tinycss2.serialize(parts[0]).split() != ["in", "srgb"]:

@@ -11,6 +11,8 @@ from typing import Any
 
 import tinycss2
 
+from svg.css_tokens import significant, split_at_commas
+
 SCREEN = 224  # px, the side of the pictures that models and the render check see
 NUMBERS = {
     "width": SCREEN, "height": SCREEN, "device-width": SCREEN, "device-height": SCREEN, "aspect-ratio": 1.0,
@@ -40,56 +42,54 @@ COMPARE: dict[str, Callable[[float, float], bool]] = {
     "=": lambda a, b: a == b,
 }
 
-Test = Callable[[Any], bool]  # of one token: a word, a function or what is in brackets
+Test = Callable[[Any], bool | None]  # of one token: a word, a function or what is in brackets; None: unknown
 
 
 def matches_media(query: Any) -> bool:
     """Whether one of the media queries of a list (text or tokens) is true on a screen; an empty list is."""
-    tokens = tinycss2.parse_component_value_list(query) if isinstance(query, str) else list(query)
-    queries: list[list[Any]] = [[]]
-    for token in tokens:
-        if token == ",":
-            queries.append([])
-        elif token.type not in ("whitespace", "comment"):
-            queries[-1].append(token)
-    return queries == [[]] or any(is_true(one, matches_screen) for one in queries if one)
+    queries = split_at_commas(significant(query))
+    return queries == [[]] or any(is_true(one, matches_screen) is True for one in queries if one)
 
 
-def is_true(tokens: list[Any], test: Test) -> bool:
-    """Whether a condition of terms with `not`, `and` and `or` is true; what cannot be read is not."""
-    tokens = [token for token in tokens if token.type not in ("whitespace", "comment")]
+def is_true(tokens: list[Any], test: Test) -> bool | None:
+    """Whether a condition of terms with `not`, `and` and `or` is true; None where what is unknown decides."""
+    tokens = significant(tokens)
     if tokens and is_word(tokens[0], "only"):
         tokens = tokens[1:]
     if tokens and is_word(tokens[0], "not"):
-        return len(tokens) > 1 and not is_true(tokens[1:], test)
+        negated = is_true(tokens[1:], test)
+        return None if negated is None else not negated
     if len(tokens) % 2 == 0:
-        return False
+        return None
     joints = {token.lower_value for token in tokens[1::2] if token.type == "ident"}
     values = [test_term(token, test) for token in tokens[::2]]
-    if len(tokens) == 1 or joints == {"and"}:
-        return all(values)
-    return joints == {"or"} and any(values)
+    if len(tokens) == 1:
+        return values[0]
+    if joints not in ({"and"}, {"or"}):
+        return None
+    deciding = joints == {"or"}
+    return deciding if deciding in values else None if None in values else not deciding
 
 
 def is_word(token: Any, word: str) -> bool:
     return token.type == "ident" and token.lower_value == word
 
 
-def test_term(token: Any, test: Test) -> bool:
+def test_term(token: Any, test: Test) -> bool | None:
     """Whether a term is true: what is in brackets is a condition where it has brackets or `not` itself."""
     if token.type == "() block":
-        inner = [part for part in token.content if part.type not in ("whitespace", "comment")]
+        inner = significant(token.content)
         if inner and (inner[0].type in ("() block", "function") or is_word(inner[0], "not")):
             return is_true(inner, test)
     return test(token)
 
 
-def matches_screen(token: Any) -> bool:
-    """Whether a media type or a media feature in brackets is that of the screen."""
+def matches_screen(token: Any) -> bool | None:
+    """Whether a media type or a media feature in brackets is that of the screen; None of an unknown feature."""
     if token.type == "ident":
         return token.lower_value in ("all", "screen")
     if token.type != "() block":
-        return False
+        return None
     text = tinycss2.serialize(token.content).strip().lower()
     name, colon, value = (part.strip() for part in text.partition(":"))
     if colon:
@@ -97,10 +97,12 @@ def matches_screen(token: Any) -> bool:
     parts = _RANGE.split(text)
     if len(parts) > 1:
         return in_range(parts)
-    return bool(NUMBERS.get(text)) or WORDS.get(text, "none") not in NOTHING
+    if text in WORDS:
+        return WORDS[text] not in NOTHING
+    return bool(NUMBERS[text]) if text in NUMBERS else None
 
 
-def has_feature(name: str, value: str) -> bool:
+def has_feature(name: str, value: str) -> bool | None:
     if name in WORDS:
         return WORDS[name] == value
     match = re.fullmatch(r"(-webkit-)?(?:(min|max)-)?(.+)", name)
@@ -109,12 +111,12 @@ def has_feature(name: str, value: str) -> bool:
     return in_range([(match[1] or "") + match[3], comparison, value])
 
 
-def in_range(parts: list[str]) -> bool:
-    """Whether all comparisons of a range are true, as `400px`, `<=`, `width`."""
+def in_range(parts: list[str]) -> bool | None:
+    """Whether all comparisons of a range are true, as `400px`, `<=`, `width`; None where one cannot be read."""
     values = [NUMBERS.get(part, read_number(part)) for part in parts[::2]]
     known = [value for value in values if value is not None]
     if len(known) < len(values) or not any(part in NUMBERS for part in parts[::2]):
-        return False
+        return None
     return all(COMPARE[sign](known[n], known[n + 1]) for n, sign in enumerate(parts[1::2]))
 
 
@@ -137,4 +139,4 @@ def is_supported(prelude: Any, declares: Callable[[str, str], bool], selects: Ca
         name, colon, value = tinycss2.serialize(token.content).partition(":")
         return bool(colon) and declares(name.strip().lower(), value.strip())
 
-    return is_true(list(prelude), test)
+    return is_true(list(prelude), test) is True

@@ -9,15 +9,17 @@ import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import tinycss2
 from svgelements import Matrix
 
 from svg.conditions import SCREEN
+from svg.css_tokens import significant, split_at_commas
 
 MAX_VALUE = 100_000  # characters of a value with its custom properties: they can multiply
-MAX_DEPTH = 32  # of custom properties in custom properties
+MAX_DEPTH = 100  # of custom properties in custom properties
 X_HEIGHT = 0.547  # of DejaVu Sans, a share of the font size, as the width of its zero
 ZERO_WIDTH = 0.636
 PIXELS = {"": 1.0, "px": 1.0, "pt": 4 / 3, "pc": 16.0, "in": 96.0, "cm": 96 / 2.54, "mm": 96 / 25.4, "q": 96 / 101.6}
@@ -25,6 +27,7 @@ OF_SCREEN = ("vw", "vh", "vmin", "vmax", "svw", "svh", "lvw", "lvh", "dvw", "dvh
 ANGLES = {"deg": 1.0, "grad": 0.9, "rad": 180 / math.pi, "turn": 360.0}
 SUMS = ("calc", "min", "max", "clamp")
 
+_VARIABLE = re.compile(r"\b(?:var|env)\(", re.IGNORECASE)
 _LENGTH = re.compile(r"\s*([+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?)\s*([a-z]*|%)\s*", re.IGNORECASE)
 
 
@@ -35,6 +38,7 @@ class Context:
     font_size: float
     root_font_size: float
     custom: Mapping[str, str]
+    whole: float | None = None  # what percentages are of, in user units, where that is known
 
 
 @dataclass(frozen=True)
@@ -53,7 +57,7 @@ class Length:
 
 def substitute(value: str, custom: Mapping[str, str], depth: int = 0) -> str | None:
     """A value with its `var()` replaced; None where one has neither value nor fallback."""
-    if "var(" not in value.lower():
+    if not has_variables(value):
         return value
     if depth > MAX_DEPTH:
         return None
@@ -61,28 +65,49 @@ def substitute(value: str, custom: Mapping[str, str], depth: int = 0) -> str | N
     return text if text is None or len(text) <= MAX_VALUE else None
 
 
+def has_variables(value: str) -> bool:
+    """Whether a value holds `var()` or `env()`; no variable of the environment is set on our screen."""
+    return bool(_VARIABLE.search(value))
+
+
+def evaluate_sums(value: str, context: Context) -> str:
+    """A value with the sums in its functions worked out, as those of the channels of a colour."""
+    return "".join(map(partial(evaluated, context=context), tinycss2.parse_component_value_list(value)))
+
+
+def evaluated(token: Any, context: Context) -> str:
+    if token.type != "function":
+        return token.serialize()
+    found = evaluate([token], context) if token.lower_name in SUMS else None
+    if found is not None:
+        return found.text() or token.serialize()
+    return f"{token.name}({''.join(evaluated(inner, context) for inner in token.arguments)})"
+
+
 def substitute_tokens(tokens: list[Any], custom: Mapping[str, str], depth: int) -> str | None:
     texts: list[str] = []
+    n_chars = 0
     for token in tokens:
-        if token.type == "function" and token.lower_name == "var":
+        if token.type == "function" and token.lower_name in ("var", "env"):
             text = value_of_variable(token.arguments, custom, depth)
         elif token.type == "function":
             inner = substitute_tokens(token.arguments, custom, depth)
             text = None if inner is None else f"{token.name}({inner})"
         else:
             text = token.serialize()
-        if text is None or sum(map(len, texts)) > MAX_VALUE:
+        if text is None or n_chars > MAX_VALUE:
             return None
         texts.append(text)
+        n_chars += len(text)
     return "".join(texts)
 
 
 def value_of_variable(arguments: list[Any], custom: Mapping[str, str], depth: int) -> str | None:
     """The value of `var(--name, fallback)`."""
-    significant = [token for token in arguments if token.type not in ("whitespace", "comment")]
-    if not significant or significant[0].type != "ident":
+    first = next(iter(significant(arguments)), None)
+    if first is None or first.type != "ident":
         return None
-    known = custom.get(significant[0].value)
+    known = custom.get(first.value)
     if known is not None:
         return known
     comma = next((place for place, token in enumerate(arguments) if token == ","), None)
@@ -93,31 +118,33 @@ def value_of_variable(arguments: list[Any], custom: Mapping[str, str], depth: in
 
 def resolve_custom(declared: Mapping[str, str], inherited: Mapping[str, str]) -> dict[str, str]:
     """The custom properties of an element; one that depends on itself has no value."""
-    resolved = {name: value for name, value in inherited.items() if name not in declared}
+    resolved: dict[str, str | None] = {name: inherited[name] for name in inherited if name not in declared}
 
     def resolve(name: str, above: tuple[str, ...]) -> str | None:
         if name in resolved or name not in declared:
             return resolved.get(name)
         if name in above or len(above) > MAX_DEPTH:
             return None
-        references = re.findall(r"var\(\s*(--[\w-]+)", declared[name])
-        for reference in references:
+        resolved[name] = evaluate_custom(name, above)
+        return resolved[name]
+
+    def evaluate_custom(name: str, above: tuple[str, ...]) -> str | None:
+        value = declared[name]
+        for reference in re.findall(r"var\(\s*(--[^\s,)]+)", value, re.IGNORECASE):
             if resolve(reference, (*above, name)) is None and reference in (*above, name):
                 return None
-        value = declared[name]
         if value.lower() in ("inherit", "unset", "revert", "initial"):
-            value_of_parent = inherited.get(name) if value.lower() != "initial" else None
-            if value_of_parent is not None:
-                resolved[name] = value_of_parent
-            return value_of_parent
-        found = substitute(value, resolved)
-        if found is not None:
-            resolved[name] = found
-        return found
+            return inherited.get(name) if value.lower() != "initial" else None
+        return substitute(value, known(resolved))
 
     for name in declared:
         resolve(name, ())
-    return resolved
+    return known(resolved)
+
+
+def known(values: Mapping[str, str | None]) -> dict[str, str]:
+    """The custom properties that have a value."""
+    return {name: value for name, value in values.items() if value is not None}
 
 
 def parse_css_length(text: str, context: Context) -> Length | None:
@@ -134,7 +161,7 @@ def as_length(number: float, unit: str, context: Context) -> Length | None:
     if not math.isfinite(number):
         return None
     if unit == "%":
-        return Length(0.0, number / 100)
+        return Length(0.0, number / 100) if context.whole is None else Length(number / 100 * context.whole)
     relative = {"em": 1.0, "ex": X_HEIGHT, "ch": ZERO_WIDTH, "ic": 1.0, "cap": 0.729, "lh": 1.2}
     if unit in relative:
         return Length(number * relative[unit] * context.font_size)
@@ -157,7 +184,7 @@ class Sum:
     """Reads a calculation: sums of products of numbers, lengths, brackets and functions."""
 
     def __init__(self, tokens: list[Any], context: Context):
-        self.tokens = [token for token in tokens if token.type not in ("whitespace", "comment")]
+        self.tokens = significant(tokens)
         self.context = context
 
     def value(self) -> Length:
@@ -189,12 +216,7 @@ class Sum:
         if token.type == "() block":
             return Sum(token.content, self.context).value()
         if token.type == "function" and token.lower_name in SUMS:
-            parts: list[list[Any]] = [[]]
-            for inner in token.arguments:
-                if inner == ",":
-                    parts.append([])
-                else:
-                    parts[-1].append(inner)
+            parts = split_at_commas(token.arguments)
             return choose(token.lower_name, [Sum(part, self.context).value() for part in parts])
         if token.type in ("number", "percentage", "dimension"):
             unit = token.lower_unit if token.type == "dimension" else "%" if token.type == "percentage" else ""
@@ -253,13 +275,10 @@ def parse_css_transform(text: str, box: Box, context: Context) -> Matrix | None:
     """
     matrix = Matrix()
     try:
-        for token in tinycss2.parse_component_value_list(text, skip_comments=True):
-            if token.type == "whitespace":
-                continue
+        for token in significant(text):
             if token.type != "function":
                 return None
-            arguments = [inner for inner in token.arguments if inner.type not in ("whitespace", "comment")]
-            arguments = [inner for inner in arguments if inner != ","]
+            arguments = [inner for inner in significant(token.arguments) if inner != ","]
             matrix = matrix_of(token.lower_name, arguments, box, context) * matrix
     except (ValueError, IndexError, TypeError):
         return None
@@ -282,6 +301,8 @@ def matrix_of(name: str, arguments: list[Any], box: Box, context: Context) -> Ma
         first = read_number(arguments[0])
         second = read_number(arguments[1]) if len(arguments) > 1 else first
         return Matrix(1 if name == "scaley" else first, 0, 0, 1 if name == "scalex" else second, 0, 0)
+    if name == "rotate3d" and len(arguments) == 4 and read_number(arguments[0]) == read_number(arguments[1]) == 0:
+        return rotation(math.copysign(1, read_number(arguments[2])) * read_angle(arguments[3]))
     if name in ("rotate", "rotatez"):
         return rotation(read_angle(arguments[0]))
     if name in ("skew", "skewx", "skewy"):
@@ -308,9 +329,9 @@ WORDS = {"left": 0.0, "top": 0.0, "center": 0.5, "right": 1.0, "bottom": 1.0}
 
 def parse_origin(text: str, box: Box, context: Context) -> tuple[float, float] | None:
     """The point of a `transform-origin` relative to the corner of the reference box."""
-    tokens = [
-        token for token in tinycss2.parse_component_value_list(text) if token.type not in ("whitespace", "comment")
-    ]
+    tokens = significant(text)
+    if len(tokens) == 4:
+        return parse_edges(tokens, box, context)
     if tokens and tokens[0].type == "ident" and tokens[0].lower_value in ("top", "bottom"):
         tokens = (
             [*tokens[1:2], tokens[0]] if len(tokens) > 1 else [*tinycss2.parse_component_value_list("center"), *tokens]
@@ -328,6 +349,20 @@ def parse_origin(text: str, box: Box, context: Context) -> tuple[float, float] |
             return None
         places.append(found.units + found.share * box[2 + side])
     return places[0], places[1]
+
+
+def parse_edges(tokens: list[Any], box: Box, context: Context) -> tuple[float, float] | None:
+    """The point of a position by its distances from two edges, as `right 10px top 20px` (CSS Values 5, 8.3)."""
+    places: dict[str, float] = {}
+    for edge, token in (tokens[:2], tokens[2:]):
+        found = evaluate([token], context)
+        if edge.type != "ident" or edge.lower_value not in WORDS or found is None:
+            return None
+        axis = "y" if edge.lower_value in ("top", "bottom") else "x"
+        side = box[3 if axis == "y" else 2]
+        place = found.units + found.share * side
+        places[axis] = side - place if edge.lower_value in ("right", "bottom") else place
+    return (places["x"], places["y"]) if len(places) == 2 else None
 
 
 def write_transform(matrix: Matrix) -> str:

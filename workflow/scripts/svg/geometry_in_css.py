@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import tinycss2
@@ -15,18 +15,18 @@ from lxml import etree
 from svgelements import Matrix
 
 from svg.conditions import SCREEN
+from svg.css_tokens import significant
 from svg.css_values import (
     Box,
     Context,
-    evaluate,
     parse_css_transform,
     parse_origin,
+    read_distance,
     write_transform,
 )
 from svg.parse import SVG_NAMESPACE, local_name
 from svg.shapes import (
     BeyondCompact,
-    elements_by_id,
     fit_view,
     iterate_boxes,
     length_of_view,
@@ -41,13 +41,15 @@ GEOMETRY_OF = {
     "rect": {"x", "y", "width", "height", "rx", "ry"},
     "circle": {"cx", "cy", "r"},
     "ellipse": {"cx", "cy", "rx", "ry"},
-    **{name: {"x", "y", "width", "height"} for name in ("image", "use", "foreignObject")},
+    "use": {"x", "y"},
+    **{name: {"x", "y", "width", "height"} for name in ("image", "foreignObject")},
 }
 _IN_SPACE = re.compile(r"3d\(|perspective\(|rotate[xy]\(", re.IGNORECASE)
+BOXES = {"fill-box", "stroke-box", "view-box", "content-box", "padding-box", "border-box", "margin-box"}
 OF_FILL = ("fill-box", "content-box", "padding-box")
 
 
-def box_of_element(root: etree._Element, element: etree._Element, keyword: str) -> Box | None:
+def box_of_element(by_id: Mapping[str, etree._Element], element: etree._Element, keyword: str) -> Box | None:
     """The reference box of an element in its own coordinates: x, y, width, height; None where we do not know it."""
     if keyword == "view-box":
         try:
@@ -59,7 +61,7 @@ def box_of_element(root: etree._Element, element: etree._Element, keyword: str) 
     line = None if keyword in OF_FILL else line_around(element)
     transform = element.attrib.pop("transform", None)
     try:
-        boxes = list(iterate_boxes(element, Matrix(), elements_by_id(root), line, 0))
+        boxes = list(iterate_boxes(element, Matrix(), by_id, line, 0))
     finally:
         if transform is not None:
             element.set("transform", transform)
@@ -78,19 +80,21 @@ def line_around(element: etree._Element) -> tuple[str, float]:
 
 
 def resolve_transform(
-    root: etree._Element, element: etree._Element, said: dict[str, str], attribute: str, context: Context
+    by_id: Mapping[str, etree._Element], element: etree._Element, said: dict[str, str], attribute: str, context: Context
 ) -> str | None:
     """The `transform` attribute of an element with these properties of CSS Transforms; None where we cannot tell it.
 
     `said` has the values of the properties, empty where they are not set, and `attribute` is that of SVG.
     """
+    if any(value.lower() == "inherit" for value in said.values()):
+        return None
     keyword = said["transform-box"].lower() or "view-box"
-    is_root = element is root
+    is_root = element.getparent() is None
     uses_box = any("%" in value for value in said.values()) or said["transform-origin"] or keyword != "view-box"
     if is_root:
         box: Box | None = (0.0, 0.0, float(SCREEN), float(SCREEN))
     else:
-        box = box_of_element(root, element, keyword) if uses_box else (0.0, 0.0, 0.0, 0.0)
+        box = box_of_element(by_id, element, keyword) if uses_box else (0.0, 0.0, 0.0, 0.0)
     if box is None:
         return None
     matrix = parse_css_transform(said["transform"], box, context) if said["transform"] else None
@@ -112,15 +116,14 @@ def matrix_of_properties(said: dict[str, str], box: Box, context: Context) -> Ma
     for name in ("scale", "rotate", "translate"):
         if said[name] and said[name].lower() != "none":
             parts = [part.serialize() for part in significant(said[name])]
-            part = parse_css_transform(f"{name}({','.join(parts[:2])})", box, context)
+            if name == "rotate":
+                parts = [part for part in parts if part.lower() != "z"]
+            function = f"{name}3d" if len(parts) > 2 else name
+            part = parse_css_transform(f"{function}({','.join(parts)})", box, context)
             if part is None:
                 return None
             matrix = matrix * part
     return matrix
-
-
-def significant(text: str) -> list[Any]:
-    return [token for token in tinycss2.parse_component_value_list(text) if token.type not in ("whitespace", "comment")]
 
 
 def matrix_to_screen(root: etree._Element) -> Matrix | None:
@@ -149,38 +152,37 @@ def transform_root(root: etree._Element, transform: str) -> None:
 
 
 def shape_clip(
-    root: etree._Element, element: etree._Element, clip: str, context: Context, flags: set[str]
-) -> str | None:
-    """The reference to a new clip path of a basic shape of CSS around an element; None, with a flag, where it fails."""
+    by_id: Mapping[str, etree._Element], element: etree._Element, clip: str, context: Context
+) -> etree._Element | None:
+    """The basic shape of CSS, or the box, that clips an element; None where we cannot tell it."""
     tokens = significant(clip)
     functions = [token for token in tokens if token.type == "function"]
     keywords = [token.lower_value for token in tokens if token.type == "ident"]
-    box = box_of_element(root, element, keywords[0] if keywords else "") if len(functions) == 1 else None
+    box = box_of_element(by_id, element, keywords[0] if keywords else "") if len(functions) < 2 else None
+    if box is None:
+        return None
+    if not functions:
+        sides = zip(("x", "y", "width", "height"), box, strict=True)
+        return etree.Element(f"{{{SVG_NAMESPACE}}}rect", {key: f"{value:.9g}" for key, value in sides})
     try:
-        if box is None:
-            raise ValueError("no box")
         tag, attributes = shape_of(functions[0], box, context)
     except (ValueError, IndexError):
-        flags.add("unresolved:clip-path")
         return None
-    name = f"css-clip-{sum(1 for _ in root.iter(f'{{{SVG_NAMESPACE}}}clipPath'))}"
-    definition = etree.SubElement(root, f"{{{SVG_NAMESPACE}}}clipPath", id=name)
-    etree.SubElement(definition, f"{{{SVG_NAMESPACE}}}{tag}", attributes)
-    return f"url(#{name})"
+    return etree.Element(f"{{{SVG_NAMESPACE}}}{tag}", attributes)
 
 
 def shape_of(function: Any, box: Box, context: Context) -> tuple[str, dict[str, str]]:
     """The element and the attributes of a basic shape in a box. Raises ValueError or IndexError."""
     x, y, width, height = box
     name = function.lower_name
-    arguments = [token for token in function.arguments if token.type not in ("whitespace", "comment")]
+    arguments = significant(function.arguments)
     if name in ("circle", "ellipse"):
         return round_shape(name, arguments, box, context)
     if name in ("inset", "rect", "xywh"):
         return inset_shape(name, arguments, box, context)
     if name == "polygon":
         rule, rest = fill_rule(arguments)
-        numbers = [distance(t, (width, height)[n % 2], context) for n, t in enumerate(t for t in rest if t != ",")]
+        numbers = [read_distance(t, (width, height)[n % 2], context) for n, t in enumerate(t for t in rest if t != ",")]
         points = [f"{x + a:.9g},{y + b:.9g}" for a, b in zip(numbers[::2], numbers[1::2], strict=True)]
         return "polygon", {"points": " ".join(points), **rule}
     if name == "path":
@@ -196,13 +198,6 @@ def fill_rule(arguments: list[Any]) -> tuple[dict[str, str], list[Any]]:
     if arguments and arguments[0].type == "ident":
         return {"clip-rule": arguments[0].lower_value}, arguments[2:]
     return {}, arguments
-
-
-def distance(token: Any, side: float, context: Context) -> float:
-    found = evaluate([token], context)
-    if found is None:
-        raise ValueError("no length")
-    return found.units + found.share * side
 
 
 def round_shape(name: str, arguments: list[Any], box: Box, context: Context) -> tuple[str, dict[str, str]]:
@@ -236,7 +231,7 @@ def radius(token: Any, whole: float, sides: dict[str, float], context: Context) 
         if token.lower_value not in sides:
             raise ValueError("no radius")
         return sides[token.lower_value]
-    return distance(token, whole, context)
+    return read_distance(token, whole, context)
 
 
 def spaced(tokens: list[Any]) -> Iterator[Any]:
@@ -252,11 +247,11 @@ def inset_shape(name: str, arguments: list[Any], box: Box, context: Context) -> 
     where = next((n for n, t in enumerate(arguments) if t.type == "ident" and t.lower_value == "round"), len(arguments))
     corners, parts = arguments[where + 1 :], arguments[:where]
     if name == "xywh":
-        left, top, wide, high = (distance(t, (width, height)[n % 2], context) for n, t in enumerate(parts))
+        left, top, wide, high = (read_distance(t, (width, height)[n % 2], context) for n, t in enumerate(parts))
     else:
         sides = (parts * 4)[:4] if len(parts) == 1 else [*parts, *parts[-2:]][:4] if len(parts) == 2 else parts
         sides = [*sides, sides[1]] if len(sides) == 3 else sides
-        top, right, bottom, left = (distance(t, (height, width)[n % 2], context) for n, t in enumerate(sides))
+        top, right, bottom, left = (read_distance(t, (height, width)[n % 2], context) for n, t in enumerate(sides))
         if name == "inset":
             right, bottom = width - right, height - bottom
         wide, high = right - left, bottom - top
@@ -264,5 +259,8 @@ def inset_shape(name: str, arguments: list[Any], box: Box, context: Context) -> 
     if len(corners) > 1:
         raise ValueError("corners that differ")
     if corners:
-        attributes |= {"rx": distance(corners[0], width, context), "ry": distance(corners[0], height, context)}
+        attributes |= {
+            "rx": read_distance(corners[0], width, context),
+            "ry": read_distance(corners[0], height, context),
+        }
     return "rect", {key: f"{value:.9g}" for key, value in attributes.items()}

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import re
+import sys
 from dataclasses import dataclass, field
 from functools import lru_cache
 
@@ -35,6 +36,8 @@ _NUMBER = re.compile(r"-?\d*\.?\d+(?:e[+-]?\d+)?", re.IGNORECASE)
 # A namespace is named by an address, and not read from there.
 _URL = re.compile(r"@namespace[^;{}]*;|url\(\s*(['\"]?)\s*([^)'\"]*)\1\s*\)?", re.IGNORECASE)
 _IMPORT = re.compile(r"@import[^;]*;?", re.IGNORECASE)
+_LINKING = re.compile(r"url\(|@import", re.IGNORECASE)
+_ESCAPE = re.compile(r"\\(?:([0-9a-fA-F]{1,6})\s?|([^\n]|$))")
 _COMMENT = re.compile(r"/\*.*?\*/", re.DOTALL)
 _DOCTYPE = re.compile(r"<!DOCTYPE[^>\[]*>")
 _DECLARATION = re.compile(r"\A[\s\ufeff]*<\?xml[^>]*\?>")
@@ -117,6 +120,8 @@ def parse_xml(data: bytes, n_cut: int = 0) -> etree._Element:
     # lxml lets an undeclared prefix pass when a mere warning follows it: such an element has a name that is none.
     for mistake in parser.error_log.filter_from_errors():
         raise Refused(f"not XML ({mistake.message})")
+    for sheet in root.iter(f"{{{XHTML}}}style"):  # styles the drawing as well
+        sheet.tag = "{http://www.w3.org/2000/svg}style"
     return root
 
 
@@ -173,14 +178,19 @@ def guard_references(element: etree._Element, flags: set[str]) -> None:
 def guard_css(text: str, flags: set[str]) -> str:
     """CSS, or an attribute's value, without imports and without links to anything but parts of the drawing."""
     plain = _COMMENT.sub("", text)
-    if "\\" in plain:
-        # An escape can spell any of the names below; none of them is needed to draw.
-        plain = plain.replace("\\", "")
+    if "\\" in plain and len(_LINKING.findall(plain)) < len(_LINKING.findall(_ESCAPE.sub(spelt_out, plain))):
+        plain = plain.replace("\\", "")  # escapes that spell one of the names below
     without = _IMPORT.sub("", plain)
     without = _URL.sub(lambda link: "none" if link[2] and not link[2].strip().startswith("#") else link[0], without)
     if without != plain:
         flags.add("removed:external_reference")
     return without
+
+
+def spelt_out(escape: re.Match[str]) -> str:
+    """The character that an escape of CSS stands for (CSS Syntax 3, 4.3.7)."""
+    code = int(escape[1], 16) if escape[1] else 0
+    return chr(code) if 0 < code < sys.maxunicode else (escape[2] or "")
 
 
 def find_removed(root: etree._Element) -> set[str]:

@@ -14,7 +14,13 @@ from lxml import etree
 
 from svg.guard import MAX_CHARS, Refused, check_size, parse_xml
 from svg.path_records import convert_path_records, is_path_records
-from svg.text_repairs import cut_surroundings, restore_names, restore_path_tags, separate_attributes
+from svg.text_repairs import (
+    cut_surroundings,
+    restore_names,
+    restore_path_tags,
+    separate_attributes,
+    unescape_quotes,
+)
 
 SVG_NAMESPACE = "http://www.w3.org/2000/svg"
 XLINK_NAMESPACE = "http://www.w3.org/1999/xlink"
@@ -24,8 +30,12 @@ NAMESPACES = {"svg": SVG_NAMESPACE, "xlink": XLINK_NAMESPACE}
 NOTHING_DRAWN = "nothing is drawn"
 # Possessive comments: no text between two of them is tried as part of one.
 _DOCTYPE = re.compile(r"\s*(?:<!--(?:(?!-->).)*+-->\s*)*+<!DOCTYPE\s[^\[>]*(?:\[(.*?)\]\s*)?>", re.DOTALL)
-# Declarations of what a valid document holds; we do not validate. An attribute's default may be lost, as in browsers.
+# Declarations of what a valid document holds; we do not validate.
 _GRAMMAR = re.compile(r"<!(?:ATTLIST|ELEMENT|NOTATION)\s[^<>]*>")
+# The default of an attribute other than a namespace, which is repaired where it is missing.
+_DEFAULT = re.compile(
+    r"""<!ATTLIST\s+[\w.:-]+\s[^<>]*?(?<![\w:-])(?!xmlns)[\w.:-]+\s+(?:[A-Z]+|\([^()]*\))\s+(?:#FIXED\s+)?["']"""
+)
 _ENTITY = re.compile(r"""<!ENTITY\s+([\w.:-]+)\s+["']([^"'<%]*)["']\s*>""")
 _TAG = re.compile(r"""<(/?)([A-Za-z][\w:.-]*)(?:[^<>"']|"[^"<]*"|'[^'<]*')*?(/?)>""")
 _ATTRIBUTE = re.compile(r"""\s([A-Za-z_][\w:.-]*)\s*=\s*(?:"[^"<]*"|'[^'<]*')""")
@@ -110,6 +120,8 @@ def without_doctype(text: str, repairs: set[str]) -> str:
     doctype = _DOCTYPE.match(text)
     if not doctype:
         return text
+    if _DEFAULT.search(doctype[1] or ""):
+        repairs.add("removed:attribute_default")
     subset = _GRAMMAR.sub("", doctype[1] or "")
     declared = dict(_ENTITY.findall(subset))
     if len(re.findall("<!", subset)) != len(declared) or any("&" in value for value in declared.values()):
@@ -162,7 +174,8 @@ def drop_comments(text: str) -> str:
 
 
 def resolve_entities(text: str) -> str:
-    """HTML entities as characters; what only looks like an entity is text."""
+    """HTML entities as characters; what only looks like an entity or a tag is text."""
+    text = re.sub(r"<(?=[\s\d=<])", "&lt;", text)
     resolved = re.sub(r"&(?!(?:amp|lt|gt|quot|apos);|#)(\w+);", lambda match: html.unescape(match[0]), text)
     return re.sub(r"&(?!(?:amp|lt|gt|quot|apos);|#)", "&amp;", resolved)
 
@@ -213,6 +226,7 @@ Repairs = tuple[tuple[str, Callable[[str], str]], ...]
 FIRST_REPAIRS: Repairs = (("path_tag", restore_path_tags), ("case", restore_names))
 REPAIRS: Repairs = (
     ("entities", unescape_whole),
+    ("escaped_quotes", unescape_quotes),
     ("surrounding_text", cut_surroundings),
     ("attribute_space", separate_attributes),
     ("characters", drop_bad_characters),

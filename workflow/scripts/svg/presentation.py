@@ -7,20 +7,22 @@ from __future__ import annotations
 import copy
 import itertools
 import math
-from collections.abc import Mapping
 
 import numpy as np
-import tinycss2
 from lxml import etree
 from svgelements import Matrix
 from tinycss2.color3 import RGBA
 
+from svg.clean import CONDITIONS
 from svg.colours import decoded, encoded, parse_colour
+from svg.css_tokens import significant
 from svg.outlines import Segment, Subpath, ellipse_of, point_at, point_on
 from svg.parse import SVG_NAMESPACE, local_name
+from svg.references import GRADIENTS
 from svg.shapes import (
     SHAPES,
     BeyondCompact,
+    elements_by_id,
     fit_view,
     link_of,
     parse_length,
@@ -28,6 +30,8 @@ from svg.shapes import (
     stated_view_box,
 )
 from svg.style import parse_opacity, read_style
+from svg.stylesheets import parse_declarations
+from svg.values import write_declaration
 
 UNEVEN = 1e-3  # by which two scales may differ
 PARTS = 16  # of a curve whose length is measured
@@ -37,10 +41,7 @@ STEPS = 16  # colours between two stops of a gradient in linear light
 
 def add_background(root: etree._Element, text: str, flags: set[str]) -> None:
     """A rectangle of the root's background colour over all that is seen, under the drawing."""
-    tokens = [
-        token for token in tinycss2.parse_component_value_list(text) if token.type not in ("whitespace", "comment")
-    ]
-    found = (parse_colour(token.serialize()) for token in tokens)
+    found = (parse_colour(token.serialize()) for token in significant(text))
     colour = next((one for one in found if one is not None), None)
     if "gradient(" in text or "url(" in text:
         flags.add("unresolved:background")
@@ -109,16 +110,47 @@ def length_of_segment(start: complex, segment: Segment) -> float:
     return (4 * fine - coarse) / 3
 
 
-def expand_gradient(gradient: etree._Element, by_id: Mapping[str, etree._Element]) -> None:
+def copy_stops(root: etree._Element) -> None:
+    """Give each gradient that has the stops of another one a copy of them."""
+    by_id = elements_by_id(root)
+    gradients = list(root.iter(*(f"{{{SVG_NAMESPACE}}}{name}" for name in GRADIENTS)))
+    stops = {gradient: [child for child in gradient if local_name(child) == "stop"] for gradient in gradients}
+    for gradient in gradients:
+        owner: etree._Element | None = gradient
+        for _ in range(MAX_REFERENCES):
+            if owner is None or stops.get(owner):
+                break
+            owner = by_id.get(link_of(owner).strip().removeprefix("#"))
+        if owner is not None and owner is not gradient:
+            gradient.extend(copy.deepcopy(stops.get(owner, [])))
+
+
+def wrap_views(root: etree._Element) -> None:
+    """Let groups around nested views have their transforms and opacities: resvg leaves those out, or counts them twice.
+
+    CSS says more of a view than its attributes only where styles were resolved into these.
+    """
+    for view in list(root.iter(f"{{{SVG_NAMESPACE}}}svg")):
+        parent = view.getparent()
+        style = read_style(view.get("style") or "")
+        if parent is None or not (view.get("transform") or view.get("opacity") or "opacity" in style):
+            continue
+        group = etree.Element(f"{{{SVG_NAMESPACE}}}g")
+        parent.replace(view, group)
+        group.append(view)
+        for key in ("id", "transform", "opacity", *CONDITIONS):
+            value = view.attrib.pop(key, None)
+            if value is not None:
+                group.set(key, value)
+        if "opacity" in style:
+            group.set("opacity", style["opacity"])
+            declared = (one for one in parse_declarations(view.get("style") or "") if one.name != "opacity")
+            view.set("style", ";".join(map(write_declaration, declared)))
+
+
+def expand_gradient(gradient: etree._Element) -> None:
     """Put stops between those of a gradient whose colours are mixed in linear light, so that mixing in sRGB agrees."""
     gradient.set("color-interpolation", "sRGB")
-    owner: etree._Element | None = gradient
-    for _ in range(MAX_REFERENCES):
-        if owner is None or any(local_name(child) == "stop" for child in owner):
-            break
-        owner = by_id.get(link_of(owner).strip().removeprefix("#"))
-    if owner is not None and owner is not gradient:
-        gradient.extend(copy.deepcopy([child for child in owner if local_name(child) == "stop"]))
     before: tuple[float, np.ndarray, float] | None = None
     for stop in [child for child in gradient if local_name(child) == "stop"]:
         style = {**stop.attrib, **read_style(stop.get("style") or "")}

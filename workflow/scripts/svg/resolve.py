@@ -9,60 +9,70 @@ from __future__ import annotations
 
 import copy
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 
-import tinycss2
 from lxml import etree
 from svgelements import Matrix
 
 from svg.clean import PROPERTIES
 from svg.colours import is_unknown_colour
-from svg.conditions import matches_media
-from svg.css_values import Context, parse_css_length, resolve_custom, substitute
-from svg.geometry_in_css import GEOMETRY_OF, matrix_to_screen, resolve_transform, shape_clip, transform_root
+from svg.css_tokens import significant
+from svg.css_values import Context, evaluate_sums, parse_css_length, resolve_custom, substitute
+from svg.declarations import (
+    LONGHANDS,
+    STYLE,
+    TEXT,
+    TRANSFORM_ATTRIBUTES,
+    checked_attributes,
+    path_of,
+    sheet_texts,
+    supports,
+    valid_declaration,
+    valid_value,
+)
+from svg.geometry_in_css import BOXES, GEOMETRY_OF, matrix_to_screen, resolve_transform, shape_clip, transform_root
 from svg.parse import SVG_NAMESPACE, XLINK_HREF, local_name
-from svg.presentation import add_background, expand_gradient, mirror_text, scale_dashes, scale_stroke
+from svg.presentation import (
+    add_background,
+    copy_stops,
+    expand_gradient,
+    mirror_text,
+    scale_dashes,
+    scale_stroke,
+    wrap_views,
+)
 from svg.references import GRADIENTS, check_references
 from svg.shapes import SHAPES, BeyondCompact, elements_by_id, length_of_view, link_of, matrix_within
 from svg.style import DEFAULTS, INHERITED
 from svg.stylesheets import Stylesheets
 from svg.values import (
     COLOURS,
+    CONTEXTUAL,
     CONTEXTUAL_ATTRIBUTES,
     GEOMETRY,
     LENGTHS,
     OPACITIES,
     TRANSFORMS,
-    VALID_WORDS,
+    UNDRAWN,
+    UNDRAWN_OF_ROOT,
     WIDE,
     NeedsContext,
+    has_functions,
     plain_style,
     plain_value,
 )
 
-TRANSFORM_ATTRIBUTES = {
-    "linearGradient": "gradientTransform",
-    "radialGradient": "gradientTransform",
-    "pattern": "patternTransform",
-}
 PLACED = {"g", "a", "switch", "text", *SHAPES}  # elements that are drawn where they are
-TEXT = {"text", "tspan", "textPath", "tref", "altGlyph"}
-CHECKED = {*COLOURS, *OPACITIES, *LENGTHS, *VALID_WORDS, *CONTEXTUAL_ATTRIBUTES, *TRANSFORM_ATTRIBUTES.values()} | {
-    "stroke-dasharray", "stroke-miterlimit", "transform", "clip-path", "display", "vector-effect",
-}  # fmt: skip
-# Of these attributes, other elements than shapes have lists, or something else under the name.
-CHECKED_IN_TEXT = CHECKED - LENGTHS
-CHECKED_IN_FILTERS = CHECKED - TRANSFORMS
 FONT_SIZES = {"xx-small": 9, "x-small": 10, "small": 13, "medium": 16, "large": 18, "x-large": 24, "xx-large": 32}
+FONT_STEPS = {"larger": 1.2, "smaller": 1 / 1.2}
 FONT_SIZE = 16.0
 INITIAL = {
     "stroke-width": "1", "stroke-dasharray": "none", "stroke-dashoffset": "0", "direction": "ltr",
     "text-anchor": "start", "color-interpolation": "sRGB",
 }  # fmt: skip
-OF_PAGES = {"grid", "gap", "position", "top", "left", "float", "margin", "padding", "backdrop-filter", "object-fit"}
 MAX_INSTANCES = 200
-STYLE = f"{{{SVG_NAMESPACE}}}style"
+Valid = Callable[[str, str], str | None]  # the plain value of a property or attribute; None where it is none
 
 
 @dataclass(frozen=True)
@@ -74,10 +84,16 @@ class Inherited:
     matrix: Matrix | None  # to the screen; None where the element is not drawn in its place alone
 
 
-def checked_attributes(name: str) -> set[str]:
-    if name in TEXT:
-        return CHECKED_IN_TEXT
-    return CHECKED_IN_FILTERS if name.startswith("fe") else CHECKED
+@dataclass(frozen=True)
+class Declared:
+    """What is said of an element: by its attributes, by rules and its `style`, and what both depend on."""
+
+    attributes: dict[str, str]
+    styled: dict[str, str]
+    context: Context
+
+    def get(self, key: str, default: str = "") -> str:
+        return self.styled.get(key, self.attributes.get(key, default))
 
 
 def resolve_drawing(root: etree._Element, flags: set[str]) -> None:
@@ -89,6 +105,7 @@ def resolve_drawing(root: etree._Element, flags: set[str]) -> None:
         for element, key, value in changes:
             write_attribute(element, key, value)
     check_references(root, flags)
+    wrap_views(root)
 
 
 def plain_changes(root: etree._Element) -> list[tuple[etree._Element, str, str | None]] | None:
@@ -130,14 +147,14 @@ class Resolver:
 
     def __init__(self, root: etree._Element, flags: set[str]):
         self.root, self.flags = root, flags
-        texts = [sheet_text(sheet) for sheet in root.iter(STYLE)]
-        self.sheets = Stylesheets(root, texts, supports)
+        self.sheets = Stylesheets(root, sheet_texts(root), supports)
         self.gradients: list[etree._Element] = []  # whose colours are mixed in linear light
         self.background = ""
+        self.by_id = elements_by_id(root)
+        self.n_clips = 0  # clip paths made of shapes of CSS
         self.instances: list[etree._Element] = []  # copies of what a `use` shows, under its custom properties
         self.as_written: dict[etree._Element, etree._Element] = {}
         if "var(" in etree.tostring(root, encoding="unicode"):
-            self.by_id = elements_by_id(root)
             self.as_written = dict(zip(root.iter(), copy.deepcopy(root).iter(), strict=True))
         self.flags |= {f"unresolved:{kind}" for kind in self.sheets.unresolved}
         if self.sheets.has_animations:
@@ -152,8 +169,10 @@ class Resolver:
                 parent.remove(sheet)
         if self.instances:
             etree.SubElement(self.root, f"{{{SVG_NAMESPACE}}}defs").extend(self.instances)
+        if self.gradients:
+            copy_stops(self.root)
         for gradient in self.gradients:
-            expand_gradient(gradient, elements_by_id(self.root))
+            expand_gradient(gradient)
         if self.background:
             add_background(self.root, self.background, self.flags)
 
@@ -170,22 +189,24 @@ class Resolver:
         font_size = self._font_size(size, parent.context, custom)
         root_size = font_size if element is self.root else parent.context.root_font_size
         context = Context(font_size, root_size, custom)
-        for declared in (attributes, styled):
-            for key in list(declared):
-                resolved = self._resolved(element, key, declared[key], context)
+        declared = Declared(attributes, styled, context)
+        for said, valid in ((attributes, valid_value), (styled, valid_declaration)):
+            for key in list(said):
+                resolved = self._resolved(element, key, said[key], context, valid)
                 if resolved is not None:
-                    declared[key] = resolved
+                    said[key] = resolved
                     continue
-                del declared[key]
+                del said[key]
                 attributes.pop(key, None)  # what is unset in a style hides the attribute, too
                 element.attrib.pop(key, None)
-        values = {key: self._followed(key, attributes, styled, parent) for key in INITIAL}
+        values = dict(parent.values)
+        values |= {key: value for key in INITIAL if (value := declared.get(key, "inherit")) != "inherit"}
         for key in CONTEXTUAL_ATTRIBUTES - {"pathLength"}:
             element.attrib.pop(key, None)
         for key, value in attributes.items():
             if key not in CONTEXTUAL_ATTRIBUTES:
                 element.set(key, value)
-        self._apply(element, name, attributes, styled, context, values)
+        self._apply(element, name, declared, values)
         matrix = parent.matrix
         if element is not self.root:
             matrix = matrix_within(element, matrix) if matrix is not None and name in PLACED else None
@@ -201,7 +222,10 @@ class Resolver:
     def _show(self, use: etree._Element, inherited: Inherited) -> None:
         """Let a `use` show a copy of its target that has its custom properties, as the tree in its shadow has."""
         target = self.by_id.get(link_of(use).strip().removeprefix("#"))
-        if target is None or target not in self.as_written or len(self.instances) >= MAX_INSTANCES:
+        if target is None or target not in self.as_written:
+            return
+        if len(self.instances) >= MAX_INSTANCES:
+            self.flags.add("unresolved:use")
             return
         source = self.as_written[target]
         instance = copy.deepcopy(source)
@@ -221,22 +245,27 @@ class Resolver:
         attributes: dict[str, str] = {}
         for key, value in element.attrib.items():
             if key in checked or "var(" in value:
-                plain = self._valid(key, value)
+                plain = self._valid(key, value, valid_value)
                 if plain is None:
                     del element.attrib[key]
                 else:
                     attributes[key] = plain
         styled: dict[str, str] = {}
         for one in self.sheets.declarations_of(element, element.get("style") or ""):
-            is_raw = one.name.startswith("--") or one.name == "transform"  # of CSS, not of an attribute
-            value_or_none = one.value if is_raw else self._valid(one.name, one.value)
-            if value_or_none:  # an empty one is none
-                styled[one.name] = value_or_none
+            is_undrawn = one.name in UNDRAWN or (element is self.root and one.name in UNDRAWN_OF_ROOT)
+            if is_undrawn and one.value.lower() not in ("none", "0"):
+                self.flags.add(f"unresolved:{one.name}")
+            value_or_none = self._valid(one.name, one.value, valid_declaration)
+            if value_or_none is None or not (one.name in PROPERTIES or one.name in CONTEXTUAL or one.name[:2] == "--"):
+                continue
+            for longhand in LONGHANDS.get(one.name, ()):
+                styled.pop(longhand, None)
+            styled[one.name] = value_or_none
         return attributes, styled
 
-    def _valid(self, name: str, value: str) -> str | None:
-        """valid_value, with a flag for what browsers know and we do not."""
-        plain = valid_value(name, value)
+    def _valid(self, name: str, value: str, valid: Valid) -> str | None:
+        """A valid value, with a flag for what browsers know and we do not."""
+        plain = valid(name, value)
         if plain is None and is_unknown_colour(value):
             self.flags.add(f"unresolved:{name}")
         return plain
@@ -246,16 +275,18 @@ class Resolver:
         value = substitute(text or "", custom) or ""
         if value.lower() in FONT_SIZES:
             return float(FONT_SIZES[value.lower()])
+        if value.lower() in FONT_STEPS:
+            return parent.font_size * FONT_STEPS[value.lower()]
         length = parse_css_length(value, parent) if value else None
         return length.units + length.share * parent.font_size if length else parent.font_size
 
-    def _resolved(self, element: etree._Element, key: str, value: str, context: Context) -> str | None:
+    def _resolved(self, element: etree._Element, key: str, value: str, context: Context, valid: Valid) -> str | None:
         """A declared value without custom properties, wide keywords and relative lengths; None of one that is unset."""
         text = substitute(value, context.custom)
         if text is None:
             return None
         if text != value:
-            text = self._valid(key, text)
+            text = self._valid(key, text, valid)
             if text is None:
                 return None
         lower = text.lower()
@@ -264,8 +295,12 @@ class Resolver:
         if key in LENGTHS:
             return self._length(element, key, text, context)
         if key == "stroke-dasharray" and text not in ("none", "inherit"):
-            parts = [self._length(element, key, part, context) for part in text.replace(",", " ").split()]
+            parts = [self._length(element, key, part.serialize(), context) for part in significant(text) if part != ","]
             return " ".join(part for part in parts if part) if None not in parts else None
+        if key in COLOURS and has_functions(text):
+            plain = plain_value(key, sums) if not has_functions(sums := evaluate_sums(text, context)) else None
+            self.flags |= {f"unresolved:{key}"} if plain is None else set()
+            return plain
         if key in OPACITIES and "(" in text:
             found = parse_css_length(text, context)
             return None if found is None else f"{found.units + found.share:.6g}"
@@ -278,29 +313,20 @@ class Resolver:
         except NeedsContext:
             pass
         length = parse_css_length(text, context)
-        if length is None:
+        written = length.text() if length else None
+        if written is None:  # a sum or choice of lengths and percentages, or nothing that we know
+            try:
+                length = parse_css_length(text, replace(context, whole=length_of_view(element, key)))
+                written = length.text() if length else None
+            except BeyondCompact:
+                pass
+        if written is None:
             self.flags.add(f"unresolved:{key}")
-            return None
-        try:
-            return length.text() or f"{length.units + length.share * length_of_view(element, key):.9g}"
-        except BeyondCompact:
-            self.flags.add(f"unresolved:{key}")
-            return None
+        return written
 
-    def _followed(self, key: str, attributes: dict[str, str], styled: dict[str, str], parent: Inherited) -> str:
-        value = styled.get(key, attributes.get(key, "inherit"))
-        return parent.values[key] if value == "inherit" else value
-
-    def _apply(
-        self,
-        element: etree._Element,
-        name: str,
-        attributes: dict[str, str],
-        styled: dict[str, str],
-        context: Context,
-        values: dict[str, str],
-    ) -> None:
+    def _apply(self, element: etree._Element, name: str, declared: Declared, values: dict[str, str]) -> None:
         """Write what no back end reads in a style as attributes and elements."""
+        styled = declared.styled
         for key in GEOMETRY & styled.keys():
             value = styled.pop(key)
             if element is self.root and key in ("width", "height"):
@@ -310,15 +336,16 @@ class Resolver:
         d = styled.pop("d", "")
         if d and name == "path":
             write_attribute(element, "d", path_of(d))
-        self._transform(element, name, attributes, styled, context)
-        clip = styled.get("clip-path", attributes.get("clip-path", ""))
-        if "(" in clip and not clip.lower().startswith("url("):
+        self._transform(element, name, declared)
+        clip = declared.get("clip-path")
+        if clip.lower() in BOXES or ("(" in clip and not clip.lower().startswith("url(")):
             styled.pop("clip-path", None)
-            write_attribute(element, "clip-path", shape_clip(self.root, element, clip, context, self.flags))
-        background = {styled.pop(key, "") for key in ("background", "background-color", "background-image")}
+            self._clip(element, shape_clip(self.by_id, element, clip, declared.context))
+        # The colour of the longhand comes first: it was said after that of the shorthand.
+        background = [styled.pop(key, "") for key in ("background-color", "background-image", "background")]
         if element is self.root:
-            colour = styled.get("color", attributes.get("color", "black"))
-            self.background = re.sub("currentcolor", colour, " ".join(sorted(background)).strip(), flags=re.IGNORECASE)
+            colour = declared.get("color", "black")
+            self.background = re.sub("currentcolor", colour, " ".join(background).strip(), flags=re.IGNORECASE)
         animation = styled.pop("animation", "") + styled.pop("animation-name", "")
         if animation and "none" not in animation:
             self.flags.add("animated")
@@ -332,53 +359,32 @@ class Resolver:
         styled.pop("direction", None)
         if name in GRADIENTS and values["color-interpolation"].lower() == "linearrgb":
             self.gradients.append(element)
+        if name == "mask" and values["color-interpolation"].lower() == "linearrgb":
+            self.flags.add("unresolved:color-interpolation")
 
-    def _transform(
-        self,
-        element: etree._Element,
-        name: str,
-        attributes: dict[str, str],
-        styled: dict[str, str],
-        context: Context,
-    ) -> None:
+    def _clip(self, element: etree._Element, shape: etree._Element | None) -> None:
+        """Let a shape clip an element; a flag where there is none."""
+        reference = None
+        if shape is None:
+            self.flags.add("unresolved:clip-path")
+        else:
+            self.n_clips += 1
+            name = f"css-clip-{self.n_clips}"
+            etree.SubElement(self.root, f"{{{SVG_NAMESPACE}}}clipPath", id=name).append(shape)
+            reference = f"url(#{name})"
+        write_attribute(element, "clip-path", reference)
+
+    def _transform(self, element: etree._Element, name: str, declared: Declared) -> None:
         """Write the transforms of CSS as an attribute; those of the root as a group."""
-        said = {key: styled.pop(key, "") for key in TRANSFORMS}
+        said = {key: declared.styled.pop(key, "") for key in TRANSFORMS}
         for key in ("transform-origin", "transform-box"):
-            said[key] = said[key] or attributes.get(key, "")
+            said[key] = said[key] or declared.attributes.get(key, "")
         attribute = TRANSFORM_ATTRIBUTES.get(name, "transform")
         if any(said.values()) or (element is self.root and element.get("transform")):
-            transform = resolve_transform(self.root, element, said, element.get(attribute) or "", context)
+            transform = resolve_transform(self.by_id, element, said, element.get(attribute) or "", declared.context)
             if transform is None:
                 self.flags.add("unresolved:transform")
             else:
                 write_attribute(element, attribute, transform or None)
         if element is self.root and element.get("transform"):
             transform_root(self.root, element.attrib.pop("transform"))
-
-
-def valid_value(name: str, value: str) -> str | None:
-    """The value of a property or attribute, plain where it depends on nothing else; None where it is none."""
-    if name in (*TRANSFORMS - {"transform"}, "d", "background"):
-        return value
-    try:
-        return plain_value(name, value)
-    except NeedsContext:
-        return value.strip()
-
-
-def supports(name: str, value: str) -> bool:
-    """Whether a browser knows a property with a value, as far as we know both."""
-    return name.startswith("--") or (name in PROPERTIES | OF_PAGES and bool(value) and bool(valid_value(name, value)))
-
-
-def sheet_text(sheet: etree._Element) -> str:
-    """The rules of a <style> element; empty for one of another language, or for another medium than a screen."""
-    is_css = (sheet.get("type") or "text/css").split(";")[0].strip().lower() == "text/css"
-    return "".join(sheet.itertext()) if is_css and matches_media(sheet.get("media") or "") else ""
-
-
-def path_of(d: str) -> str | None:
-    """The path data of the property `d`; None of `none`."""
-    function = tinycss2.parse_one_component_value(d, skip_comments=True)
-    arguments = getattr(function, "arguments", [])
-    return next((token.value for token in arguments if token.type == "string"), None)

@@ -91,7 +91,7 @@ def link_of(element: etree._Element) -> str:
 
 def is_embedded(image: etree._Element) -> bool:
     """Whether an image carries its pixels; any other is not drawn, here and by the renderers."""
-    return link_of(image).strip().startswith("data:")
+    return link_of(image).strip().lower().startswith("data:")
 
 
 def use_offset(element: etree._Element) -> Matrix:

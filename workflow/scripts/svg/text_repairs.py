@@ -24,6 +24,8 @@ NAMES = {name.lower(): name for name in MIXED_CASE}
 TELLING = ("lineargradient", "radialgradient", "clippath", "foreignobject", "textpath")
 
 _DRAWING = re.compile(r"<(?:[\w.-]+:)?svg\b.*</(?:[\w.-]+:)?svg\s*>", re.DOTALL)
+_UNENDED = re.compile(r"<(?:[\w.-]+:)?svg\b.*?(?=```|\Z)", re.DOTALL)
+_ESCAPED_QUOTE = re.compile(r"""<(?:[\w.-]+:)?svg\s[^<>"']*=\\["']""")
 _JOINED = re.compile(r"""((?<=[\s"'])[A-Za-z_][\w:.-]*\s*=\s*(?:"[^"<]*"|'[^'<]*'))(?=[A-Za-z_:])""")
 # Attributes up to the end of their element, right behind the tag before it.
 _LOST_TAG = re.compile(r"""(>\s*+)([a-z][\w:-]*+=["'][^<>]*["'])\s*+/>""")
@@ -36,9 +38,16 @@ _MISSPELT = re.compile(rf"(?<=[</\s])(?:{'|'.join(sorted(NAMES))})(?=[\s=>/])")
 
 
 def cut_surroundings(text: str) -> str:
-    """The drawing in a text, without Markdown, prose or HTML around it."""
-    found = _DRAWING.search(text)
+    """The drawing in a text, without Markdown, prose or HTML around it; of one that is cut off, what is before it."""
+    found = _DRAWING.search(text) or _UNENDED.search(text)
     return found[0] if found and found[0] != text.strip() else text
+
+
+def unescape_quotes(text: str) -> str:
+    """The text of a drawing that is written as in a string of JSON or a program, with its quotes and lines."""
+    if not _ESCAPED_QUOTE.search(text):
+        return text
+    return re.sub(r"\\(.)", lambda escape: {"n": "\n", "r": "\r", "t": "\t"}.get(escape[1], escape[1]), text)
 
 
 def separate_attributes(text: str) -> str:

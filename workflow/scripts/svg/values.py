@@ -33,12 +33,22 @@ NEVER_NEGATIVE = {"width", "height", "r", "stroke-width"}
 TRANSFORMS = {"transform", "translate", "rotate", "scale", "transform-origin", "transform-box"}
 # What a `style` says that is an attribute of SVG, or that only a browser draws.
 CONTEXTUAL = {*TRANSFORMS, *GEOMETRY, "d", "direction", "background", "background-color", "background-image"} | {
-    "animation", "animation-name", "all",
+    "animation", "animation-name",
 }  # fmt: skip
+# What browsers draw and we do not: of all elements, and of the box of the root.
+UNDRAWN = {"all", "offset", "offset-path"}
+UNDRAWN_OF_ROOT = {"border", "padding"}
 CONTEXTUAL_ATTRIBUTES = {"transform-origin", "transform-box", "pathLength", "direction"}
 WIDE = {"initial", "unset", "revert", "revert-layer"}
 
-_FUNCTION = re.compile(r"\b(?:var|calc|min|max|clamp|env)\(", re.IGNORECASE)
+# Functions of any value: what they give depends on the element, or is a calculation (CSS Values 4, 10).
+_FUNCTION = re.compile(
+    r"\b(?:var|env|calc|min|max|clamp|round|mod|rem|abs|sign|a?sin|a?cos|a?tan|atan2|pow|sqrt|hypot|log|exp)\(",
+    re.IGNORECASE,
+)
+_FILTER = re.compile(
+    r"none$|(?:url|blur|brightness|contrast|drop-shadow|grayscale|hue-rotate|invert|opacity|saturate|sepia)\("
+)
 # Possessive, so that no digits are read in two ways.
 _NUMBER = r"[+-]?(?>\d++\.?+\d*+|\.\d++)(?:[eE][+-]?\d++)?+"
 _PLAIN_NUMBER = re.compile(_NUMBER)
@@ -54,12 +64,19 @@ class NeedsContext(Exception):
     """A value that depends on the element: on a custom property, a font size, a box."""
 
 
+def has_functions(value: str) -> bool:
+    """Whether a value holds variables or calculations."""
+    return "(" in value and bool(_FUNCTION.search(value))
+
+
 @lru_cache(maxsize=16384)
 def plain_value(name: str, value: str) -> str | None:
     """The value of a property or attribute; None where it is none, as if it was not there. Raises NeedsContext."""
     if name in CONTEXTUAL_ATTRIBUTES:
         raise NeedsContext(name)
-    if "(" in value and _FUNCTION.search(value):
+    if "{" in value:
+        return None  # no property has such a value, and back ends stumble over it
+    if has_functions(value):
         raise NeedsContext(name)
     stripped = value.strip()
     lower = stripped.lower()
@@ -84,10 +101,12 @@ def plain_value(name: str, value: str) -> str | None:
         return (stripped if stripped == spelt else spelt) if lower in VALID_WORDS[name] else None
     if name in ("transform", "gradientTransform", "patternTransform"):
         return value if _TRANSFORM.fullmatch(value) else None
-    if name in ("clip-path", "mask") and "(" in value and not lower.startswith("url("):
+    if name in ("clip-path", "mask") and lower != "none" and not lower.startswith("url("):
         raise NeedsContext(name)
     if name == "vector-effect" and lower == "non-scaling-stroke":
         raise NeedsContext(name)
+    if name == "filter":
+        return value if _FILTER.match(lower) else None  # older browsers have others, as `progid:` and `alpha()`
     if name == "display":
         return value if lower != "none" or value == "none" else "none"
     return value
@@ -114,7 +133,7 @@ def plain_opacity(stripped: str) -> str | None:
     """An opacity as a number."""
     if _PLAIN_NUMBER.fullmatch(stripped):
         return stripped
-    if stripped.endswith("%") and _PLAIN_NUMBER.fullmatch(stripped[:-1].strip()):
+    if stripped.endswith("%") and _PLAIN_NUMBER.fullmatch(stripped[:-1]):
         return f"{float(stripped[:-1]) / 100:.9g}"
     return None
 
@@ -148,7 +167,7 @@ def plain_style(text: str) -> str:
     kept: dict[str, Declaration] = {}
     is_plain = True
     for one in declarations:
-        if one.name in CONTEXTUAL or one.name.startswith("--"):
+        if one.name in CONTEXTUAL | UNDRAWN | UNDRAWN_OF_ROOT or one.name.startswith("--"):
             raise NeedsContext(one.name)
         value = plain_value(one.name, one.value)
         before = kept.get(one.name)
