@@ -97,6 +97,18 @@ def test_a_base_without_pictures_or_chat_template_is_refused_before_anything_run
     assert not find_faults(config, SCHEMA)
 
 
+@pytest.mark.parametrize("kind", ["blip", "vision-encoder-decoder"])
+def test_a_captioner_that_takes_no_prompt_reads_pictures_alone(kind, tmp_path):
+    config = small_configuration()
+    config["bases"]["llm"] |= {"source": describe_base(tmp_path, model_type=kind), "zero_shot": False}
+    for input in ("code", "both"):
+        config["models"]["tuned"]["input"] = input
+        message = f"models.tuned.input: {input} needs a model that is asked, and bases.llm is a {kind}"
+        assert only_fault(config).startswith(message)
+    config["models"]["tuned"]["input"] = "image"
+    assert not find_faults(config, SCHEMA)
+
+
 def test_a_base_that_was_fetched_is_looked_at_in_the_store(tmp_path):
     config = small_configuration()
     config["model_store"] = str(tmp_path)

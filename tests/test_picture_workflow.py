@@ -1,4 +1,4 @@
-"""Code, picture and both by one base, from data to report: the configuration of docs/code_and_picture.md, made small."""
+"""Code, picture and both by one base, from data to report: the configuration of the documents, made small."""
 
 import json
 import re

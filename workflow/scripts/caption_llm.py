@@ -37,7 +37,7 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
 from transformers import GenerationConfig
 
-from captions.prompts import PromptSettings, end_of_turn_ids, prompt_form
+from captions.prompts import PromptSettings
 from core.code_digest import code_digest
 from core.command import InputError, Progress, log, run_command
 from core.identity import job_identity, result_settings
@@ -47,6 +47,7 @@ from generation.llm_engines import ENGINES, DecodingSettings, Engine, EngineJob,
 from generation.llm_prompts import LlmSystem, PromptMaker, describe_example, read_systems
 from generation.partial_captions import CaptionParts
 from generation.passes import write_manifest
+from models.encoder_decoders import check_reads_code
 from models.files import (
     check_adapter,
     check_model_folder,
@@ -228,15 +229,17 @@ def main(
     read_pictures = any(system.input != "code" for system in system_map.values())
     identity = llm_identity(base, samples, shard, prompt_settings, settings, seed, code, digest_cache, read_pictures)
     tokenizer, config = load_tokenizer(base), read_config(base)
+    if any(system.input == "code" for system in system_map.values()):
+        check_reads_code(base, config)
     limit = prompt_limit(base, config, settings)
     image_files = {split: Path(path) for split, path in json.loads(images).items()}
     maker = PromptMaker(base, tokenizer, prompt_settings, limit, seed, train, image_files)
     works = plan_work(system_map, sample_list, maker, identity, output_dir)
-    log("caption_llm", f"{', '.join(system_map)}: {len(sample_list)} prompts each by the {prompt_form(tokenizer)}")
+    log("caption_llm", f"{', '.join(system_map)}: {len(sample_list)} prompts each by the {maker.wording.form}")
     waiting = [work for work in works if not work.is_done]
     if waiting:
         check_given_gpus()
-        end_ids = end_of_turn_ids(tokenizer, prompt_settings, read_generation_config(base))
+        end_ids = maker.wording.end_ids(read_generation_config(base))
         check_token_ids(base, config, (prompt.tokens for work in waiting for prompt in work.prompts))
         longest = max(len(prompt.tokens) for work in waiting for prompt in work.prompts)
         most_tokens = longest + settings.max_new_tokens

@@ -7,7 +7,8 @@ without pictures, and the tokens are put in here, found once for each size.
 
     drawings = PicturePrompts(processor, settings, "both", read_images(path))
     shown = drawings.show(sample)
-    prompt_tokens(tokenizer, shown.xml, settings, picture=shown.tokens)
+    wording = choose_wording(tokenizer, processor, settings)
+    wording.prompt(shown).ids + wording.caption("a red circle")
 """
 
 from __future__ import annotations
@@ -18,10 +19,21 @@ from typing import Any
 
 import PIL.Image
 
-from captions.prompts import TEMPLATE_OPTIONS, PromptSettings, chat_messages, encode_chat
+from captions.prompts import (
+    TEMPLATE_OPTIONS,
+    Example,
+    PromptSettings,
+    PromptTokens,
+    caption_tokens,
+    chat_messages,
+    encode_chat,
+    end_of_turn_ids,
+    prompt_form,
+    prompt_tokens,
+)
 from core.command import InputError
 from core.records import NO_IMAGE, Image, Sample
-from models.pictures import TOKEN_TYPES, token_types
+from models.pictures import TOKEN_TYPES, CaptionerProcessor, token_types
 
 # Code behind which a picture's tokens are sought, and two more that show whether these depend on it.
 _PROBES = ("<svg/>", None, '<svg><rect width="1"/></svg>')
@@ -67,6 +79,8 @@ class PicturePrompts:
     """What models that read pictures are shown of drawings; `input` is image or both."""
 
     def __init__(self, processor: Any, settings: PromptSettings, input: str, images: Iterable[Image]):
+        if isinstance(processor, CaptionerProcessor) and input != "image":
+            raise InputError(f"input: {input} needs a model that is asked by chat; this one takes no prompt: set image")
         self.processor, self.settings, self.input = processor, settings, input
         self.images = {image.id: image for image in images}
         self._tokens: dict[tuple[int, int], PictureTokens] = {}  # by size
@@ -78,10 +92,67 @@ class PicturePrompts:
         if fault or image is None:
             uses_code = self.input == "both" and self.settings.missing_picture == "use_code"
             return Shown(sample.xml if uses_code else None, fault=fault)
+        if isinstance(self.processor, CaptionerProcessor):
+            return Shown(None, image.png)
         size = image.width, image.height
         if size not in self._tokens:
             self._tokens[size] = read_picture_tokens(self.processor, self.settings, *size)
         return Shown(sample.xml if self.input == "both" else None, image.png, self._tokens[size])
+
+
+@dataclass(frozen=True)
+class ChatWording:
+    """How models are asked that take a prompt: by captions/prompts.py."""
+
+    tokenizer: Any
+    settings: PromptSettings
+
+    @property
+    def form(self) -> str:
+        return prompt_form(self.tokenizer)
+
+    def prompt(self, shown: Shown, examples: Sequence[Example] = (), limit: int | None = None) -> PromptTokens:
+        """Tokens of the prompt for what is shown of a drawing."""
+        return prompt_tokens(self.tokenizer, shown.xml, self.settings, examples, limit, shown.tokens)
+
+    def caption(self, caption: str) -> list[int]:
+        """Tokens of a caption with the one that ends it."""
+        return caption_tokens(self.tokenizer, caption, self.settings)
+
+    def end_ids(self, generation_config: Any) -> list[int]:
+        """Every token that ends a caption."""
+        return end_of_turn_ids(self.tokenizer, self.settings, generation_config)
+
+
+@dataclass(frozen=True)
+class CaptionerWording:
+    """How encoder-decoder captioners write: from their start token, without a prompt."""
+
+    processor: CaptionerProcessor
+    form: str = "captioner's start token (it takes no prompt)"
+
+    def prompt(self, shown: Shown, examples: Sequence[Example] = (), limit: int | None = None) -> PromptTokens:
+        """The start token."""
+        assert not examples, "no prompt shows examples"
+        return PromptTokens([self.processor.decoder.start])
+
+    def caption(self, caption: str) -> list[int]:
+        """Tokens of a caption with the one that ends it."""
+        ids = self.processor.tokenizer(caption.strip(), add_special_tokens=False, split_special_tokens=True)[
+            "input_ids"
+        ]
+        return [*ids, self.processor.decoder.end]
+
+    def end_ids(self, generation_config: Any) -> list[int]:
+        """The token that ends a caption."""
+        return [self.processor.decoder.end]
+
+
+def choose_wording(tokenizer: Any, processor: Any, settings: PromptSettings) -> ChatWording | CaptionerWording:
+    """How a base is asked; `processor` is None where it reads code alone."""
+    if isinstance(processor, CaptionerProcessor):
+        return CaptionerWording(processor)
+    return ChatWording(tokenizer, settings)
 
 
 def show_code(sample: Sample) -> Shown:

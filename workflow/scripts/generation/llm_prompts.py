@@ -14,8 +14,15 @@ from pathlib import Path
 from typing import Any
 
 from captions.examples import FewShotSettings, choose_examples
-from captions.picture_prompts import PicturePrompts, Shown, show_code
-from captions.prompts import INPUTS, Example, PromptSettings, prompt_tokens
+from captions.picture_prompts import (
+    CaptionerWording,
+    ChatWording,
+    PicturePrompts,
+    Shown,
+    choose_wording,
+    show_code,
+)
+from captions.prompts import INPUTS, Example, PromptSettings
 from core.command import InputError
 from core.json_settings import settings_from_json
 from core.records import Caption, Image, Sample, read_images, read_samples
@@ -69,6 +76,11 @@ class PromptMaker:
         self._images: dict[str, list[Image]] = {}
         self._pictures: dict[tuple[str, str], PicturePrompts] = {}  # by split and input
 
+    @property
+    def wording(self) -> ChatWording | CaptionerWording:
+        """How the base is asked."""
+        return choose_wording(self.tokenizer, self._processor, self.settings)
+
     def examples(self, name: str, system: LlmSystem) -> list[Example]:
         """The examples that a system's prompts show; none for a system without."""
         if not system.few_shot:
@@ -76,6 +88,8 @@ class PromptMaker:
         if self.train is None:
             raise InputError(f"{name}: a few-shot prompt needs --train, the split of its examples")
         pictures = self._pictures_of("train", system.input) if system.input != "code" else None
+        if isinstance(self.wording, CaptionerWording):
+            raise InputError(f"{name}: few_shot: a captioner that takes no prompt shows no examples; remove it")
         train = read_samples(self.train)
         return choose_examples(self.tokenizer, train, system.few_shot, self.settings, self.seed, pictures)
 
@@ -86,13 +100,13 @@ class PromptMaker:
         show: Callable[[Sample], Shown] = show_code
         if system.input != "code":
             show = self._pictures_of("test", system.input).show
-        prompts, failed = [], []
+        wording, prompts, failed = self.wording, [], []
         for sample in samples:
             shown = show(sample)
             if shown.is_left_out:
                 failed.append(Caption(sample.id, "", "failed", shown.fault))
                 continue
-            tokens = prompt_tokens(self.tokenizer, shown.xml, self.settings, examples, self.limit, shown.tokens)
+            tokens = wording.prompt(shown, examples, self.limit)
             n_removed = tokens.n_xml_tokens_removed if shown.xml is not None else None
             pngs = (*(example.png for example in examples), shown.png)
             prompts.append(Prompt(sample.id, tokens.ids, n_removed, tuple(png for png in pngs if png is not None)))

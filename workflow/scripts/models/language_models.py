@@ -23,6 +23,7 @@ from transformers.utils import is_flash_attn_2_available
 
 from core.command import InputError
 from core.records import read_json
+from models.encoder_decoders import ENCODER_DECODERS
 
 NO_LIMIT = 2**31
 # What configurations call the most tokens that a model reads; MPT has a name of its own.
@@ -43,7 +44,8 @@ def auto_class(config: Any) -> Any:
         raise InputError(
             f"bases: a {trained_as[0]} fills in words and does not continue a text; a base is a causal language model"
         )
-    has_part = config.get_text_config() is not config and not config.is_encoder_decoder
+    has_part = config.get_text_config() is not config
+    has_part = has_part and (not config.is_encoder_decoder or config.model_type in ENCODER_DECODERS)
     if has_part and type(config) in MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING:
         return AutoModelForImageTextToText
     if type(config) in MODEL_FOR_CAUSAL_LM_MAPPING:

@@ -20,7 +20,10 @@ LINEAR = (torch.nn.Linear, Conv1D)  # Conv1D is GPT-2's linear layer
 CONVOLUTIONS = (torch.nn.Conv1d, torch.nn.Conv2d, torch.nn.Conv3d)
 ALL_LINEAR = "all-linear"
 # What models call the layers between the vision tower and the language model.
-PROJECTORS = ("multi_modal_projector", "connector", "merger", "deepstack_merger_list", "merger_list")
+PROJECTORS = (
+    *("multi_modal_projector", "connector", "merger", "deepstack_merger_list", "merger_list"),
+    "enc_to_dec_proj",
+)
 # Layers whose weights the code or the fused kernels of these models read past an adapter.
 PAST_ADAPTERS = {
     "out_proj": ("falcon_h1", "falcon_mamba", "mamba", "mamba2", "nemotron_h"),
@@ -64,7 +67,7 @@ def picture_targets(model: Any, train_vision: bool, train_projector: bool) -> li
     """
     skipped = [re.escape(name) for name in skipped_layers(model)]
     part = language_part(model)
-    tower = model.get_encoder("image") if part else None
+    tower = vision_tower(model) if part else None
     of_tower = next((f"{name}." for name, module in model.named_modules() if module is tower), None)
     projector, vision = [], []
     for name, module in model.named_modules():
@@ -83,15 +86,21 @@ def picture_targets(model: Any, train_vision: bool, train_projector: bool) -> li
     return [name for is_wanted, names in wanted.values() if is_wanted for name in names]
 
 
+def vision_tower(model: Any) -> Any:
+    """The module that reads pictures in a model that has a language model as its part."""
+    tower = model.get_encoder("image")
+    return model.encoder if tower is model else tower
+
+
 def is_unreached(model: Any, name: str) -> bool:
     """Whether a module of the vision tower has no say in what the language model reads.
 
-    That is a head which pools all places into one, and the layers behind the one whose states are taken.
+    That is what pools all places into one, and the layers behind the one whose states are taken.
     """
     parts = name.split(".")
     layer = getattr(model.config, "vision_feature_layer", None)
     n_layers = getattr(getattr(model.config, "vision_config", None), "num_hidden_layers", None)
-    if "head" in parts:
+    if {"head", "pooler"} & set(parts):
         return True
     if not isinstance(layer, int) or n_layers is None or "layers" not in parts:
         return False
@@ -144,13 +153,20 @@ def skipped_layers(model: Any) -> list[str]:
 
 def head_name(model: Any) -> str:
     """The name of the layer that gives the logits; empty where there is none."""
-    head = model.get_output_embeddings()
+    head = output_layer(model)
     return next((name for name, module in model.named_modules() if head is not None and module is head), "")
+
+
+def output_layer(model: Any) -> Any:
+    """The layer that gives the logits: the model's, or its decoder's (BLIP); None where there is none."""
+    head = model.get_output_embeddings()
+    decoder = model.get_decoder()
+    return decoder.get_output_embeddings() if head is None and decoder is not model else head
 
 
 def shares_embeddings(model: Any) -> bool:
     """Whether the layer that gives the logits has the weights of the embeddings."""
-    head = model.get_output_embeddings()
+    head = output_layer(model)
     return head is not None and head.weight is model.get_input_embeddings().weight
 
 
@@ -194,7 +210,7 @@ def check_merge(model: Any) -> None:
         for name, module in model.named_modules()
         if hasattr(module, "get_base_layer") and module.get_base_layer().weight is embeddings
     ]
-    head = model.get_output_embeddings()
+    head = output_layer(model)
     if shared and head is not None:
         raise InputError(
             f"the adapter changes {', '.join(map(last_name, shared))}, which shares its weights in this base: it can't "

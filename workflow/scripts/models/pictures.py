@@ -16,9 +16,10 @@ from typing import Any
 
 import PIL.Image
 import torch
-from transformers import AutoModelForImageTextToText, AutoProcessor
+from transformers import AutoImageProcessor, AutoModelForImageTextToText, AutoProcessor
 
 from core.command import InputError
+from models.encoder_decoders import EncoderDecoder, encoder_decoder
 from models.language_models import auto_class, load_tokenizer, read_config
 
 # Inputs with a value for each token; those of a prompt are made from its tokens, not by the processor.
@@ -43,12 +44,24 @@ def check_reads_pictures(base: Path) -> None:
         )
 
 
+@dataclass(frozen=True)
+class CaptionerProcessor:
+    """What an encoder-decoder captioner reads with: no chat, no prompt."""
+
+    tokenizer: Any
+    image_processor: Any
+    decoder: EncoderDecoder
+
+
 def load_processor(base: Path) -> Any:
     """The processor of a base, with the tokenizer as models/language_models.py loads it.
 
-    Raises InputError for a base without pictures, without the files of a processor, or without a chat template.
+    A CaptionerProcessor for a captioner that takes no prompt. Raises InputError for a base without pictures, without
+    the files of a processor, or without a chat template.
     """
     check_reads_pictures(base)
+    if decoder := encoder_decoder(base, read_config(base)):
+        return CaptionerProcessor(load_tokenizer(base), load_image_processor(base), decoder)
     try:
         processor = AutoProcessor.from_pretrained(base, local_files_only=True, trust_remote_code=False)
     except (ImportError, OSError, ValueError) as error:
@@ -69,6 +82,15 @@ def load_processor(base: Path) -> Any:
     return processor
 
 
+def load_image_processor(base: Path) -> Any:
+    """What makes pixels of a picture. Raises InputError where its files are missing."""
+    try:
+        return AutoImageProcessor.from_pretrained(base, local_files_only=True, trust_remote_code=False)
+    except (ImportError, OSError, ValueError) as error:
+        why = " ".join(str(error).split())[:300]
+        raise InputError(f"{base}: its image processor can't be loaded: {why}") from error
+
+
 @dataclass(frozen=True)
 class PictureInputs:
     """The model's inputs for the pictures in a batch of prompts."""
@@ -80,6 +102,9 @@ class PictureInputs:
         """For tokens (rows x length) and the pictures in them, row by row; nothing for a batch without pictures."""
         if not pngs:
             return {}
+        if isinstance(self.processor, CaptionerProcessor):
+            pixels = self.processor.image_processor([read_picture(png) for png in pngs], return_tensors="pt")
+            return {"pixel_values": pixels["pixel_values"].to(ids.device, self.dtype)}
         inputs = token_types(self.processor, ids) | pixel_inputs(self.processor, pngs, self.dtype)
         return {name: values.to(ids.device) for name, values in inputs.items()}
 

@@ -13,6 +13,8 @@ from core.records import read_json
 from plan.configuration import model_folder_name
 from plan.schema import Configuration
 
+# Models that take no prompt; models/encoder_decoders.py has the same names, below packages that import torch.
+TAKE_NO_PROMPT = ("blip", "vision-encoder-decoder")
 # Files that may hold the chat template of a processor.
 TEMPLATES = ("chat_template.jinja", "chat_template.json")
 
@@ -20,10 +22,9 @@ TEMPLATES = ("chat_template.jinja", "chat_template.json")
 def picture_faults(config: Configuration) -> Iterator[str]:
     """The faults of a configuration whose presets and defaults are filled in."""
     for key, base, input in _readers(config):
-        if input != "code":
-            yield from _base_faults(config, key, base, input)
-            if config["decoding"]["engine"] == "vllm":
-                yield f"{key}: {input} needs decoding.engine: transformers; vllm is given no pictures"
+        yield from _base_faults(config, key, base, input)
+        if input != "code" and config["decoding"]["engine"] == "vllm":
+            yield f"{key}: {input} needs decoding.engine: transformers; vllm is given no pictures"
     for name, model in config["models"].items():
         for setting in ("train_vision", "train_projector"):
             if model["input"] == "code" and model["settings"].get(setting):
@@ -46,8 +47,13 @@ def _base_faults(config: Configuration, key: str, base: str, input: str) -> Iter
     if not (folder / "config.json").is_file():
         return
     described: dict[str, Any] = read_json(folder / "config.json")
-    if "vision_config" not in described:
-        kind = described.get("model_type", "unknown")
+    kind = described.get("model_type", "unknown")
+    if kind in TAKE_NO_PROMPT:
+        if input != "image":
+            yield f"{key}: {input} needs a model that is asked, and bases.{base} is a {kind} ({folder}); set image"
+    elif input == "code":
+        return
+    elif "vision_config" not in described:
         yield (
             f"{key}: {input} needs a model that reads pictures, and bases.{base} is a {kind} ({folder}); set code, or "
             "choose a vision-language model"

@@ -19,8 +19,8 @@ import pyarrow.parquet as pq
 import torch
 from torch.utils.data import Dataset
 
-from captions.picture_prompts import PicturePrompts, show_code
-from captions.prompts import IGNORED, PromptSettings, caption_tokens, prompt_tokens
+from captions.picture_prompts import PicturePrompts, choose_wording, show_code
+from captions.prompts import IGNORED, PromptSettings
 from core.command import write_whole
 from core.records import Sample
 from models.pictures import PictureInputs
@@ -80,14 +80,15 @@ def encode_samples(
     caption exceed the context is refused.
     """
     encoded = EncodedSplit([])
+    wording = choose_wording(tokenizer, pictures.processor if pictures else None, prompt)
     for sample in samples:
         shown = pictures.show(sample) if pictures else show_code(sample)
         if shown.fault:
             encoded.missing_pictures[sample.id] = shown.fault
         if shown.is_left_out:
             continue
-        tokens = prompt_tokens(tokenizer, shown.xml, prompt, picture=shown.tokens)
-        captions = [caption_tokens(tokenizer, reference, prompt) for reference in sample.references]
+        tokens = wording.prompt(shown)
+        captions = [wording.caption(reference) for reference in sample.references]
         candidate = Encoded(sample.id, tokens.ids, captions, shown.png)
         if tokens.n_xml_tokens_removed and overlong == "drop":
             n_tokens = len(candidate) + tokens.n_xml_tokens_removed
@@ -254,6 +255,30 @@ class LeftPadding:
         if self.gives_positions or not pngs:
             batch["position_ids"] = (mask.cumsum(-1) - 1).clamp(min=0)
         return batch
+
+
+@dataclass
+class RightPadding:
+    """Collates examples of an encoder-decoder captioner, whose decoder counts positions from the left.
+
+    Gives the decoder's tokens and mask (batch x length) by the model's names, labels (batch x length) and pixel_values.
+    """
+
+    pad_id: int
+    pictures: PictureInputs
+
+    def __call__(self, examples: Sequence[Example]) -> dict[str, Any]:
+        decoder = self.pictures.processor.decoder
+        length = max(example.n_tokens for example in examples)
+        ids = torch.full((len(examples), length), self.pad_id)
+        mask = torch.zeros((len(examples), length), dtype=torch.long)
+        labels = torch.full((len(examples), length), IGNORED)
+        for row, example in enumerate(examples):
+            ids[row, : example.n_tokens] = torch.tensor([*example.prompt, *example.caption])
+            mask[row, : example.n_tokens] = 1
+            labels[row, len(example.prompt) : example.n_tokens] = torch.tensor([*example.caption])
+        pngs = [example.png for example in examples if example.png is not None]
+        return {decoder.ids: ids, decoder.mask: mask, "labels": labels, **self.pictures.of(ids, pngs)}
 
 
 def caption_loss(logits: torch.Tensor, labels: torch.Tensor, n_labels: torch.Tensor | float | None) -> torch.Tensor:

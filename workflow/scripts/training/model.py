@@ -16,6 +16,7 @@ from transformers import BitsAndBytesConfig
 
 from core.command import InputError
 from models.attention_kernels import avoid_cudnn_attention
+from models.encoder_decoders import ENCODER_DECODERS
 from models.language_models import auto_class, available_attention, choose_attention, load_language_model, read_config
 from models.lora_targets import is_named, linear_layers, past_adapters, picture_targets, resolve_targets
 from models.number_format import choose_dtype
@@ -95,7 +96,8 @@ def lora_config(model: Any, settings: TrainingSettings) -> LoraConfig:
         exclude_modules=excluded,
         lora_dropout=settings.dropout,
         bias=settings.bias,  # type: ignore[arg-type]  # the schema has checked it
-        task_type="CAUSAL_LM",
+        # peft's class for causal LMs gives an encoder-decoder inputs that its encoder does not know.
+        task_type=None if model.config.model_type in ENCODER_DECODERS else "CAUSAL_LM",
     )
 
 

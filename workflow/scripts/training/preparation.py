@@ -15,10 +15,11 @@ from typing import Any
 
 import torch
 
-from captions.picture_prompts import PicturePrompts
-from captions.prompts import PromptSettings, prompt_form
+from captions.picture_prompts import PicturePrompts, choose_wording
+from captions.prompts import PromptSettings
 from core.command import InputError, log
 from core.records import Sample, read_images, read_json, read_samples, write_json
+from models.encoder_decoders import check_reads_code
 from models.language_models import check_token_ids, context_length, load_tokenizer, read_config
 from models.pictures import load_processor
 from training.checkpoints import agree_with
@@ -57,6 +58,8 @@ def prepare_training(
     person can repair.
     """
     processor = load_processor(base) if images else None
+    if not images:
+        check_reads_code(base, read_config(base))
     check_devices(identity["settings"]["devices"])
     counts = count_parameters(base, settings)
     check_disk(checkpoints, counts["adapter_bytes"], settings)
@@ -126,7 +129,8 @@ def encode_splits(
         return
     tokenizer, config = load_tokenizer(base), read_config(base)
     context = context_length(config)
-    log("train_lora", f"prompts by the {prompt_form(tokenizer)}")
+    processor = next((one.processor for one in pictures.values()), None)
+    log("train_lora", f"prompts by the {choose_wording(tokenizer, processor, prompt).form}")
     for split in SPLITS:
         encoded = encode_samples(tokenizer, samples[split], prompt, settings.overlong, context, pictures.get(split))
         log_missing(split, encoded, prompt)

@@ -17,9 +17,18 @@ from transformers import Trainer, TrainingArguments
 from transformers.trainer_callback import PrinterCallback
 
 from core.command import InputError, log
-from models.pictures import PictureInputs, counts_positions_itself
+from models.pictures import CaptionerProcessor, PictureInputs, counts_positions_itself
 from training.callbacks import KeepBest, KeepCheckpoints, ShowProgress, StopOnSignal, StopWhenLost, StopWhenUntrained
-from training.data import Encoded, EncodedSplit, Example, ExampleDataset, LeftPadding, caption_loss, lay_out_training
+from training.data import (
+    Encoded,
+    EncodedSplit,
+    Example,
+    ExampleDataset,
+    LeftPadding,
+    RightPadding,
+    caption_loss,
+    lay_out_training,
+)
 from training.settings import TrainingSettings
 
 
@@ -98,7 +107,9 @@ def build_trainer(
     `pictures` makes the model's inputs of the pictures in prompts; None where code alone is read.
     """
     arguments = build_arguments(name, settings, seed, checkpoints)
-    collate = LeftPadding(pad_id, pictures, gives_positions=not counts_positions_itself(model))
+    collate: LeftPadding | RightPadding = LeftPadding(pad_id, pictures, not counts_positions_itself(model))
+    if pictures and isinstance(pictures.processor, CaptionerProcessor):
+        collate = RightPadding(pad_id, pictures)
     train, validation = splits["train"].samples, splits["validation"].samples
     if settings.auto_batch:
         settings = fit_batch(model.to(arguments.device), collate, train, settings)
@@ -169,7 +180,7 @@ def tokens_by_step(samples: list[Encoded], order: list[tuple[int, int]], step_si
 
 
 def fit_batch(
-    model: PeftModel, collate: LeftPadding, samples: list[Encoded], settings: TrainingSettings
+    model: PeftModel, collate: LeftPadding | RightPadding, samples: list[Encoded], settings: TrainingSettings
 ) -> TrainingSettings:
     """The settings with the largest batch size whose longest batch can be trained on every device.
 
@@ -189,7 +200,7 @@ def fit_batch(
 
 
 def longest_batch_fits(
-    model: PeftModel, collate: LeftPadding, samples: list[Encoded], settings: TrainingSettings
+    model: PeftModel, collate: LeftPadding | RightPadding, samples: list[Encoded], settings: TrainingSettings
 ) -> bool:
     """Whether a forward and backward pass of the longest batch there can be finds enough memory."""
     longest = sorted(samples, key=len)[-settings.batch_size :]

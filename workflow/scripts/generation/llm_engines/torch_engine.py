@@ -29,6 +29,7 @@ from generation.llm_engines import EngineJob, Prompt, Written, sample_seed, writ
 from generation.llm_engines.decoding_rows import DecodingRows
 from generation.llm_engines.roomy_cache import RoomyCache
 from models.attention_kernels import avoid_cudnn_attention
+from models.encoder_decoders import ENCODER_DECODERS
 from models.language_models import choose_attention, load_language_model, read_config
 from models.lora_targets import check_merge
 from models.number_format import choose_dtype
@@ -270,5 +271,10 @@ def load_engine(job: EngineJob) -> TorchEngine:
     model = load_language_model(job.base, config, dtype, choose_attention(config, job.settings.attention))
     # Beams obey the settings, as the own decoding does, and nothing that the base's generation_config.json asks for.
     model.generation_config = GenerationConfig()
+    model = model.to("cuda" if torch.cuda.is_available() else "cpu").eval()
     pictures = PictureInputs(load_processor(job.base), dtype) if job.reads_pictures else None
-    return TorchEngine(model.to("cuda" if torch.cuda.is_available() else "cpu").eval(), job, pictures)
+    if pictures and config.model_type in ENCODER_DECODERS:
+        from generation.llm_engines.captioner_engine import CaptionerEngine  # which is made of this engine
+
+        return CaptionerEngine(model, job, pictures)
+    return TorchEngine(model, job, pictures)
