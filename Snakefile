@@ -7,7 +7,8 @@ An experiment is one configuration file: config.yaml, or the one that --configfi
     snakemake --profile profiles/slurm all      config.yaml on a SLURM cluster
     snakemake -n                                what would be done, and why
 
-Targets that a person types: all, fetch_models, preprocess, images, png_files, train, captions, scores, report.
+Targets that a person types: all, fetch_models, preprocess, images, png_files, train, captions, scores, exports,
+report.
 """
 
 from snakemake.utils import min_version
@@ -84,6 +85,13 @@ rule scores:
     """All scores of all systems, compared."""
     input:
         f"{RESULTS}/comparison.json",
+
+
+rule exports:
+    """Captions and references for other evaluation tools, and the pictures that these read."""
+    input:
+        rules.export_captions.output,
+        f"{RESULTS}/png/test",
 
 
 rule report:

@@ -85,7 +85,7 @@ wildcard_constraints:
     source=one_of(PLAN.sources),
     model=one_of(PLAN.trainings),
     system=one_of(PLAN.systems),
-    metric=one_of(config["metrics"]),
+    metric=one_of([*config["metrics"], *PLAN.imported_metrics]),
     folder="[^/]+",
     shard="[0-9]+-of-[0-9]+",
 

@@ -148,3 +148,21 @@ def baseline_features(wildcards):
 def metric_settings(metric):
     """The settings of a metric; its model and files are inputs of the rules."""
     return config["metric_options"].get(metric, {}).get("settings", {})
+
+
+def imported_scores(wildcards):
+    """The file of a metric of scores_from. Its time says nothing of its content."""
+    return ancient(PLAN.imported_metrics[wildcards.metric]["path"])
+
+
+def imported_options(wildcards):
+    """The options of import_scores.py that are no files: the systems, and how the metric is shown."""
+    shown = {key: value for key, value in PLAN.imported_metrics[wildcards.metric].items() if key != "path"}
+    return options({"systems": tuple(PLAN.systems), "entry": shown})
+
+
+def imported_identity(wildcards):
+    entry = PLAN.imported_metrics[wildcards.metric]
+    shown = {key: value for key, value in entry.items() if key != "path"}
+    settings = result_settings(shown, schema_node("scores_from.*"))
+    return identity("import_scores", content={"scores": entry["path"]}, entry=settings, systems=list(PLAN.systems))

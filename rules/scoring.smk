@@ -1,7 +1,7 @@
 """Scores: one job a system and metric, so that a new one computes only itself.
 
 Required: captions/<system>.jsonl, data/test.parquet, images/<split>.parquet, the CLIP model.
-Outputs: tokens/, clip_features/<split>.parquet and references.parquet, scores/<system>/<metric>.json and .parquet, health/<system>.json and
+Outputs: tokens/, exports/, clip_features/<split>.parquet and references.parquet, scores/<system>/<metric>.json and .parquet, health/<system>.json and
 .parquet, human/<metric>.json and .parquet, comparison.*.
 """
 
@@ -169,6 +169,31 @@ rule score_text:
         " --table {output.table:q} 3>&2 &> {log:q}"
 
 
+rule import_scores:
+    """Import the per-sample scores of another tool, for all systems at once: its file is refused as a whole."""
+    input:
+        scores=imported_scores,
+        captions=expand(f"{RESULTS}/captions/{{system}}.jsonl", system=PLAN.systems),
+    output:
+        [f"{RESULTS}/scores/{system}/{{metric}}.{ending}" for system in PLAN.systems for ending in ("json", "parquet")],
+    log:
+        f"{RESULTS}/logs/import_scores/{{metric}}.log",
+    wildcard_constraints:
+        metric=one_of(PLAN.imported_metrics),
+    localrule: True
+    conda:
+        "../envs/main.yaml"
+    params:
+        script=script("import_scores"),
+        options=imported_options,
+        captions_dir=Untracked(f"{RESULTS}/captions"),
+        scores_dir=Untracked(f"{RESULTS}/scores"),
+        identity=imported_identity,
+    shell:
+        "python {params.script:q} --planned-code={params.identity[code]:q} --metric {wildcards.metric} --file {input.scores:q}"
+        " --captions-dir {params.captions_dir:q} {params.options} --scores-dir {params.scores_dir:q} 3>&2 &> {log:q}"
+
+
 rule score_human:
     """Compute the leave-one-out human score of a text metric: each reference against the others."""
     input:
@@ -238,7 +263,7 @@ rule compare:
         scores=expand(
             f"{RESULTS}/scores/{{system}}/{{metric}}.{{ending}}",
             system=PLAN.systems,
-            metric=config["metrics"],
+            metric=[*config["metrics"], *PLAN.imported_metrics],
             ending=["json", "parquet"],
         ),
         human=expand(
@@ -270,6 +295,7 @@ rule compare:
                 "experiment": config["experiment"],
                 "systems": {name: system.describe() for name, system in PLAN.systems.items()},
                 "metrics": tuple(config["metrics"]),
+                "imported": tuple(PLAN.imported_metrics),
                 "scores_dir": f"{RESULTS}/scores",
                 "health_dir": f"{RESULTS}/health",
                 "human_dir": f"{RESULTS}/human" if input.human else None,
@@ -285,9 +311,44 @@ rule compare:
             *(f"scoring/metrics/{metric}" for metric in config["metrics"]),
             "comparison",
             systems=[[name, system.describe()] for name, system in PLAN.systems.items()],
-            metrics=config["metrics"],
+            metrics=[*config["metrics"], *PLAN.imported_metrics],
             seed=PLAN.seed("compare"),
         ),
     shell:
         "python {params.script:q} --planned-code={params.identity[code]:q} {params.options} --samples {input.samples:q}"
         " --output {output.comparison:q} --table {output.table:q} --text {output.text:q} 3>&2 &> {log:q}"
+
+
+rule export_captions:
+    """Write captions and references in the layouts of other evaluation tools."""
+    input:
+        samples=f"{RESULTS}/data/test.parquet",
+        captions=expand(f"{RESULTS}/captions/{{system}}.jsonl", system=PLAN.systems),
+    output:
+        expand(
+            f"{RESULTS}/exports/{{name}}",
+            name=[
+                "coco/annotations.json",
+                *(f"coco/results/{system}.json" for system in PLAN.systems),
+                "capevalkit/references.jsonl",
+                *(f"capevalkit/predictions/{system}.jsonl" for system in PLAN.systems),
+            ],
+        ),
+    log:
+        f"{RESULTS}/logs/export_captions.log",
+    localrule: True
+    conda:
+        "../envs/main.yaml"
+    params:
+        script=script("export_captions"),
+        options=options(
+            {
+                "systems": tuple(PLAN.systems),
+                "captions_dir": f"{RESULTS}/captions",
+                "output_dir": f"{RESULTS}/exports",
+            }
+        ),
+        identity=identity("export_captions"),
+    shell:
+        "python {params.script:q} --planned-code={params.identity[code]:q} {params.options} --samples {input.samples:q}"
+        " 3>&2 &> {log:q}"

@@ -42,6 +42,7 @@ from comparison.text import render_comparison
 from core.command import InputError, log, run_command, write_whole
 from core.records import Sample, check_ids, read_captions, read_samples, write_json
 from scoring.health import read_health
+from scoring.imported import load_imported
 from scoring.metrics import MeanMetric, Metric, ValueInfo, load_metric
 from scoring.scores import null_for_nan
 
@@ -64,6 +65,7 @@ def main(
     seed: int,
     output: Path,
     table: Path,
+    imported: Sequence[str] = (),
     slices: Sequence[str] = ("source",),
     token_counts: Path | None = None,
     health_dir: Path | None = None,
@@ -81,6 +83,7 @@ def main(
         )
     sample_records = read_samples(samples)
     scorers = [load_metric(name) for name in metrics]
+    scorers += [load_imported(scores_dir, name, next(iter(systems), "")) for name in imported]
     competition = read_competition(scores_dir, systems, scorers, sample_records)
     parts = make_slices(sample_records, slices, read_token_counts(token_counts, sample_records))
     comparison = compare_systems(competition, parts, n_resamples=n_resamples, confidence=confidence, seed=seed)
@@ -299,6 +302,7 @@ def build_parser() -> argparse.ArgumentParser:
         "--systems", type=parse_systems, required=True, help="JSON: name → label, family, base, trained, input"
     )
     parser.add_argument("--metrics", nargs="+", required=True, help="names of files in metrics/")
+    parser.add_argument("--imported", nargs="*", default=[], help="names of metrics that import_scores.py made")
     parser.add_argument("--scores-dir", type=Path, required=True, help="folder of <system>/<metric>.json and .parquet")
     parser.add_argument("--token-counts", type=Path, help="captions of an LLM, for the slices by tokens")
     parser.add_argument(

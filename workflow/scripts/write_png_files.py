@@ -10,19 +10,11 @@ from __future__ import annotations
 
 import argparse
 import csv
-import re
 from pathlib import Path
 
 from core.command import log, run_command, write_whole
 from core.records import Image, stream_images
-
-LONGEST_NAME = 100  # file systems end at 255 bytes
-
-
-def file_name(position: int, id: str) -> str:
-    """The name of an image's file. An id may be any text: the place keeps names apart, the rest is for reading."""
-    readable = re.sub(r"[^A-Za-z0-9._-]+", "_", id)[:LONGEST_NAME]
-    return f"{position:06}-{readable}.png"
+from rendering.file_names import png_file_name
 
 
 def index_row(image: Image, name: str) -> dict[str, str]:
@@ -43,7 +35,7 @@ def main(*, images: Path, output_dir: Path) -> None:
         index = csv.DictWriter(file, ["file", "id", "status", "reason", "flags"])
         index.writeheader()
         for position, image in enumerate(stream_images(images)):
-            name = file_name(position, image.id) if image.png else ""
+            name = png_file_name(position, image.id) if image.png else ""
             if image.png:
                 (output_dir / name).write_bytes(image.png)
                 n_files += 1

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from plan.configuration import Configuration, fetched_sources, model_folder_name, stage_seed, systems
+from plan.metrics import score_files
 
 LLM_FAMILIES = ("zero_shot", "few_shot", "lora")
 
@@ -158,6 +159,11 @@ class Plan:
     @property
     def text_metrics(self) -> list[str]:
         return [metric for metric in self.config["metrics"] if metric != "clip_score"]
+
+    @property
+    def imported_metrics(self) -> dict[str, dict[str, Any]]:
+        """The entries of `scores_from` by the names of their metrics."""
+        return score_files(self.config)
 
     @property
     def splits_of_images(self) -> dict[str, list[str]]:

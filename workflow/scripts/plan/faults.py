@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from comparison.resampling import resamples_needed
+from core.hints import propose_name
 from plan.configuration import system_names
 from plan.file_faults import file_faults
-from plan.hints import propose_name
 from plan.languages import language_fault
 from plan.picture_faults import picture_faults
 from plan.presets import all_presets

@@ -11,9 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from core.command import InputError
-from plan.configuration import model_sources
-from plan.hints import propose_name
+from core.hints import propose_name
+from plan.configuration import model_sources, system_names
+from plan.metrics import score_files
 from plan.schema import Configuration
+from scoring.imported import check_record
 
 PROJECT = Path(__file__).parents[3]
 N_RECORDS = 100
@@ -34,6 +36,9 @@ def file_faults(config: Configuration) -> Iterator[str]:
             yield from _source_faults(f"dataset.sources.{name}", Path(source["path"]), source["fields"])
     for name, system in config["systems"].items():
         yield from _captions_faults(f"systems.{name}", Path(system["path"]), system["fields"])
+    names = [name for _, name in system_names(config)]
+    for name, entry in score_files(config).items():
+        yield from _scores_faults(f"scores_from.{name}", Path(entry["path"]), names)
     for path, source in model_sources(config):
         if "path" in source and "package" not in source:
             yield from _model_faults(path, Path(source["path"]))
@@ -97,6 +102,23 @@ def _captions_faults(key: str, path: Path, fields: Mapping[str, str]) -> Iterato
         for position, record in enumerate(first_records(path)[0]):
             for field in ("id", "caption"):
                 take_field(f"record {position} of {path}", record, field, dict(fields))
+    except InputError as error:  # of the first such record: the others mostly have the same
+        yield f"{key}: {error}"
+
+
+def _scores_faults(key: str, path: Path, systems: list[str]) -> Iterator[str]:
+    """What the first records of a file of scores show: a missing field, an unknown system, a value that is no number.
+
+    The ids are compared with the samples when these are there.
+    """
+    if not path.is_file():
+        near = sorted(str(one) for one in path.parent.glob("*") if one.is_file()) if path.parent.is_dir() else []
+        hint = f"; {propose_name(path, near, most=5)}" if near else ""
+        yield f"{key}: {path} does not exist (looked from {Path.cwd()}){hint}"
+        return
+    try:
+        for position, record in enumerate(first_records(path)[0]):
+            check_record(f"{path}, record {position}", record, systems)
     except InputError as error:  # of the first such record: the others mostly have the same
         yield f"{key}: {error}"
 

@@ -34,6 +34,7 @@ LIBRARIES = {
     "tokenize_captions": ("pycocoevalcap",),
     "score_text": ("pycocoevalcap",),
     "score_human": ("pycocoevalcap",),
+    "import_scores": ("numpy",),
     "scoring/metrics/bert_score": ("torch", "transformers"),
     "scoring/metrics/sentence_similarity": ("torch", "transformers"),
     "compare": ("numpy", "scipy"),

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from core.command import InputError
 from plan.schema import Configuration, load_schema
-from scoring.metrics import Metric, load_metric, metric_names
+from scoring.imported import ImportedMetric
+from scoring.metrics import Metric, ValueInfo, load_metric, metric_names
 
 MIN_RADAR_VALUES = 3
 # The metric and the baseline that need a CLIP model.
@@ -16,9 +19,20 @@ def listed_metrics(config: Configuration) -> list[str]:
     return config.get("metrics", load_schema()["properties"]["metrics"]["default"])
 
 
+def score_files(config: Configuration) -> dict[str, dict[str, Any]]:
+    """The entries of `scores_from`, also those that name nothing but a file."""
+    entries = config.get("scores_from", {})
+    return {name: {"path": entry} if isinstance(entry, str) else entry for name, entry in entries.items()}
+
+
 def listed_values(config: Configuration) -> dict[str, Metric]:
-    """The values of the listed metrics, in their order, each with its metric. Raises InputError for an unknown one."""
+    """The values of the listed metrics and of `scores_from`, in their order, each with its metric.
+
+    Raises InputError for an unknown metric.
+    """
     metrics = [load_metric(name) for name in listed_metrics(config)]
+    # Their ranges are known when the files are read.
+    metrics += [ImportedMetric(name, ValueInfo(name, 0, 1, radar=False)) for name in score_files(config)]
     return {value: metric for metric in metrics for value in metric.values}
 
 

@@ -6,16 +6,23 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from core.command import InputError
+from core.hints import propose_name
 from plan.configuration import system_names
-from plan.hints import propose_name
-from plan.metrics import MIN_RADAR_VALUES, clip_users, default_radar, listed_values, owner_of_value
+from plan.metrics import (
+    MIN_RADAR_VALUES,
+    clip_users,
+    default_radar,
+    listed_values,
+    owner_of_value,
+    score_files,
+)
 from plan.schema import Configuration
 from scoring.metrics import Metric, load_metric, metric_names
 
 
 def report_faults(config: Configuration, full: Configuration) -> Iterator[str]:
     """The faults of a configuration that the schema accepts; `full` is the same with its defaults filled in."""
-    faults = list(_metric_faults(full))
+    faults = [*_metric_faults(full), *_imported_faults(full)]
     yield from faults
     yield from _option_faults(full)
     if "clip" not in full and clip_users(full):
@@ -54,6 +61,17 @@ def _folder_faults(metric: Metric, folder: str | None) -> Iterator[str]:
         metric.check_folder(Path(folder))
     except InputError as error:
         yield f"{path}: {error}"
+
+
+def _imported_faults(config: Configuration) -> Iterator[str]:
+    """Scores of a file have the name of no metric and no value, so that a column of the report has one meaning."""
+    for name, entry in score_files(config).items():
+        owner = name if name in metric_names() else owner_of_value(name)
+        if owner:
+            yield f"scores_from.{name}: that is a name of the metric {owner}; choose another, as {name}_file"
+        low, high = entry.get("range", (0, 1))
+        if low >= high:
+            yield f"scores_from.{name}.range: [{low}, {high}] is no range; the first number must be below the second"
 
 
 def _option_faults(config: Configuration) -> Iterator[str]:

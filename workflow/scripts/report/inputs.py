@@ -32,8 +32,7 @@ from core.records import (
 from report.comparison import Comparison, read_comparison
 from report.gpu_use import GpuUse, read_gpu_use
 from scoring.health import read_health
-from scoring.metrics import load_metric
-from scoring.scores import read_scores
+from scoring.scores import read_named_scores
 
 
 @dataclass(frozen=True)
@@ -221,7 +220,8 @@ def read_values(scores_dir: Path, system: str, comparison: Comparison, ids: list
     """Per-sample scores of a system by value, nan where a value does not apply."""
     columns: dict[str, np.ndarray] = {}
     for metric in dict.fromkeys(value.metric for value in comparison.values):
-        scores = read_scores(scores_dir, system, load_metric(metric))
+        names = [value.name for value in comparison.values if value.metric == metric]
+        scores = read_named_scores(scores_dir, system, metric, names)
         check_ids(scores_dir / system / f"{metric}.parquet", scores.ids, ids)
         columns |= scores.columns
     return {value.name: columns[value.name] for value in comparison.values}

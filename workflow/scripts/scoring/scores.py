@@ -9,8 +9,10 @@ A value that rests on no sample is null in both.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -78,8 +80,10 @@ def check_failed(name: str, info: ValueInfo, column: np.ndarray, failed: np.ndar
         )
 
 
-def write_scores(output: Path, table: Path, metric: Metric, scores: Scores) -> dict[str, float | None]:
-    """Write the JSON file `output` and the Parquet file `table`; returns the corpus values."""
+def write_scores(
+    output: Path, table: Path, metric: Metric, scores: Scores, more: Mapping[str, Any] | None = None
+) -> dict[str, float | None]:
+    """Write the JSON file `output`, with `more` in it, and the Parquet file `table`; returns the corpus values."""
     corpus = metric.corpus({name: column.sum() for name, column in scores.statistics.items()})
     values = {name: null_for_nan(value) for name, value in corpus.items()}
     arrays: dict[str, pa.Array] = {"id": pa.array(scores.ids, pa.string()), "failed": pa.array(scores.failed)}
@@ -97,6 +101,7 @@ def write_scores(output: Path, table: Path, metric: Metric, scores: Scores) -> d
             "n_truncated": int(scores.truncated.sum()),
             "values": values,
             "signature": scores.signature,
+            **(more or {}),
         },
     )
     return values
@@ -104,20 +109,25 @@ def write_scores(output: Path, table: Path, metric: Metric, scores: Scores) -> d
 
 def read_scores(folder: Path, system: str, metric: Metric) -> Scores:
     """Read `folder/<system>/<metric>.json` and its table. Raises InputError for a missing or foreign file."""
-    summary_path, table_path = folder / system / f"{metric.name}.json", folder / system / f"{metric.name}.parquet"
+    return read_named_scores(folder, system, metric.name, metric.values)
+
+
+def read_named_scores(folder: Path, system: str, metric: str, values: Iterable[str]) -> Scores:
+    """The same for a metric of which only its name and those of its values are known."""
+    summary_path, table_path = folder / system / f"{metric}.json", folder / system / f"{metric}.parquet"
     summary = read_json(summary_path)
     if not table_path.is_file():
-        raise InputError(f"{table_path} does not exist; score {metric.name} of {system} again")
+        raise InputError(f"{table_path} does not exist; score {metric} of {system} again")
     try:
         table = pq.ParquetFile(table_path).read()
     except pa.ArrowInvalid as error:
         raise InputError(f"{table_path} is not a Parquet file ({error})") from error
     names = set(table.column_names)
-    if not {"id", "failed", *metric.values} <= names or "signature" not in summary:
-        raise InputError(f"{table_path} was not written by this version; score {metric.name} of {system} again")
+    if not {"id", "failed", *values} <= names or "signature" not in summary:
+        raise InputError(f"{table_path} was not written by this version; score {metric} of {system} again")
     return Scores(
         system=system,
-        metric=metric.name,
+        metric=metric,
         signature=summary["signature"],
         ids=table["id"].to_pylist(),
         failed=table["failed"].to_numpy(zero_copy_only=False),
