@@ -15,8 +15,8 @@ from core.command import InputError
 from core.records import Caption, Image, write_captions, write_images, write_samples
 from write_png_files import main as write_png_files
 
-REFERENCES = [["a red circle", "a circle"], ["a blue square"], ["a “star”\nand a moon"]]
-CAPTIONS = ["a red circle", "[GENERATION_FAILED]", "a “star” and a moon"]
+REFERENCES = [["a red circle", "a circle"], ["a blue square"], ["a “star”\u2028and a moon"]]
+CAPTIONS = ["a red circle", "[GENERATION_FAILED]", "a “star”\u2028and a moon"]
 IDS = ["s/1", "s 2", "ß3"]
 
 

@@ -21,12 +21,13 @@ a drawing that could not be rendered has none.
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+import json
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from core.command import log, run_command
-from core.records import Caption, Sample, check_ids, read_captions, read_samples, write_json, write_json_lines
+from core.command import log, run_command, write_whole
+from core.records import Caption, Sample, check_ids, read_captions, read_samples, write_json
 from rendering.file_names import png_file_name
 
 
@@ -34,7 +35,7 @@ def main(*, samples: Path, systems: Sequence[str], captions_dir: Path, output_di
     """Write all files. Raises InputError for captions of other samples."""
     records = read_samples(samples)
     write_json(output_dir / "coco" / "annotations.json", coco_annotations(records))
-    write_json_lines(
+    write_ascii_lines(
         output_dir / "capevalkit" / "references.jsonl",
         ({"id": sample.id, "references": sample.references} for sample in records),
     )
@@ -43,7 +44,7 @@ def main(*, samples: Path, systems: Sequence[str], captions_dir: Path, output_di
         captions = read_captions(path)
         check_ids(path, [caption.id for caption in captions], [sample.id for sample in records])
         write_json(output_dir / "coco" / "results" / f"{system}.json", coco_results(captions))
-        write_json_lines(
+        write_ascii_lines(
             output_dir / "capevalkit" / "predictions" / f"{system}.jsonl",
             (
                 {"id": caption.id, "caption": text_of(caption), "image": png_file_name(position, caption.id)}
@@ -72,6 +73,12 @@ def coco_annotations(samples: Sequence[Sample]) -> dict[str, Any]:
 def coco_results(captions: Sequence[Caption]) -> list[dict[str, str]]:
     """The captions of a system as COCO's file of results."""
     return [{"image_id": caption.id, "caption": text_of(caption)} for caption in captions]
+
+
+def write_ascii_lines(path: Path, records: Iterable[Any]) -> None:
+    """Write JSON lines in ASCII: capevalkit splits them at U+2028 too, and reads them in the machine's encoding."""
+    with write_whole(path) as partial:
+        partial.write_text("".join(f"{json.dumps(record)}\n" for record in records), encoding="ascii")
 
 
 def text_of(caption: Caption) -> str:
