@@ -1,7 +1,7 @@
 """What a person looks at: radar charts and the HTML report.
 
 Required: everything before.
-Outputs: figures/, provenance.json, report.html, qualitative.html, README.md, wandb.json.
+Outputs: figures/, provenance.json, votes.json, report.html, qualitative.html, README.md, wandb.json.
 """
 
 TITLE = config["report"].get("title", config["experiment"])
@@ -76,6 +76,42 @@ rule record_provenance:
         " --output {output:q} 3>&2 &> {log:q}"
 
 
+rule analyse_votes:
+    """Analyse the blind votes of people: preferred systems, agreement of raters, agreement of metrics."""
+    input:
+        votes=ancient(config["human_votes"]),
+        comparison=f"{RESULTS}/comparison.json",
+        samples=f"{RESULTS}/data/test.parquet",
+        captions=expand(f"{RESULTS}/captions/{{system}}.jsonl", system=PLAN.systems),
+    output:
+        f"{RESULTS}/votes.json",
+    log:
+        f"{RESULTS}/logs/analyse_votes.log",
+    conda:
+        "../envs/main.yaml"
+    params:
+        script=script("analyse_votes"),
+        options=options(
+            {
+                "captions_dir": f"{RESULTS}/captions",
+                "scores_dir": f"{RESULTS}/scores",
+                "n_resamples": config["comparison"]["n_resamples"],
+                "confidence": config["comparison"]["confidence"],
+                "seed": PLAN.seed("analyse_votes"),
+            }
+        ),
+        identity=identity(
+            "analyse_votes",
+            content={f"votes {n}": path for n, path in enumerate(config["human_votes"])},
+            n_resamples=config["comparison"]["n_resamples"],
+            confidence=config["comparison"]["confidence"],
+            seed=PLAN.seed("analyse_votes"),
+        ),
+    shell:
+        "python {params.script:q} --planned-code={params.identity[code]:q} --votes {input.votes:q} {params.options}"
+        " --comparison {input.comparison:q} --samples {input.samples:q} --output {output:q} 3>&2 &> {log:q}"
+
+
 rule html_report:
     """Write the report, one file that opens without network."""
     input:
@@ -96,6 +132,7 @@ rule html_report:
         clip_training=(
             [PLAN.clip.manifest] if "train" in (config.get("clip") or {}) and "clip_score" in config["metrics"] else []
         ),
+        votes=[f"{RESULTS}/votes.json"] if config["human_votes"] else [],
         figures=[f"{RESULTS}/figures/radar.svg", f"{RESULTS}/figures/forest.svg"],
         provenance=f"{RESULTS}/provenance.json",
     output:
@@ -124,6 +161,7 @@ rule html_report:
                 "credits": config["report"]["credits"],
                 "clip_note": (config.get("clip") or {}).get("note", ""),
                 "clip_training": input.clip_training[0] if input.clip_training else None,
+                "votes": input.votes[0] if input.votes else None,
                 **STYLE,
             }
         ),

@@ -1,10 +1,12 @@
-"""scores_from and the exports in real runs of the workflow, on captions of a file and a baseline."""
+"""scores_from, human_votes and the exports in real runs of the workflow, on captions of a file and a baseline."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
 import yaml
+from vote_files import write_ballot
 from workflow_runs import copy_project, planned_jobs, snakemake
 
 from core.records import read_json, read_samples
@@ -79,6 +81,25 @@ def test_scores_of_a_file_reach_the_report_and_go_by_its_content(project):
     assert snakemake(project, "scores", "--cores", "2", check=False).returncode == 1
     log = (project / RESULTS / "logs/import_scores/pac_s.log").read_text()
     assert f"mine has no value for 1 of {len(ids)} test samples ({ids[-1]}); add their records" in log
+
+
+def test_votes_reach_the_report_and_go_by_their_content(project):
+    config = yaml.safe_load((project / "config.yaml").read_text())
+    before = (project / "config.yaml").read_text()
+    config["human_votes"] = ["ada.json"]
+    config.pop("scores_from")
+    (project / "config.yaml").write_text(yaml.safe_dump(config))
+    write_ballot(project / RESULTS, "ada", [("mine", "constant")], lambda *_: "mine")
+    shutil.move(project / RESULTS / "ada.json", project / "ada.json")
+    snakemake(project, "report", "--cores", "2")
+    votes = read_json(project / RESULTS / "votes.json")
+    assert votes["pairs"][0]["rate"] == 1
+    assert "Votes of people" in (project / RESULTS / "report.html").read_text()
+    (project / "ada.json").touch()
+    assert planned_jobs(project, "report", "--cores", "1") == {}
+    (project / "ada.json").write_text((project / "ada.json").read_text().replace('"ada"', '"Ada L."'))
+    assert planned_jobs(project, "report", "--cores", "1") == {"analyse_votes": 1, "html_report": 1, "report": 1}
+    (project / "config.yaml").write_text(before)
 
 
 def test_exports_are_a_target_of_their_own(project):

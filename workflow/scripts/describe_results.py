@@ -36,6 +36,7 @@ OUTPUTS = [
     ("health/<system>.parquet", "The same, one row per sample."),
     ("scores/<system>/<metric>.json", "Corpus values of a system by a metric, with the metric's signature."),
     ("scores/<system>/<metric>.parquet", "The same per sample, with statistics that give corpus values of subsets."),
+    ("votes.json", "What the blind votes say: preferred systems, agreement of raters and of metrics."),
     ("exports/coco", "References and captions in COCO's layout, as pycocoevalcap reads them."),
     ("exports/capevalkit", "The same as capevalkit reads them, with the names of the files in png/test."),
     ("human/<metric>.json", "How well one reference agrees with the others of its sample, by a text metric."),

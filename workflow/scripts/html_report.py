@@ -40,7 +40,6 @@ from report.page import as_yaml, content_security_policy, format_number, make_en
 from report.payload import (
     MOST_DRAWING_BYTES,
     MOST_PAGE_BYTES,
-    digest_of,
     embed_json,
     pack_drawings,
     pack_json,
@@ -51,6 +50,7 @@ from report.payload import (
 from report.resource_usage import usage_by_rule, usage_of_training
 from report.rule_graph import draw_rule_graph
 from report.style import Style, parse_style
+from report.votes import describe_voting
 
 # In the order in which they use each other.
 SCRIPTS = (
@@ -65,6 +65,7 @@ SCRIPTS = (
     "sample_filter.js",
     "filter_link.js",
     "virtual_list.js",
+    "ballot_file.js",
     "blind.js",
     "explorer.js",
     "training.js",
@@ -120,7 +121,7 @@ def render_report(
     leaders, rules = find_leaders(inputs.comparison, values), usage_by_rule(inputs.benchmarks)
     samples = pack_json(samples_payload(inputs))
     drawings = pack_drawings(inputs, min(MOST_DRAWING_BYTES, MOST_PAGE_BYTES - len(samples)))
-    summary = summary_payload(inputs, values, style, digest=digest_of(samples), images_reduced=drawings.reduced)
+    summary = summary_payload(inputs, values, style, images_reduced=drawings.reduced)
     css = read_template("report.css")
     javascript = "\n".join(read_template(f"js/{name}") for name in SCRIPTS)
     return (
@@ -150,6 +151,8 @@ def render_report(
             data_flags=tabulate_flags(inputs),
             label_leakage=count_label_leakage(inputs),
             leakage=describe_leakage(inputs),
+            votes=inputs.votes,
+            voting=describe_voting(inputs.comparison.n_groups),
             trainings=[(training.model, training_facts(training)) for training in inputs.trainings],
             resource_usage=[usage_of_training(training) for training in inputs.trainings],
             hour_price=hour_price,
@@ -246,6 +249,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--benchmarks-dir", type=Path, help="folder of Snakemake's benchmark files (.tsv)")
     parser.add_argument("--logs-dir", type=Path, help="folder of the rules' logs, with the samples of their GPUs")
     parser.add_argument("--credits", default="[]", help="JSON list of objects with name, licence, url, note")
+    parser.add_argument("--votes", type=Path, help="votes.json: results of the blind comparison")
     parser.add_argument("--values", nargs="*", help="values of headline, radar and explorer (default: for radars)")
     parser.add_argument("--style", default="{}", help="JSON object of chart settings, see radar_chart.py")
     parser.add_argument("--output", type=Path, required=True, help="report.html")

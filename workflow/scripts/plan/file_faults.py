@@ -15,6 +15,7 @@ from core.hints import propose_name
 from plan.configuration import model_sources, system_names
 from plan.metrics import score_files
 from plan.schema import Configuration
+from scoring.ballots import ballot_faults, read_ballot
 from scoring.imported import check_record
 
 PROJECT = Path(__file__).parents[3]
@@ -39,6 +40,7 @@ def file_faults(config: Configuration) -> Iterator[str]:
     names = [name for _, name in system_names(config)]
     for name, entry in score_files(config).items():
         yield from _scores_faults(f"scores_from.{name}", Path(entry["path"]), names)
+    yield from _vote_faults(config["human_votes"], names)
     for path, source in model_sources(config):
         if "path" in source and "package" not in source:
             yield from _model_faults(path, Path(source["path"]))
@@ -112,15 +114,34 @@ def _scores_faults(key: str, path: Path, systems: list[str]) -> Iterator[str]:
     The ids are compared with the samples when these are there.
     """
     if not path.is_file():
-        near = sorted(str(one) for one in path.parent.glob("*") if one.is_file()) if path.parent.is_dir() else []
-        hint = f"; {propose_name(path, near, most=5)}" if near else ""
-        yield f"{key}: {path} does not exist (looked from {Path.cwd()}){hint}"
+        yield _missing_file(key, path)
         return
     try:
         for position, record in enumerate(first_records(path)[0]):
             check_record(f"{path}, record {position}", record, systems)
     except InputError as error:  # of the first such record: the others mostly have the same
         yield f"{key}: {error}"
+
+
+def _vote_faults(paths: list[str], systems: list[str]) -> Iterator[str]:
+    """Files that hold no votes, two of one rater, votes on unknown systems. Samples and captions are not there yet."""
+    ballots = []
+    for place, path in enumerate(map(Path, paths)):
+        if not path.is_file():
+            yield _missing_file(f"human_votes.{place}", path)
+            continue
+        try:
+            ballots.append(read_ballot(path))
+        except InputError as error:
+            yield f"human_votes.{place}: {error}"
+    yield from (f"human_votes: {fault}" for fault in ballot_faults(ballots, systems))
+
+
+def _missing_file(key: str, path: Path) -> str:
+    """The fault of a file that is not there, with the files beside it."""
+    near = sorted(str(one) for one in path.parent.glob("*") if one.is_file()) if path.parent.is_dir() else []
+    hint = f"; {propose_name(path, near, most=5)}" if near else ""
+    return f"{key}: {path} does not exist (looked from {Path.cwd()}){hint}"
 
 
 def _model_faults(key: str, folder: Path) -> Iterator[str]:

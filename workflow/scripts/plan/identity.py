@@ -38,6 +38,7 @@ LIBRARIES = {
     "scoring/metrics/bert_score": ("torch", "transformers"),
     "scoring/metrics/sentence_similarity": ("torch", "transformers"),
     "compare": ("numpy", "scipy"),
+    "analyse_votes": ("numpy", "scipy"),
     "html_report": ("numpy", "scipy"),
     "merge_adapter": ("torch", "transformers", "peft"),
     "caption_health": ("py3langid",),

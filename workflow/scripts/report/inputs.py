@@ -31,6 +31,7 @@ from core.records import (
 )
 from report.comparison import Comparison, read_comparison
 from report.gpu_use import GpuUse, read_gpu_use
+from report.votes import VoteResults, read_votes
 from scoring.health import read_health
 from scoring.scores import read_named_scores
 
@@ -121,6 +122,7 @@ class ReportInputs:
     benchmarks: list[Benchmark]
     gpu_use: list[GpuUse]
     credits: list[dict[str, str]]
+    votes: VoteResults | None
 
 
 def read_inputs(
@@ -147,6 +149,7 @@ def read_inputs(
     benchmarks_dir: Path | None = None,
     logs_dir: Path | None = None,
     credits: str = "[]",
+    votes: Path | None = None,
 ) -> ReportInputs:
     """Read all files. Raises InputError for one that is missing, foreign, or of other samples."""
     table = read_comparison(comparison)
@@ -200,6 +203,7 @@ def read_inputs(
         benchmarks=read_benchmarks(benchmarks_dir) if benchmarks_dir else [],
         gpu_use=read_gpu_use(logs_dir) if logs_dir else [],
         credits=parse_credits(credits),
+        votes=read_votes(votes, table) if votes else None,
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -37,6 +38,8 @@ def make_environment() -> jinja2.Environment:
         "number": format_number,
         "score": format_score,
         "percentages": format_percentages,
+        "decimals": format_decimals,
+        "interval": format_ends,
         "duration": format_duration,
         "size": readable_size,
         "data_uri": data_uri,
@@ -81,6 +84,17 @@ def format_percentages(ends: tuple[float | None, float | None]) -> str:
     """` (1.2–10.6%)`, the interval of a share; nothing where there is none."""
     low, high = ends
     return "" if low is None or high is None else f" ({100 * low:.1f}–{high:.1%})"
+
+
+def format_decimals(number: float | None) -> str:
+    """Two decimals; a dash where there is no number."""
+    return "–" if number is None else f"{number:.2f}"
+
+
+def format_ends(record: Mapping[str, Any]) -> str:
+    """`[0.12, 0.34]`: `low` and `high` of a record; nothing where there is no interval."""
+    low, high = record["low"], record["high"]
+    return "" if low is None or high is None else f"[{low:.2f}, {high:.2f}]"
 
 
 def decimals_of(value: Value) -> int:

@@ -24,6 +24,8 @@ from report.data import MEASURES
 from report.inputs import ReportInputs, Training
 from report.page import decimals_of
 from report.style import OKABE_ITO, SCALINGS, Style, make_axes
+from report.votes import describe_voting
+from scoring.ballots import VERSION, captions_digest, drawings_digest
 from svg.path_records import displayed_drawing
 
 DRAWINGS_A_PART = 50
@@ -70,19 +72,31 @@ def pack_json(value: Any) -> str:
     return base64.b64encode(zlib.compress(text.encode(), 9)).decode()
 
 
-def digest_of(payload: str) -> str:
-    """Twelve hexadecimal digits by which votes name the report that they were given on."""
-    return hashlib.sha256(payload.encode()).hexdigest()[:12]
+def ballot_payload(inputs: ReportInputs) -> dict[str, Any]:
+    """What the blind comparison needs: digests that go with its votes, and how many votes it takes.
+
+    `report` names drawings and captions together: by it a browser finds the votes that it keeps. Scores are no part.
+    """
+    drawings = drawings_digest(inputs.samples)
+    captions = {system.name: captions_digest(inputs.captions[system.name]) for system in inputs.comparison.systems}
+    report = hashlib.sha256(json.dumps([drawings, captions]).encode()).hexdigest()[:12]
+    return {
+        "version": VERSION,
+        "report": report,
+        "drawings": drawings,
+        "captions": captions,
+        "voting": describe_voting(inputs.comparison.n_groups),
+    }
 
 
 def summary_payload(
-    inputs: ReportInputs, radar_values: list[Value], style: Style, *, digest: str, images_reduced: str
+    inputs: ReportInputs, radar_values: list[Value], style: Style, *, images_reduced: str
 ) -> dict[str, Any]:
     """Systems, values, slices, cells, pairs, axes of the radar chart, training curves."""
     comparison = inputs.comparison
     return {
         "experiment": comparison.experiment,
-        "digest": digest,
+        "ballot": ballot_payload(inputs),
         "images_reduced": images_reduced,
         "confidence": comparison.confidence,
         "systems": [

@@ -1,13 +1,16 @@
-// Blind comparison: two captions of a drawing, sides drawn by lot, names hidden; votes leave as JSON.
+// Blind comparison: two captions of a drawing, sides drawn by lot, names hidden; votes leave as JSON (ballot_file.js).
 
-/** `state` and `matches` are the explorer's: systems A and B, and the samples that its controls choose. */
-function blindComparison({ state, matches, onleave }) {
+/**
+ * `state` and `matches` are the explorer's: systems A and B, and the samples that its controls choose. `chosenBy` says by
+ * which filters, "" for none, `view` all of its controls as the text of a link; `onresume` gets such a text.
+ */
+function blindComparison({ state, matches, chosenBy, view, onresume, onleave }) {
   const element = h("div", { class: "ballot", hidden: true });
-  const storageKey = `votes of ${summary.experiment}, ${summary.digest}`;
-  const settings = { rater: "", seed: 1, pairing: "ab", references: false, unstored: false };
-  const votes = new Map(Object.entries(readStored())); // "sample|system|system", the systems in their order → vote
+  const kept = readKept();
+  const settings = { rater: "", seed: 1, pairing: "ab", drawings: null, ...kept.settings, references: false, unstored: false };
+  const votes = new Map(kept.votes.map((vote) => [keyOfVote(vote), vote]));
   const groupOf = new Map(samples.id.map((id, index) => [id, samples.groups[index]]));
-  let queue = [], position = 0, skipped = 0, revealed = false;
+  let queue = [], position = 0, skipped = 0, filter = "", revealed = false, message = "", undone = [];
   return { element, open, restart };
 
   function open() {
@@ -16,7 +19,7 @@ function blindComparison({ state, matches, onleave }) {
     element.querySelector(".choices")?.focus();
   }
 
-  /** Draw lots anew for the samples chosen now. Votes are kept. */
+  /** Draw lots anew for the samples chosen now. Votes are kept. The order of the explorer's list has no influence. */
   function restart() {
     if (element.hidden) return;
     revealed = false;
@@ -24,7 +27,8 @@ function blindComparison({ state, matches, onleave }) {
     const others = summary.systems.map(({ name }) => name);
     queue = [];
     skipped = 0;
-    for (const index of shuffled(matches(), lots)) {
+    filter = chosenBy();
+    for (const index of shuffled([...matches()].sort((one, other) => one - other), lots)) {
       const pair = settings.pairing === "ab" ? [state.a, state.b] : shuffled(others, lots).slice(0, 2);
       if (lots() < 0.5) pair.reverse();
       const texts = pair.map((name) => captionOf(name, index));
@@ -32,40 +36,57 @@ function blindComparison({ state, matches, onleave }) {
       if (pair[0] === pair[1] || texts.includes(null) || texts[0] === texts[1]) skipped += 1;
       else queue.push({ index, left: pair[0], right: pair[1] });
     }
+    if (settings.drawings !== null) queue.length = Math.min(queue.length, settings.drawings);
     position = Math.max(0, queue.findIndex((entry) => !votes.has(keyOf(entry))));
     draw();
   }
 
   function draw() {
     const entry = queue[position], done = queue.filter((one) => votes.has(keyOf(one))).length;
+    const whole = (event) => Math.trunc(event.target.valueAsNumber);
+    const set = (key, value) => { settings[key] = value; store(); restart(); };
+    const save = h("button", { type: "button", onclick: saveVotes }, `Save ${votes.size} ${votes.size === 1 ? "vote" : "votes"} as JSON`);
+    const needsName = h("small", { class: "needs-name" }, "The file needs your name.");
+    const nameChanged = () => {
+      save.disabled = !votes.size || !settings.rater.trim();
+      needsName.hidden = !votes.size || Boolean(settings.rater.trim());
+    };
+    nameChanged();
     const settingsRow = h("div", { class: "controls" },
       h("label", { class: "field" }, h("span", {}, "Your name, for the file"),
-        h("input", { type: "text", value: settings.rater, oninput: (event) => { settings.rater = event.target.value; } })),
-      choice("Systems", [["ab", "A and B of the explorer"], ["any", "a random pair for each drawing"]], settings.pairing,
-        (pairing) => { settings.pairing = pairing; restart(); }),
+        h("input", { type: "text", value: settings.rater, oninput: (event) => { settings.rater = event.target.value; store(); nameChanged(); } })),
+      choice("Systems", [["ab", "A and B of the explorer"], ["any", "a random pair for each drawing"]], settings.pairing, (pairing) => set("pairing", pairing)),
+      h("label", { class: "field bound" }, h("span", {}, "Drawings, at random"),
+        h("input", { type: "number", step: 1, min: 1, placeholder: "all", value: settings.drawings ?? "",
+          onchange: (event) => set("drawings", whole(event) > 0 ? whole(event) : null) })),
       h("label", { class: "field bound" }, h("span", {}, "Seed of the lots"),
-        h("input", { type: "number", step: 1, value: settings.seed, onchange: (event) => { settings.seed = Math.trunc(event.target.valueAsNumber) || 0; restart(); } })),
+        h("input", { type: "number", step: 1, value: settings.seed, onchange: (event) => set("seed", whole(event) || 0) })),
       h("label", { class: "check" }, h("input", { type: "checkbox", checked: settings.references,
         onchange: (event) => { settings.references = event.target.checked; draw(); } }), "show the references"),
-      h("div", { class: "buttons" },
-        h("button", { type: "button", disabled: !votes.size, onclick: save }, `Save ${votes.size} ${votes.size === 1 ? "vote" : "votes"} as JSON`),
+      h("label", { class: "field" }, h("span", {}, "Go on with saved votes"),
+        h("input", { type: "file", accept: ".json,application/json", onchange: (event) => resume(event.target.files[0]) })),
+      h("div", { class: "buttons" }, save, needsName,
         h("button", { type: "button", disabled: !votes.size, onclick: () => { revealed = true; draw(); } }, "Show the result"),
         h("button", { type: "button", onclick: () => { element.hidden = true; onleave(); } }, "Back to the samples")));
     element.replaceChildren(settingsRow,
+      message && h("p", { class: "alert fault", role: "alert" }, message),
       h("p", { class: "status", role: "status" }, `${done} of ${queue.length} voted`,
         settings.unstored && h("small", {}, " This browser keeps no votes when the page is closed: save them."),
-        skipped > 0 && h("small", {}, ` ${skipped} left out: equal captions, or none`)),
-      revealed ? result() : entry ? question(entry) : h("p", { class: "empty" }, "There is nothing to compare: choose other systems or samples."));
+        skipped > 0 && h("small", {}, ` ${skipped} left out: equal captions, or none`),
+        filter && h("small", {}, " A filter of the explorer chose these drawings: votes on them get no p-value.")),
+      h("progress", { max: Math.max(1, queue.length), value: done, "aria-label": "Votes cast" }),
+      revealed ? result() : entry ? question(entry) : h("p", { class: "empty" }, "There is nothing to compare: choose other systems or samples."),
+      h("p", { class: "note" }, summary.ballot.voting));
   }
 
   function question(entry) {
     const picture = h("figure", { class: "drawing" });
     drawingOf(entry.index).then(([svg]) => picture.append(svgImage(svg, "The drawing to be described", 320)));
     const vote = votes.get(keyOf(entry))?.vote;
-    const options = [["left", "Left is better"], ["right", "Right is better"], ["alike", "Both fit alike"], ["neither", "Neither fits"]];
-    const choices = h("div", { class: "choices", tabindex: -1, role: "group", "aria-label": "Your vote. Keys 1 to 4" },
-      options.map(([name, text], i) => h("button", { type: "button", "aria-pressed": String(vote === name), onclick: () => cast(entry, name) },
-        h("kbd", { "aria-hidden": "true" }, String(i + 1)), text)));
+    const texts = { left: "Left is better", right: "Right is better", alike: "Both fit alike", neither: "Both are wrong" };
+    const choices = h("div", { class: "choices", tabindex: -1, role: "group", "aria-label": "Your vote. Keys 1 to 4, u to undo" },
+      voteNames.map((name, i) => h("button", { type: "button", "aria-pressed": String(vote === name), onclick: () => cast(entry, name) },
+        h("kbd", { "aria-hidden": "true" }, String(i + 1)), texts[name])));
     const place = h("div", { class: "question" }, picture,
       h("div", {},
         h("h3", {}, "Which caption describes the drawing better?"),
@@ -77,18 +98,33 @@ function blindComparison({ state, matches, onleave }) {
         h("div", { class: "pager" },
           h("button", { type: "button", disabled: position === 0, onclick: () => turn(position - 1) }, "Previous"),
           h("span", {}, `${position + 1} of ${queue.length}`),
-          h("button", { type: "button", disabled: position >= queue.length - 1, onclick: () => turn(position + 1) }, "Next"))));
+          h("button", { type: "button", disabled: position >= queue.length - 1, onclick: () => turn(position + 1) }, "Next"),
+          h("button", { type: "button", disabled: !undone.length, onclick: undo }, "Undo"))));
     place.addEventListener("keydown", (event) => {
-      const option = options[Number(event.key) - 1];
-      if (option && !event.altKey && !event.ctrlKey && !event.metaKey) cast(entry, option[0]);
+      if (event.altKey || event.ctrlKey || event.metaKey) return;
+      const name = voteNames[Number(event.key) - 1];
+      if (name) cast(entry, name);
+      else if (event.key === "u" && undone.length) undo();
     });
     return place;
   }
 
-  function cast({ index, left, right }, vote) {
-    votes.set(keyOf({ index, left, right }), { sample: samples.id[index], left, right, vote });
+  function cast(entry, vote) {
+    const key = keyOf(entry);
+    undone.push([key, votes.get(key)]);
+    votes.set(key, { sample: samples.id[entry.index], left: entry.left, right: entry.right, vote, filter });
     store();
     turn(Math.min(position + 1, queue.length - 1));
+  }
+
+  /** Take the last vote back, and show its drawing again where it is among those chosen now. */
+  function undo() {
+    const [key, before] = undone.pop();
+    if (before) votes.set(key, before);
+    else votes.delete(key);
+    store();
+    const place = queue.findIndex((entry) => keyOf(entry) === key);
+    turn(place < 0 ? position : place);
   }
 
   function turn(to) {
@@ -100,10 +136,11 @@ function blindComparison({ state, matches, onleave }) {
   /** How often each system of a pair was preferred, with an exact test of the decided votes by groups of drawings. */
   function result() {
     const tallies = new Map();
-    for (const { sample, left, right, vote } of votes.values()) {
+    for (const { sample, left, right, vote, filter: chosen } of votes.values()) {
       const [first, second] = inOrder(left, right);
-      const key = `${first}|${second}`;
-      const tally = tallies.get(key) ?? { first, second, firstWins: 0, secondWins: 0, alike: 0, neither: 0, leads: new Map() };
+      const key = JSON.stringify([first, second]);
+      const tally = tallies.get(key) ?? { first, second, firstWins: 0, secondWins: 0, alike: 0, neither: 0, filtered: false, leads: new Map() };
+      tally.filtered ||= chosen !== "";
       if (vote === "left" || vote === "right") {
         const won = (vote === "left" ? left : right) === first, group = groupOf.get(sample);
         tally[won ? "firstWins" : "secondWins"] += 1;
@@ -113,28 +150,45 @@ function blindComparison({ state, matches, onleave }) {
     }
     const label = (name) => summary.systems[systemIndex.get(name)].label;
     return h("div", {}, h("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": "Result of the votes" }, h("table", { class: "numbers tallies" },
-      h("thead", {}, h("tr", {}, ["Systems", "first preferred", "second preferred", "alike", "neither", "groups", "sign test"].map((text) => h("th", { scope: "col" }, text)))),
+      h("thead", {}, h("tr", {}, ["Systems", "first preferred", "second preferred", "alike", "both wrong", "groups", "sign test"].map((text) => h("th", { scope: "col" }, text)))),
       h("tbody", {}, [...tallies.values()].map((tally) => h("tr", {},
         h("th", { scope: "row" }, `${label(tally.first)} – ${label(tally.second)}`),
         [tally.firstWins, tally.secondWins, tally.alike, tally.neither].map((n) => h("td", {}, String(n))),
-        h("td", {}, String(tally.leads.size)), h("td", {}, pText(signTest([...tally.leads.values()])))))))),
+        h("td", {}, String(tally.leads.size)),
+        h("td", {}, tally.filtered ? "none: chosen by a filter" : pText(signTest([...tally.leads.values()])))))))),
     h("p", { class: "note" }, "Votes on similar drawings are one group: the test swaps the systems on whole groups. Five groups or fewer can't be significant."),
     h("div", { class: "buttons" }, h("button", { type: "button", onclick: () => { revealed = false; draw(); } }, "Go on voting"),
-      h("button", { type: "button", onclick: () => { votes.clear(); store(); restart(); } }, "Delete all votes")));
+      h("button", { type: "button", onclick: () => { votes.clear(); undone = []; store(); restart(); } }, "Delete all votes")));
   }
 
-  function save() {
-    const text = JSON.stringify({ experiment: summary.experiment, report: summary.digest, rater: settings.rater, seed: settings.seed,
-      votes: [...votes.values()] }, null, 1);
-    saveText(`votes-${summary.experiment}.json`, "application/json", text);
+  function saveVotes() {
+    saveText(`votes-${summary.experiment}-${settings.rater.trim()}.json`, "application/json", ballotText(settings, [...votes.values()], view()));
+  }
+
+  /** Go on with a file: its settings, its explorer's controls, and its votes where there are none yet. */
+  async function resume(file) {
+    try {
+      const ballot = readBallotText(await file.text(), groupOf);
+      if (votes.size && settings.rater.trim() !== ballot.settings.rater) {
+        throw new BallotError(`There are votes of ${settings.rater.trim() || "somebody without a name"} here, and the file has those of ${ballot.settings.rater}. Save and delete the ones here first.`);
+      }
+      Object.assign(settings, ballot.settings);
+      for (const vote of ballot.votes) {
+        const key = keyOfVote(vote);
+        if (!votes.has(key)) votes.set(key, vote);
+      }
+      message = "";
+      store();
+      onresume(ballot.view);
+    } catch (error) {
+      if (!(error instanceof BallotError)) throw error;
+      message = error.message;
+      draw();
+    }
   }
 
   function keyOf({ index, left, right }) {
-    return [samples.id[index], ...inOrder(left, right)].join("|");
-  }
-
-  function inOrder(left, right) {
-    return systemIndex.get(left) < systemIndex.get(right) ? [left, right] : [right, left];
+    return keyOfVote({ sample: samples.id[index], left, right });
   }
 
   function captionOf(system, index) {
@@ -142,21 +196,8 @@ function blindComparison({ state, matches, onleave }) {
     return failed[index] === undefined ? captions[index] : null;
   }
 
-  // Browsers may refuse storage to files from disk; then the votes last as long as the page.
-  function readStored() {
-    try {
-      return JSON.parse(localStorage.getItem(storageKey) ?? "{}");
-    } catch {
-      return {};
-    }
-  }
-
   function store() {
-    try {
-      localStorage.setItem(storageKey, JSON.stringify(Object.fromEntries(votes)));
-    } catch {
-      settings.unstored = true; // said above the question
-    }
+    settings.unstored = !keepVotes(settings, [...votes.values()]); // said above the question
   }
 }
 

@@ -18,7 +18,11 @@ function explorer(mount) {
     label: "Samples", rowHeight: 84, fillRow, nameRow: (index) => samples.id[index],
     onchoose: (index) => { choose(index); writeLink(); if (isNarrow()) detail.parentElement.scrollIntoView(); },
   });
-  const ballot = blindComparison({ state, matches: () => matches, onleave: () => setBlind(false) });
+  const ballot = blindComparison({
+    state, matches: () => matches, onleave: () => setBlind(false), view: () => filterText(state, defaults),
+    chosenBy: () => filterText(state, defaults, narrowingKeys),
+    onresume: (text) => setState({ ...defaults, ...readFilter(text, flags, sources).state }),
+  });
   let matches = [], shown = null, writing;
 
   browse.append(

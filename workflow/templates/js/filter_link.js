@@ -3,9 +3,12 @@
 
 const numberKeys = ["from", "to", "least", "most"];
 
-/** The text of a state; "" where it is the first one. */
-function filterText(state, defaults) {
-  return Object.keys(defaults).filter((key) => state[key] !== defaults[key])
+// The controls that leave samples out. Others choose systems, a metric, an order.
+const narrowingKeys = ["text", "source", "flag", "relation", ...numberKeys];
+
+/** The text of a state, or of some of its keys; "" where it is the first one. */
+function filterText(state, defaults, keys = Object.keys(defaults)) {
+  return keys.filter((key) => state[key] !== defaults[key])
     .map((key) => `${key}:${encodeURIComponent(state[key] ?? "")}`).join(";");
 }
 

@@ -1,0 +1,74 @@
+"""The report's section on votes: what people preferred, and how many votes it takes to tell two systems apart."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from comparison.preferences import POWER, SIGNIFICANCE, smallest_share, votes_needed
+from core.command import InputError
+from core.records import read_json
+from report.comparison import Comparison, Value
+
+TOLD_SHARE = 0.6  # of the votes that prefer the better system, in the plan of a vote
+
+
+@dataclass(frozen=True)
+class VoteResults:
+    """votes.json as it is, with the labels of systems and metrics."""
+
+    raw: dict[str, Any]
+    labels: dict[str, str]  # of systems
+    values: dict[str, Value]  # of metrics' values
+
+    @property
+    def reading(self) -> str:
+        """One sentence on the metric to believe here."""
+        if not self.raw["metrics"]:
+            return "No vote prefers one caption, so no metric can be compared with the votes."
+        best = self.raw["metrics"][0]
+        if best["low"] is None or best["low"] <= 0:
+            return "The votes do not show that any metric agrees with them more often than a coin would."
+        near = [
+            self.values[one["value"]].label
+            for one in self.raw["metrics"][1:]
+            if one["behind"] is None or one["behind"][0] is None or one["behind"][0] <= 0
+        ]
+        lead = f"{self.values[best['value']].label} agrees best with the votes on these drawings"
+        if not near:
+            return f"{lead}, and no other metric comes near it."
+        return f"{lead}; the votes do not tell it from {', '.join(near)}."
+
+
+def read_votes(path: Path, comparison: Comparison) -> VoteResults:
+    """Read votes.json. Raises InputError for a file of another version or comparison."""
+    raw = read_json(path)
+    labels = {system.name: system.label for system in comparison.systems}
+    values = {value.name: value for value in comparison.values}
+    try:
+        named = {name for pair in raw["pairs"] for name in (pair["a"], pair["b"])}
+        named |= {one["system"] for one in raw["strengths"]}
+        shown = {one["value"] for one in raw["metrics"]}
+    except (KeyError, TypeError) as error:
+        raise InputError(f"{path} holds no results of votes ({error!r}); run analyse_votes again") from error
+    if not named <= set(labels) or not shown <= set(values):
+        raise InputError(f"{path} is not of this comparison; run analyse_votes again")
+    return VoteResults(raw, labels, values)
+
+
+@cache
+def describe_voting(n_groups: int) -> str:
+    """How many votes tell two systems 60:40 apart, and what the groups of a test split can tell."""
+    needed = votes_needed(TOLD_SHARE)
+    sentence = (
+        f"To tell two systems {TOLD_SHARE * 100:.0f}:{100 - TOLD_SHARE * 100:.0f} apart takes {needed:,} votes that "
+        "prefer one caption, each on another group of similar drawings "
+        f"(exact sign test, p < {SIGNIFICANCE}, found in {POWER:.0%} of such votes)."
+    )
+    if n_groups >= needed:
+        return f"{sentence} This test split has {n_groups:,} groups."
+    share = smallest_share(n_groups)
+    can = f"they tell {share:.0%} and more" if share else "they tell no difference"
+    return f"{sentence} This test split has only {n_groups:,} groups: with one vote on each {can}."
