@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import scipy.optimize
 import scipy.stats
+from workflow_runs import ROOT
 
 from comparison.preferences import (
     Votes,
@@ -126,6 +127,18 @@ def test_resamples_keep_the_mean_and_draw_raters_too(raters):
     sums = resampled_sums(votes, column, 4000, np.random.default_rng(1))[:, 0] / 40
     assert sums.mean() == pytest.approx(1, abs=0.05)
     assert (sums.std() < 1e-9) == (raters == 1)
+
+
+@pytest.mark.parametrize("n_raters", [1, 3])
+def test_intervals_hold_the_truth_and_equal_systems_do_not_differ(n_raters, monkeypatch):
+    """The benchmark measures more cases with more repeats, for docs/statistics.md."""
+    monkeypatch.syspath_prepend(ROOT / "benchmarks")
+    from votes import Case, measure
+
+    found = measure(Case(n_groups=40, size=1, n_raters=n_raters, group_spread=1.0, rater_spread=0.0), n_repeats=150)
+    assert found["rate"] > 0.9
+    assert found["strength"] > 0.9
+    assert found["false_alarms"] < 0.1
 
 
 def test_votes_needed_are_those_of_the_exact_sign_test():
