@@ -303,3 +303,12 @@ def test_command_runs_as_the_rule_calls_it(folder):
         "source=openmoji",
         "source=scenes",
     ]
+
+
+def test_no_label_is_a_formula_in_the_table(folder):
+    label = '=HYPERLINK("http://x.invalid")'
+    run(folder, systems=SYSTEMS | {"weak": SYSTEMS["weak"] | {"label": label}})
+    with open(folder / "comparison.csv", newline="") as file:
+        labels = {row["system"]: row["label"] for row in csv.DictReader(file)}
+    assert (labels["weak"], labels["good"]) == (f"'{label}", "Good")
+    assert read_json(folder / "comparison.json")["systems"][0]["label"] == label

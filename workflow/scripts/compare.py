@@ -260,7 +260,10 @@ def write_cells(path: Path, comparison: Mapping[str, Any]) -> None:
     """Write the cells as CSV, each with its system's label, family, base and use of the data, flags, its value's
     signature, and whether it is the best or ties with it; then the leave-one-out human scores.
     """
-    systems = {s["name"]: s | use_codes(s["trained"], s["input"]) for s in comparison["systems"]}
+    systems = {
+        s["name"]: {name: as_cell(text) for name, text in s.items()} | use_codes(s["trained"], s["input"])
+        for s in comparison["systems"]
+    }
     signatures = {value["name"]: value["signature"] for value in comparison["values"]}
     flags = {(record["system"], record["slice"]): record["flags"] for record in comparison["health"]}
     flag_names = list(next(iter(flags.values()), {}))
@@ -282,6 +285,11 @@ def write_cells(path: Path, comparison: Mapping[str, Any]) -> None:
             writer.writerow({**row, "signature": signatures[cell["value"]]})
         for record in comparison["human"]:
             writer.writerow({**HUMAN, **record, "signature": signatures[record["value"]]})
+
+
+def as_cell(text: Any) -> Any:
+    """A text that no spreadsheet takes for a formula: a quote mark comes before one that begins like one."""
+    return f"'{text}" if isinstance(text, str) and text.startswith(("=", "+", "-", "@", "\t", "\r")) else text
 
 
 def parse_systems(text: str) -> dict[str, dict[str, Any]]:
