@@ -10,7 +10,6 @@ and all raters that there could be. docs/statistics.md has the results.
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -21,7 +20,8 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "workflow" / "scripts"))
 
 from comparison.preferences import Votes
 from comparison.vote_results import make_strengths, make_vote_pairs
-from core.command import run_command, write_whole
+from core.command import run_command
+from core.records import write_json
 
 CONFIDENCE, N_RESAMPLES = 0.95, 400
 LEAD = 0.4  # log odds of the better system, where one is better
@@ -113,8 +113,7 @@ def main(*, repeats: int, output: Path | None = None) -> None:
         shares = " | ".join(f"{100 * share:.0f}" for share in found.values())
         print(f"| {case.n_groups} | {case.size} | {case.n_raters} | {case.rater_spread} | {shares} |", flush=True)
     if output:
-        with write_whole(output) as partial:
-            partial.write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
+        write_json(output, results)
 
 
 def build_parser() -> argparse.ArgumentParser:
