@@ -3,7 +3,7 @@
     pictures = PictureInputs(load_processor(base), torch.bfloat16)
     model(input_ids=ids, attention_mask=mask, **pictures.of(ids, [png, png]))
 
-A processor writes a number of tokens of its own for each picture (captions/picture_tokens.py).
+A processor writes a number of tokens of its own for each picture (captions/picture_prompts.py).
 """
 
 from __future__ import annotations
