@@ -217,3 +217,33 @@ def test_an_array_is_read_across_blocks(tmp_path, monkeypatch):
     )
     with pytest.raises(InputError, match=r"line 159: not JSON"):
         list(open_entries(tmp_path / "b.json"))
+
+
+@pytest.mark.parametrize("block", [7, 1 << 20])
+def test_objects_over_several_lines_are_read_one_by_one(tmp_path, monkeypatch, block):
+    monkeypatch.setattr(reader_formats, "BLOCK_CHARS", block)
+    rows = [{"id": f"é{number}", "captions": [{"caption": "a\n{"}]} for number in range(9)]
+    text = "\n".join(json.dumps(row, indent=2) for row in rows)
+    (tmp_path / "a.jsonl").write_text(text + "\n")
+    assert list(open_entries(tmp_path / "a.jsonl")) == rows
+    (tmp_path / "b.json").write_text('{"run": 1, "results": [\n' + ",\n".join(map(json.dumps, rows)) + "]}")
+    assert list(open_entries(tmp_path / "b.json")) == [{"run": 1, "results": rows}]
+    (tmp_path / "a.jsonl").write_text(text.replace('"\\u00e98"', "x"))
+    with pytest.raises(InputError, match=r"a\.jsonl, line 66: not JSON \(Expecting value"):
+        list(open_entries(tmp_path / "a.jsonl"))
+
+
+@pytest.mark.parametrize("cut", ['{"id": "x",', '{"id":', '{"id": "x"', '{"id": "', "{", '{"id": "x"} more'])
+def test_a_first_line_that_is_cut_off_costs_that_line_alone(tmp_path, cut):
+    (tmp_path / "a.jsonl").write_text(f"{cut}\n" + "".join(json.dumps(row) + "\n" for row in ROWS))
+    faults = [record.fault for record in read(tmp_path / "a.jsonl")]
+    assert faults[0].startswith("line 1: not JSON (")
+    assert faults[1:] == [""] * len(ROWS)
+
+
+def test_an_object_that_is_too_long_is_told_so(tmp_path, monkeypatch):
+    monkeypatch.setattr(reader_formats, "BLOCK_CHARS", 7)
+    monkeypatch.setattr(reader_formats, "LONGEST_ENTRY", 20)
+    (tmp_path / "a.json").write_text(json.dumps({"results": ["some text"] * 9}, indent=1))
+    with pytest.raises(InputError, match="line 1: a value of more than 20 characters, or not JSON; write its records"):
+        list(open_entries(tmp_path / "a.json"))

@@ -57,30 +57,70 @@ class RepeatedField(ValueError):
 
 
 def read_json(path: Path) -> Iterator[Placed]:
-    """Entries of a JSON array or of JSON lines: the first character tells."""
+    """Entries of a JSON array, of JSON lines, or of objects over several lines: the first characters tell."""
     with open_dataset_text(path) as file:
         first = first_character(file)
         if not first:
             raise InputError(f"{path} is empty; it must hold a JSON array or JSON lines of samples")
         file.seek(0)
-        yield from read_json_array(path, file) if first == "[" else read_json_lines(file)
+        pretty = first == "{" and begins_over_lines(file)
+        file.seek(0)
+        if first == "[":
+            yield from read_json_array(path, file)
+        elif pretty:
+            yield from read_json_objects(path, file)
+        else:
+            yield from read_json_lines(file)
+
+
+def begins_over_lines(file: IO[str]) -> bool:
+    """Whether the object that a file begins with goes on in the next line, as in pretty-printed JSON.
+
+    A line of JSON lines that was cut off is none of these: the next line begins an object where none may begin.
+    """
+    filled = (line.strip() for line in file if line.strip())
+    first, second = next(filled, ""), next(filled, "")
+    try:
+        json.loads(first)
+    except json.JSONDecodeError as error:
+        return error.pos == len(first) and (first[-1] == "[" or not second.startswith("{"))
+    except (RecursionError, ValueError):
+        pass  # the reader of lines tells the fault
+    return False
 
 
 def read_json_array(path: Path, file: IO[str]) -> Iterator[Placed]:
     """Entries of a JSON array, decoded one by one from blocks of text."""
+    yield from read_json_values(path, file, begin="[", end="]")
+
+
+def read_json_objects(path: Path, file: IO[str]) -> Iterator[Placed]:
+    """JSON objects after one another, each over any number of lines; often there is one that holds a list."""
+    yield from read_json_values(path, file, begin="", end="")
+
+
+def read_json_values(path: Path, file: IO[str], begin: str, end: str) -> Iterator[Placed]:
+    """JSON values after `begin` up to `end`, which is empty where the end of the file ends them."""
     text = file.read(BLOCK_CHARS)
-    place = text.index("[") + 1
+    place = text.index(begin) + len(begin)
     line, counted = 1, 0  # the line of the place up to which line ends were counted
     while True:
         place = re.compile(r"[\s,]*").match(text, place).end()  # type: ignore[union-attr]
         line, counted = line + text.count("\n", counted, place), place
         try:
-            if text[place] == "]":
+            if end and text[place] == end:
                 break
-            entry, end = decode_entry(text, place)
+            entry, after = decode_entry(text, place)
         except (IndexError, json.JSONDecodeError) as error:
             more = file.read(max(BLOCK_CHARS, len(text) - place))
-            if not more or len(text) - place > LONGEST_ENTRY:
+            if not more and not end and place == len(text):
+                return
+            if more and len(text) - place > LONGEST_ENTRY:
+                raise InputError(
+                    f"{path}, line {line}: a value of more than {LONGEST_ENTRY:,} characters, or not JSON; "
+                    "write its records as JSON lines"
+                ) from error
+            if not more:
                 line += text.count("\n", place, getattr(error, "pos", len(text)))
                 raise InputError(f"{path}, line {line}: not JSON ({getattr(error, 'msg', 'it ends early')})") from error
             text, place, counted = text[place:] + more, 0, 0
@@ -88,7 +128,7 @@ def read_json_array(path: Path, file: IO[str]) -> Iterator[Placed]:
         except (RecursionError, ValueError) as error:
             raise InputError(f"{path}, line {line}: {fault_of_json(error)}") from error
         yield placed(f"line {line}", entry)
-        place = end
+        place = after
     rest = (text[place + 1 :] + file.read(BLOCK_CHARS)).strip()
     if rest:
         raise InputError(f"{path}: not JSON (there is more after the end of the array: {rest[:40]!r})")
