@@ -128,4 +128,5 @@ def test_a_file_with_its_own_references_is_audited_by_itself(tmp_path, capsys):
     path.write_text(json.dumps(records))
     done = subprocess.run([sys.executable, audit_captions.__file__, path], capture_output=True, text=True, check=False)
     assert done.returncode == 1
-    assert done.stderr == f"error: {path}: 1 records have no reference, record 4 for one\n"
+    message = "1 records have no reference, record 4 for one; name their field under references in --fields"
+    assert done.stderr == f"error: {path}: {message}\n"

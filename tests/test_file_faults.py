@@ -94,8 +94,8 @@ def test_the_records_of_a_file_system_have_id_and_caption(config, tmp_path):
     path = write_records(tmp_path / "mine.jsonl", [{"file": "a", "caption": "a cat"}])
     config["systems"] = {"mine": {"kind": "file", "path": path}}
     assert only_fault(config) == (
-        f"systems.mine: record 0 of {path}: no field id or filename or image_id or name; there are file, caption. "
-        "Name the field of the id under fields.id"
+        f"systems.mine: {path}, record 0: no field id or filename or file_name or image_id or name; there are "
+        "file, caption. Name the field of the id under fields.id"
     )
     config["systems"]["mine"]["fields"] = {"id": "file"}
     assert find_faults(config, SCHEMA) == []

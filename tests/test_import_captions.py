@@ -73,6 +73,7 @@ def test_every_format_gives_one_caption_a_sample_in_order(samples, ending):
         "missing": ["s4"],
         "foreign": ["other"],
         "replaced": [],
+        "other_references": [],
     }
 
 
@@ -93,7 +94,7 @@ def test_a_caption_that_is_no_text_is_a_failure(samples):
     [
         ([{"id": "a", "caption": "A"}], r"none of its 1 ids .* like 'a', the samples 's0'"),
         ([{"id": "s0", "caption": "A"}, {"id": "s0", "caption": "B"}], r"record 1: the id 's0' is that of record 0"),
-        ([{"id": "s0", "answer": "A"}], r"record 0: no field caption or prediction .* there are id, answer"),
+        ([{"id": "s0", "answer": "A"}], r"record 0: no field caption or output .* there are id, answer"),
         ([{"caption": "A"}], r"no field id or filename .*fields\.id"),
         (["A"], "line 1: not an object"),
         ([], "has no records"),

@@ -1,10 +1,12 @@
 """Audit a file of captions and their references by itself: no dataset, no workflow, no model.
 
-Input   JSON array, JSON lines, CSV, TSV or Parquet; each record with id (or filename), caption and reference
+Input   JSON, JSON lines, CSV, TSV or Parquet; each record with id (or filename), caption and reference
 Output  a table of what is wrong with the captions, and the first ids of each kind; with --output also as JSON
 
     python workflow/scripts/audit_captions.py predictions.json
 
+--fields names fields where they are not usual, also by a path: {"caption": "outputs.0.text", "references": "gt"}. Its
+keys are id, caption, references and records (the list of records in a JSON object).
 The flags and what is tolerated are those of the workflow (captions/health.py, and `health` in docs/configuration.md).
 """
 
@@ -16,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from captions.health import HealthSettings, diagnose
+from captions.prediction_files import read_argument, read_fields
 from captions.predictions import Prediction, read_predictions
 from core.command import InputError, run_command
 from core.json_settings import settings_from_json
@@ -59,11 +62,15 @@ def render(summary: dict[str, Any], ids: dict[str, list[str]]) -> str:
 
 def main(*, predictions: Path, fields: str, instruction: str, settings: str, output: Path | None) -> None:
     """Print the audit. Raises InputError where a record has no reference."""
-    chosen = settings_from_json(HealthSettings, json.dumps(default_settings("health") | json.loads(settings)), "health")
-    found = read_predictions(predictions, json.loads(fields), chosen.failure_markers)
+    changes = read_argument("--settings", settings, dict)
+    chosen = settings_from_json(HealthSettings, json.dumps(default_settings("health") | changes), "health")
+    found = read_predictions(predictions, read_fields(fields), chosen.failure_markers)
     without = [one.position for one in found if not one.references]
     if without:
-        raise InputError(f"{predictions}: {len(without)} records have no reference, record {without[0]} for one")
+        raise InputError(
+            f"{predictions}: {len(without)} records have no reference, record {without[0]} for one; "
+            "name their field under references in --fields"
+        )
     summary, ids = audit(found, instruction, chosen)
     print(render(summary, ids))
     if output:
@@ -73,7 +80,7 @@ def main(*, predictions: Path, fields: str, instruction: str, settings: str, out
 def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("predictions", type=Path, help="file of captions with their references")
-    parser.add_argument("--fields", default="{}", help="JSON: names of the fields id and caption, where not usual")
+    parser.add_argument("--fields", default="{}", help="JSON: names or paths of fields, where not usual (above)")
     parser.add_argument("--instruction", default="", help="what models were asked, to find it echoed")
     parser.add_argument("--settings", default="{}", help="JSON: changes to the configuration's health")
     parser.add_argument("--output", type=Path, help="JSON file to write")

@@ -95,15 +95,15 @@ def first_records(path: Path) -> tuple[Records, bool]:
 
 
 def _captions_faults(key: str, path: Path, fields: Mapping[str, str]) -> Iterator[str]:
-    from captions.predictions import take_field
+    from captions.prediction_files import iterate_records
+    from captions.predictions import read_prediction
 
     if not path.is_file():
         yield f"{key}.path: {path} does not exist (looked from {Path.cwd()})"
         return
     try:
-        for position, record in enumerate(first_records(path)[0]):
-            for field in ("id", "caption"):
-                take_field(f"record {position} of {path}", record, field, dict(fields))
+        for position, record in enumerate(itertools.islice(iterate_records(path, fields), N_RECORDS)):
+            read_prediction(f"{path}, record {position}", position, record, fields, [])
     except InputError as error:  # of the first such record: the others mostly have the same
         yield f"{key}: {error}"
 
