@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from test_health import samples_of
 
+from captions.health import HealthSettings, diagnose
 from core.command import InputError
 from core.records import Caption, read_captions, read_json, write_samples
 from import_captions import main
@@ -87,6 +88,18 @@ def test_a_caption_that_is_no_text_is_a_failure(samples):
     records = [{"id": "s0", "caption": None}, {"id": "s1", "caption": ["a"]}, {"id": "s2", "caption": "A star."}]
     captions, _ = run(write_records(samples.parent / "mine.json", records))
     assert [caption.reason for caption in captions[:2]] == ["empty in the file", "not a text but list"]
+
+
+@pytest.mark.parametrize("text", ["[like this]", "<like this>", "{A star.}", "[N/A]", "\u200b"])
+def test_a_caption_in_brackets_is_treated_as_one_that_a_model_wrote(samples, text):
+    captions, _ = run(write_records(samples.parent / "mine.json", [{"id": "s0", "caption": text}]))
+    written = Caption.written("s0", text)
+    assert (captions[0].caption, captions[0].status) == (written.caption, written.status)
+    flags = [
+        diagnose([one], samples_of(["reference"]), "", HealthSettings())[0][0].flags for one in (captions[0], written)
+    ]
+    assert flags[0] == flags[1]
+    assert flags[0][0] == ("failure_marker" if written.caption else "empty")
 
 
 @pytest.mark.parametrize(

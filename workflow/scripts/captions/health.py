@@ -2,20 +2,27 @@
 
 | flag | it means that the caption … |
 |---|---|
-| empty | has no text |
+| empty | has no visible character |
 | failure_marker | is a remark in brackets or a word that stands for a failure (`[GENERATION_FAILED]`, `n/a`) |
 | cut_at_front | begins in the middle of a sentence |
 | cut_at_end | ended at the longest length allowed, or ends in the middle of a sentence |
+| refusal | refuses, asks for the picture, or says that an AI writes ("I'm sorry, I can't…") |
+| lead_in | begins with its announcement ("Sure! Here is a caption:") |
 | prompt_echo | repeats the instruction, or holds markers of a chat template |
+| control_token | holds a token that is no text (`</s>`, `<eos>`, `<|endoftext|>`) |
 | svg_echo | holds SVG code or path data, or nothing but numbers |
 | wrong_language | is surely in another language than the references |
-| repetition | says the same words three times in a row, or the same sentence three times |
+| repetition | says the same words three times in a row, or the same sentence three times; also without spaces |
 | identical | is also that of many other samples, and none of this sample's references |
 | too_short, too_long | is far from the lengths of its references |
 
 Where a system tells how a caption ended (`finish_reason`), that decides what is cut at its end. Otherwise, and for the
 front, a system is held to its references' habits: where these begin with capitals (or end with a stop), and the system
 uses capitals (or stops) itself, a caption without one is cut. A captioner that writes in lower case is not.
+
+A caption is judged the same whether a model of ours wrote it or a file has it. Of those in a file only
+`failure_markers` are failed captions: by these other tools say that they wrote none. Any other remark in brackets is
+flagged and scored, since it may be a model's own words.
 """
 
 from __future__ import annotations
@@ -25,15 +32,20 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
+from captions.chat_phrases import begins_with_lead_in, has_chat_marker, has_control_token, is_refusal
 from captions.languages import Language, common_language, detect_language
 from core.records import Caption, Sample
+from core.visible_text import is_blank
 
 FLAGS = {
     "empty": "empty",
     "failure_marker": "failure marker",
     "cut_at_front": "cut at the front",
     "cut_at_end": "cut at the end",
+    "refusal": "refusal",
+    "lead_in": "lead-in before the caption",
     "prompt_echo": "prompt echoed",
+    "control_token": "leftover control tokens",
     "svg_echo": "SVG echoed",
     "wrong_language": "wrong language",
     "repetition": "repetition loop",
@@ -46,16 +58,18 @@ FLAGS = {
 REFERENCES_SHARE, SYSTEM_SHARE = 0.8, 0.5
 # A loop has at least so many rounds and words; its longest unit in words.
 LOOP_ROUNDS, LOOP_WORDS, LOOP_UNIT = 3, 6, 30
+# The same in characters, of scripts that have no spaces: 哈哈哈哈 and 一个一个一个 are no loops.
+LOOP_CHARACTERS, LOOP_UNIT_CHARACTERS = 12, 60
 SENTENCE_WORDS = 4  # shorter sentences may well be repeated
 IDENTICAL_SAMPLES = 3  # fewer never count as many
 PROMPT_WORDS = 3  # a shorter instruction may well be part of a caption
 
 _REMARK = re.compile(r"\[[^\]]*\]|<[^<>]*>|\{[^}]*\}")
 _BRACKETS = " .[]<>{}()"
-_CHAT_MARKER = re.compile(
-    r"<\|\w+\|>|\[/?INST\]|<</?SYS>>|<(?:start|end)_of_turn>|^\s*(?:assistant|user|system)\s*(?:[:\n]|$)"
-    r"|###\s*(?:instruction|response)",
-    re.IGNORECASE,
+# Letters of Thai, Lao, Tibetan, Burmese, Khmer, Japanese and Chinese.
+_UNSPACED = re.compile(
+    "[\u0e01-\u0e4e\u0e81-\u0ecd\u0f40-\u0fbc\u1000-\u109f\u1780-\u17d3\u3041-\u309f\u30a1-\u30ff"
+    "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\uff66-\uff9d\U00020000-\U0003ffff]"
 )
 _SVG_CODE = re.compile(
     r"</?(?:svg|path|g|rect|circle|ellipse|line|polyline|polygon|defs|use|text|style)\b[^<>]*>"
@@ -155,7 +169,7 @@ def diagnose_caption(
 ) -> Diagnosis:
     """All flags of one caption. An empty one has no other."""
     text = caption.caption.strip()
-    if not text:
+    if is_blank(text):
         return Diagnosis(["empty"], None, 0, None)
     words = words_of(text)
     lengths = [len(reference.split()) for reference in sample.references]
@@ -165,12 +179,15 @@ def diagnose_caption(
         "failure_marker": is_failure_marker(text, settings.failure_markers),
         "cut_at_front": habits.capital_first and is_cut_at_front(text),
         "cut_at_end": is_cut_at_end(caption.finish_reason, text, habits.stop_last),
+        "refusal": is_refusal(text),
+        "lead_in": begins_with_lead_in(text),
         "prompt_echo": echoes_prompt(text, words, instruction),
+        "control_token": has_control_token(text),
         "svg_echo": echoes_svg(text),
         "wrong_language": bool(habits.language)
         and language.code != habits.language
         and language.probability >= settings.min_language_probability,
-        "repetition": loops(words) or repeats_sentence(text),
+        "repetition": loops(words) or loops_without_spaces(text) or repeats_sentence(text),
         "identical": " ".join(words) in habits.frequent and not is_reference(text, sample),
         "too_short": n_words < settings.shortest * min(lengths),
         "too_long": n_words > settings.longest * max(lengths),
@@ -186,14 +203,15 @@ def words_of(text: str) -> list[str]:
 
 
 def is_failure_marker(text: str, markers: Sequence[str]) -> bool:
-    """Whether a text is nothing but a remark in brackets or a marker, or holds a marker in square brackets."""
+    """Whether a text is nothing but a remark in brackets, or says by a marker that there is no caption."""
+    return bool(_REMARK.fullmatch(text.strip())) or is_marker(text, markers)
+
+
+def is_marker(text: str, markers: Sequence[str]) -> bool:
+    """Whether a text is nothing but a marker, or holds one in square brackets."""
     bare = text.strip().casefold()
     known = [marker.casefold().strip(_BRACKETS) for marker in markers]
-    return (
-        bool(_REMARK.fullmatch(bare))
-        or bare.strip(_BRACKETS) in known
-        or any(f"[{marker}]" in bare for marker in known)
-    )
+    return bare.strip(_BRACKETS) in known or any(f"[{marker}]" in bare for marker in known)
 
 
 def is_cut_at_front(text: str) -> bool:
@@ -209,7 +227,7 @@ def is_cut_at_end(finish_reason: str, text: str, stop_last: bool) -> bool:
 def echoes_prompt(text: str, words: Sequence[str], instruction: Sequence[str]) -> bool:
     """Whether a text holds the instruction word by word, or a marker of a chat template."""
     whole = len(instruction) >= PROMPT_WORDS and f" {' '.join(instruction)} " in f" {' '.join(words)} "
-    return whole or bool(_CHAT_MARKER.search(text))
+    return whole or has_chat_marker(text)
 
 
 def echoes_svg(text: str) -> bool:
@@ -218,10 +236,15 @@ def echoes_svg(text: str) -> bool:
     return numbers_only or bool(_SVG_CODE.search(text) or _PATH_DATA.search(text))
 
 
-def loops(words: Sequence[str]) -> bool:
-    """Whether some words stand LOOP_ROUNDS times in a row, LOOP_WORDS words or more together."""
-    for unit in range(1, min(LOOP_UNIT, len(words) // LOOP_ROUNDS) + 1):
-        needed = max(LOOP_WORDS, LOOP_ROUNDS * unit) - unit
+def loops_without_spaces(text: str) -> bool:
+    """Whether a text goes round in a script that has no spaces, by which words could be told."""
+    return loops(_UNSPACED.findall(text), LOOP_CHARACTERS, LOOP_UNIT_CHARACTERS)
+
+
+def loops(words: Sequence[str], fewest: int = LOOP_WORDS, longest_unit: int = LOOP_UNIT) -> bool:
+    """Whether some words (or characters) stand LOOP_ROUNDS times in a row, `fewest` or more together."""
+    for unit in range(1, min(longest_unit, len(words) // LOOP_ROUNDS) + 1):
+        needed = max(fewest, LOOP_ROUNDS * unit) - unit
         run = 0
         for place in range(unit, len(words)):
             run = run + 1 if words[place] == words[place - unit] else 0

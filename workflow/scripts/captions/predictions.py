@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from captions.health import is_failure_marker
+from captions.health import is_marker
 from captions.prediction_files import (
     Entry,
     Fields,
@@ -26,6 +26,7 @@ from captions.prediction_files import (
 )
 from core.command import InputError
 from core.records import Caption
+from core.visible_text import is_blank
 from readers.entries import as_captions, as_text
 
 FINISH_REASONS = ("eos", "length")
@@ -81,15 +82,18 @@ def read_prediction(
 
 
 def make_caption(id_: str, value: Any, failure: str, finish_reason: Any, failure_markers: Sequence[str]) -> Caption:
-    """The caption of a record; failed if the text is empty, a failure marker, or no text; the text is kept."""
+    """The caption of a record; failed if the text is empty, a failure marker, or no text; the text is kept.
+
+    A remark in brackets that is none of the markers is a caption, as it is where a model of ours writes it.
+    """
     if failure:
         return Caption(id_, value.strip() if isinstance(value, str) else "", "failed", failure)
     if value is not None and not isinstance(value, str):
         return Caption(id_, "", "failed", f"not a text but {type(value).__name__}")
     text = (value or "").strip()
-    if not text:
+    if is_blank(text):
         return Caption(id_, "", "failed", "empty in the file")
-    if is_failure_marker(text, failure_markers):
+    if is_marker(text, failure_markers):
         return Caption(id_, text, "failed", f"failure marker: {text[:60]}")
     return Caption(id_, text, finish_reason=finish_reason if finish_reason in FINISH_REASONS else "")
 

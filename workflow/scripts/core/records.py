@@ -26,6 +26,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from core.command import InputError, write_whole
+from core.visible_text import is_blank
 
 
 class MissingFile(InputError):
@@ -91,8 +92,8 @@ class Caption:
 
     @classmethod
     def written(cls, id: str, text: str, **numbers: Any) -> Caption:
-        """What a model wrote, white space folded; an empty caption is a failure."""
-        folded = " ".join(text.split())
+        """What a model wrote, white space folded; a caption without a visible character is a failure."""
+        folded = "" if is_blank(text) else " ".join(text.split())
         return cls(id, folded, *(("ok", "") if folded else ("failed", "the model wrote nothing")), **numbers)
 
 

@@ -19,6 +19,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from captions.chat_phrases import is_refusal
 from captions.health import echoes_svg, is_cut_at_front, loops, words_of
 from captions.languages import detect_language, languages_of_script
 
@@ -49,11 +50,6 @@ _CODE = re.compile(
 _FILE = r"\S\.(?:svg|png|jpe?g|gif|webp|pdf)"
 _FILE_OR_ADDRESS = re.compile(r"(?:https?://|www\.)\S+|(?<!\S)\S*" + _FILE + r"(?!\S)", re.IGNORECASE)
 _FILE_NAME = re.compile(rf"(?:\S+ ){{0,{MAX_FILE_WORDS - 1}}}\S*{_FILE}", re.IGNORECASE)
-_REFUSAL = re.compile(
-    r"\bI(?: can['’]t| cannot| can not|['’]m unable to| am unable to|['’]m not able to| am not able to)"
-    r" (?:help with|assist|see|view|describe|identify|interpret|provide|generate|create|fulfil|comply|process)",
-    re.IGNORECASE,
-)
 _STEP = re.compile(r"\bstep \d+\s*[:.]", re.IGNORECASE)
 _ENDED = tuple(".!?。！？…\"'”’)]:;*")
 _OPEN_END = re.compile(r"(?:\b(?:a|an|the|of|and|or|with|which|that|to|in|on|is|are|its|their)|[,(“])\s*$")
@@ -93,7 +89,8 @@ def is_junk(text: str) -> bool:
         not set(said) - FRAME
         or bool(_MARKER.fullmatch(text.strip()))
         or (bool(_FILE_NAME.fullmatch(text.strip())) and not set(words) & TELLING)
-        or any(pattern.search(text) for pattern in (_CODE, _STEP, _REFUSAL))
+        or any(pattern.search(text) for pattern in (_CODE, _STEP))
+        or is_refusal(text)
         or letters < SHARE_OF_LETTERS * len(text.replace(" ", ""))
         or echoes_svg(text)
         or loops(words)
