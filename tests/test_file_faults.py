@@ -19,7 +19,7 @@ def config():
 def test_a_model_folder_has_a_configuration_and_weights(config, tmp_path):
     config["bases"]["llm"]["source"] = {"path": str(tmp_path)}
     assert only_fault(config) == f"bases.llm.source.path: {tmp_path} is no model folder: it has no config.json"
-    (tmp_path / "config.json").touch()
+    (tmp_path / "config.json").write_text("{}")
     (tmp_path / "pytorch_model.bin").touch()
     assert "has no safetensors weights (only pytorch_model.bin" in only_fault(config)
 
