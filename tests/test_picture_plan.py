@@ -109,6 +109,15 @@ def test_a_captioner_that_takes_no_prompt_reads_pictures_alone(kind, tmp_path):
     assert not find_faults(config, SCHEMA)
 
 
+def test_a_configuration_that_cannot_be_read_is_a_fault_of_its_base(tmp_path):
+    config = small_configuration()
+    config["bases"]["llm"]["source"] = describe_base(tmp_path)
+    (tmp_path / "config.json").write_text("")
+    fault = only_fault(config)
+    assert fault.startswith("bases.llm.source: ")
+    assert "config.json" in fault
+
+
 def test_a_base_that_was_fetched_is_looked_at_in_the_store(tmp_path):
     config = small_configuration()
     config["model_store"] = str(tmp_path)

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from core.command import InputError
 from core.records import read_json
 from plan.configuration import model_folder_name
 from plan.schema import Configuration
@@ -46,7 +47,11 @@ def _base_faults(config: Configuration, key: str, base: str, input: str) -> Iter
     folder = Path(source["path"] if own else f"{config['model_store']}/{model_folder_name(source)}")
     if not (folder / "config.json").is_file():
         return
-    described: dict[str, Any] = read_json(folder / "config.json")
+    try:
+        described: dict[str, Any] = read_json(folder / "config.json")
+    except InputError as error:
+        yield f"bases.{base}.source: {error}"
+        return
     kind = described.get("model_type", "unknown")
     if kind in TAKE_NO_PROMPT:
         if input != "image":
