@@ -210,6 +210,7 @@ def make_comparison(
         best[value["name"]] = {"system": leader, "ties": ties, "testable": True, "by_sample_mean": by_mean}
     notes = {"clip_score": "The embedded demo CLIP: not comparable with ViT-B/32."}
     return {
+        "version": 1,
         "experiment": "demo" + hostile,
         "n_samples": len(samples),
         "n_groups": len(samples) - 1,

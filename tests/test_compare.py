@@ -15,6 +15,7 @@ from scored_experiment import METRICS, SYSTEMS, N, find_cell, run, write_health,
 
 import compare
 from comparison.slices import is_monochrome, make_slices
+from comparison.version import VERSION
 from core.command import InputError
 from core.records import Caption, read_json, write_captions, write_samples
 
@@ -39,6 +40,7 @@ def comparison(folder) -> dict:
 
 
 def test_comparison_says_what_was_compared(comparison):
+    assert comparison["version"] == VERSION
     assert (comparison["experiment"], comparison["n_samples"], comparison["seed"]) == ("demo", N, 7)
     assert comparison["systems"] == [{"name": name, **entry} for name, entry in SYSTEMS.items()]
     assert [value["name"] for value in comparison["values"]] == [f"bleu_{n}" for n in range(1, 5)] + METRICS[1:]

@@ -15,7 +15,7 @@ from core.command import InputError
 from core.records import read_captions, read_json, read_samples, write_captions, write_json, write_samples
 from html_report import main
 from report.comparison import Cell, Value
-from report.findings import Leader, headline
+from report.findings import Leader, describe_testing, headline
 from report.inputs import Benchmark, ReportInputs, find_leaked, read_benchmarks, read_inputs
 from report.page import safe_url
 from report.payload import displayable_svg, embed_json, pack_drawings
@@ -226,6 +226,21 @@ def make_leader(name: str, label: str, ties: list[str], testable: bool = True, b
 )
 def test_the_headline_claims_no_more_than_the_ties_allow(leaders: list[Leader], words: str) -> None:
     assert words in headline(leaders, n_systems=3)
+
+
+def test_tests_of_several_metrics_say_what_they_are_not_corrected_for() -> None:
+    tested = [make_leader(name, "A", []) for name in ("bleu", "meteor", "cider")]
+    words = describe_testing([*tested, make_leader("clip", "A", [], testable=False)], 3, 0.95)
+    assert "of each metric, not for the 3 metrics" in words
+    assert words.endswith("at most 5% of experiments, and so is a lead on all 3; some lead among the 3 in up to 15%.")
+    assert describe_testing(tested, 3, 0.6).endswith("some lead among the 3 in up to 100%.")
+
+
+def test_one_metric_or_system_needs_no_word_on_several_metrics() -> None:
+    tested = [make_leader(name, "A", []) for name in ("bleu", "cider")]
+    assert describe_testing(tested[:1], 3, 0.95) == ""
+    assert describe_testing(tested, 1, 0.95) == ""
+    assert describe_testing([make_leader(name, "A", [], testable=False) for name in ("a", "b")], 3, 0.95) == ""
 
 
 def test_benchmarks_that_snakemake_could_not_measure_stay_empty(tmp_path: Path) -> None:

@@ -35,6 +35,7 @@ def test_the_groups_stand_beside_the_number_of_drawings_with_what_the_intervals_
     text = report_of(made)
     assert "24 test drawings in 23 groups of similar ones" in text
     assert "by 400 resamples of the groups; they cover the choice of test drawings, not another training" in text
+    assert "corrected (Holm) for the pairs of systems of each metric, not for the 5 metrics" in text
     assert "intervals are rough" not in text
     assert "No difference can be significant" not in text
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from report_fixture import make_experiment
 
+from comparison.version import VERSION
 from core.command import InputError
 from radar_chart import draw_forest, draw_radar, line_style, main, radar_notes
 from report.comparison import Comparison, read_comparison
@@ -189,6 +190,32 @@ def test_unknown_values_slices_and_too_few_axes_are_refused(path: Path, tmp_path
 def test_a_comparison_that_lacks_a_cell_is_refused(path: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="has no cell"):
         read_comparison(changed(path, tmp_path / "c.json", lambda raw: raw["cells"].pop()))
+
+
+def test_a_comparison_of_a_newer_format_is_refused_and_of_the_first_needs_no_version(
+    path: Path, tmp_path: Path
+) -> None:
+    newer = changed(path, tmp_path / "newer.json", lambda raw: raw.update(version=VERSION + 1))
+    with pytest.raises(InputError, match=rf"newer.json: its format is version {VERSION + 1}, .* none above {VERSION};"):
+        read_comparison(newer)
+    assert read_comparison(changed(path, tmp_path / "first.json", lambda raw: raw.pop("version")))
+    for version in ("1", 0, True, None):
+        with pytest.raises(InputError, match="not a comparison of this version"):
+            read_comparison(changed(path, tmp_path / "odd.json", lambda raw, v=version: raw.update(version=v)))
+    (tmp_path / "list.json").write_text("[]")
+    with pytest.raises(InputError, match="not a comparison of this version"):
+        read_comparison(tmp_path / "list.json")
+
+
+def test_fields_that_a_reader_does_not_know_are_passed_over(path: Path, tmp_path: Path) -> None:
+    def add_fields(raw) -> None:
+        raw["later"] = 1
+        for record in (*raw["systems"], *raw["values"], *raw["slices"], *raw["cells"], *raw["pairs"], *raw["human"]):
+            record["later"] = 1
+        for best in raw["best"].values():
+            best["later"] = 1
+
+    assert read_comparison(changed(path, tmp_path / "later.json", add_fields)) == read_comparison(path)
 
 
 def test_positions_are_cut_at_the_ends_of_the_axis(comparison: Comparison) -> None:

@@ -39,6 +39,7 @@ from comparison.resampling import bootstrap_sums, resamples_needed, swapped_sums
 from comparison.shares import share_interval
 from comparison.slices import SLICINGS, TOKENS, Slice, make_slices
 from comparison.text import render_comparison
+from comparison.version import VERSION
 from core.command import InputError, log, run_command, write_whole
 from core.records import Sample, check_ids, read_captions, read_samples, write_json
 from scoring.health import read_health
@@ -88,6 +89,7 @@ def main(
     parts = make_slices(sample_records, slices, read_token_counts(token_counts, sample_records))
     comparison = compare_systems(competition, parts, n_resamples=n_resamples, confidence=confidence, seed=seed)
     comparison = {
+        "version": VERSION,
         "experiment": experiment,
         "n_samples": len(sample_records),
         "n_groups": len(group_sizes(competition.groups)),

@@ -175,8 +175,9 @@ def format_number(number: float | None, highest: float) -> str:
 def render_legend(comparison: Mapping[str, Any]) -> str:
     confidence = comparison["confidence"]
     return (
-        f"* best, = not significantly worse (paired approximate randomisation, Holm-corrected, p ≥ "
-        f"{1 - confidence:.2g})\nlow–high: {confidence:.0%} interval, by a bootstrap of the groups with "
+        f"* best, = not significantly worse (paired approximate randomisation, p ≥ {1 - confidence:.2g}, "
+        "Holm-corrected over\nthe pairs of systems of a metric, not over metrics)\n"
+        f"low–high: {confidence:.0%} interval, by a bootstrap of the groups with "
         f"{comparison['n_resamples']:,} resamples; it covers the\nchoice of test drawings, not another training with "
         "another seed\ntrained: weights are fitted to the train split of this data, or captions are taken from it;\n"
         "then what the system reads; ? unknown"

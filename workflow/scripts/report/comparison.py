@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from comparison.data_use import check_use, describe_use, use_codes
+from comparison.version import check_version
 from core.command import InputError
 from core.records import read_json
 
@@ -173,9 +174,10 @@ class Comparison:
 
 
 def read_comparison(path: Path) -> Comparison:
-    """Read `comparison.json`. Raises InputError for a missing or foreign file, or one that lacks a cell."""
+    """Read `comparison.json`. Raises InputError for a missing, foreign or newer file, or one that lacks a cell."""
     raw = read_json(path)
     try:
+        check_version(path, raw)
         comparison = _parse_comparison(raw)
     except (KeyError, TypeError, ValueError) as error:
         raise InputError(f"{path} is not a comparison of this version ({error!r}); run compare again") from error

@@ -119,6 +119,23 @@ def headline(leaders: list[Leader], n_systems: int) -> str:
     return f"No system leads everywhere: {'; '.join(parts)}."
 
 
+def describe_testing(leaders: list[Leader], n_systems: int, confidence: float) -> str:
+    """What the tests of several metrics are corrected for, and what remains; empty where one metric or none is tested.
+
+    By Bonferroni's inequality n tests at the level 1 - confidence err at least once in at most n times that share of
+    experiments. A claim of all metrics needs no correction, since each test must reject (Berger, 1982).
+    """
+    n_tested = sum(leader.testable for leader in leaders)
+    if n_tested < 2 or n_systems < 2:
+        return ""
+    level = round(1 - confidence, 12)
+    return (
+        f"The tests are corrected (Holm) for the pairs of systems of each metric, not for the {n_tested} metrics. "
+        f"So a lead by one metric named before the run is chance in at most {100 * level:.3g}% of experiments, and so "
+        f"is a lead on all {n_tested}; some lead among the {n_tested} in up to {min(100, 100 * n_tested * level):.3g}%."
+    )
+
+
 def check_counts(inputs: ReportInputs) -> Ledger:
     """Check that no record was lost between the stages."""
     sums: list[tuple[str, int, int]] = []  # what, one side, the other side
