@@ -133,6 +133,7 @@ rule html_report:
             [PLAN.clip.manifest] if "train" in (config.get("clip") or {}) and "clip_score" in config["metrics"] else []
         ),
         votes=[f"{RESULTS}/votes.json"] if config["human_votes"] else [],
+        mismatch=[f"{RESULTS}/mismatch.json"] if "clip_score" in config["metrics"] else [],
         figures=[f"{RESULTS}/figures/radar.svg", f"{RESULTS}/figures/forest.svg"],
         provenance=f"{RESULTS}/provenance.json",
     output:
@@ -162,6 +163,7 @@ rule html_report:
                 "clip_note": (config.get("clip") or {}).get("note", ""),
                 "clip_training": input.clip_training[0] if input.clip_training else None,
                 "votes": input.votes[0] if input.votes else None,
+                "mismatch": input.mismatch[0] if input.mismatch else None,
                 **STYLE,
             }
         ),

@@ -1,7 +1,7 @@
 """Scores: one job a system and metric, so that a new one computes only itself.
 
 Required: captions/<system>.jsonl, data/test.parquet, images/<split>.parquet, the CLIP model.
-Outputs: tokens/, exports/, clip_features/<split>.parquet and references.parquet, scores/<system>/<metric>.json and .parquet, health/<system>.json and
+Outputs: tokens/, exports/, clip_features/<split>.parquet and references.parquet, mismatch.json and .csv, scores/<system>/<metric>.json and .parquet, health/<system>.json and
 .parquet, human/<metric>.json and .parquet, comparison.*.
 """
 
@@ -61,6 +61,30 @@ if CLIP:
             "python {params.sample:q} --gpus={resources.gpu} {log:q}.gpu.jsonl python {params.script:q}"
             " --planned-code={params.identity[code]:q} --clip {params.clip:q} --samples {input.samples:q}"
             " --output {output:q} 3>&2 &> {log:q}"
+
+    rule rank_references:
+        """Rank the references of the test split for their own pictures, to find captions of other drawings."""
+        input:
+            samples=f"{RESULTS}/data/test.parquet",
+            features=f"{RESULTS}/clip_features/test.parquet",
+            reference_features=f"{RESULTS}/clip_features/references.parquet",
+        output:
+            ranks=f"{RESULTS}/mismatch.json",
+            table=f"{RESULTS}/mismatch.csv",
+        log:
+            f"{RESULTS}/logs/rank_references.log",
+        benchmark:
+            f"{RESULTS}/benchmarks/rank_references.tsv"
+        conda:
+            "../envs/main.yaml"
+        params:
+            script=script("rank_references"),
+            seed=Untracked(str(PLAN.seed("rank_references"))),
+            identity=identity("rank_references", seed=PLAN.seed("rank_references")),
+        shell:
+            "python {params.script:q} --planned-code={params.identity[code]:q} --samples {input.samples:q}"
+            " --features {input.features:q} --reference-features {input.reference_features:q} --seed={params.seed}"
+            " --output {output.ranks:q} --table {output.table:q} 3>&2 &> {log:q}"
 
     rule score_clip:
         """Score the captions of a system against the images by CLIP."""

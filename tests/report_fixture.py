@@ -78,6 +78,7 @@ def make_experiment(
     write_training(folder, [name for name, _, family, *_ in systems if family == "lora"], hostile)
     write_provenance(folder, hostile)
     write_figures(folder, hostile)
+    write_mismatch(folder, samples)
     edges = [("split_samples", "train_lora"), ("train_lora", "caption_llm"), ("caption_llm", "compare" + hostile)]
     write_json(folder / "rule_graph.json", [*edges, ("split_samples", "caption_llm")])
     models = [name for name, _, family, *_ in systems if family == "lora"]
@@ -103,6 +104,7 @@ def make_experiment(
             "history": [folder / "adapters" / model / "history.jsonl" for model in models],
             "figures": [folder / "figures" / "radar.svg", folder / "figures" / "forest.svg"],
             "provenance": folder / "provenance.json",
+            "mismatch": folder / "mismatch.json",
             "benchmarks_dir": folder / "benchmarks",
             "logs_dir": folder / "logs",
             "rule_graph": folder / "rule_graph.json",
@@ -118,6 +120,34 @@ def make_experiment(
                 ]
             ),
             "output": folder / "report.html",
+        },
+    )
+
+
+def write_mismatch(folder: Path, samples: list[Sample]) -> None:
+    """The ranks of references: that of the second sample is flagged."""
+    worst = [
+        {
+            "id": sample.id,
+            "source": sample.source,
+            "reference": 0,
+            "n_better": 97 - number,
+            "n_others": 100,
+            "flagged": number == 0,
+            "caption": sample.references[0],
+        }
+        for number, sample in enumerate(samples[1:4])
+    ]
+    counts = {"captions": 16, "ranked": 16, "flagged": 1, "threshold": 0.9, "found": 0.1, "most_mismatched": 0.25}
+    few = {"captions": 8, "ranked": 0, "flagged": 0, "threshold": None, "found": None, "most_mismatched": None}
+    write_json(
+        folder / "mismatch.json",
+        {
+            "n_others": 100,
+            "max_false_alarms": 0.02,
+            "sources": {samples[1].source: counts, "few": few},
+            "flagged": [samples[1].id],
+            "worst": worst,
         },
     )
 

@@ -18,7 +18,7 @@ RECORDS = [{"id": f"d{k}", "svg": f"<svg><path d='M0 0h{k}'/></svg>", "caption":
 CHARTS = ("radar_chart", "html_report", "log_wandb")
 PAGES = ("compare", "record_provenance", "qualitative_report", "describe_results", *CHARTS)
 SCORES = ("score_text", "score_clip")
-CLIP = ("extract_clip_features", "caption_baseline", "tokenize_captions", "caption_health")
+CLIP = ("extract_clip_features", "rank_references", "caption_baseline", "tokenize_captions", "caption_health")
 AFTER_SPLIT = (
     *("render_png", "caption_llm", "caption_image", "tokenize_references"),
     *("extract_reference_features", "score_human", *CLIP, *SCORES, *PAGES),
@@ -82,7 +82,7 @@ def test_nothing_is_stale_at_first(made):
             {"caption_image", "tokenize_captions", "caption_health", *SCORES, *PAGES},
         ),
         ("scoring/metrics/cider", {"score_text", "score_human", *PAGES}),
-        ("scoring/metrics/clip_score", {"extract_reference_features", "score_clip", *PAGES}),
+        ("scoring/metrics/clip_score", {"extract_reference_features", "rank_references", "score_clip", *PAGES}),
         ("comparison/resampling", PAGES),
         ("radar_chart", CHARTS),
         ("html_report", {"html_report"}),

@@ -59,6 +59,7 @@ OUTPUTS = [
     ("images/shards/<split>", "The same in shards; unchanged shards are kept."),
     ("png/<split>", "The same as PNG files, for people."),
     ("clip_features/<file>", "CLIP features of the images of a split, and of the references."),
+    ("mismatch.<ending>", "References by how badly they fit their own pictures, the worst first."),
     ("clip", "The embedded CLIP, in open_clip's layout, and how it was trained."),
     ("tokens/<file>", "References and captions as the text metrics count them."),
     ("provenance.json", "The configuration as it was run, the commit, versions, digests of the data, the machine."),

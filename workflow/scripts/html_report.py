@@ -251,6 +251,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--logs-dir", type=Path, help="folder of the rules' logs, with the samples of their GPUs")
     parser.add_argument("--credits", default="[]", help="JSON list of objects with name, licence, url, note")
     parser.add_argument("--votes", type=Path, help="votes.json: results of the blind comparison")
+    parser.add_argument("--mismatch", type=Path, help="mismatch.json: captions that may belong to other drawings")
     parser.add_argument("--values", nargs="*", help="values of headline, radar and explorer (default: for radars)")
     parser.add_argument("--style", default="{}", help="JSON object of chart settings, see radar_chart.py")
     parser.add_argument("--output", type=Path, required=True, help="report.html")

@@ -31,6 +31,7 @@ from core.records import (
 )
 from report.comparison import Comparison, read_comparison
 from report.gpu_use import GpuUse, read_gpu_use
+from report.mismatch import Mismatch, read_mismatch
 from report.votes import VoteResults, read_votes
 from scoring.health import read_health
 from scoring.scores import read_named_scores
@@ -123,6 +124,7 @@ class ReportInputs:
     gpu_use: list[GpuUse]
     credits: list[dict[str, str]]
     votes: VoteResults | None
+    mismatch: Mismatch | None  # captions that may belong to other drawings; None where CLIP scores nothing
 
 
 def read_inputs(
@@ -150,6 +152,7 @@ def read_inputs(
     logs_dir: Path | None = None,
     credits: str = "[]",
     votes: Path | None = None,
+    mismatch: Path | None = None,
 ) -> ReportInputs:
     """Read all files. Raises InputError for one that is missing, foreign, or of other samples."""
     table = read_comparison(comparison)
@@ -204,6 +207,7 @@ def read_inputs(
         gpu_use=read_gpu_use(logs_dir) if logs_dir else [],
         credits=parse_credits(credits),
         votes=read_votes(votes, table) if votes else None,
+        mismatch=read_mismatch(mismatch, image_records) if mismatch else None,
     )
 
 

@@ -25,6 +25,7 @@ from report.inputs import ReportInputs, Training
 from report.page import decimals_of
 from report.style import OKABE_ITO, SCALINGS, Style, make_axes
 from report.votes import describe_voting
+from samples.mismatch import FLAG as MISMATCH
 from scoring.ballots import VERSION, captions_digest, drawings_digest
 from svg.path_records import displayed_drawing
 
@@ -173,7 +174,12 @@ def samples_payload(inputs: ReportInputs) -> dict[str, Any]:
         "groups": number_groups(inputs.samples).tolist(),
         "references": [sample.references for sample in inputs.samples],
         "flags": [
-            [*sample.flags, *image.flags, *(["leaked"] if place in inputs.leaked else [])]
+            [
+                *sample.flags,
+                *image.flags,
+                *(["leaked"] if place in inputs.leaked else []),
+                *([MISMATCH] if inputs.mismatch and sample.id in inputs.mismatch.flagged else []),
+            ]
             for place, (sample, image) in enumerate(zip(inputs.samples, inputs.images, strict=True))
         ],
         "measures": [[s.n_chars, s.n_shapes, s.n_commands, s.n_colours] for s in inputs.samples],
