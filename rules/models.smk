@@ -1,7 +1,7 @@
-"""Models: fetched once into the store (shared between experiments), and the embedded CLIP of the demo.
+"""Models: fetched once into the store (shared between experiments), bases that are built here, the demo's CLIP.
 
 Required: network for hub models, the Python packages of package models.
-Outputs: <model_store>/<folder>/manifest.json beside the model's files; clip/.
+Outputs: <model_store>/<folder>/manifest.json beside the model's files; bases/<base>/ likewise; clip/.
 """
 
 
@@ -21,6 +21,46 @@ rule fetch_model:
         identity=model_identity,
     shell:
         "python {params.script:q} {params.source}"
+        " --output-dir {params.folder:q} --manifest {output:q} 3>&2 &> {log:q}"
+
+
+rule build_vlm:
+    """Put a vision-language model together of a vision tower and a language model; the manifest comes last."""
+    input:
+        samples=f"{RESULTS}/data/train.parquet",
+        images=f"{RESULTS}/images/train.parquet",
+        validation_samples=f"{RESULTS}/data/validation.parquet",
+        validation_images=f"{RESULTS}/images/validation.parquet",
+        vision=lambda wildcards: PLAN.built[wildcards.base].vision.manifest,
+        language=lambda wildcards: PLAN.built[wildcards.base].language.manifest,
+    output:
+        f"{RESULTS}/bases/{{base}}/manifest.json",
+    log:
+        f"{RESULTS}/logs/build_vlm/{{base}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/build_vlm/{{base}}.tsv"
+    wildcard_constraints:
+        base=one_of(PLAN.built),
+    priority: 60  # trainings wait for it
+    conda:
+        "../envs/main.yaml"
+    threads: 8
+    params:
+        script=script("build_vlm"),
+        folder=output_folder,
+        vision=lambda wildcards: Untracked(PLAN.built[wildcards.base].vision.folder),
+        language=lambda wildcards: Untracked(PLAN.built[wildcards.base].language.folder),
+        options=lambda wildcards: options(
+            {"settings": PLAN.built[wildcards.base].settings, "seed": PLAN.seed("build_vlm")}
+        ),
+        identity=lambda wildcards: identity(
+            "build_vlm", settings=PLAN.built[wildcards.base].settings, seed=PLAN.seed("build_vlm")
+        ),
+    shell:
+        "python {params.script:q} --planned-code={params.identity[code]:q}"
+        " --samples {input.samples:q} --images {input.images:q}"
+        " --validation-samples {input.validation_samples:q} --validation-images {input.validation_images:q}"
+        " --vision {params.vision:q} --language {params.language:q} {params.options}"
         " --output-dir {params.folder:q} --manifest {output:q} 3>&2 &> {log:q}"
 
 

@@ -138,3 +138,57 @@ def test_settings_that_have_no_pictures_are_refused():
     config["decoding"] = {"engine": "vllm"}
     config["models"]["tuned"]["input"] = "image"
     assert only_fault(config).startswith("models.tuned.input: image needs decoding.engine: transformers")
+
+
+def with_build():
+    """The small experiment with a base that is built of the demo's parts."""
+    config = with_vlm(inputs=["code", "image"], few_shot={"k": 2})
+    parts = {part: {"hub": f"owner/{part}", "revision": REVISION} for part in ("vision", "language")}
+    config["bases"]["vlm"]["build"] = parts
+    del config["bases"]["vlm"]["source"]
+    return config
+
+
+def test_a_base_that_is_built_lies_in_the_experiment_and_its_parts_are_fetched():
+    config = with_build()
+    assert not find_faults(config, SCHEMA)
+    plan = make_plan(full(config))
+    built, store = plan.built["vlm"], f"results/models/owner--%s@{REVISION[:12]}"
+    assert built.model.manifest == "results/small/bases/vlm/manifest.json"
+    assert (built.vision.folder, built.language.folder) == (store % "vision", store % "language")
+    assert {f"owner--{part}@{REVISION[:12]}" for part in ("vision", "language")} <= set(plan.fetched)
+    assert plan.trainings["vlm-both"].base == plan.llm_jobs["vlm-zero-shot"].base == built.model
+
+
+def test_a_base_that_is_built_is_trained_on_this_data_where_it_reads_pictures():
+    table = systems(full(with_build()))
+    trained = {name: one["trained"] for name, one in table.items() if one["family"] in ("zero_shot", "few_shot")}
+    assert trained == {
+        **{"llm-zero-shot": False, "vlm-zero-shot": False, "vlm-few-shot": False},
+        **{"vlm-zero-shot-image": True, "vlm-few-shot-image": True},
+    }
+
+
+def test_faults_of_a_base_that_is_built(tmp_path):
+    config = with_build()
+    config["bases"]["vlm"]["source"] = {"hub": "owner/vlm", "revision": REVISION}
+    assert only_fault(config) == "bases.vlm: needs exactly one of: source; build"
+    config = with_build()
+    config["bases"]["vlm"]["build"]["settings"] = {"epoch": 3}
+    assert only_fault(config) == "bases.vlm.build.settings.epoch: unknown key; did you mean 'epochs'?"
+    config = with_build()
+    config["bases"]["vlm"]["build"]["language"] = describe_base(tmp_path / "base", model_type="llava", vision_config={})
+    assert only_fault(config).startswith(f"bases.vlm.build.language: {tmp_path / 'base'} reads pictures already; name")
+    describe_base(tmp_path / "base", model_type="llama")
+    assert only_fault(config).startswith(f"bases.vlm.build.language: {tmp_path / 'base'} has no chat template")
+
+
+def test_the_settings_of_a_build_are_those_of_its_script():
+    from dataclasses import fields
+
+    from build_vlm import BuildSettings
+
+    base = SCHEMA["properties"]["bases"]["additionalProperties"]["properties"]
+    known = base["build"]["properties"]["settings"]["properties"]
+    assert list(known) == [field.name for field in fields(BuildSettings)]
+    assert all(f"{field.default:g} where absent" in known[field.name]["description"] for field in fields(BuildSettings))

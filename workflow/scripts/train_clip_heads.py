@@ -19,7 +19,6 @@ import json
 import logging
 import os
 import random
-import re
 import shutil
 import time
 from collections.abc import Sequence
@@ -37,8 +36,8 @@ from core.command import InputError, log, run_command, write_whole
 from core.json_settings import settings_from_json
 from core.records import read_images, read_samples, write_json
 from models.clip_model import CONFIG, WEIGHTS
+from models.efficientnet import MEAN, SIDE, STD, VISION_MODEL, rename_efficientnet
 
-VISION_MODEL = "tf_efficientnet_lite0"
 TEXT_FILES = ("config.json", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "vocab.txt")
 
 
@@ -64,7 +63,7 @@ def make_config(dimension: int) -> dict[str, Any]:
                 "timm_model_pretrained": False,
                 "timm_pool": "",
                 "timm_proj": "linear",
-                "image_size": 224,
+                "image_size": SIDE,
             },
             "text_cfg": {
                 "hf_model_name": ".",
@@ -74,51 +73,8 @@ def make_config(dimension: int) -> dict[str, Any]:
                 "context_length": 77,
             },
         },
-        "preprocess_cfg": {"mean": [0.5, 0.5, 0.5], "std": [0.5, 0.5, 0.5], "interpolation": "bicubic"},
+        "preprocess_cfg": {"mean": list(MEAN), "std": list(STD), "interpolation": "bicubic"},
     }
-
-
-def rename_efficientnet(state: dict[str, torch.Tensor], target: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """The weights of the package's EfficientNet-lite0 under timm's names.
-
-    Both are the same network in the same order; blocks are numbered through in the one, by stage in the other.
-    Raises InputError where a weight has no place.
-    """
-    stages = [re.match(r"blocks\.\d+\.\d+", name) for name in target]
-    blocks = list(dict.fromkeys(match[0] for match in stages if match))
-    renamed = {}
-    for name, value in state.items():
-        block = re.match(r"_blocks\.(\d+)\.", name)
-        part = name[block.end() :] if block else name
-        new = _block_part(part, "_expand_conv" in _parts_of(state, block)) if block else _outer_part(part)
-        place = f"{blocks[int(block[1])]}.{new}" if block else new
-        if not place.startswith("classifier"):
-            renamed[place] = value
-    wrong = [name for name in target if name not in renamed or renamed[name].shape != target[name].shape]
-    if wrong:
-        raise InputError(f"the EfficientNet-lite0 weights do not fit: {wrong[0]} is missing or of another shape")
-    return {name: renamed[name] for name in target}
-
-
-def _parts_of(state: dict[str, torch.Tensor], block: re.Match[str]) -> str:
-    return " ".join(name for name in state if name.startswith(block[0]))
-
-
-def _outer_part(part: str) -> str:
-    for old, new in (("_conv_stem", "conv_stem"), ("_bn0", "bn1"), ("_conv_head", "conv_head"), ("_bn1", "bn2")):
-        if part.startswith(f"{old}."):
-            return part.replace(old, new, 1)
-    return part.replace("_fc", "classifier", 1)
-
-
-def _block_part(part: str, expands: bool) -> str:
-    """A name within a block: with expansion three convolutions, without it two."""
-    names = {"_depthwise_conv": "conv_dw", "_expand_conv": "conv_pw", "_project_conv": "conv_pwl"}
-    if not expands:
-        names["_project_conv"] = "conv_pw"
-    norms = {"_bn0": "bn1", "_bn1": "bn2", "_bn2": "bn3"} if expands else {"_bn1": "bn1", "_bn2": "bn2"}
-    head, _, tail = part.partition(".")
-    return f"{ {**names, **norms}[head] }.{tail}"
 
 
 def build_model(folder: Path, vision_weights: Path, text_model: Path) -> Any:
@@ -152,7 +108,7 @@ def compute_pairs(model: Any, folder: Path, samples: Path, images: Path) -> Pair
 
     from models.clip_model import Clip
 
-    transform = open_clip.image_transform(224, is_train=False, mean=(0.5,) * 3, std=(0.5,) * 3)
+    transform = open_clip.image_transform(SIDE, is_train=False, mean=MEAN, std=STD)
     references = {sample.id: sample.references for sample in read_samples(samples)}
     rendered = [image for image in read_images(images) if image.png]
     if not rendered:

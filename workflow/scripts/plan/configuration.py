@@ -36,7 +36,9 @@ def systems(config: Configuration) -> dict[str, dict[str, Any]]:
         entry = config["bases"][base]
         shots = "zero-shot" if family == "zero_shot" else f"{entry['few_shot']['k']}-shot"
         label = f"{entry.get('label', base)}, {shots}{READ_LABEL[input]}"
-        table[system] = {"label": label, "base": base, "family": family, "trained": False, "input": input}
+        # What is built here was fitted to pictures of the train split; its language model was not.
+        trained = "build" in entry and input != "code"
+        table[system] = {"label": label, "base": base, "family": family, "trained": trained, "input": input}
     for name, model in config["models"].items():
         table[name] = {"label": model.get("label", name), "base": model["base"], **lora, "input": model["input"]}
     for name, entry in config["captioners"].items():
@@ -103,7 +105,10 @@ def model_folder_name(source: dict[str, Any]) -> str:
 def model_sources(config: Configuration) -> Iterator[tuple[str, dict[str, Any]]]:
     """Every model source of the experiment with its key path."""
     for name, base in config["bases"].items():
-        yield f"bases.{name}.source", base["source"]
+        if "source" in base:
+            yield f"bases.{name}.source", base["source"]
+        for part in ("vision", "language") if "build" in base else ():
+            yield f"bases.{name}.build.{part}", base["build"][part]
     for name, captioner in config["captioners"].items():
         yield f"captioners.{name}.source", captioner["source"]
         if "tokenizer" in captioner:

@@ -15,8 +15,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from plan.configuration import Configuration, fetched_sources, model_folder_name, stage_seed, systems
+from plan.configuration import Configuration, fetched_sources, stage_seed, systems
 from plan.metrics import score_files
+from plan.model_folders import Build, Model, base_of, builds, model_of
 
 LLM_FAMILIES = ("zero_shot", "few_shot", "lora")
 
@@ -33,14 +34,6 @@ class Source:
     hub: dict[str, str]  # hub, revision, subset, split; empty for other sources
     fields: str  # JSON: names of the fields of the raw samples
     max_chars: int | None
-
-
-@dataclass(frozen=True)
-class Model:
-    """A model folder and the manifest that is there when it is complete."""
-
-    folder: str
-    manifest: str
 
 
 @dataclass(frozen=True)
@@ -131,6 +124,7 @@ class Plan:
     captioners: dict[str, Captioner]
     systems: dict[str, System]
     fetched: dict[str, dict[str, Any]]  # model sources by their folder in the store
+    built: dict[str, Build]  # bases that are put together here
     clip: Model | None
     first_llm: str | None  # by whose tokens samples are sliced into short and long
 
@@ -240,6 +234,7 @@ def make_plan(config: Configuration) -> Plan:
         captioners=captioners,
         systems={name: _system(config, results, name, one, llm_jobs) for name, one in table.items()},
         fetched=fetched_sources(config),
+        built=builds(config),
         clip=_clip(config, results, clip) if clip else None,
         first_llm=next((name for name, one in table.items() if _has_token_counts(one)), None),
     )
@@ -248,13 +243,6 @@ def make_plan(config: Configuration) -> Plan:
 def _has_token_counts(system: dict[str, Any]) -> bool:
     """Whether the lengths of a system's prompts are those of the drawings' code: no examples, not the picture alone."""
     return system["family"] in ("zero_shot", "lora") and system["input"] != "image"
-
-
-def model_of(config: Configuration, source: dict[str, Any]) -> Model:
-    """The folder of a model: the user's own for `path`, one of the store otherwise."""
-    folder = f"{config['model_store']}/{model_folder_name(source)}"
-    own = "path" in source and "package" not in source
-    return Model(source["path"] if own else folder, f"{folder}/manifest.json")
 
 
 def _source(results: str, name: str, source: dict[str, Any]) -> Source:
@@ -275,7 +263,7 @@ def _training(config: Configuration, results: str, name: str) -> Training:
     model = config["models"][name]
     return Training(
         name=name,
-        base=model_of(config, config["bases"][model["base"]]["source"]),
+        base=base_of(config, model["base"]),
         folder=f"{results}/adapters/{name}",
         settings=model["settings"],
         input=model["input"],
@@ -292,7 +280,8 @@ def _llm_jobs(config: Configuration, results: str, table: dict[str, dict[str, An
             job = system["base"] if config["decoding"]["group_by_base"] else name
             by_job.setdefault(job, []).append(name)
     for job, names in by_job.items():
-        base = config["bases"][table[names[0]]["base"]]
+        base_name = table[names[0]]["base"]
+        base = config["bases"][base_name]
         described: dict[str, dict[str, Any]] = {name: {} for name in names}
         for name in names:
             if table[name]["family"] == "lora":
@@ -307,7 +296,7 @@ def _llm_jobs(config: Configuration, results: str, table: dict[str, dict[str, An
         yield LlmJob(
             name=job,
             systems=tuple(names),
-            base=model_of(config, base["source"]),
+            base=base_of(config, base_name),
             described=_json(described),
             adapters=tuple(f"{folder}/adapter_model.safetensors" for folder in adapters),
             inputs=tuple(sorted({table[name]["input"] for name in names})),

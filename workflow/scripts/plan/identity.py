@@ -28,6 +28,7 @@ LIBRARIES = {
     "models/pictures": ("torchvision", "pillow"),
     "caption_image": ("torch", "transformers"),
     "train_clip_heads": ("torch", "transformers", "open_clip_torch", "timm"),
+    "build_vlm": ("torch", "torchvision", "pillow", "transformers", "timm"),
     "extract_clip_features": ("torch", "open_clip_torch", "timm"),
     "extract_reference_features": ("torch", "open_clip_torch", "timm"),
     "score_clip": ("torch", "open_clip_torch", "timm"),

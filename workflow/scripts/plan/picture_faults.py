@@ -11,7 +11,7 @@ from typing import Any
 
 from core.command import InputError
 from core.records import read_json
-from plan.configuration import model_folder_name
+from plan.model_folders import base_of, model_of
 from plan.schema import Configuration
 
 # Models that take no prompt; models/encoder_decoders.py has the same names, below packages that import torch.
@@ -26,6 +26,9 @@ def picture_faults(config: Configuration) -> Iterator[str]:
         yield from _base_faults(config, key, base, input)
         if input != "code" and config["decoding"]["engine"] == "vllm":
             yield f"{key}: {input} needs decoding.engine: transformers; vllm is given no pictures"
+    for name, base in config["bases"].items():
+        if "build" in base:
+            yield from _build_faults(config, name, base["build"]["language"])
     for name, model in config["models"].items():
         for setting in ("train_vision", "train_projector"):
             if model["input"] == "code" and model["settings"].get(setting):
@@ -41,11 +44,31 @@ def _readers(config: Configuration) -> Iterator[tuple[str, str, str]]:
         yield f"models.{name}.input", model["base"], model["input"]
 
 
-def _base_faults(config: Configuration, key: str, base: str, input: str) -> Iterator[str]:
-    source = config["bases"][base]["source"]
-    own = "path" in source and "package" not in source
-    folder = Path(source["path"] if own else f"{config['model_store']}/{model_folder_name(source)}")
+def _build_faults(config: Configuration, name: str, language: dict[str, Any]) -> Iterator[str]:
+    """What is wrong with the language model of a base that is built here."""
+    folder, key = Path(model_of(config, language).folder), f"bases.{name}.build.language"
     if not (folder / "config.json").is_file():
+        return
+    try:
+        described: dict[str, Any] = read_json(folder / "config.json")
+    except InputError as error:
+        yield f"{key}: {error}"
+        return
+    if "vision_config" in described:
+        yield (
+            f"{key}: {folder} reads pictures already; name it as bases.{name}.source, or choose a model that reads "
+            "text alone"
+        )
+    elif not _has_template(folder):
+        yield (
+            f"{key}: {folder} has no chat template, which says where a picture stands in a prompt; choose an instruct "
+            "model"
+        )
+
+
+def _base_faults(config: Configuration, key: str, base: str, input: str) -> Iterator[str]:
+    folder = Path(base_of(config, base).folder)
+    if "build" in config["bases"][base] or not (folder / "config.json").is_file():
         return
     try:
         described: dict[str, Any] = read_json(folder / "config.json")

@@ -47,6 +47,7 @@ def load_model(base: Path, settings: TrainingSettings) -> PeftModel:
     config, dtype = read_config(base), choose_dtype(settings.dtype)
     attention = training_attention(config, dtype, settings)
     model = load_language_model(base, config, dtype, attention, **quantisation_options(dtype, settings))
+    keep_statistics(model)
     if settings.quantisation == "nf4":
         avoid_cpu_repacking(model)
     model.config.get_text_config().use_cache = False  # no token is read twice
@@ -99,6 +100,21 @@ def lora_config(model: Any, settings: TrainingSettings) -> LoraConfig:
         # peft's class for causal LMs gives an encoder-decoder inputs that its encoder does not know.
         task_type=None if model.config.model_type in ENCODER_DECODERS else "CAUSAL_LM",
     )
+
+
+def stay_in_evaluation(module: torch.nn.Module, inputs: Any) -> None:
+    """A hook before a module's forward pass: the trainer puts all modules into training."""
+    module.eval()
+
+
+def keep_statistics(model: torch.nn.Module) -> None:
+    """Let batch norms (of convolutional vision towers) work in training as in captioning, and learn no statistics.
+
+    The adapter would not have these, and those of a batch of two pictures say little.
+    """
+    for module in model.modules():
+        if isinstance(module, torch.nn.modules.batchnorm._BatchNorm):
+            module.register_forward_pre_hook(stay_in_evaluation)
 
 
 def avoid_cpu_repacking(model: torch.nn.Module) -> None:
