@@ -120,7 +120,7 @@ def teach_words(finder: WordFinder, train: Pictures, words: Sequence[int], setti
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimizer, [group["lr"] for group in optimizer.param_groups], total_steps=n_steps
     )
-    for _ in range(settings.epochs):
+    for epoch in range(settings.epochs):
         losses = []
         for rows in torch.randperm(len(labels)).split(BATCH):
             # A picture's logit: a smooth maximum over its places.
@@ -131,6 +131,7 @@ def teach_words(finder: WordFinder, train: Pictures, words: Sequence[int], setti
             optimizer.step()
             schedule.step()
             losses.append(loss.item())
+        log("build_vlm", f"epoch {epoch + 1} of {settings.epochs}, loss {sum(losses) / len(losses):.3f}")
     return sum(losses) / len(losses)
 
 

@@ -45,6 +45,7 @@ OUTPUTS = [
     ("adapters/<model>/training.json", "How a training went: steps, why it stopped, memory, seconds, digests."),
     ("adapters/<model>/history.jsonl", "Loss, gradient norm and learning rate by step, and the validation loss."),
     ("adapters/<model>/settings.json", "The training settings, preset and overrides resolved."),
+    ("bases/<base>", "A base that was built here, and in building.json how well it finds words in pictures."),
     ("data/<split>.parquet", "The samples of a split: canonical drawing, references, flags, measures."),
     ("data/counts.json", "How many samples of each source were kept, left out and split."),
     ("data/statistics.json", "Lengths, commands, colours and words by split, as quantiles and histograms."),

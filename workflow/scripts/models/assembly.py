@@ -46,7 +46,7 @@ def assemble(tower: Any, language: Path) -> tuple[FastVlmForConditionalGeneratio
     described = read_config(language)
     if auto_class(described) is not AutoModelForCausalLM:
         raise InputError(
-            f"{language}: a {described.model_type} model reads pictures already; name it as source instead"
+            f"{language}: a {described.model_type} model reads pictures; name it as source instead"
         )
     processor = make_processor(language)
     text = load_language_model(language, described, torch.float32, choose_attention(described))
