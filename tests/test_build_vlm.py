@@ -160,7 +160,7 @@ def test_it_learns_to_caption_pictures(base, parts, tmp_path):
         samples=parts / "train.parquet",
         train=None,
         images=json.dumps({"test": images["train"]}),
-        shard=None,
+        shard="1/1",
         prompt="{}",
         decoding='{"max_new_tokens": 16, "dtype": "fp32"}',
         seed=7,

@@ -17,6 +17,7 @@ for each place, the sum of the embeddings of what is there, and a short LoRA tra
 from __future__ import annotations
 
 import argparse
+import math
 import time
 from collections import Counter
 from collections.abc import Sequence
@@ -85,10 +86,14 @@ def read_pictures(
     return Pictures(torch.cat(maps), tokens)
 
 
-def choose_words(tokens: Sequence[set[int]], most: int) -> list[int]:
-    """The tokens that tell pictures apart, the most frequent first; `most` at most. Raises InputError for none."""
-    counts = Counter(token for one in tokens for token in one)
-    words = [token for token, n in counts.most_common() if RARE * len(tokens) <= n <= COMMON * len(tokens)]
+def choose_words(pictures: Pictures, tokenizer: Any, most: int) -> list[int]:
+    """The tokens with letters that tell pictures apart, the most frequent first; `most` at most.
+
+    Raises InputError for none.
+    """
+    counts, n_pictures = Counter(token for one in pictures.tokens for token in one), len(pictures.tokens)
+    telling = [token for token, n in counts.most_common() if RARE * n_pictures <= n <= COMMON * n_pictures]
+    words = [token for token in telling if any(letter.isalpha() for letter in tokenizer.decode([token]))]
     if not words:
         raise InputError("no word of the captions tells pictures of the train split apart; give more samples")
     return words[:most]
@@ -123,8 +128,7 @@ def teach_words(finder: WordFinder, train: Pictures, words: Sequence[int], setti
     for epoch in range(settings.epochs):
         losses = []
         for rows in torch.randperm(len(labels)).split(BATCH):
-            # A picture's logit: a smooth maximum over its places.
-            shown = finder(train.maps[rows]).logsumexp(1)
+            shown = over_places(finder(train.maps[rows]))
             loss = torch.nn.functional.binary_cross_entropy_with_logits(shown, labels[rows])
             optimizer.zero_grad()
             loss.backward()
@@ -135,15 +139,18 @@ def teach_words(finder: WordFinder, train: Pictures, words: Sequence[int], setti
     return sum(losses) / len(losses)
 
 
+def over_places(logits: torch.Tensor) -> torch.Tensor:
+    """Logits of words in pictures (n x words) from those at places (n x places x words): a smooth maximum.
+
+    It is above 0 only where that of a place is: a word that no place shows alone is not found in all of them together.
+    """
+    return logits.logsumexp(1) - math.log(logits.shape[1])
+
+
 @torch.no_grad()
-def find_words(finder: WordFinder, pictures: Pictures) -> torch.Tensor:
-    """Logits of words at the places of all pictures (n x places x words)."""
-    return torch.cat([finder(maps) for maps in pictures.maps.split(BATCH)])
-
-
 def measure_words(finder: WordFinder, pictures: Pictures, words: Sequence[int]) -> dict[str, float | int]:
     """Precision and recall of the words found in pictures that the finder was not taught."""
-    found = find_words(finder, pictures).logsumexp(1) > 0
+    found = torch.cat([over_places(finder(maps)) for maps in pictures.maps.split(BATCH)]) > 0
     stated = pictures.labels(words) > 0
     right = int((found & stated).sum())
     return {
@@ -154,15 +161,11 @@ def measure_words(finder: WordFinder, pictures: Pictures, words: Sequence[int]) 
 
 
 @torch.no_grad()
-def write_words(projector: Any, embeddings: torch.Tensor, words: Sequence[int], logits: torch.Tensor) -> None:
-    """Give the projector's second layer the embeddings (vocabulary x width) of the words that its first layer finds.
-
-    A word that is found somewhere is written, on average, as long as its embedding.
-    """
-    strength = float(logits[logits > 0].mean()) if (logits > 0).any() else 1.0
+def write_words(projector: Any, embeddings: torch.Tensor, words: Sequence[int]) -> None:
+    """Give the projector's second layer the embeddings (vocabulary x width) of the words that its first layer finds."""
     projector.linear_2.weight.zero_()
     projector.linear_2.bias.zero_()
-    projector.linear_2.weight[:, : len(words)] = embeddings[list(words)].T / strength
+    projector.linear_2.weight[:, : len(words)] = embeddings[list(words)].T
 
 
 def silence(layer: torch.nn.Linear, n_words: int) -> None:
@@ -196,13 +199,13 @@ def main(
         read_pictures(*files, early, processor, chosen.max_pictures, seed)
         for files in ((samples, images), (validation_samples, validation_images))
     )
-    words = choose_words(train.tokens, projector.linear_1.out_features)
+    words = choose_words(train, processor.tokenizer, projector.linear_1.out_features)
     silence(projector.linear_1, len(words))
     finder = WordFinder(late_stages(tower), projector.linear_1, len(words))
     loss = teach_words(finder, train, words, chosen, seed)
     measured = measure_words(finder, held_out, words)
     embeddings: Any = model.get_input_embeddings()
-    write_words(projector, embeddings.weight, words, find_words(finder, train))
+    write_words(projector, embeddings.weight, words)
     output_dir.mkdir(parents=True, exist_ok=True)
     model.save_pretrained(output_dir)
     processor.save_pretrained(output_dir)

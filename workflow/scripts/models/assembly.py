@@ -45,9 +45,7 @@ def assemble(tower: Any, language: Path) -> tuple[FastVlmForConditionalGeneratio
     """
     described = read_config(language)
     if auto_class(described) is not AutoModelForCausalLM:
-        raise InputError(
-            f"{language}: a {described.model_type} model reads pictures; name it as source instead"
-        )
+        raise InputError(f"{language}: a {described.model_type} model reads pictures; name it as source instead")
     processor = make_processor(language)
     text = load_language_model(language, described, torch.float32, choose_attention(described))
     place_id = processor.image_token_id
@@ -61,6 +59,7 @@ def assemble(tower: Any, language: Path) -> tuple[FastVlmForConditionalGeneratio
             text_config=text.config,
             image_token_index=place_id,
             image_seq_length=N_PLACES,
+            projector_hidden_act="sigmoid",  # what its first layer finds is there or not
             tie_word_embeddings=text.config.tie_word_embeddings,
         )
     )
