@@ -72,7 +72,7 @@ def run(parts, output, language=None, **settings):
 
 @pytest.fixture(scope="module")
 def base(parts, tmp_path_factory):
-    return run(parts, tmp_path_factory.mktemp("built") / "base", epochs=30)
+    return run(parts, tmp_path_factory.mktemp("built") / "base", epochs=40, learning_rate=0.01, tower_learning_rate=0.001)
 
 
 def test_it_is_a_model_folder_as_fetch_model_leaves_one(base, parts):
