@@ -1,4 +1,4 @@
-"""A vision-language model that is built of a vision tower and a language model, up to the captions of its adapter."""
+"""A vision-language model that is built of a vision tower and a language model."""
 
 import json
 from importlib import metadata
@@ -10,19 +10,16 @@ import torch
 from picture_samples import PLACES, SCENES, encode, image_of, scene_samples
 from tiny_models import build_tiny_model
 from tiny_vlms import build_tiny_vlm
-from training_runs import SETTINGS
 from transformers import AutoModelForCausalLM, AutoModelForImageTextToText
 
 from build_vlm import main as build
-from caption_llm import main as caption
 from captions.prompts import PromptSettings, chat_messages, encode_chat
 from core.command import InputError
-from core.records import read_captions, write_images, write_samples
+from core.records import write_images, write_samples
 from fetch_model import main as fetch
 from models.files import check_model_folder, model_digest
 from models.language_models import load_tokenizer
 from models.pictures import load_processor, pixel_inputs
-from train_lora import main as train
 from training.model import load_model
 from training.settings import TrainingSettings
 
@@ -72,7 +69,9 @@ def run(parts, output, language=None, **settings):
 
 @pytest.fixture(scope="module")
 def base(parts, tmp_path_factory):
-    return run(parts, tmp_path_factory.mktemp("built") / "base", epochs=40, learning_rate=0.01, tower_learning_rate=0.001)
+    return run(
+        parts, tmp_path_factory.mktemp("built") / "base", epochs=40, learning_rate=0.01, tower_learning_rate=0.001
+    )
 
 
 def test_it_is_a_model_folder_as_fetch_model_leaves_one(base, parts):
@@ -135,41 +134,6 @@ def test_batch_norms_of_the_tower_work_in_training_as_in_captioning(base):
         found = model.base_model.model.get_image_features(**inputs, return_dict=True).pooler_output
     assert torch.equal(found, expected)
     assert all(torch.equal(values, before[name]) for name, values in model.named_buffers())
-
-
-@pytest.mark.slow
-def test_it_learns_to_caption_pictures(base, parts, tmp_path):
-    images = {split: str(parts / f"{split}-images.parquet") for split in ("train", "validation")}
-    lora = {"r": 32, "alpha": 64, "targets": "all-linear", "train_projector": True, "batch_size": 8}
-    steps = {"max_steps": 160, "eval_steps": 80, "save_steps": 80, "learning_rate": 0.003}
-    train(
-        name="tiny",
-        base=base,
-        train=parts / "train.parquet",
-        validation=parts / "validation.parquet",
-        prompt="{}",
-        settings=json.dumps({**SETTINGS, **lora, **steps}),
-        seed=7,
-        output_dir=tmp_path / "adapter",
-        input="image",
-        images=json.dumps(images),
-    )
-    caption(
-        systems=json.dumps({"tiny": {"adapter": str(tmp_path / "adapter"), "input": "image"}}),
-        base=base,
-        samples=parts / "train.parquet",
-        train=None,
-        images=json.dumps({"test": images["train"]}),
-        shard="1/1",
-        prompt="{}",
-        decoding='{"max_new_tokens": 16, "dtype": "fp32"}',
-        seed=7,
-        output_dir=tmp_path,
-        manifest=None,
-    )
-    expected = {sample.id: sample.references[0] for sample in scene_samples("train")}
-    written = {one.id: one.caption for one in read_captions(tmp_path / "tiny.jsonl")}
-    assert sum(written[id] == text for id, text in expected.items()) >= 14, written
 
 
 def test_a_build_is_repeated_to_the_letter_and_draws_pictures_by_seed(parts, tmp_path):
