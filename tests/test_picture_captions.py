@@ -13,7 +13,7 @@ from transformers import AutoModelForImageTextToText
 from caption_llm import main
 from captions.prompts import PromptSettings, chat_messages, end_of_turn_ids
 from core.command import InputError
-from core.records import read_captions, read_images, read_samples, write_images, write_samples
+from core.records import Caption, read_captions, read_images, read_samples, write_images, write_samples
 from generation.llm_engines.torch_engine import TorchEngine
 from models.files import model_digest
 from models.pictures import load_processor, read_picture
@@ -75,7 +75,7 @@ def generated(base, model, samples, images, input):
         )
         output = model.generate(**batch, max_new_tokens=DECODING["max_new_tokens"], do_sample=False, eos_token_id=ends)
         tokens = [token for token in output[0, batch["input_ids"].shape[1] :].tolist() if token not in ends]
-        yield " ".join(processor.tokenizer.decode(tokens, skip_special_tokens=True).split())
+        yield Caption.written(sample.id, processor.tokenizer.decode(tokens, skip_special_tokens=True)).caption
 
 
 @pytest.mark.parametrize("input", ["image", "both"])
