@@ -116,7 +116,7 @@ def interrupted(cluster, make_project):
     run = start(cluster, make_project("interrupted"))
     wait_until_training(run)
     run.process.send_signal(signal.SIGINT)
-    run.end(seconds=60)
+    run.end(seconds=240)
     wait_for("the processes of the job to end", lambda: "COMPLETING" not in states(run))
     return run
 
