@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -31,3 +32,17 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(n_threads)
+
+
+@pytest.fixture(scope="module")
+def vlms(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """The folder of a tiny vision-language model of a kind of tiny_vlms, built once."""
+    from tiny_vlms import build_tiny_vlm  # for torch's sake, as above
+
+    folder, built = tmp_path_factory.mktemp("vlms"), {}
+
+    def folder_of(kind: str) -> Path:
+        built[kind] = built.get(kind) or build_tiny_vlm(folder / kind, kind)
+        return built[kind]
+
+    return folder_of

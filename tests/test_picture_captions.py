@@ -19,18 +19,6 @@ from models.files import model_digest
 from models.pictures import load_processor, read_picture
 
 
-@pytest.fixture(scope="module")
-def bases(tmp_path_factory):
-    """The folder of a tiny model of a kind, built once."""
-    folder, built = tmp_path_factory.mktemp("bases"), {}
-
-    def base(kind):
-        built[kind] = built.get(kind) or build_tiny_vlm(folder / kind, kind)
-        return built[kind]
-
-    return base
-
-
 @pytest.fixture
 def data(tmp_path):
     """Test and train scenes; prompts of unequal lengths."""
@@ -80,8 +68,8 @@ def generated(base, model, samples, images, input):
 
 @pytest.mark.parametrize("input", ["image", "both"])
 @pytest.mark.parametrize("kind", KINDS)
-def test_batches_give_what_the_model_writes_for_one_prompt_of_its_processor(kind, input, bases, data, tmp_path, capfd):
-    base = bases(kind)
+def test_batches_give_what_the_model_writes_for_one_prompt_of_its_processor(kind, input, vlms, data, tmp_path, capfd):
+    base = vlms(kind)
     found = caption(base, data, tmp_path / "a", {"vlm": {"input": input}})["vlm"]
     assert "wrongly" not in capfd.readouterr().err  # in batches, not one by one
     model = AutoModelForImageTextToText.from_pretrained(base, dtype=torch.float32)
@@ -100,8 +88,8 @@ def build_adapter(base, folder):
     return folder
 
 
-def test_one_load_of_a_base_captions_by_code_picture_and_both_with_and_without_adapter(bases, data, tmp_path):
-    base = bases("qwen2_5_vl")
+def test_one_load_of_a_base_captions_by_code_picture_and_both_with_and_without_adapter(vlms, data, tmp_path):
+    base = vlms("qwen2_5_vl")
     one = str(build_adapter(base, tmp_path / "adapter"))
     systems = {f"{input}-{with_}": {"input": input} for input in ("code", "image", "both") for with_ in ("bare", "one")}
     systems = {name: entry | ({"adapter": one} if "one" in name else {}) for name, entry in systems.items()}
@@ -112,8 +100,8 @@ def test_one_load_of_a_base_captions_by_code_picture_and_both_with_and_without_a
     assert [record.n_xml_tokens_removed for record in together["image-bare"]] == [None] * 16
 
 
-def test_beams_and_few_shot_prompts_show_pictures_as_well(bases, data, tmp_path):
-    base = bases("smolvlm")
+def test_beams_and_few_shot_prompts_show_pictures_as_well(vlms, data, tmp_path):
+    base = vlms("smolvlm")
     few = {"input": "image", "few_shot": {"k": 2}}
     found = caption(base, data, tmp_path / "a", {"few": few, "zero": {"input": "image"}}, train=data / "train.parquet")
     n_more = found["few"][0].n_prompt_tokens - found["zero"][0].n_prompt_tokens
@@ -138,10 +126,10 @@ def spoil(data, split="test"):
     write_images(data / "images" / f"{split}.parquet", images)
 
 
-def test_samples_without_a_picture_are_failures_with_their_reason(bases, data, tmp_path):
+def test_samples_without_a_picture_are_failures_with_their_reason(vlms, data, tmp_path):
     spoil(data)
     for input in ("image", "both"):
-        found = caption(bases("llava"), data, tmp_path / input, {"vlm": {"input": input}})["vlm"]
+        found = caption(vlms("llava"), data, tmp_path / input, {"vlm": {"input": input}})["vlm"]
         assert [(record.id, record.status, record.reason) for record in found[:2]] == [
             ("test0", "failed", "not rendered: timeout"),
             ("test1", "failed", "the image is blank"),
@@ -149,8 +137,8 @@ def test_samples_without_a_picture_are_failures_with_their_reason(bases, data, t
         assert {record.status for record in found[2:]} == {"ok"}
 
 
-def test_a_drawing_without_picture_is_read_by_its_code_where_the_setting_says_so(bases, data, tmp_path):
-    base, prompt = bases("llava"), json.dumps({"missing_picture": "use_code"})
+def test_a_drawing_without_picture_is_read_by_its_code_where_the_setting_says_so(vlms, data, tmp_path):
+    base, prompt = vlms("llava"), json.dumps({"missing_picture": "use_code"})
     spoil(data)
     systems = {"both": {"input": "both"}, "code": {}, "image": {"input": "image"}}
     found = caption(base, data, tmp_path / "a", systems, prompt=prompt)
@@ -159,8 +147,8 @@ def test_a_drawing_without_picture_is_read_by_its_code_where_the_setting_says_so
     assert [record.status for record in found["image"]][:3] == ["failed", "failed", "ok"]
 
 
-def test_a_killed_job_goes_on_and_new_pictures_make_old_captions_stale(bases, data, tmp_path, capfd):
-    base, output = bases("llava"), tmp_path / "a"
+def test_a_killed_job_goes_on_and_new_pictures_make_old_captions_stale(vlms, data, tmp_path, capfd):
+    base, output = vlms("llava"), tmp_path / "a"
     whole = caption(base, data, tmp_path / "whole", {"vlm": {"input": "image"}})["vlm"]
 
     def interrupt():
@@ -193,7 +181,7 @@ def test_a_killed_job_goes_on_and_new_pictures_make_old_captions_stale(bases, da
     assert "starts anew: input images changed" in capfd.readouterr().err
 
 
-def test_what_cannot_show_pictures_is_refused_in_a_line(bases, data, tmp_path):
+def test_what_cannot_show_pictures_is_refused_in_a_line(vlms, data, tmp_path):
     from tiny_models import build_tiny_model
 
     systems = {"vlm": {"input": "image"}}
@@ -201,7 +189,7 @@ def test_what_cannot_show_pictures_is_refused_in_a_line(bases, data, tmp_path):
     with pytest.raises(InputError, match="a llama model reads text alone; set input: code"):
         caption(text_alone, data, tmp_path / "a", systems)
     with pytest.raises(InputError, match=r"prompt takes \d+ tokens, 16 of them for a picture, without any drawing"):
-        caption(bases("llava"), data, tmp_path / "b", systems, prompt=json.dumps({"max_tokens": 16}))
+        caption(vlms("llava"), data, tmp_path / "b", systems, prompt=json.dumps({"max_tokens": 16}))
     without = build_tiny_vlm(tmp_path / "without", "llava")
     (without / "chat_template.jinja").unlink()
     with pytest.raises(InputError, match="neither its processor nor its tokenizer has a chat template"):
@@ -211,4 +199,4 @@ def test_what_cannot_show_pictures_is_refused_in_a_line(bases, data, tmp_path):
     with pytest.raises(InputError, match="its processor can't be loaded: Can't load image processor"):
         caption(without, data, tmp_path / "d", systems)
     with pytest.raises(InputError, match="input: 'picture' is none of code, image, both"):
-        caption(bases("llava"), data, tmp_path / "e", {"vlm": {"input": "picture"}})
+        caption(vlms("llava"), data, tmp_path / "e", {"vlm": {"input": "picture"}})

@@ -116,6 +116,10 @@ def test_a_configuration_that_cannot_be_read_is_a_fault_of_its_base(tmp_path):
     fault = only_fault(config)
     assert fault.startswith("bases.llm.source: ")
     assert "config.json" in fault
+    config["models"]["tuned"]["input"] = "image"
+    describe_base(tmp_path, model_type="llava", vision_config={})
+    (tmp_path / "tokenizer_config.json").write_text("{")
+    assert "tokenizer_config.json" in only_fault(config)
 
 
 def test_a_base_that_was_fetched_is_looked_at_in_the_store(tmp_path):

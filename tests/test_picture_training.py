@@ -8,7 +8,7 @@ import torch
 from picture_samples import SCENES, SIDE, draw, image_of, scene_samples, write_scenes
 from test_train_lora import out_of_memory_above
 from test_training_resume import Killed, interrupt, kill
-from tiny_vlms import KINDS, build_tiny_vlm
+from tiny_vlms import KINDS
 from training_runs import adapter, same_adapters, start, train
 from transformers import AutoModelForImageTextToText
 
@@ -29,18 +29,6 @@ SHORT = {"max_steps": 2, "eval_steps": 2, "save_steps": 2, "log_steps": 1}
 
 
 @pytest.fixture(scope="module")
-def bases(tmp_path_factory):
-    """The folder of a tiny model of a kind, built once."""
-    folder, built = tmp_path_factory.mktemp("bases"), {}
-
-    def base(kind):
-        built[kind] = built.get(kind) or build_tiny_vlm(folder / kind, kind)
-        return built[kind]
-
-    return base
-
-
-@pytest.fixture(scope="module")
 def data(tmp_path_factory):
     folder = tmp_path_factory.mktemp("data")
     write_scenes(folder, "train")
@@ -55,8 +43,8 @@ def prompts_of(base, input="image", settings=None):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_prompt_is_what_the_processor_itself_makes_of_drawing_and_picture(kind, bases):
-    pictures = prompts_of(bases(kind), "both", PromptSettings(system="Be brief."))
+def test_a_prompt_is_what_the_processor_itself_makes_of_drawing_and_picture(kind, vlms):
+    pictures = prompts_of(vlms(kind), "both", PromptSettings(system="Be brief."))
     for sample in scene_samples("train", 3):
         shown = pictures.show(sample)
         ids = prompt_tokens(pictures.processor.tokenizer, shown.xml, pictures.settings, picture=shown.tokens).ids
@@ -71,8 +59,8 @@ def test_a_prompt_is_what_the_processor_itself_makes_of_drawing_and_picture(kind
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_drawing_that_spells_out_the_tokens_of_a_picture_shows_none(kind, bases):
-    pictures = prompts_of(bases(kind), "both")
+def test_a_drawing_that_spells_out_the_tokens_of_a_picture_shows_none(kind, vlms):
+    pictures = prompts_of(vlms(kind), "both")
     tokenizer = pictures.processor.tokenizer
     shown = pictures.show(scene_samples("train", 1)[0])
     special = [token.content for token in tokenizer.added_tokens_decoder.values()]
@@ -84,8 +72,8 @@ def test_a_drawing_that_spells_out_the_tokens_of_a_picture_shows_none(kind, base
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_an_adapter_of_the_language_model_learns_from_pictures(kind, bases, data, tmp_path):
-    summary = train(bases(kind), data, tmp_path, "image", **SHORT, targets="all-linear")
+def test_an_adapter_of_the_language_model_learns_from_pictures(kind, vlms, data, tmp_path):
+    summary = train(vlms(kind), data, tmp_path, "image", **SHORT, targets="all-linear")
     assert summary["input"] == "image"
     assert summary["samples"] == {"train": 16, "validation": 4}
     language = ("language_model", "text_model", "lm_head")
@@ -124,8 +112,8 @@ def reference_gradients(base, samples, pngs, settings, names):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_the_loss_covers_the_caption_alone_however_long_the_picture_is(kind, bases):
-    base, settings = bases(kind), PromptSettings()
+def test_the_loss_covers_the_caption_alone_however_long_the_picture_is(kind, vlms):
+    base, settings = vlms(kind), PromptSettings()
     samples = scene_samples("train", 3)
     samples[1].references[0] += " and much more of it"  # padding in the batch
     pngs = [draw(*scene) for scene in SCENES[:3]]
@@ -148,9 +136,9 @@ def test_the_loss_covers_the_caption_alone_however_long_the_picture_is(kind, bas
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_vision_tower_and_projector_are_trained_where_asked(kind, bases, data, tmp_path):
+def test_vision_tower_and_projector_are_trained_where_asked(kind, vlms, data, tmp_path):
     asked = {"train_vision": True, "train_projector": kind != "gemma3"}
-    train(bases(kind), data, tmp_path, "image", **SHORT, **asked)
+    train(vlms(kind), data, tmp_path, "image", **SHORT, **asked)
     found = {name for name in adapter(tmp_path) if "lora_B" in name}
     language = {name for name in found if "language_model" in name or "text_model.layers" in name}
     projector = {name for name in found if set(name.split(".")) & set(PROJECTORS)}
@@ -161,28 +149,28 @@ def test_vision_tower_and_projector_are_trained_where_asked(kind, bases, data, t
     assert bool(projector) == (kind != "gemma3")
 
 
-def test_a_projector_without_linear_layers_cannot_be_trained(bases, data, tmp_path):
+def test_a_projector_without_linear_layers_cannot_be_trained(vlms, data, tmp_path):
     with pytest.raises(InputError, match="train_projector: Gemma3ForConditionalGeneration has no linear layers"):
-        train(bases("gemma3"), data, tmp_path, "image", train_projector=True)
+        train(vlms("gemma3"), data, tmp_path, "image", train_projector=True)
 
 
 @pytest.mark.parametrize("kind", ["qwen2_5_vl", "gemma3", "smolvlm"])
 @pytest.mark.usefixtures("one_thread")
-def test_a_killed_training_on_pictures_goes_on_exactly(kind, bases, data, tmp_path, monkeypatch):
+def test_a_killed_training_on_pictures_goes_on_exactly(kind, vlms, data, tmp_path, monkeypatch):
     settings = {"dropout": 0.1, "max_steps": 8, "eval_steps": 2, "save_steps": 2}
-    train(bases(kind), data, tmp_path / "whole", "both", **settings)
+    train(vlms(kind), data, tmp_path / "whole", "both", **settings)
     with monkeypatch.context() as patch:
         interrupt(patch, StopOnSignal, "on_step_end", 5, kill)
         with pytest.raises(Killed):
-            train(bases(kind), data, tmp_path / "out", "both", **settings)
+            train(vlms(kind), data, tmp_path / "out", "both", **settings)
     assert newest_whole(tmp_path / "out" / "checkpoints").name == "checkpoint-4"
-    train(bases(kind), data, tmp_path / "out", "both", **settings)
+    train(vlms(kind), data, tmp_path / "out", "both", **settings)
     assert same_adapters(tmp_path / "whole", tmp_path / "out")
 
 
 @pytest.mark.usefixtures("one_thread")
-def test_a_step_is_the_same_in_batches_of_any_size_and_on_two_processes(bases, data, tmp_path, monkeypatch):
-    base, steps = bases("qwen2_5_vl"), {**SHORT, "learning_rate": 0.001}
+def test_a_step_is_the_same_in_batches_of_any_size_and_on_two_processes(vlms, data, tmp_path, monkeypatch):
+    base, steps = vlms("qwen2_5_vl"), {**SHORT, "learning_rate": 0.001}
     two = start(base, data, tmp_path / "two", 2, "image", batch_size=2, accumulation=2, **steps)
     train(base, data, tmp_path / "one", "image", batch_size=8, **steps)
     train(base, data, tmp_path / "checkpointed", "image", batch_size=8, gradient_checkpointing=True, **steps)
@@ -196,14 +184,14 @@ def test_a_step_is_the_same_in_batches_of_any_size_and_on_two_processes(bases, d
             assert torch.allclose(value, adapter(tmp_path / name)[key], atol=2e-5), (name, key)
 
 
-def test_a_model_in_4_bit_is_trained_on_pictures(bases, data, tmp_path):
-    summary = train(bases("qwen2_5_vl"), data, tmp_path, "image", **SHORT, quantisation="nf4")
-    plain = count_parameters(bases("qwen2_5_vl"), TrainingSettings(dtype="fp32"))
+def test_a_model_in_4_bit_is_trained_on_pictures(vlms, data, tmp_path):
+    summary = train(vlms("qwen2_5_vl"), data, tmp_path, "image", **SHORT, quantisation="nf4")
+    plain = count_parameters(vlms("qwen2_5_vl"), TrainingSettings(dtype="fp32"))
     assert summary["parameters"]["memory_bytes"]["weights"] < 0.6 * plain["memory_bytes"]["weights"]
     assert adapter(tmp_path)
 
 
-def test_samples_without_a_picture_are_listed_and_left_out_or_read_by_their_code(bases, tmp_path, capfd):
+def test_samples_without_a_picture_are_listed_and_left_out_or_read_by_their_code(vlms, tmp_path, capfd):
     write_scenes(tmp_path, "validation", 4)
     write_scenes(tmp_path, "train")
     samples = scene_samples("train")
@@ -215,7 +203,7 @@ def test_samples_without_a_picture_are_listed_and_left_out_or_read_by_their_code
     use_code = json.dumps({"missing_picture": "use_code"})
     for input, prompt, n_trained in (("image", "{}", 14), ("both", "{}", 14), ("both", use_code, 16)):
         output = tmp_path / f"{input}{n_trained}"
-        summary = train(bases("llava"), tmp_path, output, input, prompt, **SHORT)
+        summary = train(vlms("llava"), tmp_path, output, input, prompt, **SHORT)
         assert summary["missing_pictures"] == {"train": missing, "validation": {}}
         assert summary["samples"]["train"] == n_trained
         done = "left out" if n_trained == 14 else "trained by their code alone"
@@ -223,13 +211,13 @@ def test_samples_without_a_picture_are_listed_and_left_out_or_read_by_their_code
         assert "| drawings without a usable picture | 2 in train |" in (output / "README.md").read_text()
     write_images(tmp_path / "images" / "train.parquet", [image_of(sample, None, "timeout") for sample in samples])
     with pytest.raises(InputError, match=r"no train sample is left: 16 are without a usable picture"):
-        train(bases("llava"), tmp_path, tmp_path / "none", "image")
+        train(vlms("llava"), tmp_path, tmp_path / "none", "image")
 
 
-def test_other_pictures_are_another_training_and_what_is_not_read_changes_nothing(bases, data, tmp_path):
+def test_other_pictures_are_another_training_and_what_is_not_read_changes_nothing(vlms, data, tmp_path):
     def record(input, **images):
         files = {"train": data / "train.parquet", **images}
-        return training_identity(bases("llava"), files, PromptSettings(), TrainingSettings(), 7, 1, input=input)
+        return training_identity(vlms("llava"), files, PromptSettings(), TrainingSettings(), 7, 1, input=input)
 
     def identity(input, **images):
         return training_digest(record(input, **images))

@@ -65,6 +65,8 @@ def picture_targets(model: Any, train_vision: bool, train_projector: bool) -> li
 
     Raises InputError for a model without a part that is asked for, or whose part has no linear layers.
     """
+    if not (train_vision or train_projector):
+        return []
     skipped = [re.escape(name) for name in skipped_layers(model)]
     part = language_part(model)
     tower = vision_tower(model) if part else None

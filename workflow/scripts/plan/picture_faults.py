@@ -11,11 +11,10 @@ from typing import Any
 
 from core.command import InputError
 from core.records import read_json
+from models.encoder_decoders import ENCODER_DECODERS
 from plan.model_folders import base_of, model_of
 from plan.schema import Configuration
 
-# Models that take no prompt; models/encoder_decoders.py has the same names, below packages that import torch.
-TAKE_NO_PROMPT = ("blip", "vision-encoder-decoder")
 # Files that may hold the chat template of a processor.
 TEMPLATES = ("chat_template.jinja", "chat_template.json")
 
@@ -23,16 +22,25 @@ TEMPLATES = ("chat_template.jinja", "chat_template.json")
 def picture_faults(config: Configuration) -> Iterator[str]:
     """The faults of a configuration whose presets and defaults are filled in."""
     for key, base, input in _readers(config):
-        yield from _base_faults(config, key, base, input)
+        yield from _or_unreadable(f"bases.{base}.source", _base_faults(config, key, base, input))
         if input != "code" and config["decoding"]["engine"] == "vllm":
             yield f"{key}: {input} needs decoding.engine: transformers; vllm is given no pictures"
     for name, base in config["bases"].items():
         if "build" in base:
-            yield from _build_faults(config, name, base["build"]["language"])
+            faults = _build_faults(config, name, base["build"]["language"])
+            yield from _or_unreadable(f"bases.{name}.build.language", faults)
     for name, model in config["models"].items():
         for setting in ("train_vision", "train_projector"):
             if model["input"] == "code" and model["settings"].get(setting):
                 yield f"models.{name}.settings.{setting}: input: code reads no pictures; remove it, or set input"
+
+
+def _or_unreadable(key: str, faults: Iterator[str]) -> Iterator[str]:
+    """The faults of a model folder, or the one that a file in it cannot be read."""
+    try:
+        yield from faults
+    except InputError as error:
+        yield f"{key}: {error}"
 
 
 def _readers(config: Configuration) -> Iterator[tuple[str, str, str]]:
@@ -49,11 +57,7 @@ def _build_faults(config: Configuration, name: str, language: dict[str, Any]) ->
     folder, key = Path(model_of(config, language).folder), f"bases.{name}.build.language"
     if not (folder / "config.json").is_file():
         return
-    try:
-        described: dict[str, Any] = read_json(folder / "config.json")
-    except InputError as error:
-        yield f"{key}: {error}"
-        return
+    described: dict[str, Any] = read_json(folder / "config.json")
     if "vision_config" in described:
         yield (
             f"{key}: {folder} reads pictures already; name it as bases.{name}.source, or choose a model that reads "
@@ -70,13 +74,9 @@ def _base_faults(config: Configuration, key: str, base: str, input: str) -> Iter
     folder = Path(base_of(config, base).folder)
     if "build" in config["bases"][base] or not (folder / "config.json").is_file():
         return
-    try:
-        described: dict[str, Any] = read_json(folder / "config.json")
-    except InputError as error:
-        yield f"bases.{base}.source: {error}"
-        return
+    described: dict[str, Any] = read_json(folder / "config.json")
     kind = described.get("model_type", "unknown")
-    if kind in TAKE_NO_PROMPT:
+    if kind in ENCODER_DECODERS:
         if input != "image":
             yield f"{key}: {input} needs a model that is asked, and bases.{base} is a {kind} ({folder}); set image"
     elif input == "code":
