@@ -7,6 +7,8 @@ import torch
 import transformers
 from tiny_captioners import QWEN_IMAGE
 
+from core.records import Caption
+
 FAMILY = {
     "blip": "blip",
     "vit_gpt2": "vision_encoder_decoder",
@@ -57,4 +59,4 @@ def reference_caption(kind, folder, png):
             if token == end:
                 break
             written.append(token)
-    return " ".join(tokenizer.decode(written, skip_special_tokens=True).split()), len(written)
+    return Caption.written("", tokenizer.decode(written, skip_special_tokens=True)).caption, len(written)

@@ -16,7 +16,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from caption_llm import main
 from captions.prompts import PromptSettings, end_of_turn_ids, prompt_tokens
 from core.command import InputError, MachineError
-from core.records import Sample, read_captions, read_samples, write_samples
+from core.records import Caption, Sample, read_captions, read_samples, write_samples
 from generation.llm_engines import Prompt, Written, torch_engine
 from generation.llm_engines.torch_engine import TorchEngine, common_prefix_length, plan_batches
 from models.files import model_digest
@@ -76,7 +76,7 @@ def test_a_caption_is_exactly_what_follows_the_prompt(base, samples, tmp_path):
             if token in ends:
                 break
             expected.append(token)
-        assert record.caption == " ".join(tokenizer.decode(expected, skip_special_tokens=True).split())
+        assert record.caption == Caption.written("", tokenizer.decode(expected, skip_special_tokens=True)).caption
         assert (record.n_prompt_tokens, record.n_new_tokens) == (len(ids), len(expected))
 
 
@@ -170,7 +170,7 @@ def beams_one_by_one(base, samples, n_beams):
         written = model.generate(
             ids, max_new_tokens=DECODING["max_new_tokens"], num_beams=n_beams, do_sample=False, eos_token_id=ends
         )[0, ids.shape[1] :]
-        yield " ".join(tokenizer.decode(written, skip_special_tokens=True).split())
+        yield Caption.written("", tokenizer.decode(written, skip_special_tokens=True)).caption
 
 
 def test_beams_in_batches_give_what_generate_gives_one_by_one(base, samples, tmp_path):

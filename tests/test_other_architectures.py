@@ -15,7 +15,7 @@ from transformers.models.opt.modeling_opt import OPTAttention
 import merge_adapter
 from captions.prompts import PromptSettings, end_of_turn_ids, prompt_tokens
 from core.command import InputError
-from core.records import Sample, read_samples, write_samples
+from core.records import Caption, Sample, read_samples, write_samples
 from generation.llm_engines import DecodingSettings, EngineJob, Prompt, torch_engine
 from models.language_models import auto_class, context_length, read_config
 from training.model import load_model
@@ -48,7 +48,7 @@ def generated(base, samples, adapter_folder=None, **options):
         ids = torch.tensor([prompt_tokens(tokenizer, sample.xml, PromptSettings()).ids])
         n_new = DECODING["max_new_tokens"]
         written = model.generate(input_ids=ids, max_new_tokens=n_new, do_sample=False, eos_token_id=ends, **options)
-        yield " ".join(tokenizer.decode(written[0, ids.shape[1] :], skip_special_tokens=True).split())
+        yield Caption.written(sample.id, tokenizer.decode(written[0, ids.shape[1] :], skip_special_tokens=True)).caption
 
 
 @pytest.mark.parametrize("name", CONFIGS)
