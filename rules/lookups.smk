@@ -107,7 +107,7 @@ def training_identity(wildcards):
     values = {"settings": result_settings(training.settings, schema_node("presets.*"))}
     values |= {"prompt": result_settings(PLAN.prompt(training.input), schema_node("prompt"))}
     values |= {"input": training.input} if training.images else {}
-    return identity("train_lora", processes=training.processes, seed=PLAN.seed("train_lora"), **values)
+    return identity("train_lora", processes=training.processes, seed=training.seed, **values)
 
 
 def captioner_identity(wildcards):

@@ -82,7 +82,7 @@ rule analyse_votes:
         votes=ancient(config["human_votes"]),
         comparison=f"{RESULTS}/comparison.json",
         samples=f"{RESULTS}/data/test.parquet",
-        captions=expand(f"{RESULTS}/captions/{{system}}.jsonl", system=PLAN.systems),
+        captions=expand(f"{RESULTS}/captions/{{system}}.jsonl", system=PLAN.rows),
     output:
         f"{RESULTS}/votes.json",
     log:
@@ -119,8 +119,8 @@ rule html_report:
         train=f"{RESULTS}/data/train.parquet",
         samples=f"{RESULTS}/data/test.parquet",
         images=f"{RESULTS}/images/test.parquet",
-        captions=expand(f"{RESULTS}/captions/{{system}}.jsonl", system=PLAN.systems),
-        health=expand(f"{RESULTS}/health/{{system}}.{{ending}}", system=PLAN.systems, ending=["json", "parquet"]),
+        captions=expand(f"{RESULTS}/captions/{{system}}.jsonl", system=PLAN.rows),
+        health=expand(f"{RESULTS}/health/{{system}}.{{ending}}", system=PLAN.rows, ending=["json", "parquet"]),
         counts=f"{RESULTS}/data/counts.json",
         statistics=f"{RESULTS}/data/statistics.json",
         left_out=f"{RESULTS}/data/left_out.csv",
@@ -188,7 +188,7 @@ rule qualitative_report:
     input:
         comparison=f"{RESULTS}/comparison.json",
         samples=f"{RESULTS}/data/test.parquet",
-        captions=expand(f"{RESULTS}/captions/{{system}}.jsonl", system=PLAN.systems),
+        captions=expand(f"{RESULTS}/captions/{{system}}.jsonl", system=PLAN.rows),
     output:
         report(
             f"{RESULTS}/qualitative.html",

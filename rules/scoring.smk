@@ -317,7 +317,7 @@ rule compare:
         options=lambda wildcards, input: options(
             {
                 "experiment": config["experiment"],
-                "systems": {name: system.describe() for name, system in PLAN.systems.items()},
+                "systems": PLAN.describe_rows(),
                 "metrics": tuple(config["metrics"]),
                 "imported": tuple(PLAN.imported_metrics),
                 "scores_dir": f"{RESULTS}/scores",
@@ -334,7 +334,7 @@ rule compare:
             "compare",
             *(f"scoring/metrics/{metric}" for metric in config["metrics"]),
             "comparison",
-            systems=[[name, system.describe()] for name, system in PLAN.systems.items()],
+            systems=list(PLAN.describe_rows().items()),
             metrics=[*config["metrics"], *PLAN.imported_metrics],
             seed=PLAN.seed("compare"),
         ),

@@ -1,4 +1,4 @@
-"""LoRA training: one job a model, and merging where it is wanted.
+"""LoRA training: a job for each training of a model, and merging where it is wanted.
 
 Required: the base model, data/train.parquet, data/validation.parquet, and for a model that reads pictures their images.
 Outputs: adapters/<model>/ with the adapter, its resolved settings, its history and a summary. Checkpoints lie in
@@ -8,7 +8,7 @@ each completed adapter by its identity. With `merge: true` adapters/<model>/merg
 
 
 rule train_lora:
-    """Train the LoRA adapter of a model."""
+    """Train the LoRA adapter of a model, or one of several by other random numbers."""
     input:
         base=lambda wildcards: PLAN.trainings[wildcards.model].base.manifest,
         train=f"{RESULTS}/data/train.parquet",
@@ -42,7 +42,7 @@ rule train_lora:
                 "settings": PLAN.trainings[wildcards.model].settings,
                 **picture_options(PLAN.trainings[wildcards.model]),
                 "prompt": PLAN.prompt(PLAN.trainings[wildcards.model].input),
-                "seed": PLAN.seed("train_lora"),
+                "seed": PLAN.trainings[wildcards.model].seed,
                 # One process a GPU; the script starts them by accelerate launch.
                 "devices": PLAN.trainings[wildcards.model].processes,
                 "digest_cache": DIGEST_CACHE,

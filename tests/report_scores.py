@@ -225,6 +225,7 @@ def make_comparison(
                 "base": base,
                 "trained": family in ("lora", "baseline"),
                 "input": INPUTS.get(name, INPUTS.get(family, "code")),
+                "trainings": {"1": name} if family == "lora" else None,
             }
             for name, label, family, base, _ in systems
         ],

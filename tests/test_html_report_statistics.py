@@ -11,6 +11,7 @@ import pytest
 from browser_visits import Visit
 from report_fixture import Experiment, make_experiment
 
+from comparison.cover import UNMEASURED
 from core.records import read_json, read_samples, write_json, write_samples
 from html_report import main
 
@@ -34,7 +35,9 @@ def report_of(made: Experiment, change: Callable[[dict[str, Any]], None] = lambd
 def test_the_groups_stand_beside_the_number_of_drawings_with_what_the_intervals_cover(made: Experiment) -> None:
     text = report_of(made)
     assert "24 test drawings in 23 groups of similar ones" in text
-    assert "by 400 resamples of the groups; they cover the choice of test drawings, not another training" in text
+    assert "by 400 resamples of the groups; they cover the choice of test drawings; " in text
+    assert f'one training seed: {UNMEASURED}. </p> <p class="lead">' in text
+    assert f"every other system. One training seed (SmolLM2 LoRA r 16): {UNMEASURED}.</p>" in text, "beside the claim"
     assert "corrected (Holm) for the pairs of systems of each metric, not for the 5 metrics" in text
     assert "intervals are rough" not in text
     assert "No difference can be significant" not in text

@@ -124,6 +124,12 @@ def test_a_training_setting_makes_that_model_stale(edit):
     assert set(jobs) == {"train_lora", "caption_llm", "tokenize_captions", "caption_health", *SCORES, *PAGES}
 
 
+def test_more_seeds_train_those_alone_that_are_new(edit):
+    jobs = edit("config.yaml", setting("preset: test3\n    gpus: 1", "preset: test3\n    gpus: 1\n    seeds: 3"))
+    assert (jobs["train_lora"], jobs["caption_llm"], jobs["score_text"], jobs["score_clip"]) == (2, 2, 8, 2)
+    assert set(jobs) == {"train_lora", "caption_llm", "tokenize_captions", "caption_health", *SCORES, *PAGES}
+
+
 def test_a_setting_of_the_comparison_leaves_scores_alone(edit):
     assert set(edit("config.yaml", setting("n_resamples: 10000", "n_resamples: 999"))) == set(PAGES)
 

@@ -6,7 +6,8 @@ Output  comparison.json (the format is in docs/design.md), comparison.csv (its c
         table of systems by values for a person: printed, and with --text also written
 
     python compare.py --experiment demo --samples data/test.parquet \
-        --systems '{"test3": {"label": "T", "family": "lora", "base": "smollm2", "trained": true, "input": "code"}}' \
+        --systems '{"test3": {"label": "T", "family": "lora", "base": "smollm2", "trained": true, "input": "code",
+                             "trainings": {"1": "test3", "2": "test3-seed2", "3": "test3-seed3"}}}' \
         --metrics bleu meteor --scores-dir scores --slices source commands \
         --n-resamples 10000 --confidence 0.95 --seed 7 --output comparison.json --table comparison.csv
 
@@ -48,7 +49,7 @@ from scoring.metrics import MeanMetric, Metric, ValueInfo, load_metric
 from scoring.scores import null_for_nan
 
 CELL_FIELDS = ["system", "value", "slice", "score", "low", "high", "n", "n_groups", "n_failed", "n_truncated"]
-CELL_FIELDS += ["sample_mean"]
+CELL_FIELDS += ["sample_mean", "n_trainings", "seed_sd", "by_training"]
 SYSTEM_FIELDS = ["system", "label", "family", "base", "trained", "input"]
 # The family name of the leave-one-out human scores in comparison.csv.
 HUMAN = {"system": "human", "label": "Leave-one-out human score", "family": "human", "slice": "two or more references"}
@@ -112,7 +113,7 @@ def main(
             record
             for system in systems
             if health_dir
-            for record in count_flags(health_dir, system, sample_records, competition.groups, parts, confidence)
+            for record in count_flags(health_dir, system, competition, sample_records, parts, confidence)
         ],
     }
     write_json(output, comparison)
@@ -127,12 +128,13 @@ def main(
 
 
 def describe_system(name: str, entry: Mapping[str, Any]) -> dict[str, Any]:
-    """A system as comparison.json has it; what nobody said of it is null."""
+    """A system as comparison.json has it; what nobody said of it is null. `trainings` are its runs by their numbers."""
     return {
         "name": name,
         "label": entry.get("label") or name,
         "family": entry["family"],
         **{key: entry.get(key) for key in ("base", "trained", "input")},
+        "trainings": entry.get("trainings"),
     }
 
 
@@ -148,27 +150,32 @@ def read_token_counts(path: Path | None, samples: Sequence[Sample]) -> list[int 
 def count_flags(
     health_dir: Path,
     system: str,
+    competition: Competition,
     samples: Sequence[Sample],
-    groups: np.ndarray,
     slices: Sequence[Slice],
     confidence: float,
 ) -> list[dict[str, Any]]:
-    """How many captions of a system have each flag, on each slice, and the interval of each share.
+    """How many captions of a system have each flag, on each slice of `n` captions, and the interval of each share.
 
-    `alarms` are the flags above what is tolerated. Raises InputError where the flags are those of other samples.
+    The captions are those of all its trainings. `alarms` are the flags above what is tolerated in any of them. Raises
+    InputError where the flags are those of other samples.
     """
-    summary, flags = read_health(health_dir, system)
-    if list(flags) != [sample.id for sample in samples]:
-        raise InputError(f"{health_dir}/{system}.parquet is not of the samples of this comparison; make it again")
-    alarms = [flag["name"] for flag in summary["flags"] if flag["alarm"]]
+    runs = competition.runs[system]
+    read = [read_health(health_dir, run) for run in runs]
+    for run, (_, flags) in zip(runs, read, strict=True):
+        if list(flags) != [sample.id for sample in samples]:
+            raise InputError(f"{health_dir}/{run}.parquet is not of the samples of this comparison; make it again")
+    names = [flag["name"] for flag in read[0][0]["flags"]]
+    raised = {flag["name"] for summary, _ in read for flag in summary["flags"] if flag["alarm"]}
+    alarms = [name for name in names if name in raised]
     flagged = {
-        flag["name"]: np.array([flag["name"] in found for found in flags.values()], dtype=float)
-        for flag in summary["flags"]
+        name: np.array([[name in found for found in flags.values()] for _, flags in read], dtype=float).sum(axis=0)
+        for name in names
     }
     records = []
     for part in slices:
-        own = groups[part.members]
-        sizes = group_sizes(own)
+        own = competition.groups[part.members]
+        sizes = group_sizes(own) * len(runs)
         intervals = {
             name: share_interval(sum_by_group(column[part.members], own), sizes, confidence)
             for name, column in flagged.items()
@@ -177,6 +184,7 @@ def count_flags(
             {
                 "system": system,
                 "slice": part.name,
+                "n": len(part.members) * len(runs),
                 "flags": {name: int(column[part.members].sum()) for name, column in flagged.items()},
                 "intervals": {name: [null_for_nan(end) for end in ends] for name, ends in intervals.items()},
                 "alarms": alarms if part is slices[0] else [],
@@ -253,7 +261,7 @@ def describe_value(
         "radar": info.radar,
         "higher_is_better": info.higher_is_better,
         "corpus": not isinstance(metric, MeanMetric),
-        "signature": f"{competition.scores[competition.systems[0], metric.name].signature}|{resampling}",
+        "signature": f"{competition.scores_of(competition.systems[0], metric.name)[0].signature}|{resampling}",
         "note": info.note,
     }
 
@@ -283,10 +291,16 @@ def write_cells(path: Path, comparison: Mapping[str, Any]) -> None:
         for cell in comparison["cells"]:
             counted = flags.get((cell["system"], cell["slice"]), {})
             mark = marks.get((cell["system"], cell["value"], cell["slice"]), "")
-            row = {**systems[cell["system"]], **cell, **counted, "best": mark}
+            row = {**systems[cell["system"]], **cell, **counted, **describe_trainings(cell), "best": mark}
             writer.writerow({**row, "signature": signatures[cell["value"]]})
         for record in comparison["human"]:
             writer.writerow({**HUMAN, **record, "signature": signatures[record["value"]]})
+
+
+def describe_trainings(cell: Mapping[str, Any]) -> dict[str, Any]:
+    """How many trainings of a model a score is the mean of, if several, and their scores, separated by spaces."""
+    scores = cell["by_training"]
+    return {"n_trainings": len(scores) or "", "by_training": " ".join(f"{score:.6g}" for score in scores)}
 
 
 def as_cell(text: Any) -> Any:
@@ -309,7 +323,10 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--experiment", required=True, help="name of the experiment, for the record")
     parser.add_argument("--samples", type=Path, required=True, help="samples that all systems are scored on")
     parser.add_argument(
-        "--systems", type=parse_systems, required=True, help="JSON: name → label, family, base, trained, input"
+        "--systems",
+        type=parse_systems,
+        required=True,
+        help="JSON: name → label, family, base, trained, input; trainings: their numbers → names of captions",
     )
     parser.add_argument("--metrics", nargs="+", required=True, help="names of files in metrics/")
     parser.add_argument("--imported", nargs="*", default=[], help="names of metrics that import_scores.py made")

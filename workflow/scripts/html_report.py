@@ -29,12 +29,21 @@ from typing import Any
 
 from markupsafe import Markup
 
+from comparison.cover import describe_cover
 from core.command import log, run_command, write_whole
 from core.records import SPLITS
 from report.comparison import FAMILY_LABELS, Value
 from report.data import MEASURES, count_label_leakage, describe_leakage, tabulate_flags
 from report.fair_comparison import make_grid, outside_grid
-from report.findings import LEFT_OUT, check_counts, describe_testing, find_alerts, find_leaders, headline
+from report.findings import (
+    LEFT_OUT,
+    check_counts,
+    describe_seeds,
+    describe_testing,
+    find_alerts,
+    find_leaders,
+    headline,
+)
 from report.inputs import Absence, ReportInputs, Training, read_inputs
 from report.page import as_yaml, content_security_policy, format_number, make_environment, read_template
 from report.payload import (
@@ -134,6 +143,8 @@ def render_report(
             values=values,
             leaders=leaders,
             headline=headline(leaders, len(inputs.comparison.systems)),
+            seeds=describe_seeds(leaders, inputs.comparison),
+            cover=describe_cover(inputs.comparison.n_trainings, "they cover"),
             testing=describe_testing(leaders, len(inputs.comparison.systems), inputs.comparison.confidence),
             grid=make_grid(inputs.comparison, values),
             outside_grid=outside_grid(inputs.comparison),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import zlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -14,6 +15,7 @@ from comparison.grouping import effective_groups, group_sizes, sum_by_group
 from comparison.resampling import bootstrap_sums, expanded_interval
 from comparison.shares import share_interval
 from comparison.slices import Slice
+from comparison.trainings import sample_variance, spread_of, widen
 from core.command import InputError
 from scoring.metrics import MeanMetric, Metric, ValueInfo
 from scoring.scores import Scores, null_for_nan, read_scores
@@ -28,26 +30,31 @@ def make_cells(
 ) -> list[dict[str, Any]]:
     """One record for each system and value: score, interval, and on how many samples and groups they rest.
 
+    `observed` and `resampled` are the values of each run, (n runs,) and (n runs, n resamples); a system's is their
+    mean. `by_training` are those of the trainings of a model that has several, `seed_sd` their standard deviation;
+    failed and truncated captions are those of all runs.
+
     `sample_mean` is the mean of the samples' values, where the score is no such mean (BLEU, METEOR): a failed caption
     lowers it whatever it does to the score.
     """
     cells = []
     for system in competition.systems:
         for metric, value, info in competition.values():
-            scores = competition.scores[system, metric.name]
-            column = scores.columns[value][part.members]
+            scores = competition.scores_of(system, metric.name)
+            column = np.mean([run.columns[value][part.members] for run in scores], axis=0)
             applies = ~np.isnan(column)
+            by_run, groups = observed[system, value], competition.groups[part.members]
             cells.append(
                 {
                     "system": system,
                     "value": value,
                     "slice": part.name,
-                    "score": null_for_nan(observed[system, value]),
-                    **describe_interval(
-                        info, column, competition.groups[part.members], resampled[system, value], confidence
-                    ),
-                    "n_failed": int((applies & scores.failed[part.members]).sum()),
-                    "n_truncated": int((applies & scores.truncated[part.members]).sum()),
+                    "score": null_for_nan(by_run.mean()),
+                    **describe_interval(info, column, groups, by_run, resampled[system, value], confidence),
+                    "by_training": [null_for_nan(one) for one in by_run] if len(by_run) > 1 else [],
+                    "seed_sd": null_for_nan(by_run.std(ddof=1)) if len(by_run) > 1 else None,
+                    "n_failed": sum(int((applies & run.failed[part.members]).sum()) for run in scores),
+                    "n_truncated": sum(int((applies & run.truncated[part.members]).sum()) for run in scores),
                     "sample_mean": mean_of_samples(metric, column[applies]),
                 }
             )
@@ -55,19 +62,31 @@ def make_cells(
 
 
 def describe_interval(
-    info: ValueInfo, column: np.ndarray, groups: np.ndarray, resampled: np.ndarray, confidence: float
+    info: ValueInfo,
+    column: np.ndarray,
+    groups: np.ndarray,
+    observed: np.ndarray,
+    resampled: np.ndarray,
+    confidence: float,
 ) -> dict[str, Any]:
     """`low` and `high` of a value, `n` samples and `n_groups` groups to which it applies; no ends is null.
 
-    `column` holds the samples' values and `groups` their groups, both (n samples,); `resampled` the value of each
-    resample. The ends of a share are Wilson's.
+    `column` holds the samples' values, means over the runs, and `groups` their groups, both (n samples,); `observed`
+    the value of each run, (n runs,), and `resampled` that on each resample, (n runs, n resamples). The interval is of
+    the mean over the runs. The ends of a share are Wilson's, widened where there are several runs.
     """
     applies = ~np.isnan(column)
     sizes = group_sizes(groups[applies])
+    n_effective, mean = effective_groups(sizes), resampled.mean(axis=0)
     if info.share and len(sizes):
         low, high = share_interval(sum_by_group(column[applies], groups[applies]), sizes, confidence)
     else:
-        low, high = expanded_interval(resampled, confidence, effective_groups(sizes), info.no_spread)
+        low, high = expanded_interval(mean, confidence, n_effective, info.no_spread)
+    if len(observed) > 1 and not math.isnan(low):
+        spreads = [spread_of(observed, resampled, n_effective)]
+        score, samples = float(observed.mean()), sample_variance(mean, n_effective)
+        low, high = widen(score, (low, high), confidence, samples, n_effective, spreads)
+        low, high = max(low, min(info.low, score)), min(high, max(info.high, score))
     return {"low": null_for_nan(low), "high": null_for_nan(high), "n": int(applies.sum()), "n_groups": len(sizes)}
 
 
@@ -111,7 +130,8 @@ def score_humans(
                     ValueInfo(info.label, info.low, info.high),
                     scores.columns[value],
                     own,
-                    resampled[value],
+                    np.array([observed[value]]),
+                    resampled[value][None],
                     confidence,
                 ),
             }

@@ -19,14 +19,26 @@ from scoring.scores import Scores, read_scores
 
 @dataclass(frozen=True)
 class Competition:
-    """All scores of a comparison, and their statistics as the columns of one matrix."""
+    """All scores of a comparison, and their statistics as the columns of one matrix.
 
-    systems: list[str]
+    A run is what captioned: a system, or one of the trainings of a model; a system's value is the mean over its runs.
+    """
+
+    runs: dict[str, list[str]]  # by system
     metrics: list[Metric]
-    scores: dict[tuple[str, str], Scores]  # by system and metric
+    scores: dict[tuple[str, str], Scores]  # by run and metric
     statistics: np.ndarray  # (n samples, all statistics)
-    columns: dict[tuple[str, str], dict[str, int]]  # system and metric → statistic → column
+    columns: dict[tuple[str, str], dict[str, int]]  # run and metric → statistic → column
     groups: np.ndarray  # (n samples,), the group of each, as a number
+
+    @property
+    def systems(self) -> list[str]:
+        """The systems in order."""
+        return list(self.runs)
+
+    def scores_of(self, system: str, metric: str) -> list[Scores]:
+        """The scores of each run of a system."""
+        return [self.scores[run, metric] for run in self.runs[system]]
 
     def values(self) -> Iterator[tuple[Metric, str, ValueInfo]]:
         """Every value of every metric, in order."""
@@ -34,42 +46,52 @@ class Competition:
             for name, info in metric.values.items():
                 yield metric, name, info
 
-    def sums_of(self, sums: np.ndarray, system: str, metric: Metric) -> dict[str, np.ndarray]:
-        """The part of `sums` (any leading axes, all statistics) that is this system's by this metric."""
-        return {name: sums[..., column] for name, column in self.columns[system, metric.name].items()}
+    def sums_of(self, sums: np.ndarray, run: str, metric: Metric) -> dict[str, np.ndarray]:
+        """The part of `sums` (any leading axes, all statistics) that is this run's by this metric."""
+        return {name: sums[..., column] for name, column in self.columns[run, metric.name].items()}
 
     def corpus_values(self, sums: np.ndarray) -> dict[tuple[str, str], np.ndarray]:
-        """Corpus values by system and value; their shape is that of the leading axes of `sums`."""
+        """Corpus values by system and value, (n runs of the system, *leading axes of `sums`)."""
         return {
-            (system, name): value
-            for system in self.systems
+            (system, name): np.stack(values)
+            for system, runs in self.runs.items()
             for metric in self.metrics
-            for name, value in metric.corpus(self.sums_of(sums, system, metric)).items()
+            for name, values in by_name([metric.corpus(self.sums_of(sums, run, metric)) for run in runs]).items()
         }
+
+
+def by_name(values: Sequence[Mapping[str, np.ndarray]]) -> dict[str, list[np.ndarray]]:
+    """The values of several runs, by their names."""
+    return {name: [value[name] for value in values] for name in values[0]}
+
+
+def runs_of(name: str, entry: Mapping[str, Any]) -> dict[str, str]:
+    """The runs of a system by the numbers of its trainings; one without a number where it is trained by nobody here."""
+    return dict(entry.get("trainings") or {"": name})
 
 
 def read_competition(
     scores_dir: Path,
-    systems: Mapping[str, Any],
+    systems: Mapping[str, Mapping[str, Any]],
     metrics: list[Metric],
     samples: Sequence[Sample],
 ) -> Competition:
     """Read all score files. Raises InputError unless all systems are scored alike on exactly these samples."""
     if not systems or not metrics or not samples:
         raise InputError("nothing to compare: at least one system, one metric and one sample are needed")
-    scores = {
-        (system, metric.name): read_scores(scores_dir, system, metric) for system in systems for metric in metrics
-    }
+    runs = {name: list(runs_of(name, entry).values()) for name, entry in systems.items()}
+    all_runs = [run for of_system in runs.values() for run in of_system]
+    scores = {(run, metric.name): read_scores(scores_dir, run, metric) for run in all_runs for metric in metrics}
     ids = [sample.id for sample in samples]
-    for system, metric in itertools.product(systems, metrics):
-        check_ids(f"{system} by {metric.name}", scores[system, metric.name].ids, ids)
-        check_scored_alike(metric, scores[next(iter(systems)), metric.name], scores[system, metric.name])
+    for run, metric in itertools.product(all_runs, metrics):
+        check_ids(f"{run} by {metric.name}", scores[run, metric.name].ids, ids)
+        check_scored_alike(metric, scores[all_runs[0], metric.name], scores[run, metric.name])
     blocks: list[np.ndarray] = []
     columns: dict[tuple[str, str], dict[str, int]] = {}
     for key, result in scores.items():
         columns[key] = {name: len(blocks) + column for column, name in enumerate(result.statistics)}
         blocks.extend(result.statistics.values())
-    return Competition(list(systems), metrics, scores, np.column_stack(blocks), columns, number_groups(samples))
+    return Competition(runs, metrics, scores, np.column_stack(blocks), columns, number_groups(samples))
 
 
 def check_scored_alike(metric: Metric, first: Scores, other: Scores) -> None:

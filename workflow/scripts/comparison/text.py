@@ -12,6 +12,7 @@ from rich.measure import Measurement
 from rich.table import Table
 
 from captions.health import FLAGS
+from comparison.cover import describe_cover
 from comparison.data_use import describe_use_shortly
 from comparison.grouping import FEW_GROUPS
 
@@ -93,8 +94,7 @@ def render_alarms(comparison: Mapping[str, Any]) -> list[str]:
     """One paragraph of the systems whose captions are wrong more often than is tolerated; none where all are well."""
     labels = {system["name"]: system["label"] for system in comparison["systems"]}
     lines = [
-        f"  {labels[record['system']]}: "
-        + ", ".join(describe_share(name, record, comparison["n_samples"]) for name in record["alarms"])
+        f"  {labels[record['system']]}: " + ", ".join(describe_share(name, record) for name in record["alarms"])
         for record in comparison["health"]
         if record["alarms"]
     ]
@@ -102,11 +102,11 @@ def render_alarms(comparison: Mapping[str, Any]) -> list[str]:
     return ["\n".join(["Captions to look at before believing a score:", *wrapped])] if lines else []
 
 
-def describe_share(flag: str, record: Mapping[str, Any], n_samples: int) -> str:
+def describe_share(flag: str, record: Mapping[str, Any]) -> str:
     """`cut at the end 50% (38–62%)`; without the interval where there is none."""
     low, high = record["intervals"][flag]
     interval = "" if low is None or high is None else f" ({100 * low:.0f}–{high:.0%})"
-    return f"{FLAGS[flag]} {record['flags'][flag] / n_samples:.0%}{interval}"
+    return f"{FLAGS[flag]} {record['flags'][flag] / record['n']:.0%}{interval}"
 
 
 def make_labels(
@@ -114,12 +114,17 @@ def make_labels(
     cells: Mapping[tuple[str, str], Mapping[str, Any]],
     values: Sequence[Mapping[str, Any]],
 ) -> list[str]:
-    """The first column: n, groups, then of each system the label, its use of the data, and how many captions failed."""
+    """The first column: n, groups, then of each system label, use of the data, seeds, and how many captions failed."""
     n_failed = [max(cells[system["name"], value["name"]]["n_failed"] for value in values) for system in systems]
     failed = [f"\n  {n} failed" if n else "" for n in n_failed]
-    uses = [describe_use_shortly(system["trained"], system["input"]) for system in systems]
-    labels = [f"{s['label']}\n  {use}{more}" for s, use, more in zip(systems, uses, failed, strict=True)]
+    labels = [f"{s['label']}\n  {describe_system(s)}{more}" for s, more in zip(systems, failed, strict=True)]
     return ["n", "groups of similar drawings", *labels]
+
+
+def describe_system(system: Mapping[str, Any]) -> str:
+    """`trained, code, 3 seeds`; of a model that is trained once `1 seed`, of what is not trained here no seeds."""
+    use, trainings = describe_use_shortly(system["trained"], system["input"]), system["trainings"]
+    return f"{use}, {len(trainings)} seed{'s' if len(trainings) > 1 else ''}" if trainings else use
 
 
 def make_column(
@@ -135,6 +140,8 @@ def make_column(
     for cell in of_value:
         score, low, high = (format_number(cell[key], value["range"][1]) for key in ("score", "low", "high"))
         interval = "" if cell["low"] is None else f"\n{low}–{high}"
+        spread = format_number(cell["seed_sd"], value["range"][1])
+        interval += "" if cell["seed_sd"] is None else f"\ns.d. {spread}"
         shown = f"{marks.get(cell['system'], '')}{score}{interval}"
         texts.append("missing" if cell["score"] is None else shown)
     return value["label"], texts
@@ -174,11 +181,13 @@ def format_number(number: float | None, highest: float) -> str:
 
 def render_legend(comparison: Mapping[str, Any]) -> str:
     confidence = comparison["confidence"]
-    return (
+    n_trainings = {s["label"]: len(s["trainings"]) for s in comparison["systems"] if s["trainings"]}
+    lines = [
         f"* best, = not significantly worse (paired approximate randomisation, p ≥ {1 - confidence:.2g}, "
-        "Holm-corrected over\nthe pairs of systems of a metric, not over metrics)\n"
-        f"low–high: {confidence:.0%} interval, by a bootstrap of the groups with "
-        f"{comparison['n_resamples']:,} resamples; it covers the\nchoice of test drawings, not another training with "
-        "another seed\ntrained: weights are fitted to the train split of this data, or captions are taken from it;\n"
-        "then what the system reads; ? unknown"
-    )
+        "Holm-corrected over the pairs of systems of a metric, not over metrics)",
+        f"low–high: {confidence:.0%} interval, by a bootstrap of the groups with {comparison['n_resamples']:,} "
+        f"resamples; {describe_cover(n_trainings)}",
+        "trained: weights are fitted to the train split of this data, or captions are taken from it; then what the "
+        "system reads; ? unknown",
+    ]
+    return "\n".join(textwrap.fill(line, WIDTH) for line in lines)

@@ -52,6 +52,18 @@ def systems(config: Configuration) -> dict[str, dict[str, Any]]:
     return table
 
 
+def trainings_of(config: Configuration, model: str) -> dict[str, int]:
+    """The trainings of a model, by their names, with their numbers, ascending; the first bears the model's name."""
+    given = config["models"][model]["seeds"]
+    first, *others = sorted(given) if isinstance(given, list) else range(1, given + 1)
+    return {model: first} | {f"{model}-seed{number}": number for number in others}
+
+
+def runs_of(config: Configuration, system: str) -> list[str]:
+    """What writes the captions of a row: the system itself, or each training of a model that has several seeds."""
+    return list(trainings_of(config, system)) if system in config["models"] else [system]
+
+
 def untrained_systems(config: Configuration) -> Iterator[tuple[str, str, str, str]]:
     """The systems of bases without training: base, name of the system, family, input."""
     for name, base in config["bases"].items():
@@ -68,6 +80,14 @@ def system_names(config: Configuration) -> Iterator[tuple[str, str]]:
     for key in ("models", "captioners", "systems", "baselines"):
         for name in config[key]:
             yield f"{key}.{name}", name
+
+
+def run_names(config: Configuration) -> Iterator[tuple[str, str]]:
+    """The names of everything that captions, with the key paths: of each system, and of each training of a model."""
+    for path, name in system_names(config):
+        yield path, name
+        for run in runs_of(config, name)[1:]:
+            yield f"{path}.seeds", run
 
 
 def order_keys(config: Configuration) -> Configuration:
@@ -126,6 +146,11 @@ def model_sources(config: Configuration) -> Iterator[tuple[str, dict[str, Any]]]
 def fetched_sources(config: Configuration) -> dict[str, dict[str, Any]]:
     """Every model source of the experiment by its folder name in the store."""
     return {model_folder_name(source): source for _, source in model_sources(config)}
+
+
+def training_seed(seed: int, number: int) -> int:
+    """The seed of the training with this number; that of the first is the stage's own."""
+    return stage_seed(seed, "train_lora" if number == 1 else f"train_lora {number}")
 
 
 def stage_seed(seed: int, stage: str) -> int:

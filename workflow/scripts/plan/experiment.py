@@ -15,101 +15,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from plan.configuration import Configuration, fetched_sources, stage_seed, systems
+from plan.configuration import (
+    Configuration,
+    fetched_sources,
+    runs_of,
+    stage_seed,
+    systems,
+    training_seed,
+    trainings_of,
+)
+from plan.jobs import Captioner, LlmJob, Source, System, Training
 from plan.metrics import score_files
 from plan.model_folders import Build, Model, base_of, builds, model_of
 
 LLM_FAMILIES = ("zero_shot", "few_shot", "lora")
-
-
-@dataclass(frozen=True)
-class Source:
-    """A source of samples: a file or folder of the user, a dataset of the hub, or one that is built here."""
-
-    name: str
-    path: str  # of the raw samples
-    is_given: bool  # by the user; otherwise a rule writes `path`
-    build: str | None
-    sizes: dict[str, int]  # of generated scenes, by split
-    hub: dict[str, str]  # hub, revision, subset, split; empty for other sources
-    fields: str  # JSON: names of the fields of the raw samples
-    max_chars: int | None
-
-
-@dataclass(frozen=True)
-class Training:
-    """The training of one adapter."""
-
-    name: str
-    base: Model
-    folder: str
-    settings: dict[str, Any]
-    input: str  # what it reads of a drawing: code, image or both
-    images: dict[str, str]  # files of pictures by split; none where it reads code alone
-    gpus: int
-    is_merged: bool
-
-    @property
-    def processes(self) -> int:
-        """Processes that train together: one a GPU, one on a machine without."""
-        return max(1, self.gpus)
-
-
-@dataclass(frozen=True)
-class LlmJob:
-    """A job that captions by LLM systems of one base: one system, or all of them where jobs are grouped by base."""
-
-    name: str
-    systems: tuple[str, ...]
-    base: Model
-    described: str  # JSON: adapter and few-shot settings of each system, as caption_llm.py takes them
-    adapters: tuple[str, ...]  # files that must exist
-    inputs: tuple[str, ...]  # what its systems read of a drawing
-    images: dict[str, str]  # files of pictures by split; none where no system reads them
-    shows_examples: bool
-    shards: int
-    device_class: str
-
-
-@dataclass(frozen=True)
-class Captioner:
-    """A captioner's job."""
-
-    name: str
-    family: str
-    model: Model
-    tokenizer: Model | None
-    settings: dict[str, Any]
-    trust_remote_code: bool
-    environment: str
-    python: str
-    gpus: int
-    shards: int
-    device_class: str
-
-    @property
-    def manifests(self) -> list[str]:
-        """Manifests of the model and, where it is another, of its tokenizer."""
-        return [self.model.manifest, *([self.tokenizer.manifest] if self.tokenizer else [])]
-
-
-@dataclass(frozen=True)
-class System:
-    """A row of the comparison. `parts` are the caption files of several jobs that are gathered, empty for one job."""
-
-    name: str
-    label: str
-    family: str
-    base: str
-    trained: bool | None  # on this data; None where nobody said it
-    input: str | None  # what it reads of a drawing: code, image, both or none; None where nobody said it
-    parts: tuple[str, ...]
-    parts_ready: tuple[str, ...]  # files that are there when the parts are complete
-
-    def describe(self) -> dict[str, Any]:
-        """What the comparison states of a system."""
-        described = ("label", "family", "base", "trained", "input")
-        return {name: getattr(self, name) for name in described}
 
 
 @dataclass(frozen=True)
@@ -135,6 +54,22 @@ class Plan:
     def systems_of(self, *families: str) -> list[str]:
         """Names of the systems of the given families."""
         return [name for name, system in self.systems.items() if system.family in families]
+
+    @property
+    def rows(self) -> dict[str, System]:
+        """The rows of the comparison, each by the system that bears its name."""
+        return {name: system for name, system in self.systems.items() if system.row == name}
+
+    def describe_rows(self) -> dict[str, dict[str, Any]]:
+        """What the comparison states of each row; `trainings` are the systems of a model by their numbers."""
+        described = ("label", "family", "base", "trained", "input")
+        rows: dict[str, dict[str, Any]] = {
+            name: {key: getattr(system, key) for key in described} for name, system in self.rows.items()
+        }
+        for name, system in self.systems.items():
+            if name in self.trainings:
+                rows[system.row].setdefault("trainings", {})[str(self.trainings[name].number)] = name
+        return rows
 
     def with_one_job(self, *families: str) -> list[str]:
         """Systems of the given families whose captions one job writes."""
@@ -196,12 +131,12 @@ class Plan:
     def figures(self) -> list[str]:
         """Names of the radar charts of single systems, of families, and of bases with and without adapter."""
         families: dict[str, set[str]] = {}
-        for system in self.systems.values():
+        for system in self.rows.values():
             families.setdefault(system.base, set()).add(system.family)
         bases = [base for base, found in families.items() if {"zero_shot", "lora"} <= found]
         groups = {
-            "systems": list(self.systems),
-            "families": [system.family for system in self.systems.values()],
+            "systems": list(self.rows),
+            "families": [system.family for system in self.rows.values()],
             "bases": bases,
         }
         return sorted({f"{folder}/{name}" for folder, names in groups.items() for name in names})
@@ -220,8 +155,13 @@ class Plan:
 def make_plan(config: Configuration) -> Plan:
     """The plan of a validated configuration with its defaults and resolved presets."""
     results = f"results/{config['experiment']}"
-    table = systems(config)
-    trainings = {name: _training(config, results, name) for name in config["models"]}
+    rows = systems(config)
+    table = {run: system for row, system in rows.items() for run in runs_of(config, row)}
+    trainings = {
+        name: _training(config, results, model, name, number)
+        for model in config["models"]
+        for name, number in trainings_of(config, model).items()
+    }
     llm_jobs = {job.name: job for job in _llm_jobs(config, results, table)}
     captioners = {name: _captioner(config, name) for name in config["captioners"]}
     clip = config.get("clip") or {}
@@ -232,7 +172,11 @@ def make_plan(config: Configuration) -> Plan:
         trainings=trainings,
         llm_jobs=llm_jobs,
         captioners=captioners,
-        systems={name: _system(config, results, name, one, llm_jobs) for name, one in table.items()},
+        systems={
+            run: _system(config, results, run, row, system, llm_jobs)
+            for row, system in rows.items()
+            for run in runs_of(config, row)
+        },
         fetched=fetched_sources(config),
         built=builds(config),
         clip=_clip(config, results, clip) if clip else None,
@@ -259,17 +203,19 @@ def _source(results: str, name: str, source: dict[str, Any]) -> Source:
     )
 
 
-def _training(config: Configuration, results: str, name: str) -> Training:
-    model = config["models"][name]
+def _training(config: Configuration, results: str, model_name: str, name: str, number: int) -> Training:
+    model = config["models"][model_name]
     return Training(
         name=name,
+        number=number,
+        seed=training_seed(config["seed"], number),
         base=base_of(config, model["base"]),
         folder=f"{results}/adapters/{name}",
         settings=model["settings"],
         input=model["input"],
         images=_images(results, "train", "validation") if model["input"] != "code" else {},
         gpus=model["gpus"],
-        is_merged=model["merge"],
+        is_merged=model["merge"] and name == model_name,
     )
 
 
@@ -336,10 +282,10 @@ def _device_class(config: Configuration, gpus: int, size_b: float) -> str:
 
 
 def _system(
-    config: Configuration, results: str, name: str, system: dict[str, Any], llm_jobs: dict[str, LlmJob]
+    config: Configuration, results: str, name: str, row: str, system: dict[str, Any], llm_jobs: dict[str, LlmJob]
 ) -> System:
     parts, ready = _parts(config, results, name, system, llm_jobs)
-    return System(name=name, **system, parts=parts, parts_ready=ready)
+    return System(name=name, row=row, **system, parts=parts, parts_ready=ready)
 
 
 def _parts(

@@ -15,7 +15,7 @@ from typing import Any
 
 from comparison.resampling import resamples_needed
 from core.hints import propose_name
-from plan.configuration import system_names
+from plan.configuration import run_names, system_names
 from plan.file_faults import file_faults
 from plan.languages import language_fault
 from plan.picture_faults import picture_faults
@@ -56,7 +56,7 @@ def _reference_faults(config: Configuration) -> Iterator[str]:
 
 def _name_faults(config: Configuration) -> Iterator[str]:
     seen: dict[str, str] = {}
-    for path, name in system_names(config):
+    for path, name in run_names(config):
         if name in seen:
             yield f"{path}: a system named {name!r} exists already ({seen[name]}); rename one of them"
         seen[name] = path

@@ -12,7 +12,7 @@ from typing import Any
 
 from core.command import InputError
 from core.hints import propose_name
-from plan.configuration import model_sources, system_names
+from plan.configuration import model_sources, run_names, system_names
 from plan.metrics import score_files
 from plan.schema import Configuration
 from scoring.ballots import ballot_faults, read_ballot
@@ -37,10 +37,9 @@ def file_faults(config: Configuration) -> Iterator[str]:
             yield from _source_faults(f"dataset.sources.{name}", Path(source["path"]), source["fields"])
     for name, system in config["systems"].items():
         yield from _captions_faults(f"systems.{name}", Path(system["path"]), system["fields"])
-    names = [name for _, name in system_names(config)]
     for name, entry in score_files(config).items():
-        yield from _scores_faults(f"scores_from.{name}", Path(entry["path"]), names)
-    yield from _vote_faults(config["human_votes"], names)
+        yield from _scores_faults(f"scores_from.{name}", Path(entry["path"]), [run for _, run in run_names(config)])
+    yield from _vote_faults(config["human_votes"], [name for _, name in system_names(config)])
     for path, source in model_sources(config):
         if "path" in source and "package" not in source:
             yield from _model_faults(path, Path(source["path"]))

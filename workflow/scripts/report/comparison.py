@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,7 @@ FAMILY_LABELS = {
 
 @dataclass(frozen=True)
 class System:
-    """A row of the comparison."""
+    """A row of the comparison. Of a model that is trained here, `trainings` are its runs by their numbers."""
 
     name: str
     label: str
@@ -32,6 +32,14 @@ class System:
     base: str | None
     trained: bool | None  # on this data; None where nobody said it
     input: str | None  # what it reads of a drawing: code, image, both or none; None where nobody said it
+    trainings: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def runs(self) -> dict[str, str]:
+        """What wrote its captions, by how each is called in tables: the system itself, or each of its trainings."""
+        if len(self.trainings) < 2:
+            return {self.label: self.name}
+        return {f"{self.label}, seed {number}": run for number, run in self.trainings.items()}
 
     @property
     def trained_code(self) -> str:
@@ -40,8 +48,10 @@ class System:
 
     @property
     def use(self) -> str:
-        """`trained on this data, reads code`."""
-        return describe_use(self.trained, self.input)
+        """`trained on this data, reads code, 3 training seeds`."""
+        n = len(self.trainings)
+        seeds = f", {n} training seed{'s' if n > 1 else ''}" if n else ""
+        return f"{describe_use(self.trained, self.input)}{seeds}"
 
 
 @dataclass(frozen=True)
@@ -63,7 +73,9 @@ class Value:
 class Cell:
     """The score of a system on a slice with its interval, which rests on `n` samples in `n_groups` groups.
 
-    The score is null where n is 0; the ends are where there is one group, or all resamples gave the same.
+    Of a model with several trainings it is the mean of `by_training`, whose standard deviation is `seed_sd`; failed
+    and truncated captions are those of all. The score is null where n is 0; the ends are where there is one group, or
+    all resamples gave the same.
     """
 
     system: str
@@ -77,6 +89,8 @@ class Cell:
     n_failed: int
     n_truncated: int  # captions of which the metric read only the beginning
     sample_mean: float | None  # the mean of the samples' values, of a corpus value only
+    by_training: list[float | None] = field(default_factory=list)
+    seed_sd: float | None = None
 
 
 @dataclass(frozen=True)
@@ -163,6 +177,11 @@ class Comparison:
         """The system called `name`."""
         return next(system for system in self.systems if system.name == name)
 
+    @property
+    def n_trainings(self) -> dict[str, int]:
+        """How many trainings each model has that is trained here, by its label."""
+        return {system.label: len(system.trainings) for system in self.systems if system.trainings}
+
     def label(self, system: str) -> str:
         """How a system is called in figures and report."""
         return self.system(system).label
@@ -190,7 +209,11 @@ def read_comparison(path: Path) -> Comparison:
 
 
 def _parse_comparison(raw: dict[str, Any]) -> Comparison:
-    cells = [Cell(**{field: cell[field] for field in Cell.__dataclass_fields__}) for cell in raw["cells"]]
+    of_trainings = {"by_training", "seed_sd"}  # which files of before they were measured lack
+    cells = [
+        Cell(**{name: cell[name] for name in Cell.__dataclass_fields__ if name in cell or name not in of_trainings})
+        for cell in raw["cells"]
+    ]
     return Comparison(
         experiment=raw["experiment"],
         n_samples=raw["n_samples"],
@@ -236,7 +259,13 @@ def _parse_comparison(raw: dict[str, Any]) -> Comparison:
 def _parse_system(raw: dict[str, Any]) -> System:
     check_use(raw["trained"], raw["input"])
     return System(
-        raw["name"], raw.get("label") or raw["name"], raw["family"], raw.get("base"), raw["trained"], raw["input"]
+        raw["name"],
+        raw.get("label") or raw["name"],
+        raw["family"],
+        raw.get("base"),
+        raw["trained"],
+        raw["input"],
+        raw.get("trainings") or {},
     )
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from comparison.cover import UNMEASURED
 from comparison.grouping import FEW_GROUPS, group_sizes, number_groups, sum_by_group
 from comparison.shares import share_interval
 from report.comparison import Cell, Comparison, Value
@@ -119,6 +120,13 @@ def headline(leaders: list[Leader], n_systems: int) -> str:
     return f"No system leads everywhere: {'; '.join(parts)}."
 
 
+def describe_seeds(leaders: list[Leader], comparison: Comparison) -> str:
+    """What the claim does not cover: that another training of a system that leads could score otherwise."""
+    n_trainings = comparison.n_trainings
+    once = list(dict.fromkeys(leader.label for leader in leaders if n_trainings.get(leader.label) == 1))
+    return f"One training seed ({join_words(once)}): {UNMEASURED}." if once else ""
+
+
 def describe_testing(leaders: list[Leader], n_systems: int, confidence: float) -> str:
     """What the tests of several metrics are corrected for, and what remains; empty where one metric or none is tested.
 
@@ -175,7 +183,7 @@ def check_counts(inputs: ReportInputs) -> Ledger:
         what = "samples compared" if slicing == "all" else f"samples in the slices by {slicing}"
         sums.append((f"{what}, against the test samples", n, len(inputs.samples)))
     for system in comparison.systems:
-        failed = sum(caption.status == "failed" for caption in inputs.captions[system.name])
+        failed = sum(caption.status == "failed" for run in system.runs.values() for caption in inputs.captions[run])
         complete = [
             cell
             for value in comparison.values
@@ -203,22 +211,27 @@ def find_alerts(inputs: ReportInputs, ledger: Ledger) -> list[Alert]:
         alerts.append(Alert(level, describe_given_leaks(inputs)))
     alerts += warn_of_few_groups(inputs.comparison)
     for system in inputs.comparison.systems:
-        reasons = Counter(c.reason for c in inputs.captions[system.name] if c.status == "failed")
+        runs = list(system.runs.values())
+        n_captions, what = n * len(runs), "samples" if len(runs) == 1 else f"samples by {len(runs)} trainings"
+        reasons = Counter(c.reason for run in runs for c in inputs.captions[run] if c.status == "failed")
         if reasons:
-            interval = describe_interval(inputs.comparison, *failed_interval(inputs, system.name))
+            interval = describe_interval(inputs.comparison, *failed_interval(inputs, runs))
             text = (
-                f"{system.label} wrote no caption for {share(reasons.total(), n, interval=interval)}. {FAILED_SCORES}"
+                f"{system.label} wrote no caption for {share(reasons.total(), n_captions, what, interval)}. "
+                f"{FAILED_SCORES}"
             )
             details = [*count_reasons(reasons), *describe_sample_means(inputs.comparison, system.name)]
             alerts.append(Alert("fault", text, details, f"failed:{system.name}"))
         # Empty captions are reported above.
-        for flag in inputs.health[system.name].summary["flags"]:
-            if flag["alarm"] and flag["name"] != "empty":
+        for flag, *others in zip(*(inputs.health[run].summary["flags"] for run in runs), strict=True):
+            if any(one["alarm"] for one in (flag, *others)) and flag["name"] != "empty":
                 interval = describe_interval(
                     inputs.comparison, *inputs.comparison.flag_intervals[system.name, flag["name"]]
                 )
-                found = f"{share(flag['n'], n, 'captions', interval)} {flag['label']}"
-                text = f"{system.label}: {found}; {flag['max_rate']:.0%} tolerated."
+                counted = sum(one["n"] for one in (flag, *others))
+                found = f"{share(counted, n_captions, 'captions', interval)} {flag['label']}"
+                whose = "" if len(runs) == 1 else " of each training"
+                text = f"{system.label}: {found}; {flag['max_rate']:.0%}{whose} tolerated."
                 alerts.append(Alert("fault", text, flag=f"{flag['name']}:{system.name}"))
     alerts += warn_of_raised_scores(inputs.comparison)
     undrawn = Counter(image.reason for image in inputs.images if image.status == "failed")
@@ -311,11 +324,12 @@ def describe_sample_means(comparison: Comparison, system: str) -> list[str]:
     ]
 
 
-def failed_interval(inputs: ReportInputs, system: str) -> tuple[float, float]:
-    """The interval of the share of failed captions."""
+def failed_interval(inputs: ReportInputs, runs: list[str]) -> tuple[float, float]:
+    """The interval of the share of failed captions among those of all runs."""
     groups = number_groups(inputs.samples)
-    failed = np.array([caption.status == "failed" for caption in inputs.captions[system]], dtype=float)
-    return share_interval(sum_by_group(failed, groups), group_sizes(groups), inputs.comparison.confidence)
+    failed = np.array([[c.status == "failed" for c in inputs.captions[run]] for run in runs], dtype=float).sum(axis=0)
+    sizes = group_sizes(groups) * len(runs)
+    return share_interval(sum_by_group(failed, groups), sizes, inputs.comparison.confidence)
 
 
 def describe_interval(comparison: Comparison, low: float | None, high: float | None) -> str:

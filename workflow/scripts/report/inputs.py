@@ -104,9 +104,9 @@ class ReportInputs:
     samples: list[Sample]
     images: list[Image]
     leaked: set[int]  # places of samples whose group, or whose very drawing, is in the train split
-    captions: dict[str, list[Caption]]  # by system
+    captions: dict[str, list[Caption]]  # by run: a system, or one of its trainings
     scores: dict[str, dict[str, np.ndarray]]  # by system and value; nan where there is none
-    health: dict[str, Health]  # by system
+    health: dict[str, Health]  # by run
     split_counts: dict[str, dict[str, int]]  # data/counts.json, by source
     duplicates: dict[str, Any]  # the same file: near_pairs, caption_duplicates, kept_together, common_captions
     leakage: dict[str, Any]  # the same file: setting, groups, groups_with_test, groups_by_caption, moved
@@ -163,10 +163,11 @@ def read_inputs(
     if table.n_samples != len(ids):
         raise InputError(f"{comparison} compares {table.n_samples} samples, {samples} has {len(ids)}; compare again")
     captions = {}
-    for system in table.systems:
-        path = captions_dir / f"{system.name}.jsonl"
-        captions[system.name] = read_captions(path)
-        check_ids(path, [caption.id for caption in captions[system.name]], ids)
+    runs = [run for system in table.systems for run in system.runs.values()]
+    for run in runs:
+        path = captions_dir / f"{run}.jsonl"
+        captions[run] = read_captions(path)
+        check_ids(path, [caption.id for caption in captions[run]], ids)
     if len(training) != len(history):
         raise InputError(f"{len(training)} files after --training, {len(history)} after --history; give them in pairs")
     if len(label_leakage) != len(preprocess_counts):
@@ -182,7 +183,7 @@ def read_inputs(
         leaked=find_leaked(train, sample_records),
         captions=captions,
         scores={system.name: read_values(scores_dir, system.name, table, ids) for system in table.systems},
-        health={system.name: read_health_of(health_dir, system.name, ids) for system in table.systems},
+        health={run: read_health_of(health_dir, run, ids) for run in runs},
         split_counts=split_counts["sources"],
         duplicates=split_counts["duplicates"],
         leakage=split_counts["leakage"],

@@ -16,6 +16,7 @@ import zlib
 from dataclasses import dataclass
 from typing import Any
 
+from comparison.cover import describe_cover
 from comparison.data_use import INPUT_WORDS, TRAINED_WORDS, use_codes
 from comparison.grouping import number_groups
 from core.records import Image
@@ -100,8 +101,10 @@ def summary_payload(
         "ballot": ballot_payload(inputs),
         "images_reduced": images_reduced,
         "confidence": comparison.confidence,
+        "cover": describe_cover(comparison.n_trainings, "they cover"),
         "systems": [
             {"name": s.name, "label": s.label, "family": FAMILY_LABELS.get(s.family, s.family), "use": s.use}
+            | {"seeds": list(s.trainings)}
             | use_codes(s.trained, s.input)
             for s in comparison.systems
         ],
@@ -128,7 +131,7 @@ def summary_payload(
         "cells": {
             f"{cell.system}|{cell.value}|{cell.slice}": [
                 _short(cell.score), _short(cell.low), _short(cell.high), cell.n, cell.n_failed, cell.n_groups,
-                _short(cell.sample_mean),
+                _short(cell.sample_mean), _short(cell.seed_sd), [_short(score) for score in cell.by_training],
             ]
             for cell in comparison.cells.values()
         },

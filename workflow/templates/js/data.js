@@ -6,10 +6,13 @@ const samples = await unpack(document.getElementById("samples-data").textContent
 const systemIndex = new Map(summary.systems.map((system, index) => [system.name, index]));
 const valueByName = new Map(summary.values.map((value) => [value.name, value]));
 
-/** Score of a system on a slice: {score, low, high, n, failed, groups, mean}; score and ends are null where there are none. */
+/**
+ * Score of a system on a slice: {score, low, high, n, failed, groups, mean, sd, seeds}; score and ends are null where
+ * there are none. Of a model with several trainings `seeds` are their scores, and `sd` is the standard deviation of these.
+ */
 function cellOf(system, value, slice) {
-  const [score, low, high, n, failed, groups, mean] = summary.cells[`${system}|${value}|${slice}`];
-  return { score, low, high, n, failed, groups, mean };
+  const [score, low, high, n, failed, groups, mean, sd, seeds] = summary.cells[`${system}|${value}|${slice}`];
+  return { score, low, high, n, failed, groups, mean, sd, seeds };
 }
 
 /** Lead of system a over system b on all samples: {difference, low, high, p}, or null. The ends may be null. */

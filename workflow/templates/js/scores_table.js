@@ -1,7 +1,7 @@
 // The table of systems x values: slice, comparison with one system, sorting, and systems by training and input.
 
 function scoresTable(mount) {
-  const state = { slice: "all", rival: "", values: radarValues, sort: null, descending: true, format: "CSV", trained: "", input: "", parts: "trained" };
+  const state = { slice: "all", rival: "", values: radarValues, sort: null, descending: true, unfolded: new Set(), format: "CSV", trained: "", input: "", parts: "trained" };
   const place = h("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": "Scores of all systems" });
   const counted = h("p", { class: "note counted", role: "status" });
   const formats = { CSV: [asCsv, "csv"], Markdown: [asMarkdown, "md"], LaTeX: [asLatex, "tex"] };
@@ -70,12 +70,34 @@ function scoresTable(mount) {
       h("tr", { class: "ns" }, h("td", {}, "samples scored"), sizes.map((size) => h("td", {}, sizeText(size))), anyFailed && h("td"))),
       found.map(([words, rows]) => h("tbody", {},
         words && h("tr", { class: "part" }, h("th", { scope: "rowgroup", colspan: state.values.length + 1 + Number(anyFailed) }, words)),
-        rows.map(({ system, cells }) => h("tr", {},
+        rows.flatMap(({ system, cells }) => [h("tr", {},
           h("th", { scope: "row" }, h("div", { class: "name" }, swatch(systemIndex.get(system.name)),
-            h("span", {}, system.label, h("small", {}, `${system.family}, ${system.use}`)))),
+            h("span", {}, system.label, h("small", {}, `${system.family}, ${system.use}`), seedsButton(system)))),
           cells.map((cell, column) => scoreCell(system, state.values[column], cell, failures[column] > 0)),
-          anyFailed && h("td", { class: failedOf(cells) ? "failed" : null }, String(failedOf(cells))))))),
+          anyFailed && h("td", { class: failedOf(cells) ? "failed" : null }, String(failedOf(cells)))),
+        ...seedRows(system, cells, anyFailed)]))),
       h("tbody", {}, humanRow(anyFailed))));
+  }
+
+  /** Shows and hides the scores of each training of a model that has several. */
+  function seedsButton(system) {
+    const shown = state.unfolded.has(system.name);
+    return system.seeds.length > 1 && h("button", {
+      type: "button", class: "chip seeds", "aria-expanded": String(shown),
+      onclick: () => {
+        if (shown) state.unfolded.delete(system.name);
+        else state.unfolded.add(system.name);
+        draw();
+      },
+    }, shown ? "Hide the seeds" : `Show the ${system.seeds.length} seeds`);
+  }
+
+  function seedRows(system, cells, anyFailed) {
+    if (!state.unfolded.has(system.name)) return [];
+    return system.seeds.map((number, place) => h("tr", { class: "seed" },
+      h("th", { scope: "row" }, `seed ${number}`),
+      cells.map((cell, column) => h("td", {}, h("span", { class: "number" }, format(cell.seeds[place], state.values[column].decimals)))),
+      anyFailed && h("td")));
   }
 
   /** What people reach against each other: no ceiling, a measure of how far references differ. */
@@ -120,6 +142,7 @@ function scoresTable(mount) {
       mark && h("span", { class: `badge ${mark}` }, mark),
       rival ? difference(rival, value)
         : cell.low !== null && h("span", { class: "interval" }, `${format(cell.low, value.decimals)} – ${format(cell.high, value.decimals)}`),
+      cell.sd !== null && h("span", { class: "interval" }, `s.d. of seeds ${format(cell.sd, value.decimals)}`),
       anyFailed && value.corpus && cell.mean !== null
         && h("span", { class: "interval" }, `mean of samples ${format(cell.mean, value.decimals)}`));
   }

@@ -5,13 +5,13 @@ function asCsv(rows, table) {
   // A leading quote mark keeps spreadsheets from taking untrusted text for a formula.
   const quote = (text) => `"${String(text).replace(/^(?=[=+\-@\t\r])/, "'").replaceAll('"', '""')}"`;
   const rivalNames = ["difference_from", "difference", "difference_low", "difference_high", "p_holm"];
-  const lines = [["system", "label", "family", "trained", "input", "slice", "value", "score", "low", "high", "n", "n_groups", "n_failed", "sample_mean",
+  const lines = [["system", "label", "family", "trained", "input", "slice", "value", "score", "low", "high", "n", "n_groups", "n_failed", "sample_mean", "n_trainings", "seed_sd", "by_training",
     ...(table.rival ? rivalNames : []), "signature"].join(",")];
   for (const { system, cells } of rows) {
     cells.forEach((cell, column) => {
       const value = table.values[column], lead = leadOverRival(system, value, table);
       lines.push([quote(system.name), quote(system.label), quote(system.family), quote(system.trained), quote(system.input), quote(table.slice), quote(value.name),
-        cell.score ?? "", cell.low ?? "", cell.high ?? "", cell.n, cell.groups, cell.failed, cell.mean ?? "",
+        cell.score ?? "", cell.low ?? "", cell.high ?? "", cell.n, cell.groups, cell.failed, cell.mean ?? "", cell.seeds.length || "", cell.sd ?? "", cell.seeds.join(" "),
         ...(table.rival ? [quote(table.rival), lead?.difference ?? "", lead?.low ?? "", lead?.high ?? "", lead?.p ?? ""] : []),
         quote(value.signature)].join(","));
     });
@@ -60,7 +60,7 @@ function asLatex(rows, table) {
 /** What a reader of the table must know. */
 function footnotes(table) {
   const slice = summary.slices.find(({ name }) => name === table.slice);
-  const notes = [`${slice.label}, ${sizeText(slice)} of similar drawings. Intervals: ${percent}, bootstrap of the groups; they cover the choice of test drawings.`];
+  const notes = [`${slice.label}, ${sizeText(slice)} of similar drawings. Intervals: ${percent}, bootstrap of the groups; ${summary.cover}.`];
   const untested = table.values.filter(({ name }) => summary.best[name] && !summary.best[name].testable);
   if (table.slice === "all" && untested.length) {
     notes.push(`Too few groups for any difference to be significant by ${untested.map(({ label }) => label).join(", ")}.`);
