@@ -1,6 +1,7 @@
-"""Measure compare.py on many systems: 5 trainings of 8 models are 40 systems and 780 pairs.
+"""Measure compare.py on many systems: 40 systems and their 780 pairs, or 8 models that are trained with 5 seeds.
 
     python benchmarks/compare_systems.py --output benchmarks/compare_systems.json
+    python benchmarks/compare_systems.py --n-seeds 5
 
 Made-up captions of 40 systems on 2,000 samples, seeded, in 1,600 groups, are scored by the default metrics. BLEU,
 ROUGE-L and CIDEr count real words; METEOR's counts and CLIP's cosines are drawn, which spares Java and a model and
@@ -41,7 +42,7 @@ SHARE_OF_GROUPS = 0.8  # groups per sample
 MEAN_WORDS = 8.0
 
 
-def main(*, n_systems: int, n_samples: int, n_resamples: int, confidence: float, output: Path | None) -> None:
+def main(*, n_systems: int, n_seeds: int, n_samples: int, n_resamples: int, confidence: float, output: Path | None) -> None:
     """Measure and print the results, last as one line of JSON; also write them to `output` where given."""
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
@@ -55,10 +56,11 @@ def main(*, n_systems: int, n_samples: int, n_resamples: int, confidence: float,
             "machine": f"{platform.machine()}, {os.cpu_count()} cores",
             "load_before": os.getloadavg()[0],
             "n_systems": n_systems,
+            "n_seeds": n_seeds,
             "n_samples": n_samples,
             "n_resamples": n_resamples,
             "confidence": confidence,
-            **measure(folder, systems, n_resamples, confidence),
+            **measure(folder, make_rows(systems, n_seeds), n_resamples, confidence),
         }
     for name, value in results.items():
         print(f"{name:24}{value:.2f}" if isinstance(value, float) else f"{name:24}{value}")
@@ -124,10 +126,21 @@ def draw_meteor(n: int, generator: np.random.Generator) -> dict[str, np.ndarray]
     return {**counts, "stat_n": np.ones(n)}
 
 
-def measure(folder: Path, systems: list[str], n_resamples: int, confidence: float) -> dict[str, float]:
+def make_rows(systems: list[str], n_seeds: int) -> dict[str, dict[str, object]]:
+    """The rows of the comparison: each system, or each `n_seeds` of them as the trainings of one model."""
+    if n_seeds == 1:
+        return {system: {"family": "file"} for system in systems}
+    models = [systems[start : start + n_seeds] for start in range(0, len(systems), n_seeds)]
+    return {
+        runs[0]: {"family": "lora", "trainings": {str(number): run for number, run in enumerate(runs, 1)}}
+        for runs in models
+    }
+
+
+def measure(folder: Path, rows: dict[str, dict[str, object]], n_resamples: int, confidence: float) -> dict[str, float]:
     """Seconds, CPU seconds and peak memory (MB) of compare.py."""
     command = [sys.executable, str(SCRIPTS / "compare.py"), "--experiment", "benchmark", "--samples", "test.parquet"]
-    command += ["--systems", json.dumps({system: {"family": "file"} for system in systems})]
+    command += ["--systems", json.dumps(rows)]
     command += ["--metrics", *TEXT_METRICS, "clip_score", "--scores-dir", "scores", "--slices", "source", "commands"]
     command += ["--n-resamples", str(n_resamples), "--confidence", str(confidence), "--seed", "1"]
     command += ["--output", "comparison.json", "--table", "comparison.csv"]
@@ -144,6 +157,7 @@ def measure(folder: Path, systems: list[str], n_resamples: int, confidence: floa
 def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--n-systems", type=int, default=40)
+    parser.add_argument("--n-seeds", type=int, default=1, help="systems that are the trainings of one model")
     parser.add_argument("--n-samples", type=int, default=2000)
     parser.add_argument("--n-resamples", type=int, default=10_000)
     parser.add_argument("--confidence", type=float, default=0.9)
