@@ -42,7 +42,9 @@ SHARE_OF_GROUPS = 0.8  # groups per sample
 MEAN_WORDS = 8.0
 
 
-def main(*, n_systems: int, n_seeds: int, n_samples: int, n_resamples: int, confidence: float, output: Path | None) -> None:
+def main(
+    *, n_systems: int, n_seeds: int, n_samples: int, n_resamples: int, confidence: float, output: Path | None
+) -> None:
     """Measure and print the results, last as one line of JSON; also write them to `output` where given."""
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
