@@ -141,3 +141,34 @@ def test_blind_votes_on_similar_drawings_count_as_one_group(
     assert cells[:2] == ["6", "0"]
     assert cells[4:] == [str(min(6, n_groups)), p]
     assert "Votes on similar drawings are one group" in visit.page.inner_text(".ballot")
+
+
+def test_the_seeds_of_a_model_are_unfolded_below_their_mean(browser: Any, made: Experiment) -> None:
+    def change(raw: dict[str, Any]) -> None:
+        next(s for s in raw["systems"] if s["name"] == "smollm2-test3")["trainings"] = {
+            "1": "smollm2-test3",
+            "2": "smollm2-test1",
+        }
+        for cell in raw["cells"]:
+            if cell["system"] == "smollm2-test3":
+                cell.update(by_training=[0.25, 0.75], seed_sd=0.354)
+
+    text = report_of(made, change)
+    assert (
+        "they cover the choice of test drawings, and of training seeds where a model has several; one training" in text
+    )
+    assert "One training seed" not in text
+    visit = Visit(browser, made.arguments["output"])
+    row = visit.page.locator("table.scores tbody tr", has_text="SmolLM2 LoRA r 16")
+    assert row.inner_text().count("s.d. of seeds 0.354") == 4
+    visit.page.get_by_role("button", name="Show the 2 seeds").click()
+    assert [one.split()[:4] for one in visit.page.locator("tr.seed").all_inner_texts()] == [
+        ["seed", "1", "0.250", "0.250"],
+        ["seed", "2", "0.750", "0.750"],
+    ]
+    assert "SmolLM2 LoRA r 16, seed 2" in visit.page.inner_text("#health")
+    visit.select("This table as", "CSV")
+    assert ",2,0.354,0.25 0.75," in visit.saved("#scores button:has-text('Save')")
+    visit.page.get_by_role("button", name="Hide the seeds").click()
+    assert visit.page.locator("tr.seed").count() == 0
+    assert visit.errors == []

@@ -299,8 +299,8 @@ def write_cells(path: Path, comparison: Mapping[str, Any]) -> None:
 
 def describe_trainings(cell: Mapping[str, Any]) -> dict[str, Any]:
     """How many trainings of a model a score is the mean of, if several, and their scores, separated by spaces."""
-    scores = cell["by_training"]
-    return {"n_trainings": len(scores) or "", "by_training": " ".join(f"{score:.6g}" for score in scores)}
+    scores = ["" if score is None else f"{score:.6g}" for score in cell["by_training"]]
+    return {"n_trainings": len(scores) or "", "by_training": " ".join(scores)}
 
 
 def as_cell(text: Any) -> Any:
