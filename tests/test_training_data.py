@@ -1,5 +1,6 @@
 """Samples as training examples: what is trained, what overlong ones become, the order, and tokens kept in a file."""
 
+import collections
 import csv
 import random
 from dataclasses import replace
@@ -193,6 +194,20 @@ def test_the_examples_of_a_step_are_of_like_length_and_the_steps_in_random_order
     rises = np.diff([np.mean(step) for step in steps]) > 0
     assert 0.35 < rises.mean() < 0.65, "the steps come shorter or longer by and by"
     assert max(steps[0]) == max(lengths)
+
+
+def test_steps_stay_of_like_length_after_the_first_pass():
+    samples, size = drawn_lengths(1003), 8
+    order = lay_out_training(samples, 3 * 1003 - 1, size, seed=3)
+    assert len(order) == 3 * 1003 - 1, "whole steps"
+    seen = collections.Counter(place for place, _ in order)
+    assert set(seen.values()) <= {2, 3}
+    assert list(seen.values()).count(2) == 1
+    lengths = [len(samples[place]) for place, _ in order]
+    steps = [lengths[start : start + size] for start in range(0, len(lengths), size)]
+    by_pass = [padded_share(steps[first : first + 125]) for first in (0, 125, 250)]
+    assert max(by_pass) < 0.3, by_pass
+    assert max(by_pass) - min(by_pass) < 0.06, by_pass
 
 
 def test_the_loss_reads_the_last_columns_of_a_model_that_gives_all():

@@ -154,35 +154,37 @@ def write_overlong(path: Path, splits: dict[str, EncodedSplit]) -> None:
 def lay_out_training(samples: Sequence[Encoded], n_examples: int, step_size: int, seed: int) -> list[tuple[int, int]]:
     """The (sample, reference) of every example of a training, in order.
 
-    Passes follow each other, each in an order of its own. The `step_size` examples of an optimizer step are of like
+    Passes follow each other, each in an order of its own; what is left of one for a whole step joins the next, so that
+    steps stay of like length in all passes. The `step_size` examples of an optimizer step are of like
     length, so that little is padded however the step is cut into batches and devices, and the same examples make a
     step whatever the cut. The first step is the longest there is, so that too little memory shows in the first minute.
     """
     randomness = random.Random(seed)
     order: list[tuple[int, int]] = []
+    rest: list[tuple[int, int]] = []
     while len(order) < n_examples:
         places = list(range(len(samples)))
         randomness.shuffle(places)
         drawn = [(place, randomness.randrange(len(samples[place].captions))) for place in places]
-        order += sort_in_blocks(drawn, samples, step_size, randomness)
+        ordered, rest = sort_in_blocks(rest + drawn, samples, step_size, randomness)
+        order += ordered
     order = order[:n_examples]
     return longest_step_first(order, samples, step_size)
 
 
 def sort_in_blocks(
     drawn: list[tuple[int, int]], samples: Sequence[Encoded], step_size: int, randomness: random.Random
-) -> list[tuple[int, int]]:
-    """Examples in steps of like length; the steps of a block come in random order."""
+) -> tuple[list[tuple[int, int]], list[tuple[int, int]]]:
+    """Examples in steps of like length, and those left over; the steps of a block come in random order."""
     block = STEPS_IN_A_BLOCK * step_size
+    n_whole = len(drawn) - len(drawn) % step_size
     ordered: list[tuple[int, int]] = []
-    for start in range(0, len(drawn), block):
-        part = sorted(drawn[start : start + block], key=lambda example: len(samples[example[0]]))
+    for start in range(0, n_whole, block):
+        part = sorted(drawn[start : min(start + block, n_whole)], key=lambda example: len(samples[example[0]]))
         steps = [part[first : first + step_size] for first in range(0, len(part), step_size)]
-        # A short step stays at the end, or all behind it would shift.
-        whole, short = [s for s in steps if len(s) == step_size], [s for s in steps if len(s) < step_size]
-        randomness.shuffle(whole)
-        ordered += [example for step in whole + short for example in step]
-    return ordered
+        randomness.shuffle(steps)
+        ordered += [example for step in steps for example in step]
+    return ordered, drawn[n_whole:]
 
 
 def longest_step_first(
@@ -190,10 +192,8 @@ def longest_step_first(
 ) -> list[tuple[int, int]]:
     """The same steps with the one that holds the longest example exchanged with the first."""
     steps = [order[start : start + step_size] for start in range(0, len(order), step_size)]
-    whole = [number for number, step in enumerate(steps) if len(step) == step_size]
-    if whole:
-        longest = max(whole, key=lambda number: max(len(samples[place]) for place, _ in steps[number]))
-        steps[0], steps[longest] = steps[longest], steps[0]
+    longest = max(range(len(steps)), key=lambda number: max(len(samples[place]) for place, _ in steps[number]))
+    steps[0], steps[longest] = steps[longest], steps[0]
     return [example for step in steps for example in step]
 
 
