@@ -28,7 +28,7 @@ explain: install
 	@$(BIN)/python workflow/scripts/explain_staleness.py --profile profiles/demo all
 
 test: install lint
-	@$(BIN)/python -m pytest -n 2 --dist loadfile
+	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 lint: install
 	@$(BIN)/ruff check .
