@@ -16,12 +16,15 @@ PROJECT = ("Snakefile", "config.yaml", "rules", "workflow", "profiles", "envs")
 
 
 def copy_project(folder: Path) -> Path:
-    """A copy of the project's own files, to be edited and run without touching the working tree."""
+    """A copy of the project's own files, to be edited and run without touching the working tree.
+
+    What Python has compiled comes along (but for what it is just writing), so that no copy compiles it again.
+    """
     folder.mkdir(parents=True)
     for name in PROJECT:
         source = ROOT / name
         if source.is_dir():
-            shutil.copytree(source, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+            shutil.copytree(source, folder / name, ignore=shutil.ignore_patterns("*.pyc.*"))
         else:
             shutil.copyfile(source, folder / name)
     return folder
