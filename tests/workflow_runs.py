@@ -12,6 +12,8 @@ from pathlib import Path
 import yaml
 
 ROOT = Path(__file__).parent.parent
+# `python -m snakemake` without garbage collection, which takes a fifth of the time of a dry run.
+SNAKEMAKE = ("-c", "import gc, runpy; gc.disable(); runpy.run_module('snakemake', run_name='__main__')")
 PROJECT = ("Snakefile", "config.yaml", "rules", "workflow", "profiles", "envs")
 
 
@@ -34,7 +36,7 @@ def snakemake(project: Path, *arguments: str, check: bool = True) -> subprocess.
     """Run Snakemake in a project; its output (both streams) is `stdout`."""
     environment = {name: value for name, value in os.environ.items() if name != "PROGRESS_FD"}
     run = subprocess.run(
-        [sys.executable, "-m", "snakemake", *arguments],
+        [sys.executable, *SNAKEMAKE, *arguments],
         cwd=project,
         env=environment,
         stdout=subprocess.PIPE,
