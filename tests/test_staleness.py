@@ -11,7 +11,7 @@ import sys
 from collections.abc import Callable
 
 import pytest
-from workflow_runs import ROOT, copy_project, planned_jobs, planned_outputs, snakemake
+from workflow_runs import ROOT, copy_project, planned_jobs, planned_outputs, snakemake, stand_in
 
 RECORDS = [{"id": f"d{k}", "svg": f"<svg><path d='M0 0h{k}'/></svg>", "caption": f"line {k}"} for k in range(3)]
 
@@ -31,12 +31,11 @@ def made(tmp_path_factory):
     project = copy_project(tmp_path_factory.mktemp("made") / "project")
     (project / "data").mkdir()
     (project / "data" / "drawings.json").write_text(json.dumps(RECORDS))
-    for _, name in planned_outputs(project, "--cores", "1"):
-        (project / name).parent.mkdir(parents=True, exist_ok=True)
-        (project / name).write_text(name)
     for model in ("llama-3.1-8b-test3", "gemma-2-9b-test3"):
-        (project / f"results/full/adapters/{model}/code_digest.txt").write_text("ast2 train_lora 000000000000\n")
-    snakemake(project, "--touch", "--forceall", "--cores", "1")
+        adapter = project / "results/full/adapters" / model
+        adapter.mkdir(parents=True)
+        (adapter / "code_digest.txt").write_text("ast2 train_lora 000000000000\n")
+    stand_in(project, "--cores", "1")
     return project
 
 
@@ -148,10 +147,7 @@ def test_what_is_said_of_an_imported_system_makes_no_caption_and_no_score_stale(
     config = (project / "config.yaml").read_text()
     entry = "systems:\n  mine:\n    kind: file\n    path: data/mine.csv\n"
     (project / "config.yaml").write_text(f"{config}\n{entry}")
-    for _, name in planned_outputs(project, "--cores", "1"):
-        (project / name).parent.mkdir(parents=True, exist_ok=True)
-        (project / name).write_text(name)
-    snakemake(project, "--touch", "--forceall", "--cores", "1")
+    stand_in(project, "--cores", "1")
     assert planned_jobs(project, "--cores", "1") == {}
     said = "    label: Mine\n    trained_on_this_data: true\n    input: both\n"
     (project / "config.yaml").write_text(f"{config}\n{entry}{said}")
