@@ -27,8 +27,9 @@ demo-gemma: install
 explain: install
 	@$(BIN)/python workflow/scripts/explain_staleness.py --profile profiles/demo all
 
+# One thread each for the two workers and what they start: with more, they would wait for each other on two cores.
 test: install lint
-	@$(BIN)/python -m pytest -n 2 --dist loadfile
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 lint: install
 	@$(BIN)/ruff check .

@@ -118,11 +118,8 @@ def test_a_killed_job_goes_on_and_gives_the_same_files(base, samples, tmp_path):
     options = ["--base", base, "--samples", samples, "--seed", "7", "--systems", '{"one": {}, "two": {}}']
     options += ["--decoding", json.dumps(decoding)]
 
-    def start(folder):
-        return subprocess.Popen([sys.executable, SCRIPT, *map(str, options), "--output-dir", str(folder)])
-
     folder = tmp_path / "killed"
-    process = start(folder)
+    process = subprocess.Popen([sys.executable, SCRIPT, *map(str, options), "--output-dir", str(folder)])
     parts = folder / "two.jsonl.parts" / "captions.jsonl"
     while not (parts.is_file() and parts.read_text().count("\n") >= 3):
         assert process.poll() is None, "the job ended before it could be killed"
@@ -131,11 +128,10 @@ def test_a_killed_job_goes_on_and_gives_the_same_files(base, samples, tmp_path):
     process.wait()
     before = parts.read_text()
     assert sorted(path.name for path in folder.iterdir()) == ["one.jsonl.parts", "two.jsonl.parts"]
-    assert start(folder).wait() == 0
+    resumed = caption_all(base, samples, folder, {"one": {}, "two": {}}, decoding=decoding)
     assert sorted(path.name for path in folder.iterdir()) == ["one.jsonl", "two.jsonl"]
     whole = caption_all(base, samples, tmp_path / "whole", {"one": {}, "two": {}}, decoding=decoding)
-    for name, captions in whole.items():
-        assert texts(read_captions(folder / f"{name}.jsonl")) == texts(captions)
+    assert {name: texts(captions) for name, captions in resumed.items()} == {n: texts(c) for n, c in whole.items()}
     kept = [line for line in before[: before.rindex("\n\n")].splitlines() if line]  # an empty line ends a batch
     assert set(kept) <= set((folder / "two.jsonl").read_text().splitlines()), "captions were made again"
 
@@ -327,11 +323,9 @@ def test_vllm_gets_the_same_prompts_adapters_and_stops(base, samples, tmp_path, 
         caption(base, samples, tmp_path / "beams", decoding={"engine": "vllm", "num_beams": 2})
 
 
-def test_a_missing_base_ends_the_command_with_one_line_and_leaves_nothing(samples, tmp_path):
+def test_a_missing_base_is_named_and_nothing_is_left(samples, tmp_path):
+    """test_caption_image.py asks the same of a command as a process."""
     before = sorted(tmp_path.iterdir())
-    options = ["--systems", '{"tiny": {}}', "--base", "nowhere", "--samples", samples, "--seed", "7"]
-    options += ["--output-dir", "out"]
-    done = subprocess.run([sys.executable, SCRIPT, *options], cwd=tmp_path, capture_output=True, text=True)
-    assert done.returncode == 1
-    assert done.stderr == "error: the model folder nowhere does not exist; fetch it first: snakemake fetch_models\n"
+    with pytest.raises(InputError, match=r"^the model folder nowhere does not exist; fetch it first: snakemake"):
+        caption(Path("nowhere"), samples, tmp_path / "out")
     assert sorted(tmp_path.iterdir()) == before

@@ -75,6 +75,17 @@ def test_bad_input_is_one_line_and_exit_code_one(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize(("started", "states"), [(SCRIPTS / "train_lora.py", "False True"), ("-c", "True True")])
+def test_the_garbage_collector_waits_for_the_imports_of_a_command_alone(started, states):
+    code = f"""import argparse, gc, sys
+sys.argv[0] = {str(started)!r}
+from core import command, quiet_libraries
+print(gc.isenabled(), end=" ")
+command.run_command(lambda: print(gc.isenabled(), end=""), argparse.ArgumentParser())"""
+    done = subprocess.run([sys.executable, "-c", code], cwd=SCRIPTS, capture_output=True, text=True, check=True)
+    assert done.stdout == states
+
+
 @pytest.mark.parametrize(("seconds", "text"), [(4.13, "4.1 s"), (192, "3 min 12 s"), (7500, "2 h 05 min")])
 def test_durations_are_written_for_people(seconds: float, text: str) -> None:
     assert format_duration(seconds) == text

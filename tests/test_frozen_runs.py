@@ -6,7 +6,7 @@ import subprocess
 import sys
 
 import pytest
-from workflow_runs import copy_project
+from workflow_runs import SNAKEMAKE, copy_project
 
 from core.records import read_samples
 
@@ -27,7 +27,7 @@ def planned(tmp_path):
 
 
 def run(project, *arguments, **environment):
-    command = [sys.executable, "-m", "snakemake", *arguments]
+    command = [sys.executable, *SNAKEMAKE, *arguments]
     streams = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
     return subprocess.run(command, cwd=project, env={**os.environ, **environment}, text=True, **streams)
 

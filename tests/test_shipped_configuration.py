@@ -43,7 +43,7 @@ def run(tmp_path_factory):
     )
     config = reduced(yaml.safe_load((project / "config.yaml").read_text()), project.parent)
     (project / "config.yaml").write_text(yaml.safe_dump(config, sort_keys=False, allow_unicode=True))
-    snakemake(project, "all", "png_files", "--cores", "2")
+    snakemake(project, "all", "png_files", "--cores", "2", "--max-threads", "1")
     return project
 
 

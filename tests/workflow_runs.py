@@ -12,16 +12,21 @@ from pathlib import Path
 import yaml
 
 ROOT = Path(__file__).parent.parent
+# `python -m snakemake` without garbage collection, which takes a fifth of the time of a dry run.
+SNAKEMAKE = ("-c", "import gc, runpy; gc.disable(); runpy.run_module('snakemake', run_name='__main__')")
 PROJECT = ("Snakefile", "config.yaml", "rules", "workflow", "profiles", "envs")
 
 
 def copy_project(folder: Path) -> Path:
-    """A copy of the project's own files, to be edited and run without touching the working tree."""
+    """A copy of the project's own files, to be edited and run without touching the working tree.
+
+    What Python has compiled comes along (but for what it is just writing), so that no copy compiles it again.
+    """
     folder.mkdir(parents=True)
     for name in PROJECT:
         source = ROOT / name
         if source.is_dir():
-            shutil.copytree(source, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+            shutil.copytree(source, folder / name, ignore=shutil.ignore_patterns("*.pyc.*"))
         else:
             shutil.copyfile(source, folder / name)
     return folder
@@ -31,7 +36,7 @@ def snakemake(project: Path, *arguments: str, check: bool = True) -> subprocess.
     """Run Snakemake in a project; its output (both streams) is `stdout`."""
     environment = {name: value for name, value in os.environ.items() if name != "PROGRESS_FD"}
     run = subprocess.run(
-        [sys.executable, "-m", "snakemake", *arguments],
+        [sys.executable, *SNAKEMAKE, *arguments],
         cwd=project,
         env=environment,
         stdout=subprocess.PIPE,
@@ -59,6 +64,15 @@ def planned_outputs(project: Path, *arguments: str) -> list[tuple[str, str]]:
         r"^(?:local)?rule (\w+):\n(?: .*\n)*? +output: (.+)$", snakemake(project, "-n", *arguments).stdout, re.MULTILINE
     )
     return [(rule, path) for rule, paths in jobs for path in paths.split(", ")]
+
+
+def stand_in(project: Path, *arguments: str) -> None:
+    """Have Snakemake take for made all that a run would make: a file that is not there holds its own name."""
+    for _, name in planned_outputs(project, *arguments):
+        (project / name).parent.mkdir(parents=True, exist_ok=True)
+        if not (project / name).exists():
+            (project / name).write_text(name)
+    snakemake(project, "--touch", "--forceall", *arguments)
 
 
 def write_small_demo(project: Path) -> Path:

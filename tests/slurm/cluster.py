@@ -90,12 +90,18 @@ PartitionName=low Nodes=shared1 MaxTime=1-00:00:00 DefaultTime=10 State=UP Prior
 PartitionName=urgent Nodes=shared1 MaxTime=1-00:00:00 DefaultTime=10 State=UP PriorityTier=10 PreemptMode=OFF
 """
 
-# The plugin gives the options first, each as one word, then the command.
+# The plugin gives the options first, each as one word, then the command. Where UNPLUGGED is set the job has no network
+# but a loopback of its own; only root can take it away, for others nothing changes. Such a job can't reach the
+# controller either, as jobs of a real cluster can: without SLURM_CONF it doesn't try, which would cost each start of
+# Snakemake ten seconds. Snakemake's jobstep plugin drops SLURM_CONF before it calls srun; real clusters have
+# /etc/slurm.
 SRUN = """\
 #!/bin/sh
 options=
 while case $1 in -*) true ;; *) false ;; esac; do options="$options $1"; shift; done
-SLURM_CONF={folder}/slurm.conf exec {srun} $options {command}
+export SLURM_CONF={folder}/slurm.conf
+[ "$UNPLUGGED" ] && [ "$(id -u)" = 0 ] || exec {srun} $options "$@"
+exec {srun} $options unshare --net sh -c 'ip link set lo up; unset SLURM_CONF; exec "$@"' sh "$@"
 """
 
 
@@ -141,25 +147,8 @@ class Cluster:
         values = {"folder": self.folder, "host": host, "user": getpass.getuser(), "port": self.port, "nodes": nodes}
         (self.folder / "slurm.conf").write_text(CONF.format(**values))
         (self.folder / "gres.conf").write_text(GRES.format(**values))
-        self.plug_compute_nodes()
-
-    def plug_compute_nodes(self) -> None:
-        """Jobs have the network that this machine has."""
-        self._write_srun('"$@"')
-
-    def unplug_compute_nodes(self) -> None:
-        """Jobs have no network but a loopback of their own. Only root can take it away; for others nothing changes.
-
-        They can't reach the controller either, as jobs of a real cluster can: without SLURM_CONF they don't try, which
-        would cost each start of Snakemake ten seconds.
-        """
-        if os.geteuid() == 0:
-            self._write_srun("""unshare --net sh -c 'ip link set lo up; unset SLURM_CONF; exec "$@"' sh "$@\"""")
-
-    def _write_srun(self, command: str) -> None:
-        # Snakemake's jobstep plugin drops SLURM_CONF before it calls srun; real clusters have /etc/slurm.
         srun = self.folder / "bin" / "srun"
-        srun.write_text(SRUN.format(folder=self.folder, srun=shutil.which("srun"), command=command))
+        srun.write_text(SRUN.format(folder=self.folder, srun=shutil.which("srun")))
         srun.chmod(0o755)
 
     def _start_munge(self) -> None:

@@ -15,7 +15,7 @@ def cluster():
     missing = missing_commands()
     if missing:
         pytest.skip(f"no {', '.join(missing)}: apt-get install slurmctld slurmd slurm-client munge")
-    # One cluster at a time: pytest-xdist may run the files of this folder in two processes.
+    # One cluster at a time, also where two sessions of pytest run: the nodes of all clusters have the same names.
     with open(Path(tempfile.gettempdir()) / f"svg-captioning-slurm-{os.getuid()}.lock", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield from run_cluster()

@@ -12,8 +12,9 @@ import yaml
 from cluster import Cluster
 from workflow_runs import copy_project
 
-# A first look at a job after 2 seconds instead of 40.
-QUICK = ("--slurm-init-seconds-before-status-checks", "2")
+# A first look at a job after 2 seconds instead of 40. Nodes promise more cores than there are: eight threads of each
+# job would fight for two.
+QUICK = ("--slurm-init-seconds-before-status-checks", "2", "--max-threads", "1")
 
 
 def copy_for_site(folder: Path, training: dict[str, str | int] | None = None, **names: str) -> Path:

@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import errno
+import gc
 import os
 import sys
 import time
@@ -44,6 +45,8 @@ def run_command(function: Callable[..., None], parser: argparse.ArgumentParser) 
     parser.add_argument("--planned-code", help="refuse to run if the code has another AST digest than this one")
     arguments = vars(parser.parse_args())
     planned = arguments.pop("planned_code")
+    gc.freeze()  # what is imported stays
+    gc.enable()  # off since core/quiet_libraries.py
     try:
         if planned and code_has_changed(planned):
             raise InputError(

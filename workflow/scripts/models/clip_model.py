@@ -16,6 +16,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from core import quiet_libraries  # noqa: F401  (before the libraries, which speak while they are imported)
+
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
 import numpy as np
