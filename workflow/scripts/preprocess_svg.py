@@ -3,9 +3,9 @@ r"""Rewrite every drawing of a dataset file as canonical xml; list what had to b
     python workflow/scripts/preprocess_svg.py drawing.svg      prints the canonical text of one file
 
 Input: a file or folder of drawings (SVG or path records) with captions, in any format of readers/entries.py.
-Output: samples as Parquet, fingerprints of their pictures as Parquet, rejected records as CSV with position
-and reason, samples whose text
-still holds words of a reference as CSV, counts as JSON (in = kept + rejected).
+Output: samples as Parquet, fingerprints of their pictures as Parquet, rejected records as CSV with position and reason,
+samples whose text still holds words of a reference as CSV, counts as JSON (in = kept + rejected + filtered, which are
+the rows that --where leaves out).
 
     python workflow/scripts/preprocess_svg.py --input drawings.json --source drawings \
         --output drawings.parquet --rejected drawings.rejected.csv --counts drawings.counts.json
@@ -30,7 +30,7 @@ from core.code_digest import code_digest
 from core.command import InputError, Progress, log, run_command, write_whole
 from core.identity import identity_digest, job_identity
 from core.json_settings import settings_from_json
-from core.records import SAMPLE_SCHEMA, Rejection, open_rows, write_json, write_rejections
+from core.records import Rejection, open_rows, sample_schema, write_json, write_rejections
 from plan.identity import LIBRARIES
 from plan.result_store import file_parts, keep_results, restore_results, result_key
 from readers.entries import RawRecord, iterate_unique, open_entries, read_records
@@ -63,6 +63,15 @@ class Outputs:
         return [self.samples, self.fingerprints, self.rejected, self.label_leakage, self.counts]
 
 
+@dataclass(frozen=True)
+class Rows:
+    """How the rows of a dataset are read: names of their fields, which take part, whether they have questions."""
+
+    fields: dict[str, Any]
+    where: dict[str, Any]
+    questions: bool
+
+
 def process_records(
     records: Iterable[RawRecord], process: Callable[[RawRecord], Made | Rejection], source: str, workers: int
 ) -> Iterator[Made | Rejection]:
@@ -83,20 +92,21 @@ def process_records(
 def preprocess_dataset(
     input: Path,
     source: str,
-    fields: str,
+    rows: Rows,
     process: Callable[[RawRecord], Made | Rejection],
     workers: int,
     outputs: Outputs,
     is_shard: bool = False,
 ) -> None:
     """Write samples, rejections and counts of a dataset. Raises InputError where nothing is left, but of a shard."""
-    records = iterate_unique(read_records(open_entries(input), read_fields(fields), str(input)), str(input))
+    filtered: Counter[str] = Counter()
+    records = take_part(read_rows(input, rows), filtered)
     flags: Counter[str] = Counter()
     rejections: list[Rejection] = []
     leaks: list[tuple[str, str]] = []
     kept = 0
     with (
-        open_rows(outputs.samples, SAMPLE_SCHEMA) as write_sample,
+        open_rows(outputs.samples, sample_schema(rows.questions)) as write_sample,
         open_rows(outputs.fingerprints, fingerprints.SCHEMA) as write_fingerprint,
         Progress(f"preprocess_svg {source}", None, "drawing") as progress,
     ):
@@ -113,19 +123,45 @@ def preprocess_dataset(
             if result.leaked_words:
                 leaks.append((result.sample.id, " ".join(result.leaked_words)))
         if not kept and not is_shard:
-            raise InputError(f"{input}: none of {len(rejections)} records became a sample: {reasons_of(rejections)}")
+            left_out = f" ({describe_filtered(filtered)})" if filtered else ""
+            raise InputError(
+                f"{input}: none of {len(rejections)} records became a sample{left_out}: {reasons_of(rejections)}"
+            )
     write_rejections(outputs.rejected, rejections)
     write_label_leakage(outputs.label_leakage, leaks)
-    total = kept + len(rejections)
+    total = kept + len(rejections) + filtered.total()
     counts = {
         "source": source,
         "in": total,
         "rejected": len(rejections),
         "kept": kept,
+        "filtered": dict(sorted(filtered.items())),
         "flags": dict(flags.most_common()),
     }
     write_json(outputs.counts, counts)
-    log("preprocess_svg", f"{source}: {total} in, {kept} kept, {len(rejections)} rejected {reasons_of(rejections)}")
+    counted = f"{kept} kept, {len(rejections)} rejected {reasons_of(rejections)}"
+    left_out = f"{describe_filtered(filtered)}, " if filtered else ""
+    log("preprocess_svg", f"{source}: {total} in, {left_out}{counted}")
+
+
+def read_rows(input: Path, rows: Rows) -> Iterator[RawRecord]:
+    """The records of a dataset file or shard, those that take no part included."""
+    name = str(input)
+    return iterate_unique(read_records(open_entries(input), rows.fields, name, rows.where), name)
+
+
+def take_part(records: Iterable[RawRecord], filtered: Counter[str]) -> Iterator[RawRecord]:
+    """The records that take part; the others are counted by the field that leaves them out."""
+    for record in records:
+        if record.left_out:
+            filtered[record.left_out] += 1
+        else:
+            yield record
+
+
+def describe_filtered(filtered: Counter[str]) -> str:
+    """How many rows which field of `where` leaves out."""
+    return f"{filtered.total()} left out by where ({', '.join(f'{name} {n}' for name, n in filtered.most_common())})"
 
 
 def reasons_of(rejections: list[Rejection]) -> str:
@@ -169,15 +205,15 @@ def print_canonical(path: Path, settings: Settings) -> None:
     sys.stderr.write(measures)
 
 
-def read_fields(text: str) -> dict[str, Any]:
-    """The names of fields as the configuration has them. Raises InputError."""
+def read_object(option: str, text: str) -> dict[str, Any]:
+    """The value of an option that is a JSON object. Raises InputError for anything else."""
     try:
-        fields = json.loads(text)
+        value = json.loads(text)
     except json.JSONDecodeError as error:
-        raise InputError(f"--fields is not JSON ({error})") from error
-    if not isinstance(fields, dict):
-        raise InputError(f"--fields must be a JSON object, not {text}")
-    return fields
+        raise InputError(f"{option} is not JSON ({error})") from error
+    if not isinstance(value, dict):
+        raise InputError(f"{option} must be a JSON object, not {text}")
+    return value
 
 
 def main(
@@ -203,6 +239,8 @@ def main(
     label_leakage: Path | None,
     counts: Path | None,
     store: Path | None,
+    where: str = "{}",
+    questions: bool = False,
 ) -> None:
     """Preprocess a dataset file, or print one drawing's canonical text."""
     if level == "path_records" and canvas != RECORD_CANVAS:
@@ -221,12 +259,18 @@ def main(
         fingerprints = fingerprints or beside.with_suffix(".fingerprints.parquet")
         label_leakage = label_leakage or beside.with_suffix(".label_leakage.csv")
         outputs = Outputs(output, fingerprints, rejected, label_leakage, counts)
+        rows = Rows(read_object("--fields", fields), read_object("--where", where), questions)
         if store is None:
-            preprocess_dataset(input, source, fields, process, workers, outputs)
+            preprocess_dataset(input, source, rows, process, workers, outputs)
             return
         identity = job_identity(
             inputs={},
-            settings={"source": source, "fields": fields, "settings": repr((settings, checks)), "max_chars": max_chars},
+            settings={
+                "source": source,
+                "rows": repr(rows),
+                "settings": repr((settings, checks)),
+                "max_chars": max_chars,
+            },
             code=code_digest("preprocess_svg"),
             libraries=LIBRARIES["preprocess_svg"],
         )
@@ -234,7 +278,7 @@ def main(
         if restore_results(store, key, outputs.all()):
             log("preprocess_svg", f"{source}: nothing has changed in {input.name}")
         else:
-            preprocess_dataset(input, source, fields, process, workers, outputs, is_shard=True)
+            preprocess_dataset(input, source, rows, process, workers, outputs, is_shard=True)
             keep_results(store, key, outputs.all())
     else:
         raise InputError("give an SVG file, or --input with --output, --rejected and --counts")
@@ -246,6 +290,8 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--input", type=Path, help="dataset: a file or folder in any format of readers/entries.py")
     parser.add_argument("--source", default="drawings", help="name of the source")
     parser.add_argument("--fields", default="{}", help="JSON: names of the fields id, drawing, captions, split, group")
+    parser.add_argument("--where", default="{}", help="JSON: field → value, or values, of the rows that take part")
+    parser.add_argument("--questions", action="store_true", help="samples keep the question that their row asks")
     parser.add_argument("--canvas", type=int, default=512, help="side of the canvas in user units")
     parser.add_argument("--precision", type=int, default=0, help="decimals of coordinates on that canvas")
     parser.add_argument("--level", choices=LEVELS, default="compact")
