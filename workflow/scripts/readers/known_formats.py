@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from readers.fields import find_field
 from readers.filters import Where
 
 
@@ -99,3 +100,17 @@ def recognise_format(found: list[str]) -> str:
     """The format whose fields are all among the found ones; of several the one with most. Empty where there is none."""
     fitting = {name: len(known.fields) for name, known in FORMATS.items() if not missing_fields(known, {}, found)}
     return max(fitting, key=fitting.__getitem__, default="")
+
+
+def recognise_source(records: list[dict[str, Any]], fields: Mapping[str, Any]) -> str | None:
+    """The format of a file by its first records; None where none of them fits.
+
+    It is empty where `fields` or the usual names find drawings and captions.
+    """
+
+    def is_found(key: str) -> bool:
+        return key in fields or any(find_field(record, key, {}) for record in records)
+
+    if is_found("drawing") and is_found("captions"):
+        return ""
+    return recognise_format(list(dict.fromkeys(name for record in records for name in record))) or None
