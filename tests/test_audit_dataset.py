@@ -10,9 +10,10 @@ from small_configuration import SCHEMA
 
 import audit_dataset
 from core.command import InputError
+from core.records import Sample
 from new_experiment import describe_source, main, write_configuration
 from plan.faults import find_faults
-from samples.audit import choose_shown, suspicion
+from samples.audit import Audited, choose_shown, suspicion
 
 
 def drawing(colour, x=2, inside=""):
@@ -105,13 +106,12 @@ def test_a_known_format_is_recognised_and_its_rows_left_out(tmp_path):
         audit_dataset.read_source(tmp_path / "b.jsonl", None, "{}", None)
 
 
-def test_random_drawings_are_the_same_again():
-    class Few:
-        samples = [type("Sample", (), {"id": f"s{n}"}) for n in range(99)]
-        reasons = {"s5": ["repaired:colour"], "s7": ["blank"], "s9": ["repaired:colour"]}
-
-    drawn, worst = choose_shown(Few, 40, 7)
-    assert drawn == choose_shown(Few, 40, 7)[0] != choose_shown(Few, 40, 8)[0]
+def test_random_drawings_are_the_same_again_and_the_worst_come_first():
+    samples = [Sample(f"s{n}", "a", "", "g", "", []) for n in range(99)]
+    reasons = {"s5": ["repaired:colour"], "s7": ["blank"], "s9": ["repaired:colour"]}
+    audited = Audited(samples, [1] * 99, None, reasons)
+    drawn, worst = choose_shown(audited, 40, 7)
+    assert drawn == choose_shown(audited, 40, 7)[0] != choose_shown(audited, 40, 8)[0]
     assert len(set(drawn)) == 40
     assert worst == ["s7", "s5", "s9"]
 
@@ -131,7 +131,7 @@ def test_unknown_fields_and_an_existing_configuration_are_told(tmp_path, monkeyp
         describe_source(path)
     monkeypatch.chdir(tmp_path)
     (tmp_path / "mine.yaml").touch()
-    with pytest.raises(InputError, match="mine.yaml exists"):
+    with pytest.raises(InputError, match=r"mine\.yaml exists"):
         main(name="mine", data=path)
 
 
