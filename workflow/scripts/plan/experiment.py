@@ -209,7 +209,7 @@ def _source(results: str, name: str, source: dict[str, Any]) -> Source:
         build=source.get("build"),
         sizes=source.get("scenes", {}),
         hub={key: source[key] for key in ("hub", "revision", "subset", "split") if key in source},
-        fields=_json(fields),
+        fields=_json(dict(sorted(fields.items()))),
         where=_json(where) if where else "",
         has_questions=has_questions(fields),
         max_chars=source["limits"].get("max_chars"),
