@@ -8,6 +8,8 @@ import pytest
 from known_rows import KNOWN, RECORDS, SVG, turns, unisvg_row, vectorgym_row
 from small_configuration import SCHEMA, only_fault, small_configuration
 
+from captions.prediction_files import find_id, read_fields
+from core.command import InputError
 from core.records import read_json, read_samples
 from plan.faults import find_faults
 from preprocess_svg import build_parser, main
@@ -190,3 +192,14 @@ def test_a_filter_by_no_field_or_no_value_is_found(config, tmp_path):
 
 def test_the_schema_lists_the_formats():
     assert SCHEMA["$defs"]["source"]["properties"]["format"]["enum"] == list(FORMATS)
+
+
+def test_predictions_find_their_samples_by_the_same_key(tmp_path):
+    (record,) = read(write_lines(tmp_path / "a.jsonl", [unisvg_row()]), "unisvg")
+    row = {**unisvg_row(), "model_answer": "a square"}
+    fields = {"id": ["image_path", "q_text"], "caption": "model_answer"}
+    assert find_id("a", row, read_fields(json.dumps(fields))) == record.id
+    with pytest.raises(InputError, match="no field image_path or q_text; there are model_answer"):
+        find_id("a", {"model_answer": "a square"}, fields)
+    with pytest.raises(InputError, match="the value of 'caption' must be the name or path"):
+        read_fields('{"caption": ["a", "b"]}')

@@ -116,7 +116,7 @@ def test_a_template_makes_the_pages_stale(edit):
 
 
 def test_other_rows_of_a_source_make_everything_stale(edit):
-    jobs = edit("config.yaml", setting("fields: {}", 'where: {caption: [line 0, line 1]}\n      fields: {}'))
+    jobs = edit("config.yaml", setting("fields: {}", "where: {caption: [line 0, line 1]}\n      fields: {}"))
     assert set(jobs) == {"preprocess_svg", "split_samples", "train_lora", *AFTER_SPLIT}
 
 
