@@ -16,6 +16,7 @@ from preprocess_svg import build_parser, main
 from readers.entries import open_entries, read_records
 from readers.filters import failing_field
 from readers.known_formats import FORMATS, recognise_format, resolve_source
+from readers.questions import split_question
 from shard_source import main as shard_source
 
 
@@ -60,6 +61,20 @@ def test_a_question_gives_its_drawing_and_stays_without_it(tmp_path):
     assert first.id != second.id  # the key is picture and question
     assert first.group == second.group == "cat_1.png"
     assert [record.left_out for record in others] == ["type", "type"]
+
+
+@pytest.mark.parametrize(
+    ("text", "question", "drawing"),
+    [
+        (f"What does this <svg> show? {SVG}", "What does this <svg> show?", SVG),
+        (f"```xml\n{SVG}\n```\nWhat\nis it?", "What is it?", SVG),
+        ("Cut off: <svg><path d='M0", "Cut off:", "<svg><path d='M0"),
+        ("See <svg><svg></svg></svg>.", "See .", "<svg><svg></svg></svg>"),
+        ("No code", "No code", ""),
+    ],
+)
+def test_a_drawing_is_taken_out_of_a_text(text, question, drawing):
+    assert split_question(text) == (question, drawing)
 
 
 def test_a_question_without_code_is_rejected_for_that(tmp_path):

@@ -17,6 +17,7 @@ from svg.text_repairs import find_drawing
 ANSWERING = ("gpt", "assistant", "model", "bot")
 ROLES, TEXTS = ("role", "from"), ("content", "value")
 # What is left around a drawing that was taken out, and what stands for a picture.
+_BEGIN, _END = re.compile(r"<(?:[\w.-]+:)?svg\b"), re.compile(r"</(?:[\w.-]+:)?svg\b")
 _LEFT_OVER = re.compile(r"```\w*\s*```|<image>")
 
 
@@ -44,10 +45,17 @@ def read_asked(entry: dict[str, Any], fields: Fields) -> Asked:
 
 
 def split_question(text: str) -> tuple[str, str]:
-    """A question without the drawing inside it, white space folded, and that drawing; empty where there is none."""
+    """A question without the drawing inside it, white space folded, and that drawing; empty where there is none.
+
+    Tags that are not ended are words of the question ("What does this <svg> show?").
+    """
     found = find_drawing(text)
-    drawing = found[0] if found else ""
-    rest = f"{text[: found.start()]} {text[found.end() :]}" if found else text
+    drawing, rest = "", text
+    if found:
+        begins = [tag.start() for tag in _BEGIN.finditer(text, found.start(), found.end())]
+        n_ends = len(_END.findall(found[0]))
+        start = begins[max(0, len(begins) - n_ends)] if n_ends else begins[0]
+        drawing, rest = text[start : found.end()], f"{text[:start]} {text[found.end() :]}"
     return " ".join(_LEFT_OVER.sub(" ", rest).split()), drawing
 
 
