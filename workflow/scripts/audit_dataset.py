@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import argparse
 import csv
-import json
 import os
 import re
 import tempfile
@@ -26,6 +25,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from captions.prediction_files import read_argument
 from core.command import InputError, format_duration, log, run_command
 from core.records import Image, Sample, read_json, stream_samples, write_json
 from plan.record_faults import first_records, record_faults
@@ -47,15 +47,15 @@ PICTURE_SIZE = 160  # px
 
 def read_source(path: Path, format: str | None, fields: str, where: str | None) -> dict[str, Any]:
     """The source as a configuration names it, its format recognised where none is given. Raises InputError."""
-    source: dict[str, Any] = {"fields": json.loads(fields)}
+    source: dict[str, Any] = {"fields": read_argument("--fields", fields, dict)}
     if where is not None:
-        source["where"] = json.loads(where)
+        source["where"] = read_argument("--where", where, dict)
     if not path.exists():
         raise InputError(f"{path} does not exist")
     format = format or recognise_source(first_records(path)[0], source["fields"])
     if format:
         source["format"] = format
-    faults = list(record_faults("audit_dataset", path, source))
+    faults = list(record_faults("source", path, source))
     if faults:
         raise InputError(faults[0])
     return source
