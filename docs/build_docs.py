@@ -20,6 +20,7 @@ sys.path.insert(0, str(ROOT / "workflow" / "scripts"))
 
 from plan.presets import BUILT_IN  # noqa: E402  (the path comes first)
 from plan.schema import affects, load_schema, resolve_node  # noqa: E402
+from readers.known_formats import FORMATS  # noqa: E402
 from report.rule_graph import draw_rule_graph, reduce_edges  # noqa: E402
 
 TABLE_HEAD = ["| key | what it is | default | affects |", "|---|---|---|---|"]
@@ -38,6 +39,14 @@ def describe_configuration() -> str:
         "",
         *TABLE_HEAD,
         *describe_keys(schema, "", ""),
+        "",
+        "## Formats",
+        "",
+        "The values of `dataset.sources.<name>.format`. Your own `fields` and `where` come before these.",
+        "",
+        "| format | what it is | fields | where |",
+        "|---|---|---|---|",
+        *describe_formats(),
         "",
         "## Training settings",
         "",
@@ -62,6 +71,20 @@ def describe_presets() -> Iterator[str]:
     for key in dict.fromkeys(key for settings in BUILT_IN.values() for key in settings):
         cells = (describe_default({"default": preset[key]}) if key in preset else "" for preset in BUILT_IN.values())
         yield f"| `{key}` | {' | '.join(cells)} |"
+
+
+def describe_formats() -> Iterator[str]:
+    """A row for each format of datasets."""
+    for name, known in FORMATS.items():
+        fields = "; ".join(f"{key}: {describe_names(names)}" for key, names in known.fields.items())
+        where = ", ".join(f"`{field}: {value}`" for field, value in known.where.items())
+        yield f"| `{name}` | {known.about}. | {fields} | {where} |"
+
+
+def describe_names(names: str | list[str]) -> str:
+    """The names of a field."""
+    listed = [names] if isinstance(names, str) else names
+    return ", ".join(f"`{name}`" if name else "the number of the record" for name in listed)
 
 
 def describe_keys(node: dict[str, Any], prefix: str, above: str) -> Iterator[str]:

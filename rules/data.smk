@@ -74,7 +74,7 @@ rule fetch_dataset:
         script=script("shard_source"),
         options=hub_options,
         identity=lambda wildcards: identity(
-            "shard_source", hub=PLAN.sources[wildcards.source].hub, fields=PLAN.sources[wildcards.source].fields
+            "shard_source", hub=PLAN.sources[wildcards.source].hub, **source_rows(wildcards)
         ),
     shell:
         "python {params.script:q} --planned-code={params.identity[code]:q} {params.options} --output {output:q} 3>&2 &> {log:q}"
@@ -100,7 +100,7 @@ if config["dataset"]["shards"] == 1:
             options=preprocess_options,
             fields=source_fields,
             identity=lambda wildcards: preprocess_identity(
-                wildcards, fields=PLAN.sources[wildcards.source].fields, content=source_content(wildcards)
+                wildcards, content=source_content(wildcards), **source_rows(wildcards)
             ),
         shell:
             "python {params.script:q} --planned-code={params.identity[code]:q} --input {input:q} {params.fields}"
@@ -124,7 +124,7 @@ else:
             script=script("shard_source"),
             fields=source_fields,
             identity=lambda wildcards: identity(
-                "shard_source", fields=PLAN.sources[wildcards.source].fields, content=source_content(wildcards)
+                "shard_source", content=source_content(wildcards), **source_rows(wildcards)
             ),
             files=lambda wildcards, output: options({"output": tuple(output[:-1])}),
         shell:
@@ -196,7 +196,7 @@ rule split_samples:
         options=options(
             {key: config["dataset"][key] for key in ("validation", "test", "leakage", "captions")}
             | {"limits": {name: source["limits"] for name, source in config["dataset"]["sources"].items()}}
-            | {"seed": PLAN.seed("split_samples"), "output_dir": f"{RESULTS}/data"}
+            | {"seed": PLAN.seed("split_samples"), "output_dir": f"{RESULTS}/data", "questions": PLAN.asks_questions}
         ),
         identity=identity(
             "split_samples",
@@ -204,6 +204,7 @@ rule split_samples:
             **{key: config["dataset"][key] for key in ("validation", "test", "leakage")},
             limits={name: source["limits"] for name, source in config["dataset"]["sources"].items()},
             seed=PLAN.seed("split_samples"),
+            **({"questions": True} if PLAN.asks_questions else {}),
         ),
     shell:
         "python {params.script:q} --planned-code={params.identity[code]:q} --input {input.samples:q}"

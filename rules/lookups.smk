@@ -36,7 +36,8 @@ def preprocess_options(wildcards):
     settings["no_render_check"] = not settings.pop("render_check")
     source = PLAN.sources[wildcards.source]
     captions = config["dataset"]["captions"]
-    return options({"source": source.name, **settings, "captions": captions, "max_chars": source.max_chars})
+    kept = {"captions": captions, "max_chars": source.max_chars, "questions": source.has_questions}
+    return options({"source": source.name, **settings, **kept})
 
 
 def metric_options(wildcards):
@@ -69,18 +70,23 @@ def source_file(wildcards):
     return ancient(source.path) if source.is_given else source.path
 
 
+def source_rows(wildcards):
+    """How the rows of a source are read: their fields, and which of them take part."""
+    source = PLAN.sources[wildcards.source]
+    return {"fields": source.fields} | ({"where": source.where} if source.where else {})
+
+
 def source_fields(wildcards):
-    return options({"fields": PLAN.sources[wildcards.source].fields})
+    return options(source_rows(wildcards))
 
 
 def hub_options(wildcards):
-    source = PLAN.sources[wildcards.source]
-    return options(source.hub | {"fields": source.fields})
+    return options(PLAN.sources[wildcards.source].hub | source_rows(wildcards))
 
 
 def preprocess_identity(wildcards, **more):
     source = PLAN.sources[wildcards.source]
-    settings = {"max_chars": source.max_chars, **more}
+    settings = {"max_chars": source.max_chars, **({"questions": True} if source.has_questions else {}), **more}
     return identity("preprocess_svg", "preprocess", "dataset.captions", **settings)
 
 

@@ -24,7 +24,7 @@ from report_samples import lengthen_references, make_images, make_sample
 from report_scores import make_captions, make_comparison, score_captions, write_health, write_score_tables
 
 from core.records import Rejection, Sample, write_captions, write_images, write_json, write_rejections, write_samples
-from preprocess_svg import write_label_leakage
+from samples.preprocessing import write_label_leakage
 from samples.split_statistics import Statistics
 
 SYSTEMS: list[tuple[str, str, str, str | None, float]] = [  # name, label, family, base, share of right words

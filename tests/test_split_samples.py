@@ -13,10 +13,11 @@ from core.records import Sample, open_rows, read_samples, write_samples
 from generate_scenes import generate_scenes
 from samples.fingerprints import SCHEMA, fingerprint_row, take_fingerprint
 from samples.groups import unite_by_keys
+from samples.kinship import MAX_DRAWINGS_OF_A_CAPTION, find_duplicates, unite_groups
 from samples.near_duplicates import find_near_duplicates
 from samples.render_check import draw_picture
 from samples.split_statistics import BINS, whole_edges
-from split_samples import MAX_DRAWINGS_OF_A_CAPTION, assign_splits, find_duplicates, main, unite_groups
+from split_samples import assign_splits, main
 
 
 def sample(number, **changes):

@@ -113,6 +113,11 @@ def test_a_template_makes_the_pages_stale(edit):
     assert edit("workflow/templates/report.css", lambda text: text + "\n/* */\n") == {"html_report": 1}
 
 
+def test_other_rows_of_a_source_make_everything_stale(edit):
+    jobs = edit("config.yaml", setting("fields: {}", "where: {caption: [line 0, line 1]}\n      fields: {}"))
+    assert set(jobs) == {"preprocess_svg", "split_samples", "train_lora", *AFTER_SPLIT}
+
+
 def test_a_training_setting_makes_that_model_stale(edit):
     jobs = edit(
         "config.yaml", setting("preset: test3\n    gpus: 1", "preset: test3\n    gpus: 1\n    settings: {r: 8}")

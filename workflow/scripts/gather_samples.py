@@ -16,7 +16,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from core.command import InputError, log, run_command, write_whole
-from core.records import SAMPLE_SCHEMA, open_rows, read_json, stream_json_lines, stream_rows, write_json
+from core.records import open_rows, read_json, sample_schema_of, stream_json_lines, stream_rows, write_json
 from plan.shards import shard_of
 from samples import fingerprints
 
@@ -59,15 +59,18 @@ def gather_lines(paths: list[Path], output: Path) -> None:
 def add_counts(counts: list[dict]) -> dict[str, object]:
     """The sums of the counts of shards."""
     flags: Counter[str] = Counter()
+    filtered: Counter[str] = Counter()
     for shard in counts:
         flags.update(shard["flags"])
+        filtered.update(shard["filtered"])
     sums = {key: sum(shard[key] for shard in counts) for key in ("in", "rejected", "kept")}
-    return {"source": counts[0]["source"], **sums, "flags": dict(flags.most_common())}
+    return {"source": counts[0]["source"], **sums, "filtered": dict(filtered), "flags": dict(flags.most_common())}
 
 
 def main(*, shards: list[Path], order: Path, output: Path) -> None:
     """Put shards together in the order of their source."""
-    gather_rows([beside(path, ".parquet") for path in shards], order, beside(output, ".parquet"), SAMPLE_SCHEMA)
+    samples = [beside(path, ".parquet") for path in shards]
+    gather_rows(samples, order, beside(output, ".parquet"), sample_schema_of(samples[0]))
     prints = ".fingerprints.parquet"
     gather_rows([beside(path, prints) for path in shards], order, beside(output, prints), fingerprints.SCHEMA)
     for ending in (".rejected.csv", ".label_leakage.csv"):

@@ -38,6 +38,7 @@ from report.fair_comparison import make_grid, outside_grid
 from report.findings import (
     LEFT_OUT,
     check_counts,
+    count_filtered,
     describe_seeds,
     describe_testing,
     find_alerts,
@@ -156,6 +157,7 @@ def render_report(
             slice_label=slice_label,
             health_flags=flags_found(inputs),
             left_out_words=LEFT_OUT,
+            filtered={source: count_filtered(counts) for source, counts in inputs.preprocess_counts.items()},
             reasons=count_by_source_and_reason([*inputs.rejected, *inputs.left_out]),
             most_listed=MOST_LISTED,
             measure_words=MEASURES,

@@ -3,9 +3,9 @@ r"""Rewrite every drawing of a dataset file as canonical xml; list what had to b
     python workflow/scripts/preprocess_svg.py drawing.svg      prints the canonical text of one file
 
 Input: a file or folder of drawings (SVG or path records) with captions, in any format of readers/entries.py.
-Output: samples as Parquet, fingerprints of their pictures as Parquet, rejected records as CSV with position
-and reason, samples whose text
-still holds words of a reference as CSV, counts as JSON (in = kept + rejected).
+Output: samples as Parquet, fingerprints of their pictures as Parquet, rejected records as CSV with position and reason,
+samples whose text still holds words of a reference as CSV, counts as JSON (in = kept + rejected + filtered, which are
+the rows that --where leaves out).
 
     python workflow/scripts/preprocess_svg.py --input drawings.json --source drawings \
         --output drawings.parquet --rejected drawings.rejected.csv --counts drawings.counts.json
@@ -14,130 +14,26 @@ still holds words of a reference as CSV, counts as JSON (in = kept + rejected).
 from __future__ import annotations
 
 import argparse
-import csv
-import dataclasses
 import json
-import re
 import sys
-from collections import Counter, deque
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from core.code_digest import code_digest
-from core.command import InputError, Progress, log, run_command, write_whole
+from core.command import InputError, log, run_command
 from core.identity import identity_digest, job_identity
 from core.json_settings import settings_from_json
-from core.records import SAMPLE_SCHEMA, Rejection, open_rows, write_json, write_rejections
 from plan.identity import LIBRARIES
 from plan.result_store import file_parts, keep_results, restore_results, result_key
-from readers.entries import RawRecord, iterate_unique, open_entries, read_records
 from rendering.worker_pool import Limits, map_killable
-from samples import fingerprints
-from samples.making import Made, Settings, process_record, write_checked
+from samples.making import Settings, process_record, write_checked
+from samples.preprocessing import DRAWING, MEMORY_LIMIT_MB, SECONDS_LIMIT, Outputs, Rows, preprocess_dataset
 from samples.reference_checks import ReferenceChecks
 from samples.split_statistics import count_tokens
 from svg.bytes import decode_drawing
 from svg.canonical import LEVELS, read_drawing
 from svg.path_records import CANVAS as RECORD_CANVAS
-
-SECONDS_LIMIT = 10  # for one drawing; an icon takes milliseconds
-MEMORY_LIMIT_MB = 768
-DRAWING = '<svg xmlns="http://www.w3.org/2000/svg"><path d="M0 0h9v9z"/></svg>'
-WARM_UP = RawRecord(0, "", DRAWING, ["a b c d e"], "", "")
-
-
-@dataclass(frozen=True)
-class Outputs:
-    """The files of a preprocessed dataset."""
-
-    samples: Path
-    fingerprints: Path
-    rejected: Path
-    label_leakage: Path
-    counts: Path
-
-    def all(self) -> list[Path]:
-        return [self.samples, self.fingerprints, self.rejected, self.label_leakage, self.counts]
-
-
-def process_records(
-    records: Iterable[RawRecord], process: Callable[[RawRecord], Made | Rejection], source: str, workers: int
-) -> Iterator[Made | Rejection]:
-    """Samples and rejections in the order of the records, made by `workers` processes that can be killed."""
-    waiting: deque[RawRecord] = deque()
-
-    def remembered() -> Iterator[RawRecord]:
-        for record in records:
-            waiting.append(record)
-            yield record
-
-    limits = Limits(workers, SECONDS_LIMIT, MEMORY_LIMIT_MB)
-    for outcome in map_killable(process, remembered(), limits, WARM_UP):
-        record = waiting.popleft()
-        yield outcome.value or Rejection(source, record.id, record.position, outcome.reason)
-
-
-def preprocess_dataset(
-    input: Path,
-    source: str,
-    fields: str,
-    process: Callable[[RawRecord], Made | Rejection],
-    workers: int,
-    outputs: Outputs,
-    is_shard: bool = False,
-) -> None:
-    """Write samples, rejections and counts of a dataset. Raises InputError where nothing is left, but of a shard."""
-    records = iterate_unique(read_records(open_entries(input), read_fields(fields), str(input)), str(input))
-    flags: Counter[str] = Counter()
-    rejections: list[Rejection] = []
-    leaks: list[tuple[str, str]] = []
-    kept = 0
-    with (
-        open_rows(outputs.samples, SAMPLE_SCHEMA) as write_sample,
-        open_rows(outputs.fingerprints, fingerprints.SCHEMA) as write_fingerprint,
-        Progress(f"preprocess_svg {source}", None, "drawing") as progress,
-    ):
-        for result in process_records(records, process, source, workers):
-            progress.advance()
-            if isinstance(result, Rejection):
-                rejections.append(result)
-                continue
-            kept += 1
-            write_sample(dataclasses.asdict(result.sample))
-            flags.update(result.sample.flags)
-            if result.fingerprint:
-                write_fingerprint(fingerprints.fingerprint_row(result.sample.id, result.fingerprint))
-            if result.leaked_words:
-                leaks.append((result.sample.id, " ".join(result.leaked_words)))
-        if not kept and not is_shard:
-            raise InputError(f"{input}: none of {len(rejections)} records became a sample: {reasons_of(rejections)}")
-    write_rejections(outputs.rejected, rejections)
-    write_label_leakage(outputs.label_leakage, leaks)
-    total = kept + len(rejections)
-    counts = {
-        "source": source,
-        "in": total,
-        "rejected": len(rejections),
-        "kept": kept,
-        "flags": dict(flags.most_common()),
-    }
-    write_json(outputs.counts, counts)
-    log("preprocess_svg", f"{source}: {total} in, {kept} kept, {len(rejections)} rejected {reasons_of(rejections)}")
-
-
-def reasons_of(rejections: list[Rejection]) -> str:
-    """The most frequent reasons with their numbers, whatever lines of a file they are of."""
-    reasons = Counter(re.sub(r"^(?:line|row) \d+: ", "", rejection.reason) for rejection in rejections).most_common(3)
-    return "; ".join(f"{number} x {reason}" for reason, number in reasons)
-
-
-def write_label_leakage(path: Path, leaks: list[tuple[str, str]]) -> None:
-    """List the samples whose text still holds words of a reference as CSV: id, words."""
-    with write_whole(path) as partial, open(partial, "w", encoding="utf-8", newline="") as file:
-        csv.writer(file).writerows([("id", "words"), *leaks])
 
 
 def describe_file(data: bytes, settings: Settings) -> tuple[str, str]:
@@ -169,15 +65,15 @@ def print_canonical(path: Path, settings: Settings) -> None:
     sys.stderr.write(measures)
 
 
-def read_fields(text: str) -> dict[str, Any]:
-    """The names of fields as the configuration has them. Raises InputError."""
+def read_object(option: str, text: str) -> dict[str, Any]:
+    """The value of an option that is a JSON object. Raises InputError for anything else."""
     try:
-        fields = json.loads(text)
+        value = json.loads(text)
     except json.JSONDecodeError as error:
-        raise InputError(f"--fields is not JSON ({error})") from error
-    if not isinstance(fields, dict):
-        raise InputError(f"--fields must be a JSON object, not {text}")
-    return fields
+        raise InputError(f"{option} is not JSON ({error})") from error
+    if not isinstance(value, dict):
+        raise InputError(f"{option} must be a JSON object, not {text}")
+    return value
 
 
 def main(
@@ -203,6 +99,8 @@ def main(
     label_leakage: Path | None,
     counts: Path | None,
     store: Path | None,
+    where: str = "{}",
+    questions: bool = False,
 ) -> None:
     """Preprocess a dataset file, or print one drawing's canonical text."""
     if level == "path_records" and canvas != RECORD_CANVAS:
@@ -221,12 +119,18 @@ def main(
         fingerprints = fingerprints or beside.with_suffix(".fingerprints.parquet")
         label_leakage = label_leakage or beside.with_suffix(".label_leakage.csv")
         outputs = Outputs(output, fingerprints, rejected, label_leakage, counts)
+        rows = Rows(read_object("--fields", fields), read_object("--where", where), questions)
         if store is None:
-            preprocess_dataset(input, source, fields, process, workers, outputs)
+            preprocess_dataset(input, source, rows, process, workers, outputs)
             return
         identity = job_identity(
             inputs={},
-            settings={"source": source, "fields": fields, "settings": repr((settings, checks)), "max_chars": max_chars},
+            settings={
+                "source": source,
+                "rows": repr(rows),
+                "settings": repr((settings, checks)),
+                "max_chars": max_chars,
+            },
             code=code_digest("preprocess_svg"),
             libraries=LIBRARIES["preprocess_svg"],
         )
@@ -234,7 +138,7 @@ def main(
         if restore_results(store, key, outputs.all()):
             log("preprocess_svg", f"{source}: nothing has changed in {input.name}")
         else:
-            preprocess_dataset(input, source, fields, process, workers, outputs, is_shard=True)
+            preprocess_dataset(input, source, rows, process, workers, outputs, is_shard=True)
             keep_results(store, key, outputs.all())
     else:
         raise InputError("give an SVG file, or --input with --output, --rejected and --counts")
@@ -246,6 +150,8 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--input", type=Path, help="dataset: a file or folder in any format of readers/entries.py")
     parser.add_argument("--source", default="drawings", help="name of the source")
     parser.add_argument("--fields", default="{}", help="JSON: names of the fields id, drawing, captions, split, group")
+    parser.add_argument("--where", default="{}", help="JSON: field → value, or values, of the rows that take part")
+    parser.add_argument("--questions", action="store_true", help="samples keep the question that their row asks")
     parser.add_argument("--canvas", type=int, default=512, help="side of the canvas in user units")
     parser.add_argument("--precision", type=int, default=0, help="decimals of coordinates on that canvas")
     parser.add_argument("--level", choices=LEVELS, default="compact")

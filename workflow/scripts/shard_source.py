@@ -21,6 +21,7 @@ from core.command import InputError, Progress, log, run_command, write_whole
 from core.records import json_line
 from plan.shards import shard_of
 from readers.entries import SHARD_MARK, iterate_unique, open_entries, read_records, write_record
+from readers.filters import Where
 from readers.formats import read_hub_dataset
 
 
@@ -34,10 +35,16 @@ def open_source(input: Path | None, hub: str | None, revision: str, subset: str 
 
 
 def shard_records(
-    entries: Iterator[Any], name: str, fields: dict[str, Any], outputs: list[Path], order: Path | None = None
+    entries: Iterator[Any],
+    name: str,
+    fields: dict[str, Any],
+    outputs: list[Path],
+    order: Path | None = None,
+    where: Where | None = None,
 ) -> list[int]:
     """Write each record to its shard; returns how many each has. Raises InputError for two records of one id.
 
+    Rows that `where` leaves out are records, too, which say so: what follows counts them.
     `order` gets the id of each record as JSON, a line a record in the order of the source.
     """
     counts = [0] * len(outputs)
@@ -47,7 +54,7 @@ def shard_records(
         for file in files:
             file.write(SHARD_MARK)
         with Progress(f"shard_source {Path(name).name}", None, "record") as progress:
-            for record in iterate_unique(read_records(entries, fields, name), name):
+            for record in iterate_unique(read_records(entries, fields, name, where), name):
                 shard = shard_of(record.id, len(outputs))
                 files[shard].write(write_record(record))
                 if order:
@@ -69,10 +76,11 @@ def main(
     fields: str,
     output: list[Path],
     order: Path | None = None,
+    where: str = "{}",
 ) -> None:
     """Put the records of a dataset into as many shards as there are output files."""
     entries, name = open_source(input, hub, revision, subset, split)
-    counts = shard_records(entries, name, json.loads(fields), output, order)
+    counts = shard_records(entries, name, json.loads(fields), output, order, json.loads(where))
     log("shard_source", f"{name}: {sum(counts)} records in {len(counts)} files, {min(counts)} to {max(counts)} in each")
 
 
@@ -84,6 +92,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--subset", help="configuration of the hub's dataset")
     parser.add_argument("--split", help="split of the hub's dataset; all where absent")
     parser.add_argument("--fields", default="{}", help="JSON: names of the fields id, drawing, captions, split, group")
+    parser.add_argument("--where", default="{}", help="JSON: field → value, or values, of the rows that take part")
     parser.add_argument("--output", type=Path, nargs="+", required=True, help="JSON lines, a file a shard")
     parser.add_argument("--order", type=Path, help="the ids of all records in their order, a JSON string a line")
     return parser

@@ -18,23 +18,32 @@ import dataclasses
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from core.command import InputError, log, run_command, write_whole
 from core.json_settings import settings_from_json
-from core.records import SAMPLE_SCHEMA, SPLITS, Sample, open_rows, stream_samples, write_json
-from samples.groups import unite_by_keys
-from samples.near_duplicates import find_near_duplicates, read_fingerprints
+from core.records import SPLITS, Sample, open_rows, sample_schema, stream_samples, write_json
+from samples.kinship import (
+    GROUP_KEY,
+    caption_keys,
+    count_caption_duplicates,
+    count_kept_together,
+    digest_of,
+    find_common,
+    find_duplicates,
+    find_straddling,
+    given_splits,
+    read_near_duplicates,
+    unite_groups,
+    usable_references,
+)
+from samples.questions import check_questions
 from samples.reference_checks import ReferenceChecks
 from samples.split_statistics import Statistics
 
-# A caption of more drawings than this ("icon") says nothing of their kinship and unites nobody.
-MAX_DRAWINGS_OF_A_CAPTION = ReferenceChecks().max_drawings
 LEAKAGE = ("error", "warn", "move")
-# How the key of a group's own name begins: before the keys of drawings and captions, so that it names the united group.
-GROUP_KEY = "group:"
 NOT_LOOKED_FOR = "near-duplicates were not searched, because no drawing was rendered (preprocess.render_check)"
 
 REASONS = ("too_long", "over_cap", "duplicates", "captions")
@@ -63,8 +72,8 @@ def read_limits(text: str) -> dict[str, Limits]:
     }
 
 
-def read_sources(paths: Iterable[Path]) -> list[Sample]:
-    """All samples of all sources, with the digest of their xml instead of it.
+def read_sources(paths: Iterable[Path], questions: bool) -> list[Sample]:
+    """All samples of all sources, with the digest of their xml instead of it; without questions that nobody asks.
 
     Raises InputError for two records with one id and for an unknown split.
     """
@@ -77,78 +86,15 @@ def read_sources(paths: Iterable[Path]) -> list[Sample]:
             if sample.split not in ("", *SPLITS):
                 raise InputError(f"{path}: {sample.id!r} has split {sample.split!r}; use {', '.join(SPLITS)} or none")
             origin[sample.id] = path
-            samples.append(dataclasses.replace(sample, xml=digest_of(sample.xml)))
+            question = sample.question if questions else ""
+            samples.append(dataclasses.replace(sample, xml=digest_of(sample.xml), question=question))
     return samples
-
-
-def digest_of(xml: str) -> str:
-    return hashlib.sha256(xml.encode()).hexdigest()
-
-
-def read_near_duplicates(paths: Sequence[Path], samples: list[Sample]) -> list[tuple[str, str]] | None:
-    """Pairs of ids of drawings that look the same and are written differently; None where none was drawn."""
-    ids, hashes, pictures = read_fingerprints(paths)
-    if not ids:
-        return None
-    xml_of = {sample.id: sample.xml for sample in samples}
-    pairs = ((ids[first], ids[second]) for first, second in find_near_duplicates(hashes, pictures))
-    return [pair for pair in pairs if xml_of[pair[0]] != xml_of[pair[1]]]
-
-
-def find_duplicates(samples: list[Sample]) -> LeftOut:
-    """Samples whose xml another sample has already. Which one stays: that of the test split before that of train."""
-    order = {"test": 0, "validation": 1, "train": 2, "": 3}
-    first: dict[str, str] = {}
-    duplicates: LeftOut = {}
-    for sample in sorted(samples, key=lambda sample: order[sample.split]):
-        if first.setdefault(sample.xml, sample.id) != sample.id:
-            duplicates[sample.id] = "duplicates"
-    return duplicates
 
 
 def find_too_long(samples: list[Sample], limits: dict[str, Limits]) -> LeftOut:
     """Samples over the length limit of their source."""
     longest = {source: limit.max_chars for source, limit in limits.items() if limit.max_chars is not None}
     return {s.id: "too_long" for s in samples if s.source in longest and s.n_chars > longest[s.source]}
-
-
-def unite_groups(
-    samples: list[Sample],
-    near_duplicates: Iterable[tuple[str, str]] = (),
-    max_drawings: int = MAX_DRAWINGS_OF_A_CAPTION,
-) -> dict[str, str]:
-    """The group of each sample by id: samples that share group, xml, picture or caption belong together.
-
-    Captions unite across sources: sets of emoji draw the same things. With `max_drawings` 0 they unite nobody. A group
-    goes by the name that sorts first, one that came with its samples, so that a new near-duplicate does not rename it.
-    """
-    n_drawings = count_drawings(samples)
-    keys = {
-        sample.id: [
-            f"{GROUP_KEY}{sample.source}:{sample.group}",
-            f"xml:{sample.xml}",
-            *(f"reference:{c}" for c in caption_keys(sample) if n_drawings[c] <= max_drawings),
-        ]
-        for sample in samples
-    }
-    for first, second in near_duplicates:
-        keys[first].append(keys[second][1])
-    return unite_by_keys(keys)
-
-
-def caption_keys(sample: Sample) -> set[str]:
-    """The captions of a sample as they are compared: case and white space aside."""
-    return {" ".join(reference.lower().split()) for reference in sample.references}
-
-
-def count_drawings(samples: Iterable[Sample]) -> Counter[str]:
-    """How many drawings each caption has."""
-    return Counter(caption for sample in samples for caption in caption_keys(sample))
-
-
-def find_common(samples: list[Sample], max_drawings: int) -> set[str]:
-    """Captions that are common to more drawings than `max_drawings`."""
-    return {caption for caption, number in count_drawings(samples).items() if number > max_drawings}
 
 
 def uniform_hash(seed: int, text: str) -> float:
@@ -175,15 +121,6 @@ def assign_splits(
             split = "test" if place < test else "validation" if place < test + validation else "train"
         assigned.append(dataclasses.replace(sample, split=split))
     return assigned
-
-
-def given_splits(samples: list[Sample], groups: dict[str, str]) -> dict[str, set[str]]:
-    """The splits that came with the samples of a group, for groups with any. More than one is a leak."""
-    given: dict[str, set[str]] = {}
-    for sample in samples:
-        if sample.split:
-            given.setdefault(groups[sample.id], set()).add(sample.split)
-    return given
 
 
 def find_over_cap(samples: list[Sample], limits: dict[str, Limits], seed: int) -> LeftOut:
@@ -217,11 +154,6 @@ def write_left_out(path: Path, samples: list[Sample], left_out: LeftOut) -> None
         writer = csv.writer(file)
         writer.writerow(["id", "source", "reason"])
         writer.writerows([s.id, s.source, left_out[s.id]] for s in samples if s.id in left_out)
-
-
-def find_straddling(samples: list[Sample], groups: dict[str, str]) -> dict[str, set[str]]:
-    """The groups that lie in several given splits, with these."""
-    return {group: splits for group, splits in given_splits(samples, groups).items() if len(splits) > 1}
 
 
 def settle_leaks(
@@ -265,24 +197,6 @@ def settle_leaks(
     return settled, numbers
 
 
-def count_caption_duplicates(samples: Iterable[Sample]) -> dict[str, int]:
-    """How many captions several drawings of one split have, and how many those of several splits."""
-    splits: dict[str, list[str]] = {}
-    for sample in samples:
-        for caption in caption_keys(sample):
-            splits.setdefault(caption, []).append(sample.split)
-    repeated = [len(set(of_caption)) > 1 for of_caption in splits.values() if len(of_caption) > 1]
-    return {"inside": repeated.count(False), "across": repeated.count(True)}
-
-
-def count_kept_together(samples: list[Sample], groups: dict[str, str]) -> int:
-    """Samples that are in a split with others since they share a drawing, a picture or a caption, and no group name."""
-    names: dict[str, set[tuple[str, str]]] = {}
-    for sample in samples:
-        names.setdefault(groups[sample.id], set()).add((sample.source, sample.group))
-    return sum(len(names[groups[sample.id]]) > 1 for sample in samples)
-
-
 def check_splits(samples: list[Sample], n_in: int, left_out: LeftOut) -> None:
     """Raise InputError, with the fix, where a split is empty."""
     sizes = Counter(sample.split for sample in samples)
@@ -302,6 +216,7 @@ def write_splits(
     groups: dict[str, str],
     common: set[str],
     drop_common: bool,
+    questions: bool,
     folder: Path,
 ) -> Statistics:
     """Write the samples that take part to the files of their splits, with their group; returns their statistics.
@@ -310,10 +225,9 @@ def write_splits(
     came with the sample, which another source may have as well.
     """
     statistics = Statistics()
+    schema = sample_schema(questions)
     with contextlib.ExitStack() as stack:
-        writers = {
-            split: stack.enter_context(open_rows(folder / f"{split}.parquet", SAMPLE_SCHEMA)) for split in SPLITS
-        }
+        writers = {split: stack.enter_context(open_rows(folder / f"{split}.parquet", schema)) for split in SPLITS}
         for sample in (sample for path in paths for sample in stream_samples(path)):
             if sample.id not in split_of:
                 continue
@@ -328,11 +242,6 @@ def write_splits(
     return statistics
 
 
-def usable_references(sample: Sample, common: set[str]) -> list[str]:
-    """The references of a sample that are not common to very many drawings."""
-    return [text for text in sample.references if " ".join(text.lower().split()) not in common]
-
-
 def main(
     *,
     input: list[Path],
@@ -344,11 +253,15 @@ def main(
     captions: str,
     seed: int,
     output_dir: Path,
+    questions: bool = False,
 ) -> None:
-    """Write the splits. Raises InputError for an id that is there twice, an empty split, and leaks by setting."""
+    """Write the splits. Raises InputError for an id that is there twice, an empty split, and leaks by setting.
+
+    With `questions` samples keep theirs, and InputError is raised where one that takes part has none.
+    """
     limits_of = read_limits(limits)
     checks = settings_from_json(ReferenceChecks, captions, "dataset.captions")
-    samples = read_sources(input)
+    samples = read_sources(input, questions)
     near_duplicates = read_near_duplicates(fingerprints, samples)
     groups = unite_groups(samples, near_duplicates or (), checks.max_drawings)
     samples, leaks = settle_leaks(
@@ -362,7 +275,9 @@ def main(
     left_out |= find_over_cap([sample for sample in assigned if sample.id not in left_out], limits_of, seed)
     kept = [sample for sample in assigned if sample.id not in left_out]
     check_splits(kept, len(samples), left_out)
-    statistics = write_splits(input, {s.id: s.split for s in kept}, groups, common, drop_common, output_dir)
+    if questions:
+        check_questions(kept)
+    statistics = write_splits(input, {s.id: s.split for s in kept}, groups, common, drop_common, questions, output_dir)
     write_left_out(output_dir / "left_out.csv", assigned, left_out)
     duplicates = {
         "near_pairs": None if near_duplicates is None else len(near_duplicates),
@@ -388,6 +303,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--limits", default="{}", help="JSON: source -> {max_chars, train, validation, test}")
     parser.add_argument("--leakage", choices=LEAKAGE, default="warn", help="what to do with leaks in given splits")
     parser.add_argument("--captions", default="{}", help="JSON: the configuration's dataset.captions")
+    parser.add_argument("--questions", action="store_true", help="models are asked the question of each sample")
     parser.add_argument("--seed", type=int, required=True)
     parser.add_argument("--output-dir", type=Path, required=True)
     return parser

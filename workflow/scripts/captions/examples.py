@@ -44,9 +44,10 @@ def choose_examples(
         shown = pictures.show(sample) if pictures else show_code(sample)
         if shown.fault:
             continue
-        prompt = prompt_tokens(tokenizer, shown.xml, settings, picture=shown.tokens)
+        prompt = prompt_tokens(tokenizer, shown.xml, settings.asking(shown.question), picture=shown.tokens)
         if not prompt.n_xml_tokens_removed and len(prompt.ids) <= few_shot.example_tokens:
-            examples.append(Example(shown.xml, sample.references[0], shown.png))
+            question = shown.question if settings.asked == "question" else ""
+            examples.append(Example(shown.xml, sample.references[0], shown.png, question))
     if len(examples) < few_shot.k:
         raise InputError(
             f"only {len(examples)} train drawings have a prompt of at most {few_shot.example_tokens} tokens, but the "

@@ -8,7 +8,7 @@
 | cut_at_end | ended at the longest length allowed, or ends in the middle of a sentence |
 | refusal | refuses, asks for the picture, or says that an AI writes ("I'm sorry, I can't…") |
 | lead_in | begins with its announcement ("Sure! Here is a caption:") |
-| prompt_echo | repeats the instruction, or holds markers of a chat template |
+| prompt_echo | repeats the instruction or question, or holds markers of a chat template |
 | control_token | holds a token that is no text (`</s>`, `<eos>`, `<|endoftext|>`) |
 | svg_echo | holds SVG code or path data, or nothing but numbers |
 | wrong_language | is surely in another language than the references |
@@ -117,11 +117,16 @@ class Habits:
 def diagnose(
     captions: Sequence[Caption], samples: Sequence[Sample], instruction: str, settings: HealthSettings
 ) -> tuple[list[Diagnosis], str | None]:
-    """A diagnosis of each caption, in order, and the language that is expected, None where the references tell none."""
+    """A diagnosis of each caption, in order, and the language that is expected, None where the references tell none.
+
+    What was asked is the question of a sample that has one.
+    """
     habits = find_habits(captions, samples, settings)
     instruction_words = words_of(instruction)
     return [
-        diagnose_caption(caption, sample, habits, instruction_words, settings)
+        diagnose_caption(
+            caption, sample, habits, words_of(sample.question) if sample.question else instruction_words, settings
+        )
         for caption, sample in zip(captions, samples, strict=True)
     ], habits.language
 

@@ -69,6 +69,7 @@ class Shown:
     png: bytes | None = None
     tokens: PictureTokens | None = None
     fault: str = ""  # why there is no picture
+    question: str = ""  # of the sample
 
     @property
     def is_left_out(self) -> bool:
@@ -91,13 +92,14 @@ class PicturePrompts:
         fault = image.fault if image else NO_IMAGE
         if fault or image is None:
             uses_code = self.input == "both" and self.settings.missing_picture == "use_code"
-            return Shown(sample.xml if uses_code else None, fault=fault)
+            return Shown(sample.xml if uses_code else None, fault=fault, question=sample.question)
         if isinstance(self.processor, CaptionerProcessor):
             return Shown(None, image.png)
         size = image.width, image.height
         if size not in self._tokens:
             self._tokens[size] = read_picture_tokens(self.processor, self.settings, *size)
-        return Shown(sample.xml if self.input == "both" else None, image.png, self._tokens[size])
+        xml = sample.xml if self.input == "both" else None
+        return Shown(xml, image.png, self._tokens[size], question=sample.question)
 
 
 @dataclass(frozen=True)
@@ -113,7 +115,8 @@ class ChatWording:
 
     def prompt(self, shown: Shown, examples: Sequence[Example] = (), limit: int | None = None) -> PromptTokens:
         """Tokens of the prompt for what is shown of a drawing."""
-        return prompt_tokens(self.tokenizer, shown.xml, self.settings, examples, limit, shown.tokens)
+        settings = self.settings.asking(shown.question)
+        return prompt_tokens(self.tokenizer, shown.xml, settings, examples, limit, shown.tokens)
 
     def caption(self, caption: str) -> list[int]:
         """Tokens of a caption with the one that ends it."""
@@ -157,7 +160,7 @@ def choose_wording(tokenizer: Any, processor: Any, settings: PromptSettings) -> 
 
 def show_code(sample: Sample) -> Shown:
     """What models that read code alone are shown of a drawing."""
-    return Shown(sample.xml)
+    return Shown(sample.xml, question=sample.question)
 
 
 def read_picture_tokens(processor: Any, settings: PromptSettings, width: int, height: int) -> PictureTokens:

@@ -14,10 +14,11 @@ from typing import Any
 
 from core.command import InputError
 from core.hints import propose_name
+from readers.fields import join_key
 from readers.folder import read_data_file
 
 Entry = Mapping[str, Any]
-Fields = Mapping[str, str]
+Fields = Mapping[str, Any]  # names or paths; of the id also a list of them, which are one key together
 
 # Usual names of each field; the first one present is used, but for the caption (find_caption).
 NAMES = {
@@ -31,13 +32,14 @@ FIELDS = ("id", "caption", "references", "records")
 MOST_LISTED = 20  # fields that a message names
 
 
-def read_fields(text: str) -> dict[str, str]:
+def read_fields(text: str) -> dict[str, Any]:
     """The argument --fields: names or paths by the keys in FIELDS. Raises InputError for anything else."""
     fields = read_argument("--fields", text, dict)
     for key, value in fields.items():
         if key not in FIELDS:
             raise InputError(f"--fields: unknown key {key!r}; {propose_name(key, FIELDS)}")
-        if not isinstance(value, str) or not value:
+        is_key = key == "id" and isinstance(value, list) and all(isinstance(name, str) for name in value)
+        if not value or not (isinstance(value, str) or is_key):
             raise InputError(
                 f"--fields: the value of {key!r} must be the name or path of a field, not {json.dumps(value)}"
             )
@@ -126,7 +128,15 @@ def values_at(entry: Entry, path: str) -> list[Any]:
 
 
 def find_id(where: str, entry: Entry, fields: Fields) -> Any:
-    """The id of a record. Raises InputError where there is none, or no text or number."""
+    """The id of a record; of several fields that are one key, as samples have it (readers/fields.py).
+
+    Raises InputError where there is none, or no text or number.
+    """
+    if isinstance(fields.get("id"), list):
+        values = [next(iter(values_at(entry, name)), None) for name in fields["id"]]
+        if all(value in (None, "") for value in values):
+            raise missing_field(where, entry, "id", fields)
+        return join_key(values)
     name, value = find_field(entry, "id", fields)
     if value in (None, ""):
         raise missing_field(where, entry, "id", fields)
@@ -162,14 +172,20 @@ def find_references(entry: Entry, fields: Fields, caption_name: str) -> Any:
 
 def find_field(entry: Entry, key: str, fields: Fields) -> tuple[str, Any]:
     """The name and value of a field under its configured name, else under the first usual name that is there."""
-    names = (fields[key],) if key in fields else NAMES[key]
+    names = configured_names(fields, key) or NAMES[key]
     return next(((name, value) for name in names for value in values_at(entry, name)), ("", None))
+
+
+def configured_names(fields: Fields, key: str) -> tuple[str, ...]:
+    """The names that are given for a field; none where they are the usual ones."""
+    given = fields.get(key, ())
+    return (given,) if isinstance(given, str) else tuple(given)
 
 
 def missing_field(where: str, entry: Entry, key: str, fields: Fields) -> InputError:
     """What to say where a record lacks a field."""
     usual = NAMES[key] if key == "id" else (*UNCERTAIN_CAPTIONS, *NAMES[key])
-    names = (fields[key],) if key in fields else usual
+    names = configured_names(fields, key) or usual
     there = list(itertools.islice(paths_in(entry), MOST_LISTED))
     return InputError(
         f"{where}: no field {' or '.join(names)}; there are {', '.join(there) or 'none'}. "

@@ -27,7 +27,8 @@ from captions.prediction_files import (
 from core.command import InputError
 from core.records import Caption
 from core.visible_text import is_blank
-from readers.entries import as_captions, as_text
+from readers.entries import as_captions
+from readers.fields import as_text
 
 FINISH_REASONS = ("eos", "length")
 NO_ERROR = ("", "none", "null", "nan", "false", "no")  # how tables write that there is no error

@@ -52,24 +52,38 @@ _NAMESPACE = ' xmlns="http://www.w3.org/2000/svg"'
 _TAG = re.compile(r"<(?P<end>/?)(?P<name>[^\s/<>!?]+)(?:\s[^<>]*?)?(?P<alone>/?)>")
 
 
+# What a model is asked: one instruction for all samples, or the question of each.
+ASKED = ("instruction", "question")
+
+
 @dataclass(frozen=True)
 class PromptSettings:
-    """Settings of the prompt. The defaults are those of the configuration."""
+    """Settings of the prompt. The defaults are those of the configuration, whose `from` is `asked` here."""
 
     instruction: str = "Write a caption for this SVG drawing."
     system: str | None = None  # None: no system message of ours; a template may have a default one
     plain_template: str = "{instruction}\n\n{xml}\n\nCaption:"  # where the tokenizer has no chat template
     max_tokens: int = 4096  # longest prompt, pictures included; longer ones are shortened inside the xml
     missing_picture: str = "leave_out"  # or use_code: what a model that reads both gets of a drawing without picture
+    asked: str = "instruction"  # or question
 
     @classmethod
     def from_json(cls, text: str) -> PromptSettings:
         """Settings from a JSON object. Raises InputError for unknown keys, with the nearest known one."""
-        return settings_from_json(cls, text, "prompt")
+        return settings_from_json(cls, text, "prompt", {"from": "asked"})
 
     def __post_init__(self) -> None:
         if not {"instruction", "xml"} <= set(re.findall(r"{(\w+)}", self.plain_template)):
             raise InputError("prompt.plain_template must hold {instruction} and {xml}")
+        if self.asked not in ASKED:
+            raise InputError(f"prompt.from: {self.asked!r} is none of {', '.join(ASKED)}")
+
+    def asking(self, question: str) -> PromptSettings:
+        """The settings of the prompt for a sample: its question is the instruction, where questions are asked."""
+        if self.asked == "instruction":
+            return self
+        assert question, "whoever makes prompts has checked that every sample has a question"
+        return dataclasses.replace(self, instruction=question)
 
 
 @dataclass(frozen=True)
@@ -79,6 +93,7 @@ class Example:
     xml: str | None
     caption: str
     png: bytes | None = None
+    question: str = ""  # where questions are asked
 
 
 @dataclass
@@ -253,7 +268,10 @@ def _encode_prompt(
     if tokenizer.chat_template:
         return encode_chat(tokenizer, chat_messages(settings, xml, examples))
     lead = _caption_surroundings(tokenizer, settings)[0]
-    shown = (f"{_fill_plain(settings, example.xml or '')}{lead}{example.caption.strip()}\n\n" for example in examples)
+    shown = (
+        f"{_fill_plain(settings.asking(example.question), example.xml or '')}{lead}{example.caption.strip()}\n\n"
+        for example in examples
+    )
     return _encode_start(tokenizer, "".join(shown) + _fill_plain(settings, xml))
 
 
@@ -291,7 +309,7 @@ def chat_messages(
     """The chat that asks for a caption; the content of a message is a list of parts where pictures are shown."""
     messages = [] if settings.system is None else [{"role": "system", "content": settings.system}]
     for example in examples:
-        messages.append(_question(settings, example.xml))
+        messages.append(_question(settings.asking(example.question), example.xml))
         messages.append({"role": "assistant", "content": example.caption.strip()})
     messages.append(_question(settings, xml))
     return [_with_picture(message) for message in messages] if has_picture else messages

@@ -54,6 +54,7 @@ class Sample:
     n_shapes: int = 0  # drawn elements
     n_commands: int = 0  # path commands; a basic shape counts as one
     n_colours: int = 0  # distinct paints
+    question: str = ""  # what is asked about the drawing; in files where a model is asked that (prompt.from)
 
 
 @dataclass
@@ -123,6 +124,8 @@ SAMPLE_SCHEMA = pa.schema(
     ]
 )
 
+QUESTION = pa.field("question", pa.string())
+
 # The metadata makes `datasets.load_dataset("parquet", ...)` decode `png` as an image.
 _IMAGE_FEATURES = {
     "id": {"dtype": "string", "_type": "Value"},
@@ -147,21 +150,31 @@ IMAGE_SCHEMA = pa.schema(
 )
 
 
-def write_samples(path: Path | str, samples: Iterable[Sample]) -> None:
+def sample_schema(questions: bool) -> pa.Schema:
+    """The columns of a file of samples. Without questions it has no column for them, so that it is as it always was."""
+    return SAMPLE_SCHEMA.append(QUESTION) if questions else SAMPLE_SCHEMA
+
+
+def sample_schema_of(path: Path | str) -> pa.Schema:
+    """The columns that a file of samples has. Raises InputError for a missing or foreign file."""
+    return sample_schema(QUESTION.name in _open_table(path, SAMPLE_SCHEMA.names).schema_arrow.names)
+
+
+def write_samples(path: Path | str, samples: Iterable[Sample], questions: bool = False) -> None:
     """Write samples as Parquet, whole or not at all; of a stream, a few are in memory."""
-    with open_rows(path, SAMPLE_SCHEMA) as write:
+    with open_rows(path, sample_schema(questions)) as write:
         for sample in samples:
             write(dataclasses.asdict(sample))
 
 
 def read_samples(path: Path | str) -> list[Sample]:
     """Read samples in the order of the file. Raises InputError for a missing or foreign file."""
-    return [Sample(**row) for row in _read_table(path, SAMPLE_SCHEMA).to_pylist()]
+    return [Sample(**row) for row in _read_table(path, sample_schema_of(path)).to_pylist()]
 
 
 def stream_samples(path: Path | str) -> Iterator[Sample]:
     """Yield samples in the order of the file, a few in memory. Raises InputError for a missing or foreign file."""
-    return (Sample(**row) for row in stream_rows(path, SAMPLE_SCHEMA))
+    return (Sample(**row) for row in stream_rows(path, sample_schema_of(path)))
 
 
 def write_images(path: Path | str, images: Iterable[Image]) -> None:

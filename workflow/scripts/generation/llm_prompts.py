@@ -29,6 +29,7 @@ from core.records import Caption, Image, Sample, read_images, read_samples
 from generation.llm_engines import Prompt
 from models.files import file_digest, processor_files
 from models.pictures import load_processor
+from samples.questions import check_questions
 
 
 @dataclass(frozen=True)
@@ -91,6 +92,7 @@ class PromptMaker:
         if isinstance(self.wording, CaptionerWording):
             raise InputError(f"{name}: few_shot: a captioner that takes no prompt shows no examples; remove it")
         train = read_samples(self.train)
+        self._check(train)
         return choose_examples(self.tokenizer, train, system.few_shot, self.settings, self.seed, pictures)
 
     def prompts(
@@ -100,6 +102,7 @@ class PromptMaker:
         show: Callable[[Sample], Shown] = show_code
         if system.input != "code":
             show = self._pictures_of("test", system.input).show
+        self._check(samples)
         wording, prompts, failed = self.wording, [], []
         for sample in samples:
             shown = show(sample)
@@ -111,6 +114,10 @@ class PromptMaker:
             pngs = (*(example.png for example in examples), shown.png)
             prompts.append(Prompt(sample.id, tokens.ids, n_removed, tuple(png for png in pngs if png is not None)))
         return prompts, failed
+
+    def _check(self, samples: Sequence[Sample]) -> None:
+        if self.settings.asked == "question":
+            check_questions(samples)
 
     def identity(self, system: LlmSystem) -> tuple[dict[str, str], dict[str, Any]]:
         """Inputs (digests by name) and settings that determine the captions of a system that reads pictures."""
@@ -137,4 +144,5 @@ class PromptMaker:
 def describe_example(example: Example) -> dict[str, Any]:
     """An example as a part of an identity; a picture by its digest."""
     described = {"xml": example.xml, "caption": example.caption}
+    described |= {"question": example.question} if example.question else {}
     return described | ({"png": hashlib.sha256(example.png).hexdigest()} if example.png is not None else {})

@@ -27,6 +27,7 @@ from plan.configuration import (
 from plan.jobs import Captioner, LlmJob, Source, System, Training
 from plan.metrics import score_files
 from plan.model_folders import Build, Model, base_of, builds, model_of
+from readers.known_formats import has_questions, resolve_source
 
 LLM_FAMILIES = ("zero_shot", "few_shot", "lora")
 
@@ -110,9 +111,18 @@ class Plan:
         return job or next(job for job in self.llm_jobs.values() if name in job.systems)
 
     def prompt(self, *inputs: str) -> dict[str, Any]:
-        """The settings of prompts for these inputs: what becomes of missing pictures only where both are read."""
-        kept = self.config["prompt"].items()
-        return {key: value for key, value in kept if key != "missing_picture" or "both" in inputs}
+        """The settings of prompts for these inputs: what becomes of missing pictures only where both are read.
+
+        Where each sample's question is asked, the instruction is not, and takes no part.
+        """
+        unused = {"missing_picture"} if "both" not in inputs else set()
+        unused |= {"instruction"} if self.asks_questions else {"from"}
+        return {key: value for key, value in self.config["prompt"].items() if key not in unused}
+
+    @property
+    def asks_questions(self) -> bool:
+        """Whether LLMs are asked the question that each sample comes with."""
+        return self.config["prompt"]["from"] == "question"
 
     def seed(self, stage: str) -> int:
         return stage_seed(self.config["seed"], stage)
@@ -191,6 +201,7 @@ def _has_token_counts(system: dict[str, Any]) -> bool:
 
 def _source(results: str, name: str, source: dict[str, Any]) -> Source:
     given = "path" in source
+    fields, where = resolve_source(source) if given or "hub" in source else ({}, {})
     return Source(
         name=name,
         path=source["path"] if given else f"{results}/raw/{name}.jsonl",
@@ -198,7 +209,9 @@ def _source(results: str, name: str, source: dict[str, Any]) -> Source:
         build=source.get("build"),
         sizes=source.get("scenes", {}),
         hub={key: source[key] for key in ("hub", "revision", "subset", "split") if key in source},
-        fields=_json(source["fields"] if given or "hub" in source else {}),
+        fields=_json(dict(sorted(fields.items()))),
+        where=_json(where) if where else "",
+        has_questions=has_questions(fields),
         max_chars=source["limits"].get("max_chars"),
     )
 

@@ -23,6 +23,7 @@ from plan.presets import all_presets
 from plan.report_faults import report_faults
 from plan.schema import Configuration, Node, fill_defaults, load_schema
 from plan.schema_faults import colour_hint, schema_faults
+from readers.known_formats import has_questions, resolve_source
 
 
 def find_faults(config: Configuration, schema: Node) -> list[str]:
@@ -42,6 +43,7 @@ def _cross_faults(config: Configuration) -> Iterator[str]:
     yield from report_faults(config, full)
     yield from _decoding_faults(full["decoding"])
     yield from _few_shot_faults(full)
+    yield from _question_faults(full)
     yield from _resampling_faults(full)
     for name, model in config.get("models", {}).items():
         yield from _training_faults(config, name, model)
@@ -113,6 +115,18 @@ def _few_shot_faults(config: Configuration) -> Iterator[str]:
             yield (
                 f"bases.{name}.few_shot.k: {k} examples are more than the {most} train samples that the sources can "
                 f"give; set {most} or less, or raise scenes.train or limits.train of a source"
+            )
+
+
+def _question_faults(config: Configuration) -> Iterator[str]:
+    """Sources without questions where the question of each sample is asked."""
+    if config["prompt"]["from"] != "question":
+        return
+    for name, source in config["dataset"]["sources"].items():
+        if "build" in source or not has_questions(resolve_source(source)[0]):
+            yield (
+                f"dataset.sources.{name}: prompt.from is question, and this source has none; name their field under "
+                "fields.question, choose a format with questions, or set prompt.from: instruction"
             )
 
 

@@ -14,27 +14,21 @@ from core.command import InputError
 from core.hints import propose_name
 from plan.configuration import model_sources, run_names, system_names
 from plan.metrics import score_files
+from plan.record_faults import N_RECORDS, first_records, record_faults
 from plan.schema import Configuration
 from scoring.ballots import ballot_faults, read_ballot
 from scoring.imported import check_record
 
 PROJECT = Path(__file__).parents[3]
-N_RECORDS = 100
 # What a CLIP folder holds; models/clip_model.py has the same names, but imports torch.
 CLIP_FILES = ("open_clip_config.json", "open_clip_model.safetensors")
-# Fields that a record may lack.
-OPTIONAL_FIELDS = ("split", "group")
-# Formats in which every record has all fields.
-TABLES = (".csv", ".tsv", ".parquet")
-
-Records = list[dict[str, Any]]
 
 
 def file_faults(config: Configuration) -> Iterator[str]:
     """The faults of a configuration whose defaults are filled in."""
     for name, source in config["dataset"]["sources"].items():
         if "path" in source:
-            yield from _source_faults(f"dataset.sources.{name}", Path(source["path"]), source["fields"])
+            yield from _source_faults(f"dataset.sources.{name}", Path(source["path"]), source)
     for name, system in config["systems"].items():
         yield from _captions_faults(f"systems.{name}", Path(system["path"]), system["fields"])
     for name, entry in score_files(config).items():
@@ -49,48 +43,13 @@ def file_faults(config: Configuration) -> Iterator[str]:
     yield from _font_faults(config["render"]["fonts"])
 
 
-def _source_faults(key: str, path: Path, fields: Mapping[str, Any]) -> Iterator[str]:
+def _source_faults(key: str, path: Path, source: Mapping[str, Any]) -> Iterator[str]:
     if not path.exists():
         yield f"{key}.path: {path} does not exist (looked from {Path.cwd()})"
     elif path.is_file() and path.stat().st_size == 0:
         yield f"{key}.path: {path} is empty; it must hold samples"
-    elif path.is_file() or fields:
-        yield from _field_faults(key, path, fields)
-
-
-def _field_faults(key: str, path: Path, fields: Mapping[str, Any]) -> Iterator[str]:
-    """Fields that no record has. A field that a record may lack is looked for only where all records were read."""
-    try:
-        records, complete = first_records(path)
-    except (InputError, OSError) as error:  # no data, or no permission to read them
-        yield f"{key}.path: {error}"
-        return
-    found = list(dict.fromkeys(name for record in records for name in record))
-    for field, names in fields.items():
-        certain = complete or path.suffix in TABLES or field not in OPTIONAL_FIELDS
-        for name in names if isinstance(names, list) else [names]:
-            if found and certain and name not in found:
-                whose = "record" if complete else f"record of the first {N_RECORDS}"
-                hint = propose_name(name, found)
-                shown = "" if hint.startswith("there are") else f" (there are: {', '.join(found)})"
-                yield f"{key}.fields.{field}: no {whose} of {path} has a field {name!r}; {hint}{shown}"
-
-
-def first_records(path: Path) -> tuple[Records, bool]:
-    """The first records of a file or folder, and whether these are all. Raises InputError where there are no data.
-
-    Of a folder of drawings they are the first rows of each data file in it: a row can belong to any drawing.
-    """
-    from readers.entries import open_entries
-    from readers.folder import files_of, is_saved_dataset, read_readable
-
-    drawings, tables = files_of(path) if path.is_dir() and not is_saved_dataset(path) else ([], [])
-    rows = [(row for _, row in read_readable(table, [])) for table in tables]
-    parts = rows if drawings else [open_entries(path)]
-    firsts = [list(itertools.islice(part, N_RECORDS + 1)) for part in parts]
-    records = [entry for entries in firsts for entry in entries[:N_RECORDS] if isinstance(entry, dict)]
-    complete = all(len(entries) <= N_RECORDS for entries in firsts)
-    return [{"id": path.stem, "svg": ""} for path in drawings[:1]] + records, complete
+    elif path.is_file() or source["fields"] or "format" in source or "where" in source:
+        yield from record_faults(key, path, source)
 
 
 def _captions_faults(key: str, path: Path, fields: Mapping[str, str]) -> Iterator[str]:

@@ -19,6 +19,8 @@ class Source:
     sizes: dict[str, int]  # of generated scenes, by split
     hub: dict[str, str]  # hub, revision, subset, split; empty for other sources
     fields: str  # JSON: names of the fields of the raw samples
+    where: str  # JSON: which rows take part; empty where all do
+    has_questions: bool  # about the drawings
     max_chars: int | None
 
 

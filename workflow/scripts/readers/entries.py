@@ -12,26 +12,18 @@ import contextlib
 import dataclasses
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from core.command import InputError
+from readers.fields import NAMES, Fields, as_text, find_field, find_id
+from readers.filters import Where, failing_field
 from readers.folder import DrawingFile, OtherRow, read_entries, read_folder
 from readers.formats import SPLIT_NAMES, BrokenEntry, open_dataset_text
+from readers.questions import read_asked
 from svg.bytes import Undecodable, decode_drawing
-
-# Usual names of each field; the first one present is used.
-NAMES = {
-    "id": ("id", "filename", "Filename", "file_name", "name"),
-    "drawing": ("svg", "xml", "Svg", "SVG", "svg_code"),
-    "captions": ("captions", "caption", "references", "reference", "description", "Caption"),
-    "split": ("split",),
-    "group": ("group",),
-}
-
-Fields = Mapping[str, str | list[str]]
 
 # A list of texts as Python writes it, or as numpy does, without commas.
 _STRING = r"""'(?:[^'\\\n]|\\.)*+'|"(?:[^"\\\n]|\\.)*+\""""
@@ -40,7 +32,10 @@ _PYTHON_LIST = re.compile(rf"\[\s*+(?:(?:{_STRING})[\s,]*+)++\]")
 
 @dataclass
 class RawRecord:
-    """One entry of a dataset. `position` is its 0-based place; `flags` are remarks of the reader."""
+    """One entry of a dataset. `position` is its 0-based place; `flags` are remarks of the reader.
+
+    Of an entry that `where` leaves out there is only the field that it fails by, in `left_out`.
+    """
 
     position: int
     id: str
@@ -50,6 +45,8 @@ class RawRecord:
     group: str
     flags: list[str] = field(default_factory=list)
     fault: str = ""  # why the drawing could not be read at all
+    question: str = ""  # what the entry asks about its drawing
+    left_out: str = ""
 
 
 def open_entries(path: Path) -> Iterator[Any]:
@@ -59,12 +56,17 @@ def open_entries(path: Path) -> Iterator[Any]:
     return read_shard(path) if is_shard(path) else read_entries(path)
 
 
-def read_records(entries: Iterable[Any], fields: Fields, name: str) -> Iterator[RawRecord]:
-    """The records of a dataset called `name`; `fields` names fields where they are called otherwise."""
+def read_records(entries: Iterable[Any], fields: Fields, name: str, where: Where | None = None) -> Iterator[RawRecord]:
+    """The records of a dataset called `name`; `fields` names fields where they are called otherwise.
+
+    `where` says which rows take part; of the others there are records that say so.
+    """
     position = 0
     for entry in entries:
         if isinstance(entry, RawRecord):
             yield entry
+        elif failing := failing_entry(entry, where or {}):
+            yield RawRecord(position, default_id(name, position), None, [], "", "", left_out=failing)
         elif isinstance(entry, OtherRow) and not as_captions(find_field(entry.fields, "captions", fields)):
             continue  # a row of a list of files, which loses nothing
         else:
@@ -72,16 +74,33 @@ def read_records(entries: Iterable[Any], fields: Fields, name: str) -> Iterator[
         position += 1
 
 
+def failing_entry(entry: Any, where: Where) -> str:
+    """The field by which `where` leaves an entry out; empty where it takes part. A broken entry has no fields.
+
+    A drawing of a folder takes part where one of its rows does.
+    """
+    if isinstance(entry, DrawingFile):
+        failing = [failing_field(row, where) for row in entry.rows or [entry.fields]]
+        return min(failing) if all(failing) else ""
+    fields = entry.fields if isinstance(entry, OtherRow) else entry
+    return failing_field(fields, where) if isinstance(fields, dict) else ""
+
+
+def default_id(name: str, position: int) -> str:
+    """The id of a record that has none."""
+    return f"{Path(name).stem}-{position:06}"
+
+
 def read_record(
     entry: dict[str, Any] | DrawingFile | BrokenEntry | OtherRow, fields: Fields, position: int, name: str
 ) -> RawRecord:
     """The record of one entry."""
-    default_id = f"{Path(name).stem}-{position:06}"
+    id_ = default_id(name, position)
     if isinstance(entry, DrawingFile):
-        return record_of_file(entry, fields, position, default_id)
+        return record_of_file(entry, fields, position, id_)
     if isinstance(entry, dict):
-        return record_of_fields(entry, [entry], fields, position, default_id)
-    return RawRecord(position, default_id, None, [], "", "", fault=entry.fault)
+        return record_of_fields(entry, [entry], fields, position, id_)
+    return RawRecord(position, id_, None, [], "", "", fault=entry.fault)
 
 
 def record_of_file(file: DrawingFile, fields: Fields, position: int, default_id: str) -> RawRecord:
@@ -97,12 +116,16 @@ def record_of_fields(
     entry: dict[str, Any], rows: list[dict[str, Any]], fields: Fields, position: int, default_id: str
 ) -> RawRecord:
     """The record of the fields of an entry, with the captions, splits and groups of all its rows."""
-    drawing, flags, fault = read_drawing(find_field(entry, "drawing", fields))
-    given = [find_field(row, "captions", fields) for row in rows]
+    asked = read_asked(entry, fields)
+    drawing, flags, fault = read_drawing(
+        find_field(entry, "drawing", fields) if asked.drawing is None else asked.drawing
+    )
+    fault = fault or asked.fault
+    given = [find_field(row, "captions", fields) for row in rows] if asked.caption is None else [asked.caption]
     captions = list(dict.fromkeys(text for one in given for text in as_captions(one)))
     if any(map(has_other_values, given)):
         flags.append("caption:not_text")
-    id_ = find_field(entry, "id", fields)
+    id_ = find_id(entry, fields)
     splits, groups = (list_values(rows, key, fields) for key in ("split", "group"))
     for key, values in (("id", [id_]), ("split", splits), ("group", groups)):
         if any(isinstance(value, list | dict) for value in values):
@@ -118,19 +141,8 @@ def record_of_fields(
         group="" if fault else as_text(groups[0]),
         flags=flags,
         fault=fault,
+        question=asked.question.encode("utf-8", "replace").decode(),
     )
-
-
-def find_field(entry: dict[str, Any], key: str, fields: Fields) -> Any:
-    """The value of a field under its configured name, else under the first usual name that is there.
-
-    Where several names are configured (captions in several columns), the list of what is there under them.
-    """
-    configured = fields.get(key)
-    if isinstance(configured, list):
-        return [entry[name] for name in configured if entry.get(name) not in (None, "")]
-    names = (configured,) if configured else NAMES[key]
-    return next((entry[name] for name in names if entry.get(name) not in (None, "", [])), None)
 
 
 def list_values(rows: list[dict[str, Any]], key: str, fields: Fields) -> list[Any]:
@@ -152,13 +164,6 @@ def read_drawing(value: Any) -> tuple[str | None, list[str], str]:
         except Undecodable as reason:
             return None, [], str(reason)
     return (value if isinstance(value, str) else None), [], ""
-
-
-def as_text(value: Any) -> str:
-    """An id, split or group as text that any file can hold: a lone surrogate is spelt out, so that two stay two."""
-    if isinstance(value, bytes):
-        return value.decode(errors="backslashreplace")
-    return str(value).encode("utf-8", "backslashreplace").decode()
 
 
 def as_captions(value: Any) -> list[str]:
@@ -255,7 +260,10 @@ def iterate_unique(records: Iterable[RawRecord], name: str) -> Iterator[RawRecor
     """
     known: dict[str, tuple[int, int]] = {}
     for record in records:
-        content = hash((record.drawing or "", *record.captions, record.split, record.group))
+        if record.left_out:
+            yield record
+            continue
+        content = hash((record.drawing or "", *record.captions, record.split, record.group, record.question))
         if record.id not in known:
             known[record.id] = record.position, content
         elif known[record.id][1] == content:

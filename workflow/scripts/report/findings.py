@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -159,7 +160,11 @@ def check_counts(inputs: ReportInputs) -> Ledger:
             continue
         left = sum(split.get(name, 0) for name in LEFT_OUT)
         sums += [
-            (f"{source}: records in, against rejected + kept", read["in"], read["rejected"] + read["kept"]),
+            (
+                f"{source}: records in, against filtered + rejected + kept",
+                read["in"],
+                count_filtered(read) + read["rejected"] + read["kept"],
+            ),
             (f"{source}: rejected, against the list of rejected records", read["rejected"], rejected[source]),
             (
                 f"{source}: flagged {LABEL_LEAK_LEFT}, against the list",
@@ -194,6 +199,11 @@ def check_counts(inputs: ReportInputs) -> Ledger:
             for cell in complete
         ]
     return Ledger(len(sums), [f"{what}: {left:,} ≠ {right:,}" for what, left, right in sums if left != right])
+
+
+def count_filtered(counts: dict[str, Any]) -> int:
+    """The rows of a source that `where` leaves out; counts of earlier versions have none."""
+    return sum(counts.get("filtered", {}).values())
 
 
 def find_alerts(inputs: ReportInputs, ledger: Ledger) -> list[Alert]:
@@ -241,11 +251,11 @@ def find_alerts(inputs: ReportInputs, ledger: Ledger) -> list[Alert]:
     blank = sum("blank" in image.flags for image in inputs.images)
     if blank:
         alerts.append(Alert("fault", f"{share(blank, n)} are drawn as a blank image.", flag="blank"))
-    doubled = n - len({sample.xml for sample in inputs.samples})
+    doubled = n - len({(sample.xml, sample.question) for sample in inputs.samples})
     if doubled:
         alerts.append(Alert("fault", f"{share(doubled, n)} repeat the drawing of another test sample."))
     if inputs.rejected:
-        total = sum(counts["in"] for counts in inputs.preprocess_counts.values())
+        total = sum(counts["in"] - count_filtered(counts) for counts in inputs.preprocess_counts.values())
         reasons = Counter(absence.reason for absence in inputs.rejected)
         text = f"{len(inputs.rejected):,} of {total:,} raw records were rejected; the section on data lists them."
         alerts.append(Alert("fault", text, count_reasons(reasons)))

@@ -133,6 +133,7 @@ def make_sample(
         n_shapes=drawing.n_shapes,
         n_commands=drawing.n_commands,
         n_colours=drawing.n_colours,
+        question=record.question,
     )
     fingerprint = None if checked.picture is None else take_fingerprint(checked.picture)
     return Made(sample, fingerprint, tuple(sorted(leaked_words)))

@@ -18,7 +18,7 @@ import numpy as np
 from core.command import InputError
 from core.hints import propose_name
 from core.records import Caption, check_ids, read_json
-from readers.entries import as_text
+from readers.fields import as_text
 from readers.folder import read_data_file
 from scoring.metrics import MeanMetric, ValueInfo
 

@@ -39,8 +39,13 @@ _MISSPELT = re.compile(rf"(?<=[</\s])(?:{'|'.join(sorted(NAMES))})(?=[\s=>/])")
 
 def cut_surroundings(text: str) -> str:
     """The drawing in a text, without Markdown, prose or HTML around it; of one that is cut off, what is before it."""
-    found = _DRAWING.search(text) or _UNENDED.search(text)
+    found = find_drawing(text)
     return found[0] if found and found[0] != text.strip() else text
+
+
+def find_drawing(text: str) -> re.Match[str] | None:
+    """Where in a text its drawing stands; one that is cut off goes on to the end, or to the end of its code block."""
+    return _DRAWING.search(text) or _UNENDED.search(text)
 
 
 def unescape_quotes(text: str) -> str:

@@ -24,6 +24,7 @@ from captions.prompts import IGNORED, PromptSettings
 from core.command import write_whole
 from core.records import Sample
 from models.pictures import PictureInputs
+from samples.questions import check_questions
 
 # Examples are sorted by length within blocks of this many steps: little is padded, and the order stays random.
 STEPS_IN_A_BLOCK = 20
@@ -79,6 +80,8 @@ def encode_samples(
     `pictures` are shown instead of the code, or with it. Captions are never cut: a sample whose prompt and longest
     caption exceed the context is refused.
     """
+    if prompt.asked == "question":
+        check_questions(samples)
     encoded = EncodedSplit([])
     wording = choose_wording(tokenizer, pictures.processor if pictures else None, prompt)
     for sample in samples:

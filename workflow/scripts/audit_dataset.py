@@ -1,0 +1,161 @@
+r"""Audit a dataset of captioned drawings by itself, before any configuration: one HTML page, and the same as JSON.
+
+Input   a file or folder of drawings with captions, in any format of readers/entries.py; a known format is recognised
+Output  <folder>/audit.html and <folder>/audit.json: what preprocessing would reject and repair and why, duplicates and
+        near-duplicates, leaks between given splits, label leakage, problems of captions, lengths, the share of the
+        drawings that fits a budget of tokens, 40 random drawings and the 40 most suspicious ones with pictures
+
+    python workflow/scripts/audit_dataset.py drawings.jsonl
+    python workflow/scripts/audit_dataset.py data/unisvg --format unisvg --where '{"type": "CSVGUN_usage"}' \
+        --tokenizer results/models/llama --budget 2048 --output-dir audit
+
+The stages of the workflow do the work, with its default settings. Drawings are read and drawn in guarded processes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import os
+import re
+import tempfile
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from captions.prediction_files import read_argument
+from core.command import InputError, format_duration, log, run_command
+from core.records import Image, Sample, read_json, stream_samples, write_json
+from plan.record_faults import first_records, record_faults
+from readers.known_formats import FORMATS, has_questions, recognise_source, resolve_source
+from rendering.images import render_samples
+from rendering.renderers import PictureStyle
+from rendering.worker_pool import Limits
+from report.audit_page import Shown, write_audit_page
+from samples.audit import Audited, audit_samples, choose_shown, summarise
+from samples.making import Settings, process_record
+from samples.preprocessing import MEMORY_LIMIT_MB, SECONDS_LIMIT, Outputs, Rows, preprocess_dataset
+from samples.reference_checks import ReferenceChecks
+from samples.split_statistics import count_tokens
+
+N_SHOWN = 40
+SEED = 20
+PICTURE_SIZE = 160  # px
+
+
+def read_source(path: Path, format: str | None, fields: str, where: str | None) -> dict[str, Any]:
+    """The source as a configuration names it, its format recognised where none is given. Raises InputError."""
+    source: dict[str, Any] = {"fields": read_argument("--fields", fields, dict)}
+    if where is not None:
+        source["where"] = read_argument("--where", where, dict)
+    if not path.exists():
+        raise InputError(f"{path} does not exist")
+    format = format or recognise_source(first_records(path)[0], source["fields"])
+    if format:
+        source["format"] = format
+    faults = list(record_faults("source", path, source))
+    if faults:
+        raise InputError(faults[0])
+    return source
+
+
+def token_counter(tokenizer: Path | None) -> tuple[Callable[[str], int], str]:
+    """What counts tokens, and how the audit names it: about as Llama 3 does, or by the tokenizer of a model folder."""
+    if tokenizer is None:
+        return count_tokens, "words, signs and up to three digits, about as Llama 3 counts"
+    os.environ.setdefault("HF_HUB_OFFLINE", "1")
+    from models.language_models import load_tokenizer
+
+    loaded = load_tokenizer(tokenizer)
+    return lambda text: len(loaded(text, add_special_tokens=False)["input_ids"]), f"the tokenizer of {tokenizer.name}"
+
+
+def draw_shown(samples: Path, audited: Audited, workers: int) -> tuple[list[Shown], list[Shown]]:
+    """The random and the most suspicious samples with their pictures."""
+    drawn, worst = choose_shown(audited, N_SHOWN, SEED)
+    wanted = {*drawn, *worst}
+    found: dict[str, Sample] = {one.id: one for one in stream_samples(samples) if one.id in wanted}
+    limits = Limits(workers, SECONDS_LIMIT, MEMORY_LIMIT_MB)
+    pictures: dict[str, Image] = {
+        image.id: image for image in render_samples(found.values(), PictureStyle(size=PICTURE_SIZE), limits)
+    }
+
+    def show(id_: str) -> Shown:
+        return Shown(found[id_], pictures[id_], audited.reasons.get(id_, []))
+
+    return list(map(show, drawn)), list(map(show, worst))
+
+
+def read_reasons(rejected: Path) -> list[str]:
+    """The reason of each rejected record, without its line or record: so that equal ones are counted together."""
+    with open(rejected, encoding="utf-8", newline="") as file:
+        reasons = [row["reason"] for row in csv.DictReader(file)]
+    return [re.sub(r"^(?:line|row) \d+: |(?<=a copy of record) \d+", "", reason) for reason in reasons]
+
+
+def audit(
+    path: Path, rows: Rows, tokenizer: Path | None, budget: int, workers: int
+) -> tuple[dict[str, Any], tuple[list[Shown], list[Shown]]]:
+    """The audit, and the samples that its page shows. Raises InputError where no record is a sample."""
+    count, counted_by = token_counter(tokenizer)
+    process = partial(process_record, source=path.stem, settings=Settings(), checks=ReferenceChecks(), max_chars=None)
+    with tempfile.TemporaryDirectory() as folder:
+        names = ("samples.parquet", "fingerprints.parquet", "rejected.csv", "leakage.csv", "counts.json")
+        outputs = Outputs(*(Path(folder) / name for name in names))
+        preprocess_dataset(path, path.stem, rows, process, workers, outputs)
+        log("audit_dataset", "comparing the drawings")
+        audited = audit_samples(outputs.samples, outputs.fingerprints, count, budget)
+        counts, reasons = read_json(outputs.counts), read_reasons(outputs.rejected)
+        summary = summarise(audited, counts, reasons, budget, counted_by)
+        return summary, draw_shown(outputs.samples, audited, workers)
+
+
+def main(
+    *,
+    file: Path,
+    format: str | None,
+    fields: str,
+    where: str | None,
+    tokenizer: Path | None,
+    budget: int,
+    most: int | None,
+    workers: int,
+    output_dir: Path,
+) -> None:
+    """Write the audit of a dataset."""
+    start = time.monotonic()
+    source = read_source(file, format, fields, where)
+    names, filters = resolve_source(source)
+    summary, shown = audit(file, Rows(names, filters, has_questions(names), most), tokenizer, budget, workers)
+    seconds = time.monotonic() - start
+    head = {"file": str(file), "format": source.get("format"), "fields": names, "where": filters}
+    rate = {"seconds": round(seconds, 1), "drawings_per_second": round(summary["counts"]["in"] / seconds, 1)}
+    summary = {**head, **summary, **rate}
+    write_json(output_dir / "audit.json", summary)
+    write_audit_page(output_dir / "audit.html", summary, *shown)
+    counts = summary["counts"]
+    log(
+        "audit_dataset",
+        f"{counts['in']} records, {counts['kept']} kept, {counts['rejected']} rejected, in {format_duration(seconds)} "
+        f"({rate['drawings_per_second']:g} a second); see {output_dir / 'audit.html'}",
+    )
+
+
+def build_parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("file", type=Path, help="dataset: a file or folder in any format of readers/entries.py")
+    parser.add_argument("--format", choices=FORMATS, help="known format; recognised by the fields where absent")
+    parser.add_argument("--fields", default="{}", help="JSON: names of fields, as in dataset.sources.<name>.fields")
+    parser.add_argument("--where", help="JSON: field → value, or values, of the rows that take part")
+    parser.add_argument("--tokenizer", type=Path, help="model folder whose tokenizer counts; about as Llama 3 else")
+    parser.add_argument("--budget", type=int, default=4096, help="tokens of a drawing that a prompt has room for")
+    parser.add_argument("--most", type=int, help="records that are read from the beginning; all where absent")
+    parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="processes")
+    parser.add_argument("--output-dir", type=Path, default=Path("audit"), help="folder of audit.html and audit.json")
+    return parser
+
+
+if __name__ == "__main__":
+    run_command(main, build_parser())
