@@ -1,8 +1,8 @@
 """Validation of the configuration, the plan, wildcards, and the look-ups that rules use.
 
 Nothing runs before the configuration is checked. Scripts are commands, `python <rule>.py --options`. Their output goes
-to the rule's log; descriptor 3 stays the terminal, where they print a few progress lines (`3>&2 &> {log}` in each rule,
-and `log` in core/command.py).
+to the rule's log; descriptor 3 stays the terminal, where they print warnings and, twice a minute, the progress of a long
+job (`3>&2 &> {log}` in each rule, and core/command.py).
 
 Every rule has one parameter that Snakemake compares, `identity` (plan/identity.py), and passes the digest of its code
 as --planned-code: a job whose code was edited after the run was planned refuses to run.

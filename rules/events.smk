@@ -1,5 +1,7 @@
 """What happens when a run starts and ends: adapters are kept, second copies refused, the plan is written for jobs.
 
+Here also begins what a run shows on the terminal (plan/job_lines.py).
+
 Some of it uses parts of Snakemake and of its SLURM plugin that are not public; requirements.lock pins both.
 """
 
@@ -11,6 +13,7 @@ from core.content_digest import ContentDigests
 from core.local_gpus import PLACED, missing_gpus, visible_gpus
 from core.records import write_json
 from plan.frozen import rules_digest
+from plan.job_lines import JobLines, show_job_lines
 from plan.kept_adapters import keep_adapter
 from plan.retries import RetryRule
 from plan.slurm_jobs import comment_of, job_name_prefix, live_jobs, second_copies, second_copy_message
@@ -129,6 +132,7 @@ def print_summary():
 
 
 onstart:
+    JOB_LINES.waits = not workflow.local_exec
     name_jobs()
     retry_only_what_may_pass()
     refuse_second_copies()
@@ -143,6 +147,11 @@ onstart:
 onsuccess:
     print_summary()
 
+
+# Snakemake's own words, with --dry-run or --verbose, are what a person has asked for.
+JOB_LINES = JobLines()
+if workflow.is_main_process and not workflow.output_settings.dryrun and not workflow.output_settings.verbose:
+    show_job_lines(logger, JOB_LINES)
 
 if workflow.is_main_process:
     warn_of_stale_training()

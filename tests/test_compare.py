@@ -42,7 +42,8 @@ def comparison(folder) -> dict:
 def test_comparison_says_what_was_compared(comparison):
     assert comparison["version"] == VERSION
     assert (comparison["experiment"], comparison["n_samples"], comparison["seed"]) == ("demo", N, 7)
-    assert comparison["systems"] == [{"name": name, **entry, "trainings": None} for name, entry in SYSTEMS.items()]
+    unsaid = {"trainings": None, "shares_model": []}
+    assert comparison["systems"] == [{"name": name, **entry, **unsaid} for name, entry in SYSTEMS.items()]
     assert [value["name"] for value in comparison["values"]] == [f"bleu_{n}" for n in range(1, 5)] + METRICS[1:]
     signature = comparison["values"][0]["signature"]
     assert signature.startswith("bleu|formula:pycocoevalcap 1.2|")
@@ -111,7 +112,8 @@ def test_systems_are_resampled_on_the_same_draws(folder):
         "system": "good", "ties": ["copy"], "testable": True, "by_sample_mean": None
     }  # fmt: skip
     unsaid = dict.fromkeys(("base", "trained", "input", "trainings"))
-    assert comparison["systems"][1] == {"name": "copy", "label": "copy", "family": "lora", **unsaid}
+    copy = {"name": "copy", "label": "copy", "family": "lora", **unsaid, "shares_model": []}
+    assert comparison["systems"][1] == copy
     with open(folder / "comparison.csv", encoding="utf-8", newline="") as file:
         uses = {row["system"]: (row["trained"], row["input"]) for row in csv.DictReader(file)}
     assert uses == {"good": ("yes", "code"), "copy": ("unknown", "unknown")}
@@ -191,7 +193,31 @@ def test_human_agreement_stands_beside_the_systems(folder, comparison):
     with open(folder / "comparison.csv", encoding="utf-8", newline="") as file:
         last = list(csv.DictReader(file))[-1]
     assert (last["system"], last["family"], float(last["score"])) == ("human", "human", record["score"])
-    assert f"(n {N} in {N} groups): ROUGE-L ." in (folder / "comparison.txt").read_text()
+    printed = " ".join((folder / "comparison.txt").read_text().split())
+    highest = max(find_cell(comparison, system, "rouge_l")["score"] for system in SYSTEMS)
+    assert f"on the {N} of {N} samples that have two or more ({N} groups)" in printed
+    assert f"ROUGE-L {record['score']:.3f} ({highest:.3f})".replace("0.", ".") in printed
+
+
+def test_samples_of_several_references_are_a_slice_wherever_people_are_compared(tmp_path):
+    samples = [make_sample(n, ["x"] * (1 + n % 2), source="scenes", group=str(n)) for n in range(12)]
+    parts = {part.name: part.members.tolist() for part in make_slices(samples, ["references"])}
+    assert parts["references=two or more"] == [1, 3, 5, 7, 9, 11]
+    assert parts["references=one"] == [0, 2, 4, 6, 8, 10]
+
+
+def test_a_system_that_uses_the_metrics_own_model_is_neither_best_nor_a_tie(folder, comparison):
+    best = comparison["best"]["rouge_l"]
+    named = [best["system"], *best["ties"]]
+    sharing = {name: entry | {"shares_model": ["rouge_l"]} for name, entry in SYSTEMS.items() if name in named}
+    changed = run(folder, systems=SYSTEMS | sharing)
+    assert changed["best"]["rouge_l"]["system"] == "weak"
+    assert changed["best"]["rouge_l"]["ties"] == []
+    assert changed["best"]["bleu_4"] == comparison["best"]["bleu_4"], "other metrics are not its own"
+    assert changed["cells"] == comparison["cells"]
+    with open(folder / "comparison.csv", encoding="utf-8", newline="") as file:
+        marks = {(row["system"], row["value"]): row["best"] for row in csv.DictReader(file) if row["slice"] == "all"}
+    assert marks[named[0], "rouge_l"] == "metric's own model"
 
 
 def test_samples_are_sliced_by_the_tokens_that_an_llm_counted(folder):

@@ -10,7 +10,7 @@ from comparison.text import render_comparison
 def comparison_of(labels: list[str], n_values: int) -> dict[str, Any]:
     """A comparison of made-up systems, the first of which is the best by all values."""
     values = [
-        {"name": f"v{place}", "label": f"value {place}", "radar": True, "range": [0, 1], "corpus": False}
+        {"name": f"v{place}", "metric": "m", "label": f"value {place}", "radar": True, "range": [0, 1], "corpus": False}
         for place in range(n_values)
     ]
     systems = [
@@ -44,6 +44,25 @@ def test_each_system_says_whether_it_was_trained_on_this_data_and_what_it_reads(
     under = {line.split()[0]: lines[place + 1] for place, line in enumerate(lines) if line.startswith(("Good", "Weak"))}
     assert under["Good"].startswith("  trained, code ")
     assert under["Weak"].startswith("  not trained, code ")
+
+
+def test_a_system_that_uses_the_metrics_own_model_is_marked_and_the_mark_explained():
+    comparison = comparison_of(["Good", "Weak", "Other"], 2)
+    assert "~" not in render_comparison(comparison)
+    comparison["systems"][2]["shares_model"] = ["m"]
+    shown = render_comparison(comparison)
+    assert shown.count("~.412") == 2
+    assert "~ uses the model of this metric itself" in shown
+
+
+def test_a_share_is_a_main_value_and_its_interval_is_named():
+    comparison = comparison_of(["Good"], 2)
+    comparison["values"][1] |= {"label": "Scenes right", "radar": False}
+    assert "Scenes right" not in render_comparison(comparison)
+    comparison["values"][1]["share"] = True
+    shown = render_comparison(comparison)
+    assert "Scenes right" in shown.splitlines()[0]
+    assert "of a share (Scenes right): Wilson's interval" in shown
 
 
 def test_long_labels_are_whole_and_columns_aligned():

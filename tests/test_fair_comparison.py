@@ -164,7 +164,10 @@ def test_the_page_shows_the_grid_with_empty_cells_and_what_is_in_none(made: Expe
     text = section_of(made)
     assert text.count(" none") == 4
     assert "of 2 systems" in text
-    assert "In no cell: nearest by CLIP (training unknown, input unknown), constant (trained on this data, " in text
+    assert (
+        "Systems in no cell of this table: nearest by CLIP (training unknown, input unknown), constant (trained "
+        in text
+    )
 
 
 def test_the_table_has_parts_filters_and_exports_by_training_and_input(browser: Any, made: Experiment) -> None:

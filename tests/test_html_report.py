@@ -87,7 +87,7 @@ def test_failures_stand_in_the_banner_with_their_numbers(experiment: Experiment)
     assert "1 of 24 samples (4.2%) are drawn as a blank image" in text
     assert "SmolLM2 zero-shot: 5 of 24 captions (20.8%, 95% interval 1.2–25.0%) cut at the end;" in text
     assert "CLIP score truncated long captions: 2 of constant." in text
-    leak = "1 of 24 samples (4.2%) leak: the train split has their drawing, a near-duplicate, or"
+    leak = "1 of 24 samples (4.2%) are leaked: the train split has their drawing, a near-duplicate, or"
     assert f"{leak} a drawing of the same caption." in text
     assert "6 of 532 raw records were rejected" in text
     assert "1 of 24 test drawings (4.2%) contain words of their own captions" in text

@@ -151,7 +151,7 @@ def test_the_banner_leads_to_its_samples(browser: Any, experiment: Experiment) -
     visit.page.click("li:has-text('contain words of their own') >> text=Show them")
     assert visit.listed_ids() == ["openmoji-0009"]
     visit.page.click("text=Compare A and B blindly")
-    visit.page.click("li:has-text('leak:') >> text=Show them")
+    visit.page.click("li:has-text('are leaked:') >> text=Show them")
     assert visit.listed_ids() == ["scenes-0001"]
 
 

@@ -102,18 +102,21 @@ def test_a_random_subset_is_the_same_for_all_raters_and_orders(browser: Any, exp
         assert saved["n_drawings"] == 4
     assert orders[0] == orders[1]
     assert [sample for sample, _ in orders[0]] != ids_of(experiment)[:4], "drawn by lot"
-    set_number(visit, "Seed of the lots", "2")
+    set_number(visit, "Random seed", "2")
     assert "of 4 voted" in status(visit)
     assert not status(visit).startswith("4 of 4"), "other drawings"
 
 
 def test_votes_under_a_filter_say_so_and_get_no_p_value(browser: Any, experiment: Experiment) -> None:
     visit = open_ballot(browser, experiment, "#filter=a:smollm2-test3;b:constant;relation:a;source:scenes")
-    assert "A filter of the explorer chose these drawings" in status(visit)
+    assert "where SmolLM2 LoRA r 16 beats constant by BLEU-4" in status(visit)
+    assert "source scenes" in status(visit)
     name_rater(visit, "Ada")
     press(visit, "1", "1")
     saved = json.loads(visit.saved(SAVE))
-    assert {vote["filter"] for vote in saved["votes"]} == {"source:scenes;relation:a"}
+    assert {vote["filter"] for vote in saved["votes"]} == {
+        "source:scenes;relation:a;metric:bleu_4;a:smollm2-test3;b:constant"
+    }
     visit.page.click("text=Show the result")
     assert visit.page.locator(".tallies tbody td").last.inner_text() == "none: chosen by a filter"
 
@@ -133,7 +136,7 @@ def test_another_browser_goes_on_from_the_file(browser: Any, experiment: Experim
     visit = open_ballot(browser, experiment, "#filter=a:smollm2-test3;b:constant;source:scenes")
     name_rater(visit, "Ada")
     set_number(visit, "Drawings, at random", "6")
-    set_number(visit, "Seed of the lots", "9")
+    set_number(visit, "Random seed", "9")
     press(visit, "1", "2")
     following = shown(visit)
     (tmp_path / "ada.json").write_text(visit.saved(SAVE))

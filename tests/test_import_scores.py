@@ -22,7 +22,7 @@ from plan.presets import resolve_defaults
 from plan.schema import fill_defaults, load_schema
 from report.comparison import read_comparison
 from report.inputs import read_values
-from scoring.imported import load_imported
+from scoring.imported import load_imported, make_info
 from scoring.scores import read_scores
 
 N = 40
@@ -230,3 +230,11 @@ def test_the_name_of_a_metric_is_taken(tmp_path, name, owner):
 
 def test_a_range_has_a_length(tmp_path):
     assert "[1, 1] is no range" in only_fault(configured(tmp_path, [ROW], range=[1, 1]))
+
+
+@pytest.mark.parametrize(
+    ("values", "limits", "is_share"),
+    [([0, 1, 1, np.nan], None, True), ([1, 1], [0, 1], True), ([0, 0.5, 1], None, False), ([0, 1], [0, 5], False)],
+)
+def test_values_of_0_and_1_are_a_share_whose_interval_is_wilsons(values, limits, is_share):
+    assert make_info("mine", {"range": limits} if limits else {}, values, is_checked=True).share == is_share

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from report_fixture import make_experiment
 
 from comparison.version import VERSION
@@ -155,10 +156,71 @@ def test_charts_of_systems_of_one_side_have_no_marks(path: Path, tmp_path: Path)
     assert "trained" not in texts(shown)
 
 
+def test_labels_of_50_letters_stay_in_every_figure(path: Path, tmp_path: Path) -> None:
+    labels = [f"{place} " + "Model of many words and a long name "[: 47 - place % 3] + "W" for place in range(8)]
+    labels[3] = "W" * 50
+
+    def rename(raw: dict) -> None:
+        for system, label in zip(raw["systems"], labels, strict=True):
+            system["label"] = label
+        next(value for value in raw["values"] if value["name"] == "clip_score")["label"] = "CLIP similarity"
+
+    table = read_comparison(changed(path, tmp_path / "c.json", rename))
+    chosen = [table.value(name) for name in VALUES]
+    figures = [draw_radar(table, chosen, "all", Style(legend=place)) for place in ("below", "right")]
+    figures.append(draw_forest(table, chosen, "all", Style()))
+    for figure in figures:
+        canvas = FigureCanvasAgg(figure)
+        canvas.draw()
+        page = figure.bbox.expanded(1.001, 1.001)
+        shown = [text for legend in figure.legends for text in legend.get_texts()]
+        shown += [text for plot in figure.axes for text in [*plot.get_yticklabels(), *plot.texts]] + figure.texts
+        for text in shown:
+            box = text.get_window_extent()
+            assert page.contains(box.x0, box.y0), text.get_text()
+            assert page.contains(box.x1, box.y1), text.get_text()
+    joined = "".join(text.get_text() for text in figures[0].legends[0].get_texts()).replace("\n", "")
+    assert "W" * 50 in joined
+
+
+def test_axes_of_next_to_nothing_are_those_of_the_value(path: Path, tmp_path: Path) -> None:
+    def empty(raw: dict) -> None:
+        for place, cell in enumerate(cell for cell in raw["cells"] if cell["value"] == "bleu_4"):
+            cell.update(score=1.03e-14 * place, low=None, high=None)
+
+    table = read_comparison(changed(path, tmp_path / "c.json", empty))
+    for scaling in ("fixed", "rounded", "min_max"):
+        (axis,) = make_axes(table, [table.value("bleu_4")], "all", {}, scaling)
+        assert (axis.inner, axis.outer) in ((0, 1), (0, 0.5))
+    figure = draw_forest(table, [table.value("bleu_4")], "all", Style())
+    assert figure.axes[0].get_xlim() == (0, 1)
+    assert "Not informative here, 0 for all systems: BLEU-4." in texts(figure)
+
+
+def test_fixed_ranges_are_the_same_on_every_slice(path: Path, tmp_path: Path) -> None:
+    def raise_one(raw: dict) -> None:
+        for cell in raw["cells"]:
+            if cell["value"] == "meteor":
+                cell.update(score=0.3, low=0.2, high=0.9 if cell["slice"] == "source=scenes" else 0.4)
+
+    table = read_comparison(changed(path, tmp_path / "c.json", raise_one))
+    axes = [make_axes(table, [table.value("meteor")], name, {}, "fixed")[0] for name in table.slices]
+    assert {(axis.inner, axis.outer) for axis in axes} == {(0, 1)}
+
+
+def test_a_metric_whose_model_a_system_uses_is_marked(path: Path, tmp_path: Path) -> None:
+    table = read_comparison(
+        changed(path, tmp_path / "c.json", lambda raw: raw["systems"][3].update(shares_model=["clip_score"]))
+    )
+    for draw in (draw_radar, draw_forest):
+        shown = texts(draw(table, [table.value(name) for name in VALUES], "all", Style())).replace("\n", " ")
+        assert "§ nearest by CLIP uses the model of CLIP score: no rank there." in shown
+
+
 def test_eight_systems_differ_in_colour_dashes_and_marker() -> None:
     looks = [line_style(index, Style()) for index in range(8)]
     assert len({look["color"] for look in looks}) == len({look["marker"] for look in looks}) == 8
-    assert len({str((look["color"], look["linestyle"])) for look in (line_style(i, Style()) for i in range(24))}) == 24
+    assert len({str((look["color"], look["linestyle"])) for look in (line_style(i, Style()) for i in range(54))}) == 54
     assert {look["color"] for look in looks} <= set(OKABE_ITO)
 
 

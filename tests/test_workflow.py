@@ -249,6 +249,10 @@ def test_the_small_demo_has_everything_in_its_report(small):
     log = (small / "run.log").read_text()
     assert "Report: " in log
     assert "CIDEr" in log
+    assert re.search(r"^\d\d:\d\d:\d\d \[\d+/\d+\] score_text smollm2-test3 cider \(.* s\): ", log, re.M)
+    assert not re.search("Select jobs|Execute \\d+ jobs|Finished jobid|Using shell", log)
+    (full,) = (small / ".snakemake" / "log").glob("*.snakemake.log")
+    assert "Finished jobid" in full.read_text()
 
 
 @pytest.mark.slow

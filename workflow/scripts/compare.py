@@ -38,7 +38,7 @@ from comparison.grouping import effective_groups, group_sizes, sum_by_group
 from comparison.pairs import find_best, make_pairs
 from comparison.resampling import bootstrap_sums, resamples_needed, swapped_sums, tries_all
 from comparison.shares import share_interval
-from comparison.slices import SLICINGS, TOKENS, Slice, make_slices
+from comparison.slices import REFERENCES, SEVERAL_REFERENCES, SLICINGS, TOKENS, Slice, make_slices
 from comparison.text import render_comparison
 from comparison.version import VERSION
 from core.command import InputError, log, run_command, write_whole
@@ -52,7 +52,7 @@ CELL_FIELDS = ["system", "value", "slice", "score", "low", "high", "n", "n_group
 CELL_FIELDS += ["sample_mean", "n_trainings", "seed_sd", "by_training"]
 SYSTEM_FIELDS = ["system", "label", "family", "base", "trained", "input"]
 # The family name of the leave-one-out human scores in comparison.csv.
-HUMAN = {"system": "human", "label": "Leave-one-out human score", "family": "human", "slice": "two or more references"}
+HUMAN = {"system": "human", "label": "Leave-one-out human score", "family": "human", "slice": SEVERAL_REFERENCES}
 
 
 def main(
@@ -87,8 +87,11 @@ def main(
     scorers = [load_metric(name) for name in metrics]
     scorers += [load_imported(scores_dir, name, next(iter(systems), "")) for name in imported]
     competition = read_competition(scores_dir, systems, scorers, sample_records)
-    parts = make_slices(sample_records, slices, read_token_counts(token_counts, sample_records))
-    comparison = compare_systems(competition, parts, n_resamples=n_resamples, confidence=confidence, seed=seed)
+    slicings = dict.fromkeys([*slices, *([REFERENCES] if human_dir else [])])
+    parts = make_slices(sample_records, list(slicings), read_token_counts(token_counts, sample_records))
+    comparison = compare_systems(
+        competition, parts, find_shared(systems), n_resamples=n_resamples, confidence=confidence, seed=seed
+    )
     comparison = {
         "version": VERSION,
         "experiment": experiment,
@@ -135,7 +138,13 @@ def describe_system(name: str, entry: Mapping[str, Any]) -> dict[str, Any]:
         "family": entry["family"],
         **{key: entry.get(key) for key in ("base", "trained", "input")},
         "trainings": entry.get("trainings"),
+        "shares_model": entry.get("shares_model", []),
     }
+
+
+def find_shared(systems: Mapping[str, Mapping[str, Any]]) -> set[tuple[str, str]]:
+    """System and metric where the system captions with the metric's own model: its score there is no win."""
+    return {(name, metric) for name, entry in systems.items() for metric in entry.get("shares_model", [])}
 
 
 def read_token_counts(path: Path | None, samples: Sequence[Sample]) -> list[int | None] | None:
@@ -194,9 +203,18 @@ def count_flags(
 
 
 def compare_systems(
-    competition: Competition, slices: Sequence[Slice], *, n_resamples: int, confidence: float, seed: int
+    competition: Competition,
+    slices: Sequence[Slice],
+    shared: set[tuple[str, str]],
+    *,
+    n_resamples: int,
+    confidence: float,
+    seed: int,
 ) -> dict[str, Any]:
-    """Values, slices, cells, pairs and best of a comparison; the first slice is that of all samples."""
+    """Values, slices, cells, pairs and best of a comparison; the first slice is that of all samples.
+
+    A system that shares the model of a metric (`shared`, by system and metric) is neither its best one nor a tie.
+    """
     cells: list[dict[str, Any]] = []
     pairs: list[dict[str, Any]] = []
     for part in slices:
@@ -219,7 +237,15 @@ def compare_systems(
             )
     return {
         "values": [
-            describe_value(competition, metric, name, info, f"resampled:groups|n_resamples:{n_resamples}|seed:{seed}")
+            describe_value(
+                competition,
+                metric,
+                name,
+                info,
+                "interval:Wilson, by groups"
+                if info.share
+                else f"resampled:groups|n_resamples:{n_resamples}|seed:{seed}",
+            )
             for metric, name, info in competition.values()
         ],
         "slices": [describe_slice(part, competition.groups) for part in slices],
@@ -228,12 +254,17 @@ def compare_systems(
         "best": {
             name: find_best(
                 info,
-                [cell for cell in cells if (cell["value"], cell["slice"]) == (name, slices[0].name)],
+                [
+                    cell
+                    for cell in cells
+                    if (cell["value"], cell["slice"]) == (name, slices[0].name)
+                    and (cell["system"], metric.name) not in shared
+                ],
                 [pair for pair in pairs if pair["value"] == name],
                 n_resamples=n_resamples,
                 confidence=confidence,
             )
-            for _, name, info in competition.values()
+            for metric, name, info in competition.values()
         },
     }
 
@@ -261,6 +292,7 @@ def describe_value(
         "radar": info.radar,
         "higher_is_better": info.higher_is_better,
         "corpus": not isinstance(metric, MeanMetric),
+        "share": info.share,
         "signature": f"{competition.scores_of(competition.systems[0], metric.name)[0].signature}|{resampling}",
         "note": info.note,
     }
@@ -268,7 +300,8 @@ def describe_value(
 
 def write_cells(path: Path, comparison: Mapping[str, Any]) -> None:
     """Write the cells as CSV, each with its system's label, family, base and use of the data, flags, its value's
-    signature, and whether it is the best or ties with it; then the leave-one-out human scores.
+    signature, and whether it is the best, ties with it, or uses the metric's own model; then the leave-one-out human
+    scores.
     """
     systems = {
         s["name"]: {name: as_cell(text) for name, text in s.items()} | use_codes(s["trained"], s["input"])
@@ -278,7 +311,15 @@ def write_cells(path: Path, comparison: Mapping[str, Any]) -> None:
     flags = {(record["system"], record["slice"]): record["flags"] for record in comparison["health"]}
     flag_names = list(next(iter(flags.values()), {}))
     fields = [*SYSTEM_FIELDS, *CELL_FIELDS[1:], "best", *flag_names, "signature"]
+    shared = find_shared({system["name"]: system for system in comparison["systems"]})
     marks = {
+        (system, value["name"], part["name"]): "metric's own model"
+        for system, metric in shared
+        for value in comparison["values"]
+        for part in comparison["slices"]
+        if value["metric"] == metric
+    }
+    marks |= {
         (system, value, "all"): mark
         for value, best in comparison["best"].items()
         if best

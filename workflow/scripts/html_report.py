@@ -59,6 +59,7 @@ from report.payload import (
 )
 from report.resource_usage import usage_by_rule, usage_of_training
 from report.rule_graph import draw_rule_graph
+from report.sources import describe_sources
 from report.style import Style, parse_style
 from report.votes import describe_voting
 
@@ -80,6 +81,7 @@ SCRIPTS = (
     "explorer.js",
     "training.js",
     "histograms.js",
+    "scroll_hints.js",
     "main.js",
 )
 MOST_LISTED = 500  # rejected records that are listed one by one
@@ -126,9 +128,10 @@ def render_report(
     hour_price: float | None = None,
     currency: str = "EUR",
 ) -> str:
-    """The whole page. `values` are those of the headline, the radar chart and the explorer."""
+    """The whole page. `values` are those of the radar chart; headline and table show shares (scenes) too."""
     ledger = check_counts(inputs)
-    leaders, rules = find_leaders(inputs.comparison, values), usage_by_rule(inputs.benchmarks)
+    main = inputs.comparison.main_values(values)
+    leaders, rules = find_leaders(inputs.comparison, main), usage_by_rule(inputs.benchmarks)
     samples = pack_json(samples_payload(inputs))
     drawings = pack_drawings(inputs, min(MOST_DRAWING_BYTES, MOST_PAGE_BYTES - len(samples)))
     summary = summary_payload(inputs, values, style, images_reduced=drawings.reduced)
@@ -141,13 +144,15 @@ def render_report(
             title=title,
             inputs=inputs,
             comparison=inputs.comparison,
-            values=values,
+            values=main,
             leaders=leaders,
+            any_own_model=any(len(inputs.comparison.ranked(v)) < len(inputs.comparison.systems) for v in main),
+            by_source=describe_sources(inputs.comparison, main),
             headline=headline(leaders, len(inputs.comparison.systems)),
             seeds=describe_seeds(leaders, inputs.comparison),
             cover=describe_cover(inputs.comparison.n_trainings, "they cover"),
             testing=describe_testing(leaders, len(inputs.comparison.systems), inputs.comparison.confidence),
-            grid=make_grid(inputs.comparison, values),
+            grid=make_grid(inputs.comparison, main),
             outside_grid=outside_grid(inputs.comparison),
             ledger=ledger,
             alerts=find_alerts(inputs, ledger),

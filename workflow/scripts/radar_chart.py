@@ -22,7 +22,6 @@ from __future__ import annotations
 
 import argparse
 import math
-import textwrap
 from pathlib import Path
 from typing import Any
 
@@ -31,13 +30,24 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from comparison.data_use import TRAINED_WORDS
 from core.command import InputError, log, run_command, write_whole
-from report.comparison import FAMILY_LABELS, Comparison, System, Value, read_comparison
-from report.style import Axis, Style, make_axes, parse_style
+from report.comparison import FAMILY_LABELS, NEXT_TO_NOTHING, Comparison, System, Value, read_comparison
+from report.figure_parts import (
+    NOTE_SIZE,
+    OWN_MODEL,
+    describe_doubts,
+    describe_n,
+    explain_marks,
+    fit_legend,
+    fit_notes,
+    line_style,
+    marked_label,
+    text_width,
+    wrap_text,
+)
+from report.style import Axis, Style, ends_on, make_axes, parse_style
+from report.words import join_words
 
-DASHES: list[Any] = ["-", (0, (5, 1.5)), (0, (1.2, 1.2)), (0, (6, 1.5, 1.2, 1.5)), (0, (3, 1)), (0, (8, 2))]
-MARKERS = ["o", "s", "^", "D", "v", "P", "X", "*"]
 FORMATS = ("png", "svg", "pdf")
 # No dates and no program versions: equal input gives equal bytes.
 METADATA: dict[str, dict[str, Any]] = {
@@ -46,8 +56,8 @@ METADATA: dict[str, dict[str, Any]] = {
     "pdf": {"CreationDate": None, "Creator": None, "Producer": None},
 }
 MM = 1 / 25.4  # inches
-MARKS = {"yes": " †", "no": "", "unknown": " ‡"}  # of a system's side of training
 CONTEXT_COLOUR = "#c4c4c4"
+FOREST_LABEL_WIDTH = 16  # of a label in font sizes; longer ones are wrapped
 
 
 def draw_radar(
@@ -58,7 +68,12 @@ def draw_radar(
     front = comparison.systems if front is None else front
     notes = radar_notes(comparison, axes, slice_name, style)
     angles = np.linspace(0, 2 * np.pi, len(axes), endpoint=False)
-    figure, plot, legend_place = _lay_out(style, n_entries=len(front), n_notes=len(notes), lowest=np.cos(angles).min())
+    labels = {system.name: marked_label(comparison, system) for system in front}
+    labels, n_columns = fit_legend(labels, style)
+    n_lines = math.ceil(sum(label.count("\n") + 1 for label in labels.values()) / n_columns)
+    figure, plot, legend_place = _lay_out(
+        style, n_lines=n_lines, n_columns=n_columns, n_notes=len(notes), lowest=np.cos(angles).min()
+    )
     _draw_grid(plot, axes, angles, style)
     for system in comparison.systems:
         index = comparison.systems.index(system)
@@ -79,7 +94,7 @@ def draw_radar(
             )
         plot.plot(_closed(angles), _closed(scores), **line_style(index, style), zorder=4)
     handles = [
-        Line2D([], [], label=marked_label(comparison, system), **line_style(comparison.systems.index(system), style))
+        Line2D([], [], label=labels[system.name], **line_style(comparison.systems.index(system), style))
         for system in front
     ]
     if legend_place is not None:
@@ -89,30 +104,9 @@ def draw_radar(
         )  # fmt: skip
     figure.text(
         0.5, 0.01, "\n".join(notes),
-        ha="center", va="bottom", fontsize=style.font_size * 0.82, color="#444444", linespacing=1.5,
+        ha="center", va="bottom", fontsize=style.font_size * NOTE_SIZE, color="#444444", linespacing=1.5,
     )  # fmt: skip
     return figure
-
-
-def marked_label(comparison: Comparison, system: System) -> str:
-    """The label, with a mark of its side of training where the systems differ in it."""
-    codes = {other.trained_code for other in comparison.systems}
-    return f"{system.label}{MARKS[system.trained_code]}" if len(codes) > 1 else system.label
-
-
-def explain_marks(comparison: Comparison) -> str:
-    """`† trained on this data.`; nothing where the labels have no marks."""
-    codes = {system.trained_code for system in comparison.systems}
-    marks = [f"{mark.strip()} {TRAINED_WORDS[code]}" for code, mark in MARKS.items() if mark and code in codes]
-    return f"{', '.join(marks)}." if len(codes) > 1 else ""
-
-
-def describe_n(comparison: Comparison, values: list[Value], slice_name: str) -> str:
-    """`n = 80 in 68 groups (CLIP score: 79)`: samples, groups, and samples of values that do not apply to all."""
-    size, system = comparison.slices[slice_name], comparison.systems[0].name
-    rests_on = {value.label: comparison.cells[system, value.name, slice_name].n for value in values}
-    fewer = ", ".join(f"{label}: {number:,}" for label, number in rests_on.items() if number != size.n)
-    return size.words + (f" ({fewer})" if fewer else "")
 
 
 def families_of(comparison: Comparison) -> dict[str, list[System]]:
@@ -132,14 +126,20 @@ def trained_bases(comparison: Comparison) -> dict[str, list[System]]:
     return {base: systems for base, systems in groups.items() if len({system.family for system in systems}) == 2}
 
 
-def _lay_out(style: Style, n_entries: int, n_notes: int, lowest: float) -> tuple[Figure, Any, dict[str, Any] | None]:
-    """Figure, polar axes, and place of the legend. `lowest` is the height of the lowest corner, -1 to 0."""
+def _lay_out(
+    style: Style, n_lines: int, n_columns: int, n_notes: int, lowest: float
+) -> tuple[Figure, Any, dict[str, Any] | None]:
+    """Figure, polar axes, and place of the legend, of so many lines and columns.
+
+    `lowest` is the height of the lowest corner, -1 to 0.
+    """
     width, line_height = style.width_mm * MM, style.font_size * 1.5 / 72
     chart_width = width * (0.64 if style.legend == "right" else 1.0)
     radius, margin = 0.31 * chart_width, 2.6 * line_height  # the margin holds an axis label of two lines
-    n_lines = math.ceil(n_entries / 2) if style.legend == "below" else 0
-    foot = line_height * (n_notes + n_lines + 0.8)
+    foot = line_height * (n_notes + (n_lines if style.legend == "below" else 0) + 0.8)
     height = foot + radius * (1 - lowest) + 2 * margin
+    if style.legend == "right":
+        height = max(height, line_height * (n_lines + n_notes + 2))
     figure = Figure(figsize=(width, height))
     centre = height - margin - radius
     plot = figure.add_axes(
@@ -147,23 +147,11 @@ def _lay_out(style: Style, n_entries: int, n_notes: int, lowest: float) -> tuple
         projection="polar",
     )
     places: dict[str, dict[str, Any] | None] = {
-        "below": {"loc": "lower center", "bbox_to_anchor": (0.5, line_height * n_notes / height), "ncols": 2},
-        "right": {"loc": "center left", "bbox_to_anchor": (0.68, centre / height), "ncols": 1},
+        "below": {"loc": "lower center", "bbox_to_anchor": (0.5, line_height * n_notes / height), "ncols": n_columns},
+        "right": {"loc": "center left", "bbox_to_anchor": (0.68, (foot + height) / 2 / height), "ncols": 1},
         "none": None,
     }
     return figure, plot, places[style.legend]
-
-
-def line_style(index: int, style: Style) -> dict[str, Any]:
-    """Colour, dashes and marker of the system at `index`; all three differ between neighbours."""
-    return {
-        "color": style.colours[index % len(style.colours)],
-        "linestyle": DASHES[(index + index // len(style.colours)) % len(DASHES)],
-        "marker": MARKERS[index % len(MARKERS)],
-        "markersize": 2.8,
-        "markeredgewidth": 0,
-        "linewidth": 1.0,
-    }
 
 
 def radar_notes(comparison: Comparison, axes: list[Axis], slice_name: str, style: Style) -> list[str]:
@@ -176,8 +164,7 @@ def radar_notes(comparison: Comparison, axes: list[Axis], slice_name: str, style
     bands = f" Bands: {comparison.confidence:.0%} intervals." if style.bands else ""
     where = "" if slice_name == "all" else f", {slice_name}"
     counts = describe_n(comparison, [axis.value for axis in axes], slice_name)
-    # A longer count has a line of its own.
-    notes = [f"{scaling}{bands}", f"{counts}{where}."] if "(" in counts else [f"{scaling}{bands} {counts}{where}."]
+    notes = [f"{scaling}{bands}", f"{counts}{where}."]
     if marks := explain_marks(comparison):
         notes.append(marks)
     beyond, missing = [], []
@@ -192,59 +179,90 @@ def radar_notes(comparison: Comparison, axes: list[Axis], slice_name: str, style
         notes.append(f"Beyond the axis: {'; '.join(beyond)}.")
     if missing:
         notes.append(f"No score: {'; '.join(missing)}.")
-    # About as many characters as fit: a letter of this font is half as wide as it is high.
-    n_fitting = int(style.width_mm / 25.4 * 72 / (0.85 * style.font_size * 0.5))
-    return [line for note in notes for line in textwrap.wrap(note, n_fitting)]
+    notes += describe_doubts(comparison, [axis.value for axis in axes], slice_name)
+    return fit_notes(notes, style, style.width_mm)
 
 
 def draw_forest(comparison: Comparison, values: list[Value], slice_name: str, style: Style) -> Figure:
     """Scores with intervals, one panel a value, one row a system; filled points are best or tie with the best."""
     n_systems, size = len(comparison.systems), style.font_size
-    labels, marks = [marked_label(comparison, system) for system in comparison.systems], explain_marks(comparison)
-    row_height, width = size * 1.9 / 72, style.forest_width_mm * MM
-    head, foot = size * 2.6 / 72, size * (5.4 if marks else 4.2) / 72  # the marks are explained on a line of their own
+    labels = [
+        wrap_text(marked_label(comparison, system), FOREST_LABEL_WIDTH * size, size) for system in comparison.systems
+    ]
+    notes = fit_notes(forest_notes(comparison, values, slice_name), style, style.forest_width_mm)
+    width = style.forest_width_mm * MM
+    label_width = max(text_width(line, size) for label in labels for line in label.split("\n")) / 72 + 0.1
+    panel = (width - label_width - 0.06) / len(values)
+    titles = [wrap_text(panel_title(value), (panel - 0.1) * 72, size) for value in values]
+    # Lengths in inches; a line of text is 1.2 times as high as its font.
+    row_height = size * (1.2 * max(label.count("\n") + 1 for label in labels) + 0.7) / 72
+    head = size * (1.2 * max(title.count("\n") + 1 for title in titles) + 1.4) / 72
+    foot = size * (3.2 + 1.1 * len(notes)) / 72
     height = head + foot + row_height * n_systems
     figure = Figure(figsize=(width, height))
-    label_width = size * 0.58 / 72 * max(map(len, labels)) + 0.1
-    panel = (width - label_width - 0.06) / len(values)
-    rows = np.arange(n_systems)
     for column, value in enumerate(values):
         plot = figure.add_axes(
             ((label_width + column * panel + 0.06) / width, foot / height,
              (panel - 0.12) / width, row_height * n_systems / height)
         )  # fmt: skip
-        for row, system in enumerate(comparison.systems):
-            cell = comparison.cells[system.name, value.name, slice_name]
-            if cell.score is None:
-                continue
-            look = line_style(row, style)
-            leads = is_best_or_tied(comparison, value, system.name, slice_name)
-            if cell.low is not None and cell.high is not None:
-                plot.plot([cell.low, cell.high], [row, row], color=look["color"], linewidth=1.2, zorder=3)
-            plot.plot(
-                [cell.score], [row], marker="o", markersize=4.2, color=look["color"], zorder=4,
-                markerfacecolor=look["color"] if leads else "white", markeredgewidth=0.9, linestyle="",
-            )  # fmt: skip
+        _draw_scores(plot, comparison, value, slice_name, style)
         plot.set_ylim(n_systems - 0.5, -0.5)
-        plot.set_yticks(rows, labels if column == 0 else [])
-        plot.set_title(value.label + ("" if value.higher_is_better else " (lower is better)"), fontsize=size, pad=4)
+        plot.set_yticks(np.arange(n_systems), labels if column == 0 else [])
+        plot.set_title(titles[column], fontsize=size, pad=4)
         plot.tick_params(length=0, labelsize=size, pad=3)
         plot.tick_params(axis="x", length=2, labelsize=size * 0.85, width=0.5)
         plot.margins(x=0.08)
+        ends = ends_on(comparison, value, [slice_name])
+        if ends and max(ends) - min(ends) <= NEXT_TO_NOTHING * (value.range[1] - value.range[0]):
+            plot.set_xlim(*value.range)  # nothing to zoom into
         plot.locator_params(axis="x", nbins=4)
         plot.grid(axis="x", color="#e4e4e4", linewidth=0.5)
         plot.set_axisbelow(True)
         for side in ("top", "right", "left"):
             plot.spines[side].set_visible(False)
         plot.spines["bottom"].set_linewidth(0.5)
+    figure.text(
+        0.5, 0.02 / height, "\n".join(notes), ha="center", va="bottom", fontsize=size * NOTE_SIZE, color="#444444"
+    )  # fmt: skip
+    return figure
+
+
+def panel_title(value: Value) -> str:
+    """The label of a value, and whether lower is better."""
+    return value.label + ("" if value.higher_is_better else " (lower is better)")
+
+
+def forest_notes(comparison: Comparison, values: list[Value], slice_name: str) -> list[str]:
+    """What a reader must know to read the forest plot."""
     where = "all samples" if slice_name == "all" else slice_name
-    counts = describe_n(comparison, values, slice_name)
-    note = f"Bars: {comparison.confidence:.0%} intervals. {counts}, {where}."
+    wilson = [value.label for value in values if value.share]
+    bars = f"Bars: {comparison.confidence:.0%} intervals{f' (of {join_words(wilson)} by Wilson)' if wilson else ''}."
+    note = f"{bars} {describe_n(comparison, values, slice_name)}, {where}."
     if slice_name == "all":
         note += " Filled: best, or not significantly different from the best."
-    note += f"\n{marks}" if marks else ""
-    figure.text(0.5, 0.02 / height, note, ha="center", va="bottom", fontsize=size * 0.85, color="#444444")
-    return figure
+    marks = explain_marks(comparison)
+    return [note, *([marks] if marks else []), *describe_doubts(comparison, values, slice_name)]
+
+
+def _draw_scores(plot: Any, comparison: Comparison, value: Value, slice_name: str, style: Style) -> None:
+    """The points and intervals of one panel; a mark stands above a point of a metric's own model."""
+    for row, system in enumerate(comparison.systems):
+        cell = comparison.cells[system.name, value.name, slice_name]
+        if cell.score is None:
+            continue
+        look = line_style(row, style)
+        leads = is_best_or_tied(comparison, value, system.name, slice_name)
+        if cell.low is not None and cell.high is not None:
+            plot.plot([cell.low, cell.high], [row, row], color=look["color"], linewidth=1.2, zorder=3)
+        plot.plot(
+            [cell.score], [row], marker="o", markersize=4.2, color=look["color"], zorder=4,
+            markerfacecolor=look["color"] if leads else "white", markeredgewidth=0.9, linestyle="",
+        )  # fmt: skip
+        if value.metric in system.shares_model:
+            plot.annotate(
+                OWN_MODEL, (cell.score, row), xytext=(0, 3), textcoords="offset points",
+                ha="center", va="bottom", fontsize=style.font_size * 0.85,
+            )  # fmt: skip
 
 
 def is_best_or_tied(comparison: Comparison, value: Value, system: str, slice_name: str) -> bool:
@@ -269,8 +287,12 @@ def _draw_grid(plot: Any, axes: list[Axis], angles: np.ndarray, style: Style) ->
     for angle, axis in zip(angles, axes, strict=True):
         plot.plot([angle, angle], [0, 1], color="#d9d9d9", linewidth=0.5, zorder=1)
         sideways = math.sin(angle)
+        # From the label's place to the edge, in points; half the chart's width and the radius are set in _lay_out.
+        half_width = style.width_mm / 25.4 * 72 * (0.64 if style.legend == "right" else 1.0) / 2
+        room = 0.95 * (half_width - 1.09 * abs(sideways) * 0.62 * half_width) * (2 if abs(sideways) < 0.1 else 1)
+        label = wrap_text(axis.value.label, room, style.font_size)
         plot.text(
-            angle, 1.09, f"{axis.value.label}\n{_number(axis.inner)} – {_number(axis.outer)}",
+            angle, 1.09, f"{label}\n{_number(axis.inner)} – {_number(axis.outer)}",
             ha="center" if abs(sideways) < 0.1 else ("left" if sideways > 0 else "right"),
             va="bottom" if math.cos(angle) > 0.9 else ("top" if math.cos(angle) < -0.5 else "center"),
             fontsize=style.font_size, linespacing=1.15,
@@ -299,9 +321,11 @@ def main(*, comparison: Path, values: list[str], output_dir: Path, slice: str = 
     for name in look.ranges:
         table.value(name)
     # The salt makes the ids inside SVG files the same each time.
-    with matplotlib.rc_context({"svg.hashsalt": "radar_chart", "font.size": look.font_size, "path.simplify": False}):
+    with matplotlib.rc_context(
+        {"svg.hashsalt": "radar_chart", "font.size": look.font_size, "path.simplify": False, "text.parse_math": False}
+    ):
         save_figure(draw_radar(table, chosen, slice, look), output_dir / "radar", look)
-        save_figure(draw_forest(table, chosen, slice, look), output_dir / "forest", look)
+        save_figure(draw_forest(table, table.main_values(chosen), slice, look), output_dir / "forest", look)
         for system in table.systems:
             figure = draw_radar(table, chosen, slice, look, front=[system])
             save_figure(figure, output_dir / "systems" / system.name, look)

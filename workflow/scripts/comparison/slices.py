@@ -11,6 +11,7 @@ cut at their terciles, equal numbers always into the same slice, and the label g
 | tokens | tokens of the prompt, xml and instruction, as an LLM of the comparison counts them |
 | colours | monochrome (black, white and greys only) or colour |
 | words | mean number of words of the references |
+| references | one, or two or more: the samples of the leave-one-out human score |
 """
 
 from __future__ import annotations
@@ -105,6 +106,10 @@ def label_words(samples: Sequence[Sample]) -> list[Label]:
     return label_terciles([round(np.mean([len(text.split()) for text in sample.references])) for sample in samples])
 
 
+def label_references(samples: Sequence[Sample]) -> list[Label]:
+    return [(0.0, "one") if len(sample.references) < 2 else (1.0, "two or more") for sample in samples]
+
+
 def label_terciles(numbers: Sequence[int]) -> list[Label]:
     """Label each number with the range of its third, `2-7`."""
     if not numbers:
@@ -119,6 +124,8 @@ def label_terciles(numbers: Sequence[int]) -> list[Label]:
 
 
 TOKENS = "tokens"  # the one slicing that needs more than the samples
+REFERENCES = "references"  # taken wherever there are leave-one-out human scores, which are of one of its slices
+SEVERAL_REFERENCES = f"{REFERENCES}=two or more"
 
 SLICINGS: dict[str, Callable[[Sequence[Sample]], list[Label]]] = {
     "source": label_sources,
@@ -126,4 +133,5 @@ SLICINGS: dict[str, Callable[[Sequence[Sample]], list[Label]]] = {
     "characters": label_characters,
     "colours": label_colours,
     "words": label_words,
+    REFERENCES: label_references,
 }

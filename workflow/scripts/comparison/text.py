@@ -15,9 +15,11 @@ from captions.health import FLAGS
 from comparison.cover import describe_cover
 from comparison.data_use import describe_use_shortly
 from comparison.grouping import FEW_GROUPS
+from comparison.slices import SEVERAL_REFERENCES
 
 WIDTH = 100
 LABEL_WIDTH = 28  # longer labels are wrapped
+OWN_MODEL = "~"  # the mark of a system that captions with the own model of a metric
 
 Column = tuple[str, list[str]]  # label and cells of a value; a cell has two lines, score and interval
 
@@ -25,30 +27,57 @@ Column = tuple[str, list[str]]  # label and cells of a value; a cell has two lin
 def render_comparison(comparison: Mapping[str, Any]) -> str:
     """The table of all samples, at most WIDTH columns wide; values that do not fit go into further blocks.
 
-    Only values that are meant for the radar chart are shown; the others are in comparison.csv.
+    Only the main values are shown, those meant for the radar chart and shares; the others are in comparison.csv.
     """
-    values = [value for value in comparison["values"] if value["radar"]] or comparison["values"]
+    values = main_values(comparison)
     cells = {(cell["system"], cell["value"]): cell for cell in comparison["cells"] if cell["slice"] == "all"}
     systems = comparison["systems"]
-    columns = [make_column(value, systems, cells, comparison["best"][value["name"]]) for value in values]
+    marks = {value["name"]: make_marks(comparison, value) for value in values}
+    columns = [make_column(value, systems, cells, marks[value["name"]]) for value in values]
     tables = render_tables(make_labels(systems, cells, values), columns)
     paragraphs = [*render_humans(comparison), *render_few_groups(comparison), *render_failures(comparison, values)]
-    return "\n\n".join([*tables, *paragraphs, *render_alarms(comparison), render_legend(comparison)]) + "\n"
+    legend = render_legend(comparison, any(OWN_MODEL in found.values() for found in marks.values()))
+    return "\n\n".join([*tables, *paragraphs, *render_alarms(comparison), legend]) + "\n"
+
+
+def main_values(comparison: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """The values for people: those of the radar chart, and shares; all where there are none of these."""
+    return [v for v in comparison["values"] if v["radar"] or v.get("share")] or comparison["values"]
+
+
+def make_marks(comparison: Mapping[str, Any], value: Mapping[str, Any]) -> dict[str, str]:
+    """The marks of systems by a value: * the best, = its ties, ~ those that use the metric's own model."""
+    best = comparison["best"][value["name"]]
+    marks = {**dict.fromkeys(best["ties"], "="), best["system"]: "*"} if best else {}
+    shared = [s["name"] for s in comparison["systems"] if value["metric"] in s.get("shares_model", [])]
+    return marks | dict.fromkeys(shared, OWN_MODEL)
 
 
 def render_humans(comparison: Mapping[str, Any]) -> list[str]:
-    """One paragraph of leave-one-out human scores; none if no sample has two references."""
-    values = {value["name"]: value for value in comparison["values"] if value["radar"]}
+    """One paragraph of leave-one-out human scores, with the best system on the same samples; none if there are none."""
+    values = {value["name"]: value for value in main_values(comparison)}
     shown = [record for record in comparison["human"] if record["value"] in values]
-    scores = ", ".join(
-        f"{values[record['value']]['label']} {format_number(record['score'], values[record['value']]['range'][1])}"
-        for record in shown
-    )
     if not shown:
         return []
+    parts = {part["name"] for part in comparison["slices"]}
+    part = SEVERAL_REFERENCES if SEVERAL_REFERENCES in parts else "all"
+    largest = max(shown, key=lambda record: record["n"])
+    scores = []
+    for record in shown:
+        value = values[record["value"]]
+        found = [
+            cell["score"]
+            for cell in comparison["cells"]
+            if (cell["value"], cell["slice"]) == (value["name"], part) and cell["score"] is not None
+        ]
+        choose = max if value["higher_is_better"] else min
+        best = f" ({format_number(choose(found), value['range'][1])})" if found else ""
+        scores.append(f"{value['label']} {format_number(record['score'], value['range'][1])}{best}")
     return [
         textwrap.fill(
-            f"One reference scored against the others (n {shown[0]['n']} in {shown[0]['n_groups']} groups): {scores}",
+            f"One reference scored against the others, on the {largest['n']} of {comparison['n_samples']} samples that "
+            f"have two or more ({largest['n_groups']} groups); in brackets the best score of a system on the same "
+            f"samples: {', '.join(scores)}",
             WIDTH,
         )
     ]
@@ -131,10 +160,9 @@ def make_column(
     value: Mapping[str, Any],
     systems: Sequence[Mapping[str, Any]],
     cells: Mapping[tuple[str, str], Mapping[str, Any]],
-    best: Mapping[str, Any] | None,
+    marks: Mapping[str, str],
 ) -> Column:
-    """A value's column: n, groups, then score and interval of each system, the best and its ties marked."""
-    marks = {**dict.fromkeys(best["ties"], "="), best["system"]: "*"} if best else {}
+    """A value's column: n, groups, then score and interval of each system with its mark."""
     of_value = [cells[system["name"], value["name"]] for system in systems]
     texts = [str(max(cell[count] for cell in of_value)) for count in ("n", "n_groups")]
     for cell in of_value:
@@ -179,14 +207,20 @@ def format_number(number: float | None, highest: float) -> str:
     return text.replace("0.", ".", 1) if text.lstrip("-").startswith("0.") else text
 
 
-def render_legend(comparison: Mapping[str, Any]) -> str:
+def render_legend(comparison: Mapping[str, Any], is_shared: bool) -> str:
+    """What marks and intervals mean. `is_shared` says whether a system uses the own model of a metric."""
     confidence = comparison["confidence"]
+    own_model = [f"{OWN_MODEL} uses the model of this metric itself: no rank"] if is_shared else []
+    shares = [v["label"] for v in comparison["values"] if v.get("share")]
+    wilson = [f"of a share ({', '.join(shares)}): Wilson's interval, by groups"] if shares else []
     n_trainings = {s["label"]: len(s["trainings"]) for s in comparison["systems"] if s["trainings"]}
     lines = [
         f"* best, = not significantly worse (paired approximate randomisation, p ≥ {1 - confidence:.2g}, "
         "Holm-corrected over the pairs of systems of a metric, not over metrics)",
+        *own_model,
         f"low–high: {confidence:.0%} interval, by a bootstrap of the groups with {comparison['n_resamples']:,} "
         f"resamples; {describe_cover(n_trainings)}",
+        *wilson,
         "trained: weights are fitted to the train split of this data, or captions are taken from it; then what the "
         "system reads; ? unknown",
     ]

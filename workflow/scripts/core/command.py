@@ -16,6 +16,7 @@ import contextlib
 import errno
 import gc
 import os
+import re
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -25,6 +26,9 @@ from core.code_digest import code_has_changed
 
 INPUT_ERROR = "error: "  # begins the last line of a log where another attempt would fail again
 MACHINE_ERROR = "error of this machine: "  # begins it where another attempt may succeed
+WARNING = "warning: "  # begins a message that a person should see while the job runs
+SECONDS_BETWEEN_TERMINAL_LINES = 30.0  # of the progress of one job
+LOG_LINE = re.compile(r"\d\d:\d\d:\d\d (?P<stage>.+?): (?P<message>.+)")
 
 
 class InputError(Exception):
@@ -83,14 +87,19 @@ def write_whole(path: Path | str) -> Iterator[Path]:
 
 
 def log(stage: str, message: str) -> None:
-    """Print one line for a person: to stderr, and to the terminal of the workflow if there is one.
+    """Print one line for a person to stderr, which rules send to their log file; a warning to the terminal as well.
 
-    Rules send stderr to their log file. They name the descriptor of the terminal in PROGRESS_FD
-    (see rules/common.smk), so that a person sees these lines while the job runs.
+    The terminal shows the last of these lines when the job ends (plan/job_lines.py).
     """
     line = f"{time.strftime('%H:%M:%S')} {stage}: {message}\n"
     sys.stderr.write(line)
     sys.stderr.flush()
+    if message.startswith(WARNING):
+        show_on_terminal(line)
+
+
+def show_on_terminal(line: str) -> None:
+    """Print a line while the job runs, where the workflow has a terminal: rules name its descriptor in PROGRESS_FD."""
     terminal = os.environ.get("PROGRESS_FD")
     if terminal:
         # The reader of the terminal may be gone (a closed pipe); the log has the line anyway.
@@ -109,6 +118,8 @@ def format_duration(seconds: float) -> str:
 class Progress:
     """Progress of a long loop: a bar on a terminal, elsewhere a line every few seconds; with share, rate, time left.
 
+    In a job of the workflow these lines go to the job's log; its terminal gets one every half minute.
+
     `total` is None where nobody knows it yet: then there is no share and no time left.
 
     with Progress("caption_llm smollm2", total=80, unit="caption") as progress:
@@ -121,7 +132,7 @@ class Progress:
         self.stage, self.total, self.unit = stage, total, unit
         self.seconds_between_lines = seconds_between_lines
         self.done = 0
-        self.start = self.last_line = time.monotonic()
+        self.start = self.last_line = self.last_terminal_line = time.monotonic()
         self.bar = None
         if sys.stderr.isatty() and not os.environ.get("PROGRESS_FD"):
             from tqdm import tqdm  # takes as long to import as a small job runs
@@ -160,4 +171,8 @@ class Progress:
         if self.total is not None and self.done < self.total:
             left = (self.total - self.done) / rate if rate else 0.0
             line += f", {tqdm.format_interval(left)} left"
-        log(self.stage, f"{line}, {rate:.3g} {self.unit}s/s" + (f", {postfix}" if postfix else ""))
+        line = f"{line}, {rate:.3g} {self.unit}s/s" + (f", {postfix}" if postfix else "")
+        log(self.stage, line)
+        if self.done != self.total and self.last_line - self.last_terminal_line >= SECONDS_BETWEEN_TERMINAL_LINES:
+            self.last_terminal_line = self.last_line
+            show_on_terminal(f"{time.strftime('%H:%M:%S')}   {self.stage}: {line}\n")

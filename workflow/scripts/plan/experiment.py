@@ -25,7 +25,7 @@ from plan.configuration import (
     trainings_of,
 )
 from plan.jobs import Captioner, LlmJob, Source, System, Training
-from plan.metrics import score_files
+from plan.metrics import CLIP_BASELINE, CLIP_METRIC, score_files
 from plan.model_folders import Build, Model, base_of, builds, model_of
 from readers.known_formats import has_questions, resolve_source
 
@@ -62,10 +62,13 @@ class Plan:
         return {name: system for name, system in self.systems.items() if system.row == name}
 
     def describe_rows(self) -> dict[str, dict[str, Any]]:
-        """What the comparison states of each row; `trainings` are the systems of a model by their numbers."""
+        """What the comparison states of each row: `trainings` are the systems of a model by their numbers,
+        `shares_model` the metrics by whose own model a system captions.
+        """
         described = ("label", "family", "base", "trained", "input")
         rows: dict[str, dict[str, Any]] = {
-            name: {key: getattr(system, key) for key in described} for name, system in self.rows.items()
+            name: {key: getattr(system, key) for key in described} | {"shares_model": shared_metrics(system)}
+            for name, system in self.rows.items()
         }
         for name, system in self.systems.items():
             if name in self.trainings:
@@ -160,6 +163,11 @@ class Plan:
         """What a run makes last, except for the README that describes it."""
         wandb = [] if self.config["report"]["wandb"] == "disabled" else [f"{self.results}/wandb.json"]
         return [f"{self.results}/report.html", f"{self.results}/qualitative.html", *wandb]
+
+
+def shared_metrics(system: System) -> list[str]:
+    """The metrics by whose own model a system captions: CLIP finds the nearest picture, and scores it."""
+    return [CLIP_METRIC] if (system.family, system.name) == ("baseline", CLIP_BASELINE) else []
 
 
 def make_plan(config: Configuration) -> Plan:

@@ -20,6 +20,8 @@ FAMILY_LABELS = {
     "baseline": "baseline",
     "file": "file",
 }
+# BLEU-4 without any match is not 0 but some 1e-6 of its range, since it is a root.
+NEXT_TO_NOTHING = 1e-5
 
 
 @dataclass(frozen=True)
@@ -33,6 +35,7 @@ class System:
     trained: bool | None  # on this data; None where nobody said it
     input: str | None  # what it reads of a drawing: code, image, both or none; None where nobody said it
     trainings: dict[str, str] = field(default_factory=dict)
+    shares_model: tuple[str, ...] = ()  # the metrics by whose own model it captions
 
     @property
     def runs(self) -> dict[str, str]:
@@ -67,6 +70,7 @@ class Value:
     corpus: bool  # computed from counts of all samples (BLEU, METEOR), not the mean of their values
     signature: str
     note: str
+    share: bool = False  # 0 or 1 on each sample
 
 
 @dataclass(frozen=True)
@@ -182,6 +186,22 @@ class Comparison:
         """How many trainings each model has that is trained here, by its label."""
         return {system.label: len(system.trainings) for system in self.systems if system.trainings}
 
+    def main_values(self, radar: list[Value]) -> list[Value]:
+        """The values for people: those of the radar chart, then shares."""
+        return [*radar, *(value for value in self.values if value.share and value not in radar)]
+
+    def ranked(self, value: Value) -> list[System]:
+        """The systems that can win by a value: those that do not use the model of its metric themselves."""
+        return [system for system in self.systems if value.metric not in system.shares_model]
+
+    def is_informative(self, value: Value, slice_name: str) -> bool:
+        """Whether a value tells systems apart on a slice: not where all systems score the worst of its range."""
+        scores = [self.cells[system.name, value.name, slice_name].score for system in self.systems]
+        worst = value.range[0] if value.higher_is_better else value.range[1]
+        least = NEXT_TO_NOTHING * (value.range[1] - value.range[0])
+        present = [score for score in scores if score is not None]
+        return not present or any(abs(score - worst) > least for score in present)
+
     def label(self, system: str) -> str:
         """How a system is called in figures and report."""
         return self.system(system).label
@@ -232,6 +252,7 @@ def _parse_comparison(raw: dict[str, Any]) -> Comparison:
                 corpus=v["corpus"],
                 signature=v["signature"],
                 note=v.get("note") or "",
+                share=v.get("share", False),
             )
             for v in raw["values"]
         ],
@@ -266,6 +287,7 @@ def _parse_system(raw: dict[str, Any]) -> System:
         raw["trained"],
         raw["input"],
         raw.get("trainings") or {},
+        tuple(raw.get("shares_model", ())),
     )
 
 

@@ -69,10 +69,15 @@ def _make_cell(comparison: Comparison, values: list[Value], row: str, column: st
 
 
 def _find_best(comparison: Comparison, systems: list[System], value: Value) -> tuple[System, Cell] | None:
-    """The best of some systems by a value on all samples, the first of equal ones; None where none has a score."""
+    """The best of some systems by a value on all samples, the first of equal ones; None where none has a score.
+
+    A system that uses the metric's own model can't be.
+    """
     sign = 1 if value.higher_is_better else -1
     best, highest = None, None
-    for system in systems:
+    for system in comparison.ranked(value):
+        if system not in systems:
+            continue
         cell = comparison.cells[system.name, value.name, "all"]
         if cell.score is not None and (highest is None or sign * cell.score > highest):
             best, highest = (system, cell), sign * cell.score

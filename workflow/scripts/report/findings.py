@@ -24,8 +24,8 @@ LEFT_OUT = {  # reason → words
     "captions": "without a usable caption",
 }
 FAILED_SCORES = (
-    "They stay in n. Metrics that are means give them the worst value. BLEU and METEOR are computed from counts of "
-    "words, and failures can raise them."
+    "They are counted as samples. Metrics that are means give them the worst value. BLEU and METEOR are computed from "
+    "counts of words, and failures can raise them."
 )
 SPLITS_IN_ORDER = ("train", "validation", "test")
 
@@ -40,6 +40,7 @@ class Leader:
     ties: list[str]  # labels
     testable: bool  # whether any difference could be significant
     border: str  # in what it differs from systems of the other side of training; empty where there are none
+    own_model: list[str] = field(default_factory=list)  # labels of systems that score higher by the metric's own model
 
     @property
     def lead(self) -> str:
@@ -50,7 +51,9 @@ class Leader:
             lead = f"not significantly ahead of {join_words(self.ties)}"
         else:
             lead = "significantly ahead of all others"
-        return f"{lead}; {self.border}" if self.border else lead
+        lead = f"{lead}; {self.border}" if self.border else lead
+        higher = f"{join_words(self.own_model)} scored higher, but uses this metric's model" if self.own_model else ""
+        return f"{lead}; {higher}" if higher else lead
 
     @property
     def claimant(self) -> str:
@@ -90,13 +93,34 @@ def find_leaders(comparison: Comparison, values: list[Value]) -> list[Leader]:
                     ties=[comparison.label(name) for name in best.ties],
                     testable=best.testable,
                     border=describe_border(comparison.system(best.system), comparison.systems),
+                    own_model=find_higher_by_own_model(comparison, value, best.system),
                 )
             )
     return leaders
 
 
+def find_higher_by_own_model(comparison: Comparison, value: Value, best: str) -> list[str]:
+    """The labels of systems that score higher than the best one and use the model of the metric themselves."""
+    sign = 1 if value.higher_is_better else -1
+    ranked = comparison.ranked(value)
+    scores = {system: comparison.cells[system.name, value.name, "all"].score for system in comparison.systems}
+    to_beat = comparison.cells[best, value.name, "all"].score
+    return [
+        system.label
+        for system, score in scores.items()
+        if system not in ranked and score is not None and to_beat is not None and sign * score > sign * to_beat
+    ]
+
+
 def headline(leaders: list[Leader], n_systems: int) -> str:
-    """One sentence on the best system and its ties, which says where it wins over the other side of training."""
+    """The best system, its ties, where it wins over the other side of training, and who uses a metric's model."""
+    own = [f"{join_words(leader.own_model)} on {leader.value.label}" for leader in leaders if leader.own_model]
+    more = f" Not counted, since it uses this metric's model: {'; '.join(own)}." if own else ""
+    return describe_leaders(leaders, n_systems) + more
+
+
+def describe_leaders(leaders: list[Leader], n_systems: int) -> str:
+    """One sentence on the best system and its ties."""
     if not leaders:
         return "No system has a score."
     if n_systems == 1:
@@ -214,7 +238,7 @@ def find_alerts(inputs: ReportInputs, ledger: Ledger) -> list[Alert]:
         alerts.append(Alert("fault", "The counts do not add up: a stage lost or doubled records.", ledger.faults))
     if inputs.leaked:
         found = "the train split has their drawing, a near-duplicate, or a drawing of the same caption"
-        text = f"{share(len(inputs.leaked), n)} leak: {found}."
+        text = f"{share(len(inputs.leaked), n)} are leaked: {found}."
         alerts.append(Alert("fault", text, ["Scores of trained systems are too high on these samples."], "leaked"))
     if inputs.leakage["groups"]:
         level = "notice" if inputs.leakage["setting"] == "move" else "fault"
@@ -246,7 +270,7 @@ def find_alerts(inputs: ReportInputs, ledger: Ledger) -> list[Alert]:
     alerts += warn_of_raised_scores(inputs.comparison)
     undrawn = Counter(image.reason for image in inputs.images if image.status == "failed")
     if undrawn:
-        text = f"{share(undrawn.total(), n)} could not be drawn; left out of image metrics for all systems."
+        text = f"{share(undrawn.total(), n)} could not be drawn. Image metrics leave them out for all systems."
         alerts.append(Alert("fault", text, count_reasons(undrawn), "image:failed"))
     blank = sum("blank" in image.flags for image in inputs.images)
     if blank:

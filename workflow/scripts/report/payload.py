@@ -19,6 +19,7 @@ from typing import Any
 from comparison.cover import describe_cover
 from comparison.data_use import INPUT_WORDS, TRAINED_WORDS, use_codes
 from comparison.grouping import number_groups
+from comparison.slices import SEVERAL_REFERENCES
 from core.records import Image
 from report.comparison import FAMILY_LABELS, Comparison, Value
 from report.data import MEASURES
@@ -103,8 +104,14 @@ def summary_payload(
         "confidence": comparison.confidence,
         "cover": describe_cover(comparison.n_trainings, "they cover"),
         "systems": [
-            {"name": s.name, "label": s.label, "family": FAMILY_LABELS.get(s.family, s.family), "use": s.use}
-            | {"seeds": list(s.trainings)}
+            {
+                "name": s.name,
+                "label": s.label,
+                "family": FAMILY_LABELS.get(s.family, s.family),
+                "use": s.use,
+                "shares_model": s.shares_model,
+                "seeds": list(s.trainings),
+            }
             | use_codes(s.trained, s.input)
             for s in comparison.systems
         ],
@@ -114,8 +121,11 @@ def summary_payload(
                 "name": value.name,
                 "label": value.label,
                 "decimals": decimals_of(value),
+                "metric": value.metric,
+                "range": value.range,
                 "higher": value.higher_is_better,
                 "corpus": value.corpus,
+                "share": value.share,
                 "note": value.note,
                 "signature": value.signature,
             }
@@ -148,6 +158,14 @@ def summary_payload(
             for name, best in comparison.best.items()
         },
         "radar": [value.name for value in radar_values],
+        "main": [value.name for value in comparison.main_values(radar_values)],
+        "uninformative": [
+            f"{value.name}|{name}"
+            for value in comparison.values
+            for name in comparison.slices
+            if not comparison.is_informative(value, name)
+        ],
+        "several_references": SEVERAL_REFERENCES,
         "scaling": style.scaling,
         "colours": None if style.colours == OKABE_ITO else style.colours,
         "axes": {scaling: _axes_of_slices(comparison, radar_values, style, scaling) for scaling in SCALINGS},

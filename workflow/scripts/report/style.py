@@ -1,8 +1,8 @@
 """How charts look, and where a score lies on the axis of a radar chart; for the figures and for the report.
 
 Scalings of the axes of a radar chart:
-    fixed    the usual range of a value (USUAL_RANGES), or its full range where an interval leaves the usual
-             one; `ranges` of the style beats both (default)
+    fixed    the usual range of a value (USUAL_RANGES), or its full range where an interval on any slice leaves the
+             usual one, so the same on all slices; `ranges` of the style beats both (default)
     rounded  from the lower end of that range to the next round number above all intervals
     min_max  from the lowest to the highest score of the systems
 """
@@ -16,7 +16,7 @@ from typing import Any
 
 from core.command import InputError
 from core.json_settings import settings_from_json
-from report.comparison import Comparison, Value
+from report.comparison import NEXT_TO_NOTHING, Comparison, Value
 
 # Okabe and Ito, "Color Universal Design" (2008); grey before yellow, which is faint on white.
 OKABE_ITO = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#8A8A8A", "#F0E442"]
@@ -88,14 +88,21 @@ def make_axes(
     for value in values:
         cells = [comparison.cells[system.name, value.name, slice_name] for system in comparison.systems]
         scores = [cell.score for cell in cells if cell.score is not None]
-        ends = [end for cell in cells for end in (cell.low, cell.score, cell.high) if end is not None]
-        low, high = ranges.get(value.name) or usual_range(value, ends)
-        if scaling == "rounded" and ends:
-            high = low + round_up(max(ends) - low)
-        elif scaling == "min_max" and scores and min(scores) < max(scores):
-            low, high = min(scores), max(scores)
+        least = NEXT_TO_NOTHING * (value.range[1] - value.range[0])
+        low, high = ranges.get(value.name) or usual_range(value, ends_on(comparison, value, list(comparison.slices)))
+        if scaling == "rounded" and scores:
+            highest = max(ends_on(comparison, value, [slice_name])) - low
+            high = low + (round_up(highest) if highest > least else value.range[1] - low)
+        elif scaling == "min_max" and scores and max(scores) - min(scores) > least:
+            low, high = (0.0 if abs(end) < least else end for end in (min(scores), max(scores)))
         axes.append(Axis(value, low, high) if value.higher_is_better else Axis(value, high, low))
     return axes
+
+
+def ends_on(comparison: Comparison, value: Value, slice_names: list[str]) -> list[float]:
+    """All scores of a value on some slices, and the ends of their intervals."""
+    cells = [comparison.cells[system.name, value.name, name] for system in comparison.systems for name in slice_names]
+    return [end for cell in cells for end in (cell.low, cell.score, cell.high) if end is not None]
 
 
 def usual_range(value: Value, numbers: list[float]) -> tuple[float, float]:

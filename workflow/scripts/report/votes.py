@@ -30,7 +30,7 @@ class VoteResults:
             return "No vote prefers one caption, so no metric can be compared with the votes."
         best = self.raw["metrics"][0]
         if best["low"] is None or best["low"] <= 0:
-            return "The votes do not show that any metric agrees with them more often than a coin would."
+            return "The votes do not show that any metric agrees with them more often than chance."
         near = [
             self.values[one["value"]].label
             for one in self.raw["metrics"][1:]
@@ -38,8 +38,8 @@ class VoteResults:
         ]
         lead = f"{self.values[best['value']].label} agrees best with the votes on these drawings"
         if not near:
-            return f"{lead}, and no other metric comes near it."
-        return f"{lead}; the votes do not tell it from {', '.join(near)}."
+            return f"{lead}, clearly better than every other metric."
+        return f"{lead}; the votes do not separate it from {', '.join(near)}."
 
 
 def read_votes(path: Path, comparison: Comparison) -> VoteResults:

@@ -151,8 +151,9 @@ def check_complete(path: Path, system: str, captions: list[Caption], found: Foun
 def make_info(name: str, entry: Mapping[str, Any], values: Iterable[float], is_checked: bool) -> ValueInfo:
     """How the value is shown, by its entry in the configuration; a range that nobody stated is that of the values.
 
-    `is_checked` says whether the file names the caption of every score, so that they are known to be the present ones.
-    Raises InputError where there is no value at all.
+    Values of 0 and 1 only, in that range, are a share: its interval is Wilson's. `is_checked` says whether the file
+    names the caption of every score, so that they are known to be the present ones. Raises InputError where there is no
+    value at all.
     """
     present = [value for value in values if not math.isnan(value)]
     if not present:
@@ -164,6 +165,7 @@ def make_info(name: str, entry: Mapping[str, Any], values: Iterable[float], is_c
         high=float(high),
         higher_is_better=entry.get("higher_is_better", True),
         note=" ".join(filter(None, [entry.get("note"), "" if is_checked else UNCHECKED])),
+        share=set(present) <= {0.0, 1.0} and (low, high) == (0, 1),
     )
 
 

@@ -2,7 +2,7 @@
 
 /**
  * `state` and `matches` are the explorer's: systems A and B, and the samples that its controls choose. `chosenBy` says by
- * which filters, "" for none, `view` all of its controls as the text of a link; `onresume` gets such a text.
+ * which filter, as the text of a link and in words, "" for none; `view` all of its controls as the text of a link; `onresume` gets such a text.
  */
 function blindComparison({ state, matches, chosenBy, view, onresume, onleave }) {
   const element = h("div", { class: "ballot", hidden: true });
@@ -10,7 +10,7 @@ function blindComparison({ state, matches, chosenBy, view, onresume, onleave }) 
   const settings = { rater: "", seed: 1, pairing: "ab", drawings: null, ...kept.settings, references: false, unstored: false };
   const votes = new Map(kept.votes.map((vote) => [keyOfVote(vote), vote]));
   const groupOf = new Map(samples.id.map((id, index) => [id, samples.groups[index]]));
-  let queue = [], position = 0, skipped = 0, filter = "", revealed = false, message = "", undone = [];
+  let queue = [], position = 0, skipped = 0, filter = "", filterWords = "", revealed = false, message = "", undone = [];
   return { element, open, restart };
 
   function open() {
@@ -27,7 +27,7 @@ function blindComparison({ state, matches, chosenBy, view, onresume, onleave }) 
     const others = summary.systems.map(({ name }) => name);
     queue = [];
     skipped = 0;
-    filter = chosenBy();
+    ({ text: filter, words: filterWords } = chosenBy());
     for (const index of shuffled([...matches()].sort((one, other) => one - other), lots)) {
       const pair = settings.pairing === "ab" ? [state.a, state.b] : shuffled(others, lots).slice(0, 2);
       if (lots() < 0.5) pair.reverse();
@@ -59,7 +59,7 @@ function blindComparison({ state, matches, chosenBy, view, onresume, onleave }) 
       h("label", { class: "field bound" }, h("span", {}, "Drawings, at random"),
         h("input", { type: "number", step: 1, min: 1, placeholder: "all", value: settings.drawings ?? "",
           onchange: (event) => set("drawings", whole(event) > 0 ? whole(event) : null) })),
-      h("label", { class: "field bound" }, h("span", {}, "Seed of the lots"),
+      h("label", { class: "field bound" }, h("span", {}, "Random seed"),
         h("input", { type: "number", step: 1, value: settings.seed, onchange: (event) => set("seed", whole(event) || 0) })),
       h("label", { class: "check" }, h("input", { type: "checkbox", checked: settings.references,
         onchange: (event) => { settings.references = event.target.checked; draw(); } }), "show the references"),
@@ -72,8 +72,8 @@ function blindComparison({ state, matches, chosenBy, view, onresume, onleave }) 
       message && h("p", { class: "alert fault", role: "alert" }, message),
       h("p", { class: "status", role: "status" }, `${done} of ${queue.length} voted`,
         settings.unstored && h("small", {}, " This browser keeps no votes when the page is closed: save them."),
-        skipped > 0 && h("small", {}, ` ${skipped} left out: equal captions, or none`),
-        filter && h("small", {}, " A filter of the explorer chose these drawings: votes on them get no p-value.")),
+        skipped > 0 && h("small", {}, ` ${skipped} left out: both captions are equal, or one is missing`),
+        filter && h("small", { class: "chosen-by" }, ` Drawings chosen by the explorer's filter: ${filterWords}. The file of votes says so, and votes on chosen drawings get no p-value.`)),
       h("progress", { max: Math.max(1, queue.length), value: done, "aria-label": "Votes cast" }),
       revealed ? result() : entry ? question(entry) : h("p", { class: "empty" }, "There is nothing to compare: choose other systems or samples."),
       h("p", { class: "note" }, summary.ballot.voting));
@@ -156,7 +156,7 @@ function blindComparison({ state, matches, chosenBy, view, onresume, onleave }) 
         [tally.firstWins, tally.secondWins, tally.alike, tally.neither].map((n) => h("td", {}, String(n))),
         h("td", {}, String(tally.leads.size)),
         h("td", {}, tally.filtered ? "none: chosen by a filter" : pText(signTest([...tally.leads.values()])))))))),
-    h("p", { class: "note" }, "Votes on similar drawings are one group: the test swaps the systems on whole groups. Five groups or fewer can't be significant."),
+    h("p", { class: "note" }, "Votes on similar drawings are one group: the test swaps the systems on whole groups. With five groups or fewer no difference can be significant."),
     h("div", { class: "buttons" }, h("button", { type: "button", onclick: () => { revealed = false; draw(); } }, "Go on voting"),
       h("button", { type: "button", onclick: () => { votes.clear(); undone = []; store(); restart(); } }, "Delete all votes")));
   }
@@ -170,7 +170,7 @@ function blindComparison({ state, matches, chosenBy, view, onresume, onleave }) 
     try {
       const ballot = readBallotText(await file.text(), groupOf);
       if (votes.size && settings.rater.trim() !== ballot.settings.rater) {
-        throw new BallotError(`There are votes of ${settings.rater.trim() || "somebody without a name"} here, and the file has those of ${ballot.settings.rater}. Save and delete the ones here first.`);
+        throw new BallotError(`There are votes of ${settings.rater.trim() || "a rater without a name"} here, and the file has those of ${ballot.settings.rater}. Save and delete the ones here first.`);
       }
       Object.assign(settings, ballot.settings);
       for (const vote of ballot.votes) {

@@ -6,6 +6,8 @@ const samples = await unpack(document.getElementById("samples-data").textContent
 const systemIndex = new Map(summary.systems.map((system, index) => [system.name, index]));
 const valueByName = new Map(summary.values.map((value) => [value.name, value]));
 
+const uninformative = new Set(summary.uninformative);
+
 /**
  * Score of a system on a slice: {score, low, high, n, failed, groups, mean, sd, seeds}; score and ends are null where
  * there are none. Of a model with several trainings `seeds` are their scores, and `sd` is the standard deviation of these.
@@ -33,6 +35,23 @@ function standing(system, value) {
   return best.ties.includes(system) ? "tie" : "";
 }
 
+/** Whether a system captions with the own model of a value's metric: by it, it is not ranked. */
+function usesOwnModel(system, value) {
+  return summary.systems[systemIndex.get(system)].shares_model.includes(value.metric);
+}
+
+/** "not informative here: 0 for all systems" where a value tells no systems apart on a slice, otherwise "". */
+function silence(value, slice) {
+  const worst = value.range[value.higher ? 0 : 1];
+  return uninformative.has(`${value.name}|${slice}`) ? `not informative here: ${worst} for all systems` : "";
+}
+
+/** How the intervals of some values were made. */
+function intervalMethod(values) {
+  const shares = values.filter((value) => value.share).map(({ label }) => label);
+  return `bootstrap of the groups${shares.length ? ` (${shares.join(", ")}: Wilson's, by groups)` : ""}`;
+}
+
 /** `n = 80 in 68 groups`. */
 function sizeText({ n, groups }) {
   return `n = ${n} in ${groups} ${groups === 1 ? "group" : "groups"}`;
@@ -48,6 +67,7 @@ function systemsBy(key, systems) {
 const systemOptions = summary.systems.map((system) => [system.name, system.label]);
 const sliceOptions = summary.slices.map((slice) => [slice.name, `${slice.label} (${sizeText(slice)})`]);
 const radarValues = summary.radar.map((name) => valueByName.get(name));
+const mainValues = summary.main.map((name) => valueByName.get(name)); // those of the radar chart, then shares
 const percent = `${Math.round(summary.confidence * 1000) / 10}%`;
 
 /** A line in a system's colour and dashes with its marker, for legends. */
@@ -57,8 +77,9 @@ function swatch(index) {
     s("circle", { cx: 14, cy: 5, r: 3, class: `point ${seriesClass(index)}` }));
 }
 
+/** Colour and dashes of a system; no pair of them comes again among 54. */
 function seriesClass(index) {
-  return `c${index % 9} d${(index + Math.floor(index / 9)) % 6}`;
+  return `c${index % 9} d${((index % 9) + Math.floor(index / 9)) % 6}`;
 }
 
 // Systems that charts and samples show; switched by the legends.
@@ -89,10 +110,14 @@ function legend(listeners = () => ({})) {
     }, swatch(index), system.label));
   onSwitch.push(() => buttons.forEach((button, index) =>
     button.setAttribute("aria-pressed", String(!hidden.has(summary.systems[index].name)))));
-  return h("div", { class: "legend", role: "group", "aria-label": "Systems shown" }, systemsBy("trained", summary.systems).map(([words, systems]) =>
+  const folded = matchMedia("(max-width: 48rem)");
+  const place = h("details", { class: "legend", "aria-label": "Systems shown", open: !folded.matches },
+    h("summary", {}, `Systems shown (${summary.systems.length})`), systemsBy("trained", summary.systems).map(([words, systems]) =>
     h("div", { class: "legend-side", role: "group", "aria-label": words },
       h("span", { class: "training-side", "aria-hidden": "true" }, words),
       systems.map(({ name }) => buttons[systemIndex.get(name)]))));
+  folded.addEventListener("change", () => { place.open = !folded.matches; });
+  return place;
 }
 
 // Drawings lie in compressed parts; each is opened once, when a sample in it is first shown.

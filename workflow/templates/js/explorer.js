@@ -20,7 +20,7 @@ function explorer(mount) {
   });
   const ballot = blindComparison({
     state, matches: () => matches, onleave: () => setBlind(false), view: () => filterText(state, defaults),
-    chosenBy: () => filterText(state, defaults, narrowingKeys),
+    chosenBy: () => ({ text: narrowingText(state, defaults), words: narrowingWords(state, defaults, flags) }),
     onresume: (text) => setState({ ...defaults, ...readFilter(text, flags, sources).state }),
   });
   let matches = [], shown = null, writing;

@@ -8,11 +8,12 @@ explorer(document.getElementById("explorer-mount"));
 document.querySelectorAll(".curve").forEach(lossCurve);
 splitHistograms(document.getElementById("splits-mount"));
 captionLengths(document.getElementById("lengths-mount"));
+scrollHints();
 
 // Paper has no lid to lift: what the page folds away is printed, but for the long lists.
 let lifted = [];
 window.addEventListener("beforeprint", () => {
-  lifted = [...document.querySelectorAll("details[data-print]:not([open])")];
+  lifted = [...document.querySelectorAll("details[data-print]:not([open]), details.legend:not([open])")];
   lifted.forEach((details) => { details.open = true; });
 });
 window.addEventListener("afterprint", () => lifted.forEach((details) => { details.open = false; }));

@@ -9,7 +9,7 @@ function sampleCard(index, metric) {
     if (code.open && code.children.length === 1) code.append(h("pre", { class: "code", tabindex: 0 }, (await drawingOf(index))[0]));
   });
   fillDrawings(index, drawing, image);
-  const columns = [...new Set([...summary.radar, metric])].map((name) => valueByName.get(name));
+  const columns = [...new Set([...summary.main, metric])].map((name) => valueByName.get(name));
   const shown = summary.systems.filter(({ name }) => !hidden.has(name));
   const highest = new Map(columns.map((value) => {
     const scores = shown.map(({ name }) => samples.systems[name].scores[value.name][index]).filter((score) => score !== null);

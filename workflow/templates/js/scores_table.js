@@ -1,22 +1,19 @@
 // The table of systems x values: slice, comparison with one system, sorting, and systems by training and input.
 
 function scoresTable(mount) {
-  const state = { slice: "all", rival: "", values: radarValues, sort: null, descending: true, unfolded: new Set(), format: "CSV", trained: "", input: "", parts: "trained" };
+  const state = { slice: "all", rival: "", values: mainValues, sort: null, descending: true, unfolded: new Set(), format: "CSV", trained: "", input: "", parts: "trained" };
   const place = h("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": "Scores of all systems" });
   const counted = h("p", { class: "note counted", role: "status" });
   const formats = { CSV: [asCsv, "csv"], Markdown: [asMarkdown, "md"], LaTeX: [asLatex, "tex"] };
 
   const rivalField = choice("Differences from", [["", "none"], ...systemOptions], "", (name) => { state.rival = name; draw(); });
+  const samplesField = choice("Samples", sliceOptions, state.slice, setSlice);
   mount.append(
     h("div", { class: "controls" },
-      choice("Samples", sliceOptions, state.slice, (name) => {
-        state.slice = name;
-        rivalField.hidden = name !== "all";
-        draw();
-      }),
+      samplesField,
       rivalField,
-      radarValues.length < summary.values.length && choice("Values", [["main", `main (${radarValues.length})`], ["all", `all (${summary.values.length})`]], "main", (name) => {
-        Object.assign(state, { values: name === "all" ? summary.values : radarValues, sort: null });
+      mainValues.length < summary.values.length && choice("Values", [["main", `main (${mainValues.length})`], ["all", `all (${summary.values.length})`]], "main", (name) => {
+        Object.assign(state, { values: name === "all" ? summary.values : mainValues, sort: null });
         draw();
       }),
       ...["trained", "input"].map(filterField),
@@ -27,6 +24,16 @@ function scoresTable(mount) {
         h("button", { type: "button", onclick: () => saveText(`${summary.experiment}-scores.${formats[state.format][1]}`, "text/plain", exported()) }, "Save"))),
     counted, place);
   draw();
+
+  /** Show a slice. Only all samples have tests, and what explains them. */
+  function setSlice(name) {
+    state.slice = name;
+    samplesField.querySelector("select").value = name;
+    rivalField.hidden = name !== "all";
+    document.getElementById("tested-note").hidden = name !== "all";
+    document.getElementById("untested-note").hidden = name === "all";
+    draw();
+  }
 
   /** A choice of the systems of one kind; none where all are of one kind. */
   function filterField(key) {
@@ -67,7 +74,7 @@ function scoresTable(mount) {
         header("System", null),
         state.values.map((value, column) => header(value.label, column)),
         anyFailed && h("th", { scope: "col" }, "failed")),
-      h("tr", { class: "ns" }, h("td", {}, "samples scored"), sizes.map((size) => h("td", {}, sizeText(size))), anyFailed && h("td"))),
+      h("tr", { class: "ns" }, h("td", {}, "samples scored"), sizes.map((size, column) => h("td", {}, sizeText(size), noteOf(silence(state.values[column], state.slice)))), anyFailed && h("td"))),
       found.map(([words, rows]) => h("tbody", {},
         words && h("tr", { class: "part" }, h("th", { scope: "rowgroup", colspan: state.values.length + 1 + Number(anyFailed) }, words)),
         rows.flatMap(({ system, cells }) => [h("tr", {},
@@ -100,11 +107,21 @@ function scoresTable(mount) {
       anyFailed && h("td")));
   }
 
-  /** What people reach against each other: no ceiling, a measure of how far references differ. */
+  /**
+   * What people reach against each other: no ceiling, a measure of how far references differ. It is of the samples with
+   * two or more references, so it stands beside the systems' scores on these; where all samples are shown, it leads there.
+   */
   function humanRow(anyFailed) {
-    if (state.slice !== "all" || !state.values.some(({ name }) => summary.human[name])) return null;
+    const own = summary.slices.some(({ name }) => name === summary.several_references) ? summary.several_references : "all";
+    if (![own, "all"].includes(state.slice) || !state.values.some(({ name }) => summary.human[name])) return null;
+    if (state.slice !== own) {
+      const { n } = summary.slices.find(({ name }) => name === own), { n: all } = summary.slices[0];
+      return h("tr", { class: "human" }, h("td", { colspan: state.values.length + 1 + Number(anyFailed) },
+        h("div", { class: "human-note" }, `Leave-one-out human score: on the ${n} of ${all} samples that have two or more references. `,
+          h("button", { type: "button", onclick: () => setSlice(own) }, `Compare on these ${n}`))));
+    }
     return h("tr", { class: "human" },
-      h("th", { scope: "row" }, h("div", { class: "name" }, h("span", {}, "one reference against the others", h("small", {}, "leave-one-out human score")))),
+      h("th", { scope: "row" }, h("div", { class: "name" }, h("span", {}, "one reference against the others", h("small", {}, "leave-one-out human score; systems are scored against all references")))),
       state.values.map((value) => {
         const [score, low, high, n, groups] = summary.human[value.name] ?? [null, null, null, 0, 0];
         return h("td", {}, h("span", { class: "number" }, format(score, value.decimals)),
@@ -140,17 +157,26 @@ function scoresTable(mount) {
     return h("td", { class: mark },
       h("span", { class: "number" }, format(cell.score, value.decimals)),
       mark && h("span", { class: `badge ${mark}` }, mark),
-      rival ? difference(rival, value)
+      usesOwnModel(system.name, value) && noteOf("uses this metric's model"),
+      rival ? difference(rival, value, [system.name, state.rival].some((name) => usesOwnModel(name, value)))
         : cell.low !== null && h("span", { class: "interval" }, `${format(cell.low, value.decimals)} – ${format(cell.high, value.decimals)}`),
       cell.sd !== null && h("span", { class: "interval" }, `s.d. of seeds ${format(cell.sd, value.decimals)}`),
       anyFailed && value.corpus && cell.mean !== null
         && h("span", { class: "interval" }, `mean of samples ${format(cell.mean, value.decimals)}`));
   }
 
-  function difference(lead, value) {
-    const word = verdict(lead, value), plain = summary.best[value.name].testable ? "n.s." : "too few groups";
+  /** A difference with its interval and test; `unfair` where one of both uses the metric's own model: then no verdict. */
+  function difference(lead, value, unfair) {
+    const signed = (number) => `${number > 0 ? "+" : ""}${format(number, value.decimals)}`;
+    const word = unfair ? "" : verdict(lead, value), plain = summary.best[value.name]?.testable ? "n.s." : "too few groups";
     return h("span", { class: `interval ${word}` },
-      `${lead.difference > 0 ? "+" : ""}${format(lead.difference, value.decimals)} ${word || plain}`,
-      h("small", {}, pText(lead.p)));
+      `${signed(lead.difference)} ${unfair ? "" : word || plain}`,
+      lead.low !== null && h("small", {}, `${signed(lead.low)} to ${signed(lead.high)}`),
+      !unfair && h("small", {}, pText(lead.p)));
+  }
+
+  /** A remark under a number, in lines as narrow as the column. */
+  function noteOf(text) {
+    return text && h("span", { class: "interval own-model" }, text);
   }
 }

@@ -20,13 +20,14 @@ function slicesView(mount) {
     const bottom = Math.min(0, ...cells.map((cell) => cell.low ?? cell.score ?? 0));
     place.replaceChildren(h("table", { class: "slices" },
       h("thead", {}, h("tr", {}, h("th", { scope: "col" }, "System"), shown.map((slice) =>
-        h("th", { scope: "col" }, slice.label, h("small", {}, sizeText(cellOf(summary.systems[0].name, value.name, slice.name))))))),
+        h("th", { scope: "col" }, slice.label, h("small", {}, sizeText(cellOf(summary.systems[0].name, value.name, slice.name)), silence(value, slice.name) && [h("br"), silence(value, slice.name)]))))),
       h("tbody", {}, summary.systems.map((system, index) => h("tr", {},
         h("th", { scope: "row" }, system.label, h("small", {}, system.use)),
         shown.map((slice) => {
           const cell = cellOf(system.name, value.name, slice.name);
           return h("td", {}, h("span", { class: "number" }, format(cell.score, value.decimals)),
             cell.low !== null && h("span", { class: "interval" }, `${format(cell.low, value.decimals)} – ${format(cell.high, value.decimals)}`),
+            usesOwnModel(system.name, value) && h("span", { class: "interval own-model" }, "uses this metric's model"),
             bar(cell, bottom, top, index));
         }))))));
   }

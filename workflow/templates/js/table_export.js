@@ -24,9 +24,10 @@ function asMarkdown(rows, table) {
   const line = (cells) => `| ${cells.join(" | ")} |`;
   const cellText = (system, cell, value) => {
     if (cell.score === null) return "–";
+    const own = usesOwnModel(system.name, value) ? " §" : "";
     const interval = cell.low === null ? "" : ` [${cell.low.toFixed(value.decimals)}, ${cell.high.toFixed(value.decimals)}]`;
     const score = cell.score.toFixed(value.decimals);
-    return (markOf(system, value, table) === "best" ? `**${score}**` : score) + interval + leadMark(system, value, table);
+    return (markOf(system, value, table) === "best" ? `**${score}**` : score) + own + interval + leadMark(system, value, table);
   };
   return `${[
     line(["System", "Use of the data", ...table.values.map((value) => clean(value.label))]),
@@ -38,14 +39,20 @@ function asMarkdown(rows, table) {
 }
 
 function asLatex(rows, table) {
-  const names = { "\\": "\\textbackslash{}", "~": "\\textasciitilde{}", "^": "\\textasciicircum{}", "−": "$-$", "–": "--" };
-  const clean = (text) => text.replace(/[\\~^−–&%$#_{}]/g, (character) => names[character] ?? `\\${character}`).replace(/\s+/g, " ");
+  const names = {
+    "\\": "\\textbackslash{}", "~": "\\textasciitilde{}", "^": "\\textasciicircum{}", "<": "\\textless{}", ">": "\\textgreater{}", "|": "\\textbar{}",
+    "−": "$-$", "–": "--", "—": "---", "…": "\\ldots{}", "×": "$\\times$", "·": "$\\cdot$", "±": "$\\pm$", "≤": "$\\leq$", "≥": "$\\geq$",
+    "→": "$\\rightarrow$", "§": "\\S{}",
+  };
+  const clean = (text) => text.replace(/[\\~^<>|−–—…×·±≤≥→§&%$#_{}]/g, (character) => names[character] ?? `\\${character}`).replace(/\s+/g, " ");
   const cellText = (system, cell, value) => {
     if (cell.score === null) return "--";
     const text = cell.score.toFixed(value.decimals), mark = markOf(system, value, table), lead = leadMark(system, value, table);
-    return (mark === "best" ? `\\textbf{${text}}` : mark === "tie" ? `\\underline{${text}}` : text) + (lead && `$^{${lead.trim()}}$`);
+    return (mark === "best" ? `\\textbf{${text}}` : mark === "tie" ? `\\underline{${text}}` : text)
+      + (usesOwnModel(system.name, value) ? "\\,\\S{}" : "") + (lead && `$^{${lead.trim()}}$`);
   };
   return `${[
+    "% Needs \\usepackage{booktabs}; with pdfLaTeX letters beyond Latin need a package of their own, or XeLaTeX or LuaLaTeX.",
     ...footnotes(table).map((note) => `% ${note.replace(/\s+/g, " ")}`),
     `\\begin{tabular}{ll${"r".repeat(table.values.length)}}`,
     "\\toprule",
@@ -60,7 +67,7 @@ function asLatex(rows, table) {
 /** What a reader of the table must know. */
 function footnotes(table) {
   const slice = summary.slices.find(({ name }) => name === table.slice);
-  const notes = [`${slice.label}, ${sizeText(slice)} of similar drawings. Intervals: ${percent}, bootstrap of the groups; ${summary.cover}.`];
+  const notes = [`${slice.label}, ${sizeText(slice)} of similar drawings. Intervals: ${percent}, ${intervalMethod(table.values)}; ${summary.cover}.`];
   const untested = table.values.filter(({ name }) => summary.best[name] && !summary.best[name].testable);
   if (table.slice === "all" && untested.length) {
     notes.push(`Too few groups for any difference to be significant by ${untested.map(({ label }) => label).join(", ")}.`);
@@ -70,6 +77,11 @@ function footnotes(table) {
     const label = summary.systems[systemIndex.get(table.rival)].label;
     notes.push(`+ and -: significantly better and worse than ${label}; =: no significant difference (paired approximate randomisation of the groups, Holm-corrected).`);
   }
+  if (table.values.some((value) => summary.systems.some(({ name }) => usesOwnModel(name, value)))) {
+    notes.push("§: this system uses the metric's model itself, and is not ranked by it.");
+  }
+  const silent = table.values.filter((value) => silence(value, table.slice));
+  if (silent.length) notes.push(`Not informative here, 0 for all systems: ${silent.map(({ label }) => label).join(", ")}.`);
   return [...notes, ...table.values.map((value) => `${value.label}: ${value.signature}`)];
 }
 
@@ -84,6 +96,7 @@ function leadOverRival(system, value, table) {
 /** " +", " -" or " =" against the rival; "" where there is none, or no difference can be significant. */
 function leadMark(system, value, table) {
   const lead = leadOverRival(system, value, table);
+  if ([system.name, table.rival].some((name) => name && usesOwnModel(name, value))) return "";
   return lead && summary.best[value.name].testable ? ` ${{ better: "+", worse: "-", "": "=" }[verdict(lead, value)]}` : "";
 }
 

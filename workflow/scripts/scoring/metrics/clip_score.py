@@ -3,7 +3,8 @@
 `score_clip.py` computes the similarities, this file what is made of them:
 
 * `clip_cosine`: max(cosine of image and caption, 0);
-* `clip_score`: 100 times that, what torchmetrics calls CLIP score (here cut at 0 on each sample);
+* `clip_score`: 100 times that, shown as "CLIP similarity"; torchmetrics calls it CLIP score (here cut at 0 on each
+  sample);
 * `clipscore`: Hessel et al. (2021), 2.5 x max(cosine, 0), the caption prefixed with "A photo depicts";
 * `refclipscore`: harmonic mean of `clipscore` and of the greatest cosine of caption and references, at
   least 0, all prefixed.
@@ -40,10 +41,14 @@ class ClipSimilarities:
 class ClipScore(MeanMetric):
     name = "clip_score"
     values: ClassVar = {
-        "clip_score": ValueInfo("CLIP score", 0, 100, note="100 x cosine of image and caption, cut at 0"),
+        "clip_score": ValueInfo(
+            "CLIP similarity", 0, 100, note="100 x cosine of image and caption, cut at 0; torchmetrics' CLIP score"
+        ),
         "clip_cosine": ValueInfo("CLIP cosine", 0, 1, radar=False, note="cosine of image and caption, cut at 0"),
-        "clipscore": ValueInfo("CLIPScore", 0, 2.5, radar=False, note="Hessel et al.; 2.5 x cosine"),
-        "refclipscore": ValueInfo("RefCLIPScore", 0, 1.43, radar=False, note="Hessel et al.; with the references"),
+        "clipscore": ValueInfo("Hessel CLIPScore", 0, 2.5, radar=False, note="Hessel et al.; 2.5 x cosine"),
+        "refclipscore": ValueInfo(
+            "Hessel RefCLIPScore", 0, 1.43, radar=False, note="Hessel et al.; with the references"
+        ),
     }
     facts: ClassVar = {
         "cosine": "cut at 0",
