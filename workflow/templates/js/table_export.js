@@ -70,7 +70,7 @@ function footnotes(table) {
     const label = summary.systems[systemIndex.get(table.rival)].label;
     notes.push(`+ and -: significantly better and worse than ${label}; =: no significant difference (paired approximate randomisation of the groups, Holm-corrected).`);
   }
-  return [...notes, ...table.values.map((value) => `${value.label}: ${value.signature}`)];
+  return [...notes, ...publishedNotes(table.slice, table.values), ...table.values.map((value) => `${value.label}: ${value.signature}`)];
 }
 
 function markOf(system, value, table) {
