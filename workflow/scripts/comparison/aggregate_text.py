@@ -16,11 +16,11 @@ def render_aggregates(
     cells = {(cell["system"], cell["value"], cell["slice"]): cell for cell in comparison["cells"]}
     paragraphs = []
     for part in comparison["slices"]:
-        published = [row for row in comparison["published"] if row["slice"] == part["name"]]
-        if not part["weights"] and not published:
+        published = [row for row in comparison.get("published", []) if row["slice"] == part["name"]]
+        if not part.get("weights") and not published:
             continue
         lines = [describe_part(part)]
-        for system in comparison["systems"] if part["weights"] else ():
+        for system in comparison["systems"] if part.get("weights") else ():
             found = [(value, cells[system["name"], value["name"], part["name"]]) for value in values]
             scores = [f"{value['label']} {describe_cell(cell, value, format_number)}" for value, cell in found]
             lines.append(f"  {system['label']}: {', '.join(scores)}")
@@ -36,7 +36,7 @@ def render_aggregates(
 
 
 def describe_part(part: Mapping[str, Any]) -> str:
-    if not part["weights"]:
+    if not part.get("weights"):
         return f"{part['name']}, n {part['n']}:"
     weights = ", ".join(f"{source} {weight:g}" for source, weight in part["weights"].items())
     return f"{part['name']}, n {part['n']}, the mean of the scores by source with the weights {weights}:"
