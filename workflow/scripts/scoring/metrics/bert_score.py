@@ -25,8 +25,8 @@ import numpy as np
 from core.command import InputError
 from core.visible_text import is_blank
 from models.files import model_name
+from scoring.encoders import check_types, truncations
 from scoring.metrics import FAILED_VALUE, MeanMetric, Texts, ValueInfo
-from scoring.metrics.sentence_similarity import check_types, truncations
 
 LANGUAGE = "en"
 
@@ -53,15 +53,11 @@ class BertScore(MeanMetric):
             for reference in sample.references
             if caption.status != "failed" and not is_blank(reference)
         ]
-        idf_texts = [text for group in all_references(texts) for text in group] if texts.settings.get("idf") else None
+        idf_texts = written_references(texts) if texts.settings.get("idf") else None
         scores = np.zeros(len(texts.samples))
         found = encoder.f1([caption for _, caption, _ in pairs], [text for *_, text in pairs], idf_texts)
         np.maximum.at(scores, [row for row, *_ in pairs] or slice(0), found)
-        every = {caption.caption for caption in texts.captions} | {
-            text for one in texts.samples for text in one.references
-        }
-        too_long = {text: encoder.is_truncated(text) for text in every}
-        return {self.name: rescale(scores, baseline), **truncations(texts, too_long)}
+        return {self.name: rescale(scores, baseline), **truncations(texts, encoder.is_truncated)}
 
     def value_of_failure(self, info: ValueInfo, inputs: Texts) -> float:
         if inputs.failed_value is not None:
@@ -70,7 +66,7 @@ class BertScore(MeanMetric):
 
     def check_options(self, source: Mapping[str, Any], settings: Mapping[str, Any]) -> None:
         names = {"known_as": str, "baseline_language": str, "rescale_with_baseline": bool, "idf": bool}
-        check_types(settings, layer=int, failed_value=(int, float), **names)
+        check_types(settings, layer=int, failed_value=float, **names)
         choose_layer(source.get("hub", ""), settings)
 
     def facts_of_model(self, folder: Path, settings: Mapping[str, Any]) -> dict[str, object]:
@@ -122,9 +118,10 @@ def rescale(scores: np.ndarray, baseline: float) -> np.ndarray:
     return (scores - baseline) / (1 - baseline)
 
 
-def all_references(texts: Texts) -> list[list[str]]:
-    """The references of all samples, also where each is scored against the others."""
-    return texts.all_references or [sample.references for sample in texts.samples]
+def written_references(texts: Texts) -> list[str]:
+    """The references of all samples, also where each is scored against the others; those of spaces alone left out."""
+    groups = texts.all_references or [sample.references for sample in texts.samples]
+    return [text for group in groups for text in group if not is_blank(text)]
 
 
 METRIC = BertScore()

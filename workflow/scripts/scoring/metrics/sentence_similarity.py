@@ -15,8 +15,8 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from core.command import InputError
-from scoring.metrics import FAILED_VALUE, TRUNCATED, TRUNCATED_REFERENCES, MeanMetric, Texts, ValueInfo
+from scoring.encoders import check_types, truncations
+from scoring.metrics import FAILED_VALUE, MeanMetric, Texts, ValueInfo
 
 
 class SentenceSimilarity(MeanMetric):
@@ -43,8 +43,7 @@ class SentenceSimilarity(MeanMetric):
             if caption.status != "failed":
                 cosines = [float(vectors[caption.caption] @ vectors[text]) for text in sample.references]
                 scores[row] = max(lowest, *cosines)
-        too_long = {text: encoder.is_truncated(text) for text in {*written, *references}}
-        return {self.name: scores, **truncations(texts, too_long)}
+        return {self.name: scores, **truncations(texts, encoder.is_truncated)}
 
     def value_of_failure(self, info: ValueInfo, inputs: Texts) -> float:
         return lowest_cosine(inputs.settings) if inputs.failed_value is None else inputs.failed_value
@@ -52,7 +51,7 @@ class SentenceSimilarity(MeanMetric):
     def check_options(self, source: Mapping[str, Any], settings: Mapping[str, Any]) -> None:
         from models.sentence_encoder import check_sentence_folder
 
-        check_types(settings, cut_at_zero=bool, failed_value=(int, float), known_as=str)
+        check_types(settings, cut_at_zero=bool, failed_value=float, known_as=str)
         if "path" in source and "package" not in source and Path(source["path"]).is_dir():
             check_sentence_folder(Path(source["path"]))
 
@@ -76,27 +75,6 @@ class SentenceSimilarity(MeanMetric):
 def lowest_cosine(settings: Mapping[str, Any]) -> float:
     """The least value that a caption can get."""
     return 0.0 if settings.get("cut_at_zero", True) else -1.0
-
-
-def truncations(texts: Texts, too_long: Mapping[str, bool]) -> dict[str, np.ndarray]:
-    """Columns of what is truncated, from the texts that are longer than the model reads."""
-    captions = [too_long.get(caption.caption, False) for caption in texts.captions]
-    references = [sum(too_long[text] for text in sample.references) for sample in texts.samples]
-    return {
-        TRUNCATED: np.array(captions, dtype=float),
-        TRUNCATED_REFERENCES: np.array(references, dtype=float),
-    }
-
-
-def check_types(settings: Mapping[str, Any], **types: Any) -> None:
-    """Raise InputError, `<setting>: <fault>`, for a setting of another type."""
-    for name, kind in types.items():
-        kinds = kind if isinstance(kind, tuple) else (kind,)
-        value = settings.get(name)
-        # True is an int to Python.
-        if value is not None and (not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds)):
-            words = {bool: "true or false", str: "a name", int: "a whole number", float: "a number"}[kinds[-1]]
-            raise InputError(f"{name}: {value!r} is not {words}")
 
 
 METRIC = SentenceSimilarity()
