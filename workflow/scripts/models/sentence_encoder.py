@@ -89,7 +89,7 @@ def load_sentence_encoder(folder: Path) -> SentenceEncoder:
         model=model,
         pooling=pooling,
         normalised="Normalize" in modules,
-        lower_case=model[0].do_lower_case,
+        lower_case=bool(model[0].do_lower_case),
         max_tokens=limit if limit is not None and limit < LONGEST else None,
         modules_digest=digest_modules(folder),
     )

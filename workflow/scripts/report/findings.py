@@ -262,9 +262,9 @@ def find_alerts(inputs: ReportInputs, ledger: Ledger) -> list[Alert]:
     for value, n_truncated in count_truncated(inputs.comparison).items():
         words = join_words([f"{n:,} of {label}" for label, n in n_truncated.items()])
         alerts.append(Alert("notice", f"{value} truncated long captions: {words}."))
-    for value in inputs.comparison.values:
-        if value.n_truncated_references:
-            text = f"{value.label} read only the beginning of {value.n_truncated_references:,} long references."
+    for one in inputs.comparison.values:
+        if one.n_truncated_references:
+            text = f"{one.label} read only the beginning of {one.n_truncated_references:,} long references."
             alerts.append(Alert("notice", text))
     return alerts
 

@@ -56,7 +56,7 @@ class BertScore(MeanMetric):
         idf_texts = written_references(texts) if texts.settings.get("idf") else None
         scores = np.zeros(len(texts.samples))
         found = encoder.f1([caption for _, caption, _ in pairs], [text for *_, text in pairs], idf_texts)
-        np.maximum.at(scores, [row for row, *_ in pairs] or slice(0), found)
+        np.maximum.at(scores, np.array([row for row, *_ in pairs], dtype=int), found)
         return {self.name: rescale(scores, baseline), **truncations(texts, encoder.is_truncated)}
 
     def value_of_failure(self, info: ValueInfo, inputs: Texts) -> float:
