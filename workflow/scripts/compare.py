@@ -31,12 +31,14 @@ from typing import Any
 
 import numpy as np
 
+from comparison.aggregates import Aggregate, make_aggregates, slice_values
 from comparison.cells import make_cells, score_humans
 from comparison.competition import Competition, read_competition
 from comparison.data_use import check_use, use_codes
 from comparison.grouping import effective_groups, group_sizes, sum_by_group
 from comparison.pairs import find_best, make_pairs
-from comparison.resampling import bootstrap_sums, resamples_needed, swapped_sums, tries_all
+from comparison.published import list_published
+from comparison.resampling import resamples_needed, swapped_sums, tries_all
 from comparison.shares import share_interval
 from comparison.slices import REFERENCES, SEVERAL_REFERENCES, SLICINGS, TOKENS, Slice, make_slices
 from comparison.text import render_comparison
@@ -53,6 +55,8 @@ CELL_FIELDS += ["sample_mean", "n_trainings", "seed_sd", "by_training"]
 SYSTEM_FIELDS = ["system", "label", "family", "base", "trained", "input"]
 # The family name of the leave-one-out human scores in comparison.csv.
 HUMAN = {"system": "human", "label": "Leave-one-out human score", "family": "human", "slice": SEVERAL_REFERENCES}
+# Numbers of papers are in no ranking: neither best nor tie.
+PUBLISHED = {"system": "published", "family": "published"}
 
 
 def main(
@@ -69,6 +73,8 @@ def main(
     table: Path,
     imported: Sequence[str] = (),
     slices: Sequence[str] = ("source",),
+    aggregates: Mapping[str, Mapping[str, float]] | None = None,
+    published: Mapping[str, Mapping[str, Any]] | None = None,
     token_counts: Path | None = None,
     health_dir: Path | None = None,
     human_dir: Path | None = None,
@@ -89,6 +95,7 @@ def main(
     competition = read_competition(scores_dir, systems, scorers, sample_records)
     slicings = dict.fromkeys([*slices, *([REFERENCES] if human_dir else [])])
     parts = make_slices(sample_records, list(slicings), read_token_counts(token_counts, sample_records))
+    parts += make_aggregates(sample_records, aggregates or {})
     comparison = compare_systems(
         competition, parts, find_shared(systems), n_resamples=n_resamples, confidence=confidence, seed=seed
     )
@@ -102,6 +109,7 @@ def main(
         "seed": seed,
         "systems": [describe_system(name, entry) for name, entry in systems.items()],
         **comparison,
+        "published": list_published(published or {}, comparison["values"], parts, sample_records),
         "human": score_humans(
             human_dir,
             scorers,
@@ -220,11 +228,10 @@ def compare_systems(
     for part in slices:
         # Each slice has its own random numbers: what else is compared changes none of its intervals.
         generator = np.random.default_rng([seed, zlib.crc32(part.name.encode())])
-        statistics = sum_by_group(competition.statistics[part.members], competition.groups[part.members])
-        observed = competition.corpus_values(statistics.sum(axis=0))
-        resampled = competition.corpus_values(bootstrap_sums(statistics, n_resamples, generator))
+        observed, resampled = slice_values(competition, part, n_resamples, generator)
         cells.extend(make_cells(competition, part, observed, resampled, confidence))
         if part is slices[0]:
+            statistics = sum_by_group(competition.statistics[part.members], competition.groups[part.members])
             swapped = swapped_sums(statistics, n_resamples, generator)
             pairs = make_pairs(
                 competition,
@@ -270,13 +277,17 @@ def compare_systems(
 
 
 def describe_slice(part: Slice, groups: np.ndarray) -> dict[str, Any]:
-    """Name, samples and groups of a slice; `effective_groups` are the groups of one size that are worth its own."""
+    """Name, samples and groups of a slice; `effective_groups` are the groups of one size that are worth its own.
+
+    `weights` are those of an aggregate's sources.
+    """
     sizes = group_sizes(groups[part.members])
     return {
         "name": part.name,
         "n": len(part.members),
         "n_groups": len(sizes),
         "effective_groups": round(effective_groups(sizes), 2),
+        "weights": part.weights if isinstance(part, Aggregate) else None,
     }
 
 
@@ -284,6 +295,7 @@ def describe_value(
     competition: Competition, metric: Metric, name: str, info: ValueInfo, resampling: str
 ) -> dict[str, Any]:
     """How the value is shown, and the signature of its metric with that of the intervals."""
+    first = competition.scores_of(competition.systems[0], metric.name)[0]
     return {
         "name": name,
         "metric": metric.name,
@@ -293,15 +305,16 @@ def describe_value(
         "higher_is_better": info.higher_is_better,
         "corpus": not isinstance(metric, MeanMetric),
         "share": info.share,
-        "signature": f"{competition.scores_of(competition.systems[0], metric.name)[0].signature}|{resampling}",
+        "signature": f"{first.signature}|{resampling}",
         "note": info.note,
+        "n_truncated_references": first.n_truncated_references,
     }
 
 
 def write_cells(path: Path, comparison: Mapping[str, Any]) -> None:
     """Write the cells as CSV, each with its system's label, family, base and use of the data, flags, its value's
     signature, and whether it is the best, ties with it, or uses the metric's own model; then the leave-one-out human
-    scores.
+    scores, and published ones.
     """
     systems = {
         s["name"]: {name: as_cell(text) for name, text in s.items()} | use_codes(s["trained"], s["input"])
@@ -336,6 +349,10 @@ def write_cells(path: Path, comparison: Mapping[str, Any]) -> None:
             writer.writerow({**row, "signature": signatures[cell["value"]]})
         for record in comparison["human"]:
             writer.writerow({**HUMAN, **record, "signature": signatures[record["value"]]})
+        for row in comparison["published"]:
+            for value, score in row["scores"].items():
+                cell = {"label": as_cell(row["label"]), "slice": row["slice"], "value": value, "score": score}
+                writer.writerow({**PUBLISHED, **cell, "signature": signatures[value]})
 
 
 def describe_trainings(cell: Mapping[str, Any]) -> dict[str, Any]:
@@ -378,6 +395,10 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--health-dir", type=Path, help="folder of <system>.json and .parquet of the captions' health")
     parser.add_argument("--slices", nargs="*", choices=[*SLICINGS, TOKENS], default=["source"], help="how to slice")
+    parser.add_argument("--aggregates", type=json.loads, default={}, help="JSON: name → source → weight")
+    parser.add_argument(
+        "--published", type=json.loads, default={}, help="JSON: numbers of papers, see comparison/published.py"
+    )
     parser.add_argument("--n-resamples", type=int, default=10_000, help="bootstrap resamples and swapping trials")
     parser.add_argument("--confidence", type=float, default=0.95, help="level of the intervals")
     parser.add_argument("--seed", type=int, required=True, help="seed of the resampling")

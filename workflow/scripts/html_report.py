@@ -67,6 +67,7 @@ from report.votes import describe_voting
 SCRIPTS = (
     "dom.js",
     "data.js",
+    "published.js",
     "table_export.js",
     "scores_table.js",
     "charts.js",

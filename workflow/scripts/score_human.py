@@ -73,6 +73,7 @@ def main(
         folder=folder,
         settings=json.loads(settings),
         all_reference_tokens=[references for _, references in tokens],
+        all_references=[sample.references for sample in every],
     )
     columns = {name: average_rows(column, counts) for name, column in scorer.score_samples(texts).items()}
     signature = sign(scorer, texts, f"{describe_counts(texts.reference_tokens)} of others")

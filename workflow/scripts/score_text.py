@@ -49,7 +49,9 @@ def main(
     )
     columns = scorer.score_samples(texts)
     signature = sign(scorer, texts, describe_counts(texts.reference_tokens))
-    scores = collect_scores(scorer, system, texts.captions, columns, signature)
+    scores = collect_scores(
+        scorer, system, texts.captions, columns, signature, failed_is_worst=texts.failed_value is None
+    )
     values = write_scores(output, table, scorer, scores)
     shown = ", ".join(f"{name} {'missing' if value is None else f'{value:.3f}'}" for name, value in values.items())
     log("score_text", f"{system}: {shown} (n {len(scores.ids)}, {int(scores.failed.sum())} failed)")

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from comparison.aggregates import Aggregate
 from comparison.competition import Competition
 from comparison.grouping import effective_groups, group_sizes, sum_by_group
 from comparison.resampling import bootstrap_sums, expanded_interval
@@ -35,9 +36,10 @@ def make_cells(
     failed and truncated captions are those of all runs.
 
     `sample_mean` is the mean of the samples' values, where the score is no such mean (BLEU, METEOR): a failed caption
-    lowers it whatever it does to the score.
+    lowers it whatever it does to the score. An aggregate has none, and its intervals are all of the bootstrap.
     """
     cells = []
+    weighted = isinstance(part, Aggregate)
     for system in competition.systems:
         for metric, value, info in competition.values():
             scores = competition.scores_of(system, metric.name)
@@ -50,15 +52,27 @@ def make_cells(
                     "value": value,
                     "slice": part.name,
                     "score": null_for_nan(by_run.mean()),
-                    **describe_interval(info, column, groups, by_run, resampled[system, value], confidence),
+                    **describe_interval(
+                        as_plain(info) if weighted else info,
+                        column,
+                        groups,
+                        by_run,
+                        resampled[system, value],
+                        confidence,
+                    ),
                     "by_training": [null_for_nan(one) for one in by_run] if len(by_run) > 1 else [],
                     "seed_sd": null_for_nan(by_run.std(ddof=1)) if len(by_run) > 1 else None,
                     "n_failed": sum(int((applies & run.failed[part.members]).sum()) for run in scores),
                     "n_truncated": sum(int((applies & run.truncated[part.members]).sum()) for run in scores),
-                    "sample_mean": mean_of_samples(metric, column[applies]),
+                    "sample_mean": None if weighted else mean_of_samples(metric, column[applies]),
                 }
             )
     return cells
+
+
+def as_plain(info: ValueInfo) -> ValueInfo:
+    """A value that is no share: a mean over references or sources is none, whatever the metric."""
+    return ValueInfo(info.label, info.low, info.high)
 
 
 def describe_interval(
@@ -125,9 +139,8 @@ def score_humans(
             {
                 "value": value,
                 "score": null_for_nan(observed[value]),
-                # The mean over a sample's references is no share.
                 **describe_interval(
-                    ValueInfo(info.label, info.low, info.high),
+                    as_plain(info),
                     scores.columns[value],
                     own,
                     np.array([observed[value]]),

@@ -12,6 +12,7 @@ from rich.measure import Measurement
 from rich.table import Table
 
 from captions.health import FLAGS
+from comparison.aggregate_text import render_aggregates
 from comparison.cover import describe_cover
 from comparison.data_use import describe_use_shortly
 from comparison.grouping import FEW_GROUPS
@@ -35,7 +36,12 @@ def render_comparison(comparison: Mapping[str, Any]) -> str:
     marks = {value["name"]: make_marks(comparison, value) for value in values}
     columns = [make_column(value, systems, cells, marks[value["name"]]) for value in values]
     tables = render_tables(make_labels(systems, cells, values), columns)
-    paragraphs = [*render_humans(comparison), *render_few_groups(comparison), *render_failures(comparison, values)]
+    paragraphs = [
+        *render_aggregates(comparison, values, format_number, WIDTH),
+        *render_humans(comparison),
+        *render_few_groups(comparison),
+        *render_failures(comparison, values),
+    ]
     legend = render_legend(comparison, any(OWN_MODEL in found.values() for found in marks.values()))
     return "\n\n".join([*tables, *paragraphs, *render_alarms(comparison), legend]) + "\n"
 

@@ -10,6 +10,7 @@ import contextlib
 import hashlib
 import json
 import os
+import re
 import tempfile
 import time
 from collections.abc import Iterable
@@ -30,6 +31,8 @@ TOKENIZER_FILES = (
 PROCESSOR_FILES = ("processor_config.json", "preprocessor_config.json")
 # What a tokenizer is made of where it has no tokenizer.json.
 SLOW_TOKENIZER_FILES = ("vocab.json", "merges.txt", "spiece.model", "special_tokens_map.json", "added_tokens.json")
+# Modules of a sentence-transformers model (1_Pooling, 2_Dense), the only files below a folder that are a model's.
+MODULE_FILE = re.compile(r"\d+_[A-Za-z]+/(config\.json|model\.safetensors)")
 # Formats that run code when they are loaded, or that hold weights which we never read.
 UNSAFE_SUFFIXES = (".bin", ".pth", ".pt", ".pkl", ".pickle", ".ckpt", ".h5", ".msgpack")
 
@@ -66,6 +69,18 @@ def processor_files(folder: Path) -> list[ModelFile]:
     return describe_files(folder, [name for name in PROCESSOR_FILES if (folder / name).is_file()])
 
 
+def module_files(folder: Path) -> list[str]:
+    """Names within a folder of the files of its modules (see MODULE_FILE)."""
+    names = (path.relative_to(folder).as_posix() for path in folder.glob("*/*"))
+    return sorted(name for name in names if MODULE_FILE.fullmatch(name))
+
+
+def model_name(folder: Path) -> str:
+    """The id of a fetched model on the hub, else the name of its folder."""
+    manifest: dict[str, Any] = read_json(folder / MANIFEST) if (folder / MANIFEST).is_file() else {}
+    return manifest.get("source", {}).get("hub", folder.name)
+
+
 def file_digest(path: Path) -> str:
     """The sha256 of a file in hexadecimal digits."""
     with open(path, "rb") as file:
@@ -73,8 +88,9 @@ def file_digest(path: Path) -> str:
 
 
 def weights_digest(files: Iterable[ModelFile]) -> str:
-    """Digest of a model: the sha256 of its weight files' digests, in the order of their names."""
-    weights = sorted((file["name"], file["sha256"]) for file in files if file["name"].endswith(".safetensors"))
+    """Digest of a model: the sha256 of its weight files' digests, in the order of their names; modules are no part."""
+    own = (file for file in files if file["name"].endswith(".safetensors") and "/" not in file["name"])
+    weights = sorted((file["name"], file["sha256"]) for file in own)
     return hashlib.sha256("\n".join(f"{name} {digest}" for name, digest in weights).encode()).hexdigest()
 
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")  # read when huggingface_hub is imported
 
 from core.command import InputError, MachineError, log
-from models.files import WANTED_SUFFIXES, file_digest
+from models.files import MODULE_FILE, WANTED_SUFFIXES, file_digest
 from models.sources import Source, readable_size, source_name
 from models.weight_formats import convert_pickled_weights
 
@@ -49,10 +49,18 @@ def fetch_from_hub(source: Source, folder: Path) -> None:
 
 
 def choose_files(siblings: Iterable[RepoSibling], source: Source) -> list[RepoSibling]:
-    """The wanted files of a repository's top folder, small ones first, to notice a gated repository at once."""
+    """The wanted files of a repository's top folder and of its modules, small ones first.
+
+    So a gated repository is noticed at once.
+    """
     # Some repositories hold their weights twice; the consolidated ones are not in transformers' form.
-    files = [file for file in siblings if "/" not in file.rfilename and not file.rfilename.startswith("consolidated")]
-    has_safetensors = any(file.rfilename.endswith(".safetensors") for file in files)
+    files = [
+        file
+        for file in siblings
+        if MODULE_FILE.fullmatch(file.rfilename)
+        or ("/" not in file.rfilename and not file.rfilename.startswith("consolidated"))
+    ]
+    has_safetensors = any(file.rfilename.endswith(".safetensors") and "/" not in file.rfilename for file in files)
     suffixes = (*WANTED_SUFFIXES, ".py") if source.get("allow_code") else WANTED_SUFFIXES
 
     def wanted(name: str) -> bool:

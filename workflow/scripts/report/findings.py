@@ -207,7 +207,8 @@ def check_counts(inputs: ReportInputs) -> Ledger:
     comparison = inputs.comparison
     by_slicing: Counter[str] = Counter()
     for name, size in comparison.slices.items():
-        by_slicing[name.split("=")[0]] += size.n
+        # An aggregate is of some sources alone.
+        by_slicing[name.split("=")[0]] += size.n if size.weights is None else 0
     for slicing, n in by_slicing.items():
         what = "samples compared" if slicing == "all" else f"samples in the slices by {slicing}"
         sums.append((f"{what}, against the test samples", n, len(inputs.samples)))
@@ -295,6 +296,10 @@ def find_alerts(inputs: ReportInputs, ledger: Ledger) -> list[Alert]:
     for value, n_truncated in count_truncated(inputs.comparison).items():
         words = join_words([f"{n:,} of {label}" for label, n in n_truncated.items()])
         alerts.append(Alert("notice", f"{value} truncated long captions: {words}."))
+    for one in inputs.comparison.values:
+        if one.n_truncated_references:
+            text = f"{one.label} read only the beginning of {one.n_truncated_references:,} long references."
+            alerts.append(Alert("notice", text))
     return alerts
 
 

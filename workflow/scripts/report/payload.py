@@ -153,6 +153,10 @@ def summary_payload(
             name: [_short(record.score), _short(record.low), _short(record.high), record.n, record.n_groups]
             for name, record in comparison.human.items()
         },
+        "published": [
+            {"label": row.label, "source": row.source, "slice": row.slice, "scores": row.scores}
+            for row in comparison.published
+        ],
         "best": {
             name: {"system": best.system, "ties": best.ties, "testable": best.testable}
             for name, best in comparison.best.items()

@@ -1,6 +1,7 @@
 """The files of a system's scores by one metric; all reading and writing of them is here.
 
-    scores/<system>/<metric>.json     system, metric, n, n_failed, n_truncated, corpus values, signature
+    scores/<system>/<metric>.json     system, metric, n, n_failed, n_truncated, n_truncated_references, corpus values,
+                                      signature
     scores/<system>/<metric>.parquet  one row a sample: id, failed, the values, the statistics
 
 A value that rests on no sample is null in both.
@@ -20,7 +21,7 @@ import pyarrow.parquet as pq
 
 from core.command import InputError, write_whole
 from core.records import Caption, read_json, write_json
-from scoring.metrics import STATISTIC_PREFIX, TRUNCATED, Metric, ValueInfo
+from scoring.metrics import STATISTIC_PREFIX, TRUNCATED, TRUNCATED_REFERENCES, Metric, ValueInfo
 
 # By how much values may differ that are the same but for rounding.
 ROUNDING = 1e-9
@@ -47,16 +48,28 @@ class Scores:
         """Whether the metric read only the beginning of a caption; bool."""
         return self.columns.get(TRUNCATED, np.zeros(len(self.ids))) > 0
 
+    @property
+    def n_truncated_references(self) -> int:
+        """Of how many references the metric read only the beginning."""
+        return int(self.columns.get(TRUNCATED_REFERENCES, np.zeros(0)).sum())
+
 
 def collect_scores(
-    metric: Metric, system: str, captions: list[Caption], columns: dict[str, np.ndarray], signature: str
+    metric: Metric,
+    system: str,
+    captions: list[Caption],
+    columns: dict[str, np.ndarray],
+    signature: str,
+    *,
+    failed_is_worst: bool = True,
 ) -> Scores:
     """Scores of `system` from the columns that `metric.score_samples` gave for its captions.
 
-    Raises InputError where a failed caption has a better value than one that was written.
+    Raises InputError where a failed caption has a better value than one that was written, but for metrics whose
+    settings say so.
     """
     failed = np.array([caption.status == "failed" for caption in captions], dtype=bool)
-    for name, info in metric.values.items():
+    for name, info in metric.values.items() if failed_is_worst else ():
         check_failed(f"{metric.name}.{name}", info, columns[name], failed)
     return Scores(
         system=system,
@@ -99,6 +112,7 @@ def write_scores(
             "n": len(scores.ids),
             "n_failed": int(scores.failed.sum()),
             "n_truncated": int(scores.truncated.sum()),
+            "n_truncated_references": scores.n_truncated_references,
             "values": values,
             "signature": scores.signature,
             **(more or {}),

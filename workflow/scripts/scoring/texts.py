@@ -8,7 +8,7 @@ from pathlib import Path
 
 from core.command import InputError
 from core.records import check_ids, read_captions, read_samples
-from models.files import model_digest
+from models.files import model_digest, model_name
 from scoring.java_tools import PTB_VERSION
 from scoring.metrics import Metric, Texts
 from scoring.tokens import read_tokens
@@ -42,10 +42,14 @@ def read_texts(captions: Path, samples: Path, tokens: Path, reference_tokens: Pa
 
 def sign(metric: Metric, texts: Texts, n_references: str) -> str:
     """The metric's signature, completed with the model's name and digest, settings and number of references."""
-    model = {"model": texts.model.name, "weights": model_digest(texts.model)[:12]} if texts.model else {}
-    tokens = {} if metric.needs_model else {"tokens": PTB_VERSION}
+    facts: dict[str, object] = {} if metric.needs_model else {"tokens": PTB_VERSION}
+    if texts.model:
+        facts |= {"model": model_name(texts.model), "weights": model_digest(texts.model)[:12]}
+        facts |= metric.facts_of_model(texts.model, texts.settings)
+    else:
+        facts |= texts.settings
     files = metric.facts_of_folder(texts.folder) if texts.folder else {}
-    return metric.signature(**tokens, **model, **files, **texts.settings, n_references=n_references)
+    return metric.signature(**{**facts, **files, "n_references": n_references})
 
 
 def describe_counts(groups: Sequence[Sequence[str]]) -> str:

@@ -82,7 +82,7 @@ function footnotes(table) {
   }
   const silent = table.values.filter((value) => silence(value, table.slice));
   if (silent.length) notes.push(`Not informative here, 0 for all systems: ${silent.map(({ label }) => label).join(", ")}.`);
-  return [...notes, ...table.values.map((value) => `${value.label}: ${value.signature}`)];
+  return [...notes, ...publishedNotes(table.slice, table.values), ...table.values.map((value) => `${value.label}: ${value.signature}`)];
 }
 
 function markOf(system, value, table) {

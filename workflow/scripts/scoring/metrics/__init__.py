@@ -52,8 +52,10 @@ from core.records import Caption, Sample
 STATISTIC_PREFIX = "stat_"
 # Whose values BLEU, METEOR, ROUGE-L and CIDEr have, to 1e-9 (tests/test_metrics_text.py).
 FORMULA = "pycocoevalcap 1.2"
-# Column of a metric that reads only so many tokens of a caption: 1 where the caption is longer.
-TRUNCATED = "truncated"
+# Columns of a metric that reads only so many tokens: 1 where the caption is longer, and how many references are.
+TRUNCATED, TRUNCATED_REFERENCES = "truncated", "truncated_references"
+# Setting of metrics whose failed captions may get another value than the worst one.
+FAILED_VALUE = "failed_value"
 
 
 @dataclass(frozen=True)
@@ -99,6 +101,7 @@ class Texts:
     settings: Mapping[str, Any] = field(default_factory=dict)  # the configuration's metric_options.<metric>.settings
     # The references of all samples, where `reference_tokens` are other ones: CIDEr counts in how many a word occurs.
     all_reference_tokens: list[list[str]] | None = None
+    all_references: list[list[str]] | None = None  # the same as written
 
     @property
     def failed(self) -> np.ndarray:
@@ -111,6 +114,11 @@ class Texts:
         if self.model is None:
             raise InputError("this metric needs a model: name its folder by --model, metric_options.<metric>.source")
         return self.model
+
+    @property
+    def failed_value(self) -> float | None:
+        """The value that the settings give failed captions; None for the worst one."""
+        return self.settings.get(FAILED_VALUE)
 
     @property
     def files(self) -> Path:
@@ -135,7 +143,8 @@ class Metric(abc.ABC):
         """Columns of floats, one row a sample: each value by its name, then the `stat_…` columns.
 
         Text metrics take `Texts`. Where the metric does not apply to a sample the values are nan
-        and the statistics 0. A metric that truncates long captions adds the column `truncated` (0 or 1).
+        and the statistics 0. A metric that truncates long texts adds the columns `truncated` (0 or 1) and, where it
+        truncates references as well, `truncated_references` (how many).
         """
 
     @abc.abstractmethod
@@ -152,6 +161,13 @@ class Metric(abc.ABC):
     def facts_of_folder(self, folder: Path) -> dict[str, str]:
         """What the signature says of those files: their digest."""
         return {}
+
+    def check_options(self, source: Mapping[str, Any], settings: Mapping[str, Any]) -> None:  # noqa: B027
+        """Raise InputError for settings that the metric cannot obey, also with this model, before anything runs."""
+
+    def facts_of_model(self, folder: Path, settings: Mapping[str, Any]) -> dict[str, object]:
+        """What the signature says of the metric's model and settings, beside name and digest of the model."""
+        return dict(settings)
 
     def signature(self, **facts: object) -> str:
         """One line that states how the numbers were computed: `bleu|tokens:ptb|n_references:1-3`.
@@ -176,10 +192,14 @@ class MeanMetric(Metric):
         columns = dict(self.values_of_samples(inputs))
         for name, info in self.values.items():
             applies = ~np.isnan(columns[name])
-            columns[name] = np.where(applies & inputs.failed, info.worst, columns[name])
+            columns[name] = np.where(applies & inputs.failed, self.value_of_failure(info, inputs), columns[name])
             columns[f"{STATISTIC_PREFIX}{name}"] = np.where(applies, columns[name], 0.0)
             columns[f"{STATISTIC_PREFIX}{name}_n"] = applies.astype(float)
         return columns
+
+    def value_of_failure(self, info: ValueInfo, inputs: Any) -> float:
+        """What a failed caption gets."""
+        return info.worst
 
     def corpus(self, sums: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         return {
