@@ -10,6 +10,7 @@ from core.code_digest import code_has_changed
 from core.content_digest import ContentDigests
 from core.local_gpus import PLACED, missing_gpus, visible_gpus
 from core.records import write_json
+from plan.endpoints import UNKNOWN_COST, expected_cost, key_faults
 from plan.frozen import rules_digest
 from plan.kept_adapters import keep_adapter
 from plan.retries import RetryRule
@@ -120,6 +121,37 @@ def announce_models():
         subprocess.run(command, check=False)
 
 
+def cost_of_endpoint(name):
+    """What a system's requests will cost; None while its samples are not there."""
+    system = PLAN.endpoints[name]
+    return expected_cost(system, PLAN.prompt(system.input), Path(RESULTS) / "data" / "test.parquet", Path(ANSWERS))
+
+
+def is_answered(name):
+    """Whether the store has all answers of a system, so that no key is needed."""
+    cost = cost_of_endpoint(name)
+    return cost is not None and cost.n_stored == cost.n_requests
+
+
+def announce_endpoints():
+    """Say what the requests to endpoints will cost, and whose key is not there; a dry run needs no key."""
+    for name, system in PLAN.endpoints.items():
+        cost = cost_of_endpoint(name)
+        told = cost.describe(system.price, config["report"]["currency"]) if cost else UNKNOWN_COST
+        logger.info(f"Endpoint {name} ({system.endpoint['model']}): {told}")
+    waiting = {name: one.api_key_env for name, one in PLAN.endpoints.items() if not is_answered(name)}
+    for fault in key_faults(waiting):
+        logger.warning(f"Before a run asks for captions, set it: {fault}")
+
+
+def require_keys():
+    """Stop a run whose endpoints lack their keys before anything is done."""
+    names = [job.wildcards.system for job in workflow.dag.needrun_jobs() if job.rule.name == "caption_endpoint"]
+    faults = key_faults({name: PLAN.endpoints[name].api_key_env for name in names if not is_answered(name)})
+    if faults:
+        raise WorkflowError("Keys of endpoints are missing; nothing was run:", *(f"  {fault}" for fault in faults))
+
+
 def print_summary():
     """Print the table of systems by metrics and where the report is, if the run made them."""
     table = Path(RESULTS) / "comparison.txt"
@@ -129,6 +161,7 @@ def print_summary():
 
 
 onstart:
+    require_keys()
     name_jobs()
     retry_only_what_may_pass()
     refuse_second_copies()
@@ -146,3 +179,4 @@ onsuccess:
 
 if workflow.is_main_process:
     warn_of_stale_training()
+    announce_endpoints()

@@ -135,6 +135,31 @@ def captioner_options(wildcards):
     )
 
 
+def endpoint_options(wildcards):
+    """The options of caption_endpoint.py but its samples and outputs. No key is among them."""
+    system = PLAN.endpoints[wildcards.system]
+    return options(
+        {
+            "system": system.name,
+            "endpoint": system.endpoint,
+            "input": system.input,
+            "images": system.images,
+            "prompt": PLAN.prompt(system.input),
+            "store": ANSWERS,
+            "price": system.price,
+            "currency": config["report"]["currency"],
+        }
+    )
+
+
+def endpoint_identity(wildcards):
+    """The identity of an endpoint's captions. Whatever it says, no answer is asked for that the store has."""
+    system = PLAN.endpoints[wildcards.system]
+    settings = result_settings(system.endpoint, schema_node("systems.*"))
+    prompt = result_settings(PLAN.prompt(system.input), schema_node("prompt"))
+    return identity("caption_endpoint", endpoint=settings, input=system.input, prompt=prompt, price=system.price)
+
+
 def baseline_features(wildcards):
     """CLIP features of the train and the test split, for the nearest image alone."""
     if wildcards.system != "clip_nearest":

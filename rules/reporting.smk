@@ -133,6 +133,7 @@ rule html_report:
             [PLAN.clip.manifest] if "train" in (config.get("clip") or {}) and "clip_score" in config["metrics"] else []
         ),
         votes=[f"{RESULTS}/votes.json"] if config["human_votes"] else [],
+        endpoints=expand(f"{RESULTS}/endpoints/{{system}}.json", system=PLAN.endpoints),
         mismatch=[f"{RESULTS}/mismatch.json"] if "clip_score" in config["metrics"] else [],
         figures=[f"{RESULTS}/figures/radar.svg", f"{RESULTS}/figures/forest.svg"],
         provenance=f"{RESULTS}/provenance.json",
@@ -163,6 +164,7 @@ rule html_report:
                 "clip_note": (config.get("clip") or {}).get("note", ""),
                 "clip_training": input.clip_training[0] if input.clip_training else None,
                 "votes": input.votes[0] if input.votes else None,
+                "endpoints": tuple(input.endpoints),
                 "mismatch": input.mismatch[0] if input.mismatch else None,
                 **STYLE,
             }

@@ -24,6 +24,7 @@ from plan.configuration import (
     training_seed,
     trainings_of,
 )
+from plan.endpoints import HostedSystem, hosted_systems
 from plan.jobs import Captioner, LlmJob, Source, System, Training
 from plan.metrics import score_files
 from plan.model_folders import Build, Model, base_of, builds, model_of
@@ -41,6 +42,7 @@ class Plan:
     trainings: dict[str, Training]
     llm_jobs: dict[str, LlmJob]
     captioners: dict[str, Captioner]
+    endpoints: dict[str, HostedSystem]
     systems: dict[str, System]
     fetched: dict[str, dict[str, Any]]  # model sources by their folder in the store
     built: dict[str, Build]  # bases that are put together here
@@ -172,6 +174,7 @@ def make_plan(config: Configuration) -> Plan:
         trainings=trainings,
         llm_jobs=llm_jobs,
         captioners=captioners,
+        endpoints=hosted_systems(config, results),
         systems={
             run: _system(config, results, run, row, system, llm_jobs)
             for row, system in rows.items()
