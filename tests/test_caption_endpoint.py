@@ -155,7 +155,7 @@ def test_a_drawing_without_picture_is_left_out_or_shown_as_code():
 
 
 def test_a_long_drawing_is_shortened_by_an_estimate_of_its_tokens():
-    xml = f"<svg>{'<rect x="1" y="2" width="3"/>' * 200}</svg>"
+    xml = "<svg>" + '<rect x="1" y="2" width="3"/>' * 200 + "</svg>"
     sample = dataclasses.replace(SAMPLES[0], xml=xml)
     asked, _ = requests_of("code", [sample], max_tokens=300)
     shown = asked[0].request.messages[0]["content"].partition("\n\n")[2]
