@@ -1,4 +1,4 @@
-"""Endpoints against a server of others, `transformers serve`, with tiny models: the captions are those of caption_llm."""
+"""Endpoints against `transformers serve` with tiny models: the captions are those that caption_llm writes."""
 
 import json
 import socket
