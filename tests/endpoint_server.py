@@ -90,7 +90,7 @@ def chat_server() -> Iterator[ChatServer]:
         def do_POST(self) -> None:
             assert self.path == "/v1/chat/completions", self.path
             body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-            reply = state.reply(body, dict(self.headers))
+            reply = state.reply(body, {name.lower(): value for name, value in self.headers.items()})
             self.close_connection = True
             if reply is None:
                 return

@@ -61,7 +61,7 @@ def test_the_cost_is_told_and_the_key_is_written_nowhere(project, server, monkey
     captions = read_captions(project / CAPTIONS)
     assert [caption.status for caption in captions] == ["ok"] * 3
     assert read_json(project / "results/hosted/endpoints/gpt.json")["answered_by"] == "tiny-2026-11-01"
-    assert server.headers[0]["Authorization"] == f"Bearer {KEY}"
+    assert server.headers[0]["authorization"] == f"Bearer {KEY}"
     assert KEY not in run.stdout
     assert len(files_with(KEY_VARIABLE, project)) > 1
     assert files_with(KEY, project) == []

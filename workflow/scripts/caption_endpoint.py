@@ -94,7 +94,7 @@ def main(
     sample_list = read_samples(samples)
     by_id = {image.id: image for image in read_images(images)} if images else {}
     asked, failed = caption_requests(sample_list, by_id, settings, PromptSettings.from_json(prompt), input)
-    answers_kept = AnswerStore(store, settings)
+    answers_kept = AnswerStore(store / settings.folder)
     prices = json.loads(price)
     cost = estimate_captions(asked, answers_kept)
     log(f"caption_endpoint {system}", f"{settings.model}: {cost.describe(prices, currency)}")

@@ -103,7 +103,7 @@ def expected_cost(system: HostedSystem, prompt: dict[str, Any], samples: Path, s
         images = {image.id: image for image in read_images(system.images)} if system.images else {}
         settings = PromptSettings.from_json(json.dumps(prompt))
         asked, _ = caption_requests(read_samples(samples), images, endpoint, settings, system.input)
-        kept = AnswerStore(store, endpoint)
+        kept = AnswerStore(store / endpoint.folder)
     except InputError:  # files of another version, which their rules are about to make anew
         return None
     return estimate_captions(asked, kept)

@@ -1,7 +1,7 @@
 """Models behind a server with the API of OpenAI's chat completions: requests, the store of answers, the client.
 
     endpoint = settings_from_json(Endpoint, text, "systems.gpt")
-    client = Client(endpoint, AnswerStore(folder, endpoint))
+    client = Client(endpoint, AnswerStore(folder / endpoint.folder))
     answers = client.ask([Request(endpoint.base_url, endpoint.model, messages, 128)])
 
 Every answer is stored by the digest of its request when it arrives: a killed job pays nothing twice, and a repeated run

@@ -67,13 +67,15 @@ def _read_count(value: Any) -> int | None:
 
 
 def _read_logprobs(value: Any) -> list[dict[str, float]]:
-    """Alternatives of each token with their logarithms; empty where the server gives none."""
+    """Alternatives of each token with their logarithms, the written one last; empty where the server gives none."""
     tokens = value.get("content") if isinstance(value, Mapping) else None
-    return [
-        {
-            _read_text(one["token"]): float(one["logprob"])
-            for one in (*(token.get("top_logprobs") or []), token)
-            if math.isfinite(one["logprob"])
-        }
-        for token in tokens or []
-    ]
+    return [_read_alternatives(token) for token in tokens or []]
+
+
+def _read_alternatives(token: Mapping[str, Any]) -> dict[str, float]:
+    found = {_read_text(one["token"]): float(one["logprob"]) for one in token.get("top_logprobs") or []}
+    written = _read_text(token["token"])
+    found[written] = found.pop(written, float(token["logprob"]))
+    if not all(math.isfinite(logprob) for logprob in found.values()):
+        raise ValueError("a probability that is no number")
+    return found

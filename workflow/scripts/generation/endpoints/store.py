@@ -19,14 +19,14 @@ from pathlib import Path
 
 from core.command import InputError
 from core.records import json_line
-from generation.endpoints import Answer, Endpoint
+from generation.endpoints import Answer
 
 
 class AnswerStore:
-    """Answers of an endpoint by the digest of their request; safe to be used by several threads."""
+    """Answers of a model by the digest of their request; safe to be used by several threads."""
 
-    def __init__(self, store: Path, endpoint: Endpoint):
-        self.folder = store / endpoint.folder
+    def __init__(self, folder: Path):
+        self.folder = folder
         self._answers: dict[str, Answer] = {}
         for path in sorted(self.folder.glob("*.jsonl")):
             for digest, answer in _read_answers(path):
