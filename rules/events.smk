@@ -12,6 +12,7 @@ from core.local_gpus import PLACED, missing_gpus, visible_gpus
 from core.records import write_json
 from plan.endpoints import UNKNOWN_COST, expected_cost, key_faults
 from plan.frozen import rules_digest
+from plan.judges import expected_cost_of_judge
 from plan.kept_adapters import keep_adapter
 from plan.retries import RetryRule
 from plan.slurm_jobs import comment_of, job_name_prefix, live_jobs, second_copies, second_copy_message
@@ -139,15 +140,24 @@ def announce_endpoints():
         cost = cost_of_endpoint(name)
         told = cost.describe(system.price, config["report"]["currency"]) if cost else UNKNOWN_COST
         logger.info(f"Endpoint {name} ({system.endpoint['model']}): {told}")
+    for name, judge in PLAN.judges.items():
+        cost = expected_cost_of_judge(judge, len(PLAN.systems), Path(RESULTS) / "data" / "test.parquet")
+        told = cost.describe(judge.price, config["report"]["currency"]) if cost else UNKNOWN_COST
+        if judge.endpoint:
+            logger.info(f"Judge of {name} ({judge.name}), with nothing in the store: {told}")
     waiting = {name: one.api_key_env for name, one in PLAN.endpoints.items() if not is_answered(name)}
+    waiting |= {f"the judge of {name}": judge.api_key_env for name, judge in PLAN.judges.items()}
     for fault in key_faults(waiting):
         logger.warning(f"Before a run asks for captions, set it: {fault}")
 
 
 def require_keys():
     """Stop a run whose endpoints lack their keys before anything is done."""
-    names = [job.wildcards.system for job in workflow.dag.needrun_jobs() if job.rule.name == "caption_endpoint"]
-    faults = key_faults({name: PLAN.endpoints[name].api_key_env for name in names if not is_answered(name)})
+    jobs = list(workflow.dag.needrun_jobs())
+    names = [job.wildcards.system for job in jobs if job.rule.name == "caption_endpoint"]
+    judges = [job.wildcards.metric for job in jobs if job.rule.name == "score_hosted_judge"]
+    waiting = {name: PLAN.endpoints[name].api_key_env for name in names if not is_answered(name)}
+    faults = key_faults(waiting | {f"the judge of {name}": PLAN.judges[name].api_key_env for name in judges})
     if faults:
         raise WorkflowError("Keys of endpoints are missing; nothing was run:", *(f"  {fault}" for fault in faults))
 

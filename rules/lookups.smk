@@ -175,6 +175,53 @@ def metric_settings(metric):
     return config["metric_options"].get(metric, {}).get("settings", {})
 
 
+def judge_images(wildcards):
+    """The pictures that a judge looks at; none for one of texts."""
+    return PLAN.judges[wildcards.metric].images or []
+
+
+def judge_options(wildcards):
+    """The options of score_judge.py but its samples and record. No key is among them."""
+    judge = PLAN.judges[wildcards.metric]
+    return options(
+        {
+            "metric": judge.metric,
+            "systems": tuple(PLAN.systems),
+            "captions_dir": f"{RESULTS}/captions",
+            "images": judge.images,
+            "model": judge.base.folder if judge.base else None,
+            "name": judge.name,
+            "endpoint": judge.endpoint,
+            "decoding": judge.decoding if judge.base else None,
+            "store": ANSWERS,
+            "repeated": judge.repeated,
+            "seed": PLAN.seed("score_judge"),
+            "scores_dir": f"{RESULTS}/scores",
+            "judgements_dir": f"{RESULTS}/judgements/{judge.metric}",
+            "digest_cache": DIGEST_CACHE,
+        }
+    )
+
+
+def judge_identity(wildcards):
+    """The identity of a judge's scores. Answers of the same questions are taken from the store in any case."""
+    judge = PLAN.judges[wildcards.metric]
+    local = ("generation/local_answers",) if judge.base else ()
+    kept = result_settings(judge.decoding, schema_node("decoding")) if judge.base else {}
+    asked = result_settings(judge.endpoint, schema_node("systems.*")) if judge.endpoint else {}
+    return identity(
+        "score_judge",
+        f"scoring/metrics/{judge.metric}",
+        *local,
+        judge=judge.name,
+        endpoint=asked,
+        decoding=kept,
+        repeated=judge.repeated,
+        seed=PLAN.seed("score_judge"),
+        systems=list(PLAN.systems),
+    )
+
+
 def imported_scores(wildcards):
     """The file of a metric of scores_from. Its time says nothing of its content."""
     return ancient(PLAN.imported_metrics[wildcards.metric]["path"])

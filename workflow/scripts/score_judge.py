@@ -11,7 +11,7 @@ Output  <scores-dir>/<system>/<metric>.json and .parquet of each system, in the 
 
     --endpoint '{"base_url": "https://api.openai.com/v1", "model": "gpt-5-mini", "api_key_env": "OPENAI_API_KEY"}'
 
-A sample for which the judge gives no score of any one system has no value for any: all are compared on the same samples.
+A sample for which the judge gives no score of one system has no value for any: all are compared on the same samples.
 Some samples, drawn by seed, are judged a second time with a question in another order; how both runs agree is reported.
 Answers are stored, those of a local model too, so that another system costs only its own captions.
 """
@@ -30,15 +30,24 @@ from core.code_digest import code_digest
 from core.command import InputError, log, run_command
 from core.identity import identity_digest
 from core.json_settings import settings_from_json
-from core.records import Caption, Image, Sample, check_ids, read_captions, read_images, read_samples
-from core.records import write_json, write_json_lines
+from core.records import (
+    Caption,
+    Image,
+    Sample,
+    check_ids,
+    read_captions,
+    read_images,
+    read_samples,
+    write_json,
+    write_json_lines,
+)
 from generation.chats import AnswerSource, Chat
 from generation.endpoints import Answer, Endpoint, Rejection
 from generation.endpoints.chats import HostedAnswers
 from generation.endpoints.store import AnswerStore
 from generation.llm_engines import DecodingSettings
 from scoring.judge_checks import measure_agreement, measure_length
-from scoring.judgements import JudgeMetric, Judgements, Verdict, left_out
+from scoring.judgements import Judgements, JudgeMetric, Verdict, left_out
 from scoring.metrics import load_metric
 from scoring.scores import collect_scores, write_scores
 from scoring.texts import describe_counts

@@ -3,8 +3,8 @@
     source = LocalAnswers(base, settings, store, reads_pictures=True)
     source.ask([Chat(("Rate this caption: …",), png, begins="0.")])
 
-Answers are kept by the digest of their chat in a store whose folder names the model's weights, the code and the libraries
-(`local_identity`), so that another system costs only its own captions.
+Answers are kept by the digest of their chat in a store whose folder names the model's weights, the code and the
+libraries (`local_identity`), so that another system costs only its own captions.
 
 A chat that `begins` is not continued but read: the answer holds the probabilities of what the model would write at each
 place of these words and behind them.
@@ -122,8 +122,9 @@ class LocalAnswers:
         for prompt, written in zip(batch, engine.write(batch), strict=True):
             text = self.tokenizer.decode(written.tokens, skip_special_tokens=True)
             ended = "stop" if written.ended else "length"
-            counts = {"n_prompt_tokens": len(prompt.tokens), "n_new_tokens": len(written.tokens)}
-            self.store.add(prompt.id, Answer(text, ended, self.model, **counts))
+            n_tokens = len(prompt.tokens), len(written.tokens)
+            answer = Answer(text, ended, self.model, n_prompt_tokens=n_tokens[0], n_new_tokens=n_tokens[1])
+            self.store.add(prompt.id, answer)
 
     def _read(self, engine: TorchEngine, prompt: Prompt, begins: str) -> Answer:
         """The alternatives at each place of `begins` and behind it; the written token comes last."""
@@ -136,8 +137,8 @@ class LocalAnswers:
             for tokens, values, token, row in zip(places.tolist(), best.tolist(), written, logprobs, strict=True)
         ]
         text = self.tokenizer.decode(written, skip_special_tokens=True)
-        counts = {"n_prompt_tokens": len(prompt.tokens), "n_new_tokens": 1}
-        return Answer(text, "length", self.model, logprobs=alternatives, **counts)
+        n_tokens = len(prompt.tokens)
+        return Answer(text, "length", self.model, logprobs=alternatives, n_prompt_tokens=n_tokens, n_new_tokens=1)
 
     def _as_texts(self, found: Mapping[int, float], written: int, logprob: float) -> dict[str, float]:
         """Alternatives by their texts; tokens of one text count together."""

@@ -18,6 +18,7 @@ from core.hints import propose_name
 from plan.configuration import run_names, system_names
 from plan.endpoints import endpoint_faults
 from plan.file_faults import file_faults
+from plan.judges import judge_faults
 from plan.languages import language_fault
 from plan.picture_faults import picture_faults
 from plan.presets import all_presets
@@ -42,6 +43,7 @@ def _cross_faults(config: Configuration) -> Iterator[str]:
     yield from file_faults(full)
     yield from _picture_faults(config, full)
     yield from report_faults(config, full)
+    yield from judge_faults(config, full)
     yield from _decoding_faults(full["decoding"])
     yield from _few_shot_faults(full)
     yield from _resampling_faults(full)

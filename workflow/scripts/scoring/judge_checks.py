@@ -28,7 +28,7 @@ def correlate(first: Sequence[float], second: Sequence[float]) -> float | None:
 def measure_agreement(
     first: Mapping[str, Sequence[Verdict | None]], second: Mapping[str, Sequence[Verdict | None]]
 ) -> dict[str, Any]:
-    """How two runs agree on the captions that both scored: {"n", "spearman", "mean_difference"}, the latter absolute."""
+    """How two runs agree on the captions that both scored: {"n", "spearman", "mean_difference"} (absolute)."""
     pairs = [
         (one.score, other.score)
         for system in first

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 from generation.chats import Chat
@@ -56,7 +56,7 @@ class Clair(JudgeMetric):
         text = template.replace("{candidates}", list_captions([caption]))
         return Chat((text.replace("{references}", list_captions(shown)),))
 
-    def read(self, text: str, logprobs: Sequence[dict[str, float]]) -> Verdict:
+    def read(self, text: str, logprobs: Sequence[Mapping[str, float]]) -> Verdict:
         found = read_verdict(text)
         if found is None:
             return Verdict(None, fault=f"no JSON with a score from 0 to 100: {' '.join(text.split())[:100]!r}")

@@ -70,7 +70,7 @@ def expected_score(logprobs: Sequence[Mapping[str, float]]) -> float | None:
 
     The last key of each mapping is the token that was written. Tokens of white space before the number are passed over.
     """
-    written = [next(reversed(token), "") for token in logprobs]
+    written = [(list(token) or [""])[-1] for token in logprobs]
     start = next((place for place, token in enumerate(written) if token.strip()), None)
     if start is None:
         return None
