@@ -58,7 +58,10 @@ class LocalAnswers:
             raise InputError(
                 f"{base} has no chat template, by which a judge is asked: choose an instruct model as judge"
             )
-        self.processor = load_processor(base) if reads_pictures else None
+        self.processor: Any = None
+        if reads_pictures:
+            self.processor = load_processor(base)
+            self.tokenizer = self.processor.tokenizer
         self._pictures: dict[tuple[int, int], PictureTokens] = {}  # by size
         self._engine: TorchEngine | None = None
 
@@ -99,7 +102,7 @@ class LocalAnswers:
         size = read_picture(chat.png).size
         if size not in self._pictures:
             self._pictures[size] = read_picture_tokens(self.processor, PromptSettings(), *size)
-        ids = self._pictures[size].put_into(encode_chat(self.processor.tokenizer, messages))
+        ids = self._pictures[size].put_into(encode_chat(self.tokenizer, messages))
         return Prompt(digest, ids, None, (chat.png,))
 
     def _load(self, prompts: Sequence[Prompt]) -> TorchEngine:

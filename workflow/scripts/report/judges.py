@@ -50,8 +50,10 @@ class JudgeUse:
         )
 
 
-FACTS = ("metric", "judge", "answered_by", "server", "n_asked", "n_failed", "reasons", "n_left_out")
-FACTS += ("agreement", "length")
+FACTS = (
+    *("metric", "judge", "answered_by", "server", "n_asked", "n_failed", "reasons", "n_left_out"),
+    *("agreement", "length"),
+)
 
 
 def read_judges(
