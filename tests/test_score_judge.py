@@ -1,4 +1,4 @@
-"""Judges as metrics: scores of all systems on the same samples, failures, two runs, and what the report says of them."""
+"""Judges as metrics: scores of all systems on the same samples, failures, two runs, and their configuration."""
 
 import json
 import re
@@ -132,7 +132,7 @@ def test_what_cannot_be_read_is_asked_again_and_then_no_score_and_never_0(folder
 
 def test_a_judge_that_never_scores_is_refused(folder, server):
     server.answer = lambda body: completion("fine")
-    with pytest.raises(InputError, match="gave no score for any of 11 captions .*choose another judge"):
+    with pytest.raises(InputError, match=r"gave no score for any of 11 captions .*choose another judge"):
         run(folder, server)
 
 
