@@ -3,6 +3,7 @@
 Some of it uses parts of Snakemake and of its SLURM plugin that are not public; requirements.lock pins both.
 """
 
+import functools
 import json
 import subprocess
 
@@ -122,6 +123,7 @@ def announce_models():
         subprocess.run(command, check=False)
 
 
+@functools.cache  # the pictures of a large test split take seconds to read
 def cost_of_endpoint(name):
     """What a system's requests will cost; None while its samples are not there."""
     system = PLAN.endpoints[name]

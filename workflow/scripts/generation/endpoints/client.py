@@ -134,7 +134,7 @@ class Client:
                 fault = self._hide(f"{error} {error.__cause__ or ''}".strip())
                 wait = self.patience.wait_after(attempt)
             except openai.APIStatusError as error:
-                fault = self._hide(f"status {error.status_code}: {shorten(error.message)}")
+                fault = f"status {error.status_code}: {shorten(self._hide(error.message))}"
                 if self._takes_without(error, body):
                     continue
                 if error.status_code not in TRANSIENT and error.status_code < 500:
@@ -161,7 +161,9 @@ class Client:
         response = self._api.chat.completions.with_raw_response.create(**body)
         answer = read_answer(self._hide(response.text), time.monotonic() - start, now)
         sent = {name: value for name, value in body.items() if name not in ("model", "messages")}
-        return dataclasses.replace(answer, parameters=sent)
+        # Once more, since a key may be written by escapes in JSON.
+        texts = {name: self._hide(getattr(answer, name)) for name in ("text", "refusal", "model", "finish_reason")}
+        return dataclasses.replace(answer, parameters=sent, **texts)
 
     def _body(self, request: Request) -> dict[str, Any]:
         """What is sent: greedy decoding, where the model takes a temperature."""
