@@ -161,9 +161,9 @@ class Client:
         response = self._api.chat.completions.with_raw_response.create(**body)
         answer = read_answer(self._hide(response.text), time.monotonic() - start, now)
         sent = {name: value for name, value in body.items() if name not in ("model", "messages")}
-        # Once more, since a key may be written by escapes in JSON.
-        texts = {name: self._hide(getattr(answer, name)) for name in ("text", "refusal", "model", "finish_reason")}
-        return dataclasses.replace(answer, parameters=sent, **texts)
+        # Once more, since JSON can write a key by escapes.
+        text, refusal, model = map(self._hide, (answer.text, answer.refusal, answer.model))
+        return dataclasses.replace(answer, text=text, refusal=refusal, model=model, parameters=sent)
 
     def _body(self, request: Request) -> dict[str, Any]:
         """What is sent: greedy decoding, where the model takes a temperature."""
