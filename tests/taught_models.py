@@ -44,7 +44,7 @@ def teach(folder: Path, chats: Sequence[Chat], reply: str) -> Path:
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
-        if float(loss) < ENOUGH:
+        if loss.item() < ENOUGH:
             break
     model.save_pretrained(folder)
     return folder

@@ -37,7 +37,7 @@ JUDGE = {
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
-    return make_experiment(tmp_path_factory.mktemp("models") / "demo", n_samples=6, n_systems=5)
+    return make_experiment(tmp_path_factory.mktemp("models") / "demo", n_systems=5)
 
 
 @pytest.fixture

@@ -44,7 +44,7 @@ _DECODER = json.JSONDecoder()
 
 class Clair(JudgeMetric):
     name = "clair"
-    values: ClassVar = {"clair": ValueInfo("CLAIR", 0, 1, radar=False, note="a language model's judgement, 0 to 1")}
+    values: ClassVar = {"clair": ValueInfo("CLAIR", 0, 1, note="a language model's judgement, 0 to 1")}
     facts: ClassVar = {"prompt": "v1 (Chan et al., 2023)", "decoding": "greedy", "retries": "1"}
     second_run = "asked again with the references first and in reverse order"
     max_new_tokens = 256
@@ -53,8 +53,7 @@ class Clair(JudgeMetric):
     def question(self, caption: str, references: Sequence[str], png: bytes | None, is_second: bool) -> Chat:
         shown = list(reversed(references)) if is_second else list(references)
         template = OTHER_ORDER if is_second else PROMPT
-        text = template.replace("{candidates}", list_captions([caption]))
-        return Chat((text.replace("{references}", list_captions(shown)),))
+        return Chat((template.format(candidates=list_captions([caption]), references=list_captions(shown)),))
 
     def read(self, text: str, logprobs: Sequence[Mapping[str, float]]) -> Verdict:
         found = read_verdict(text)

@@ -43,7 +43,7 @@ class ImageJudge(JudgeMetric):
     name = "image_judge"
     reads_pictures: ClassVar[bool] = True
     values: ClassVar = {
-        "image_judge": ValueInfo("Image judge", 0, 1, radar=False, note="a vision-language model's judgement, 0 to 1")
+        "image_judge": ValueInfo("Image judge", 0, 1, note="a vision-language model's judgement, 0 to 1")
     }
     facts: ClassVar = {"prompt": "v1 (FLEUR, Lee et al., 2024)", "score": "expectation over the tokens of numbers"}
     second_run = "asked again with the caption before the criteria"
