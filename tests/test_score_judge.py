@@ -69,7 +69,7 @@ def run(folder, server, metric="clair", names=("right", "wrong"), **changes):
         "record": folder / "judge.json",
     }
     score_judge.main(**{**arguments, **changes})
-    competition = read_competition(folder / "scores", dict.fromkeys(names), [load_metric(metric)], SAMPLES)
+    competition = read_competition(folder / "scores", {name: {} for name in names}, [load_metric(metric)], SAMPLES)
     values = {system: competition.scores[system, metric].columns[metric].tolist() for system in names}
     return values, read_json(folder / "judge.json"), competition.scores[names[0], metric].signature
 
@@ -197,7 +197,7 @@ def test_an_image_judge_without_probabilities_is_refused(folder, server):
 
 @pytest.mark.usefixtures("one_thread")
 def test_a_base_is_a_judge_too(folder):
-    chats = [clair.METRIC.question(text, [text], None, False) for text in RIGHT[:2]]
+    chats = [clair.METRIC.question(text, [text], None, False) for text in RIGHT[:1]]
     base = teach(build_tiny_model(folder / "llm", "llama"), chats, '{"score": 70}')
     decoding = json.dumps({"max_new_tokens": 16, "dtype": "fp32"})
     values, record, signature = run(folder, None, model=base, name="tiny", decoding=decoding)

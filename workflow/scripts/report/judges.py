@@ -21,6 +21,7 @@ class JudgeUse:
     label: str  # of the metric's value
     facts: dict[str, Any]
     kin: list[str]
+    lengths: list[tuple[str, float | None]]  # of each system, or training of one: correlation of score and length
 
     @property
     def name(self) -> str:
@@ -72,5 +73,7 @@ def read_judges(
         same = [comparison.label(name) for name in kin.get(facts["metric"], ())]
         if facts["server"]:
             same += [use.label for use in endpoints if use.facts["answered_by"] == facts["answered_by"]]
-        found.append(JudgeUse(labels[facts["metric"]], facts, list(dict.fromkeys(same))))
+        systems = {system.name: system.label for system in comparison.systems}
+        lengths = [(systems.get(name, name), value) for name, value in facts["length"]["systems"].items()]
+        found.append(JudgeUse(labels[facts["metric"]], facts, list(dict.fromkeys(same)), lengths))
     return found
