@@ -31,6 +31,7 @@ include: "rules/models.smk"
 include: "rules/training.smk"
 include: "rules/captioning.smk"
 include: "rules/scoring.smk"
+include: "rules/judging.smk"
 include: "rules/reporting.smk"
 include: "rules/events.smk"
 

@@ -128,6 +128,32 @@ rule gather_captions:
         " --samples {input.samples:q} --output {output:q} 3>&2 &> {log:q}"
 
 
+rule caption_endpoint:
+    """Ask an endpoint for the caption of each test drawing, where Snakemake runs: compute nodes often lack network."""
+    input:
+        samples=f"{RESULTS}/data/test.parquet",
+        images=lambda wildcards: PLAN.endpoints[wildcards.system].images or [],
+    output:
+        captions=f"{RESULTS}/captions/{{system}}.jsonl",
+        record=f"{RESULTS}/endpoints/{{system}}.json",
+    log:
+        f"{RESULTS}/logs/caption_endpoint/{{system}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/caption_endpoint/{{system}}.tsv"
+    wildcard_constraints:
+        system=one_of(PLAN.endpoints),
+    localrule: True
+    conda:
+        "../envs/main.yaml"
+    params:
+        script=script("caption_endpoint"),
+        options=endpoint_options,
+        identity=endpoint_identity,
+    shell:
+        "python {params.script:q} --planned-code={params.identity[code]:q} {params.options}"
+        " --samples {input.samples:q} --output {output.captions:q} --record {output.record:q} 3>&2 &> {log:q}"
+
+
 rule import_captions:
     """Import captions that were made elsewhere, matched by id."""
     input:

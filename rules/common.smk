@@ -51,6 +51,8 @@ RESULTS = PLAN.results
 CACHE = Path(RESULTS) / "cache" / "content_digests.json"
 # Digests of model folders, so that several gigabytes are not read for each job.
 DIGEST_CACHE = f"{RESULTS}/cache/model_digests.json"
+# Answers of endpoints, by the digests of their requests. They were paid for: nothing deletes them.
+ANSWERS = f"{RESULTS}/answers"
 IDENTITIES = Identities(config, CACHE, FROZEN)
 identity = IDENTITIES.of
 

@@ -5,6 +5,7 @@ Here also begins what a run shows on the terminal (plan/job_lines.py).
 Some of it uses parts of Snakemake and of its SLURM plugin that are not public; requirements.lock pins both.
 """
 
+import functools
 import json
 import subprocess
 
@@ -12,8 +13,10 @@ from core.code_digest import code_has_changed
 from core.content_digest import ContentDigests
 from core.local_gpus import PLACED, missing_gpus, visible_gpus
 from core.records import write_json
+from plan.endpoints import UNKNOWN_COST, expected_cost, key_faults
 from plan.frozen import rules_digest
 from plan.job_lines import JobLines, show_job_lines
+from plan.judges import expected_cost_of_judge
 from plan.kept_adapters import keep_adapter
 from plan.retries import RetryRule
 from plan.slurm_jobs import comment_of, job_name_prefix, live_jobs, second_copies, second_copy_message
@@ -123,6 +126,47 @@ def announce_models():
         subprocess.run(command, check=False)
 
 
+@functools.cache  # the pictures of a large test split take seconds to read
+def cost_of_endpoint(name):
+    """What a system's requests will cost; None while its samples are not there."""
+    system = PLAN.endpoints[name]
+    return expected_cost(system, PLAN.prompt(system.input), Path(RESULTS) / "data" / "test.parquet", Path(ANSWERS))
+
+
+def is_answered(name):
+    """Whether the store has all answers of a system, so that no key is needed."""
+    cost = cost_of_endpoint(name)
+    return cost is not None and cost.n_stored == cost.n_requests
+
+
+def announce_endpoints():
+    """Say what the requests to endpoints will cost, and whose key is not there; a dry run needs no key."""
+    for name, system in PLAN.endpoints.items():
+        cost = cost_of_endpoint(name)
+        told = cost.describe(system.price, config["report"]["currency"]) if cost else UNKNOWN_COST
+        logger.info(f"Endpoint {name} ({system.endpoint['model']}): {told}")
+    for name, judge in PLAN.judges.items():
+        cost = expected_cost_of_judge(judge, len(PLAN.systems), Path(RESULTS) / "data" / "test.parquet")
+        told = cost.describe(judge.price, config["report"]["currency"]) if cost else UNKNOWN_COST
+        if judge.endpoint:
+            logger.info(f"Judge of {name} ({judge.name}), with nothing in the store: {told}")
+    waiting = {name: one.api_key_env for name, one in PLAN.endpoints.items() if not is_answered(name)}
+    waiting |= {f"the judge of {name}": judge.api_key_env for name, judge in PLAN.judges.items()}
+    for fault in key_faults(waiting):
+        logger.warning(f"Before a run asks for captions, set it: {fault}")
+
+
+def require_keys():
+    """Stop a run whose endpoints lack their keys before anything is done."""
+    jobs = list(workflow.dag.needrun_jobs())
+    names = [job.wildcards.system for job in jobs if job.rule.name == "caption_endpoint"]
+    judges = [job.wildcards.metric for job in jobs if job.rule.name == "score_hosted_judge"]
+    waiting = {name: PLAN.endpoints[name].api_key_env for name in names if not is_answered(name)}
+    faults = key_faults(waiting | {f"the judge of {name}": PLAN.judges[name].api_key_env for name in judges})
+    if faults:
+        raise WorkflowError("Keys of endpoints are missing; nothing was run:", *(f"  {fault}" for fault in faults))
+
+
 def print_summary():
     """Print the table of systems by metrics and where the report is, if the run made them."""
     table = Path(RESULTS) / "comparison.txt"
@@ -133,6 +177,7 @@ def print_summary():
 
 onstart:
     JOB_LINES.waits = not workflow.local_exec
+    require_keys()
     name_jobs()
     retry_only_what_may_pass()
     refuse_second_copies()
@@ -155,3 +200,4 @@ if workflow.is_main_process and not workflow.output_settings.dryrun and not work
 
 if workflow.is_main_process:
     warn_of_stale_training()
+    announce_endpoints()

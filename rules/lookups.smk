@@ -141,6 +141,31 @@ def captioner_options(wildcards):
     )
 
 
+def endpoint_options(wildcards):
+    """The options of caption_endpoint.py but its samples and outputs. No key is among them."""
+    system = PLAN.endpoints[wildcards.system]
+    return options(
+        {
+            "system": system.name,
+            "endpoint": system.endpoint,
+            "input": system.input,
+            "images": system.images,
+            "prompt": PLAN.prompt(system.input),
+            "store": ANSWERS,
+            "price": system.price,
+            "currency": config["report"]["currency"],
+        }
+    )
+
+
+def endpoint_identity(wildcards):
+    """The identity of an endpoint's captions. Whatever it says, no answer is asked for that the store has."""
+    system = PLAN.endpoints[wildcards.system]
+    settings = result_settings(system.endpoint, schema_node("systems.*"))
+    prompt = result_settings(PLAN.prompt(system.input), schema_node("prompt"))
+    return identity("caption_endpoint", endpoint=settings, input=system.input, prompt=prompt, price=system.price)
+
+
 def baseline_features(wildcards):
     """CLIP features of the train and the test split, for the nearest image alone."""
     if wildcards.system != "clip_nearest":
@@ -154,6 +179,53 @@ def baseline_features(wildcards):
 def metric_settings(metric):
     """The settings of a metric; its model and files are inputs of the rules."""
     return config["metric_options"].get(metric, {}).get("settings", {})
+
+
+def judge_images(wildcards):
+    """The pictures that a judge looks at; none for one of texts."""
+    return PLAN.judges[wildcards.metric].images or []
+
+
+def judge_options(wildcards):
+    """The options of score_judge.py but its samples and record. No key is among them."""
+    judge = PLAN.judges[wildcards.metric]
+    return options(
+        {
+            "metric": judge.metric,
+            "systems": tuple(PLAN.systems),
+            "captions_dir": f"{RESULTS}/captions",
+            "images": judge.images,
+            "model": judge.base.folder if judge.base else None,
+            "name": judge.name,
+            "endpoint": judge.endpoint,
+            "decoding": judge.decoding if judge.base else None,
+            "store": ANSWERS,
+            "repeated": judge.repeated,
+            "seed": PLAN.seed("score_judge"),
+            "scores_dir": f"{RESULTS}/scores",
+            "judgements_dir": f"{RESULTS}/judgements/{judge.metric}",
+            "digest_cache": DIGEST_CACHE,
+        }
+    )
+
+
+def judge_identity(wildcards):
+    """The identity of a judge's scores. Answers of the same questions are taken from the store in any case."""
+    judge = PLAN.judges[wildcards.metric]
+    local = ("generation/local_answers",) if judge.base else ()
+    kept = result_settings(judge.decoding, schema_node("decoding")) if judge.base else {}
+    asked = result_settings(judge.endpoint, schema_node("systems.*")) if judge.endpoint else {}
+    return identity(
+        "score_judge",
+        f"scoring/metrics/{judge.metric}",
+        *local,
+        judge=judge.name,
+        endpoint=asked,
+        decoding=kept,
+        repeated=judge.repeated,
+        seed=PLAN.seed("score_judge"),
+        systems=list(PLAN.systems),
+    )
 
 
 def imported_scores(wildcards):

@@ -133,6 +133,8 @@ rule html_report:
             [PLAN.clip.manifest] if "train" in (config.get("clip") or {}) and "clip_score" in config["metrics"] else []
         ),
         votes=[f"{RESULTS}/votes.json"] if config["human_votes"] else [],
+        judges=expand(f"{RESULTS}/judges/{{metric}}.json", metric=PLAN.judges),
+        endpoints=expand(f"{RESULTS}/endpoints/{{system}}.json", system=PLAN.endpoints),
         mismatch=[f"{RESULTS}/mismatch.json"] if "clip_score" in config["metrics"] else [],
         figures=[f"{RESULTS}/figures/radar.svg", f"{RESULTS}/figures/forest.svg"],
         provenance=f"{RESULTS}/provenance.json",
@@ -163,6 +165,9 @@ rule html_report:
                 "clip_note": (config.get("clip") or {}).get("note", ""),
                 "clip_training": input.clip_training[0] if input.clip_training else None,
                 "votes": input.votes[0] if input.votes else None,
+                "endpoints": tuple(input.endpoints) or None,
+                "judges": tuple(input.judges) or None,
+                "judges_kin": {name: judge.kin for name, judge in PLAN.judges.items()},
                 "mismatch": input.mismatch[0] if input.mismatch else None,
                 **STYLE,
             }
@@ -172,6 +177,7 @@ rule html_report:
             "report",
             title=TITLE,
             clip_note=(config.get("clip") or {}).get("note", ""),
+            judges_kin={name: judge.kin for name, judge in PLAN.judges.items()},
             content={"templates": str(TEMPLATES)},
         ),
     shell:

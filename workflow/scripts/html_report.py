@@ -172,6 +172,8 @@ def render_report(
             label_leakage=count_label_leakage(inputs),
             leakage=describe_leakage(inputs),
             votes=inputs.votes,
+            endpoints=inputs.endpoints,
+            judges=inputs.judges,
             voting=describe_voting(inputs.comparison.n_groups),
             trainings=[(training.model, training_facts(training)) for training in inputs.trainings],
             resource_usage=[usage_of_training(training) for training in inputs.trainings],
@@ -270,6 +272,9 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--logs-dir", type=Path, help="folder of the rules' logs, with the samples of their GPUs")
     parser.add_argument("--credits", default="[]", help="JSON list of objects with name, licence, url, note")
     parser.add_argument("--votes", type=Path, help="votes.json: results of the blind comparison")
+    parser.add_argument("--endpoints", type=Path, nargs="*", default=[], help="endpoints/<system>.json")
+    parser.add_argument("--judges", type=Path, nargs="*", default=[], help="judges/<metric>.json")
+    parser.add_argument("--judges-kin", default="{}", help="JSON: the systems of a judge's own model, by metric")
     parser.add_argument("--mismatch", type=Path, help="mismatch.json: captions that may belong to other drawings")
     parser.add_argument("--values", nargs="*", help="values of headline, radar and explorer (default: for radars)")
     parser.add_argument("--style", default="{}", help="JSON object of chart settings, see radar_chart.py")

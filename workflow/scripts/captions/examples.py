@@ -11,8 +11,9 @@ from dataclasses import dataclass
 
 from transformers import PreTrainedTokenizerBase
 
-from captions.picture_prompts import PicturePrompts, show_code
+from captions.picture_prompts import PicturePrompts
 from captions.prompts import Example, PromptSettings, prompt_tokens
+from captions.shown import show_code
 from core.command import InputError
 from core.records import Sample
 

@@ -13,6 +13,7 @@ without pictures, and the tokens are put in here, found once for each size.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -31,8 +32,9 @@ from captions.prompts import (
     prompt_form,
     prompt_tokens,
 )
+from captions.shown import Shown, show_drawing
 from core.command import InputError
-from core.records import NO_IMAGE, Image, Sample
+from core.records import Image, Sample
 from models.pictures import TOKEN_TYPES, CaptionerProcessor, token_types
 
 # Code behind which a picture's tokens are sought, and two more that show whether these depend on it.
@@ -61,21 +63,6 @@ class PictureTokens:
         return full
 
 
-@dataclass(frozen=True)
-class Shown:
-    """What a model reads of a drawing: code, picture, or both; nothing of a drawing that is left out."""
-
-    xml: str | None
-    png: bytes | None = None
-    tokens: PictureTokens | None = None
-    fault: str = ""  # why there is no picture
-    question: str = ""  # of the sample
-
-    @property
-    def is_left_out(self) -> bool:
-        return self.xml is None and self.png is None
-
-
 class PicturePrompts:
     """What models that read pictures are shown of drawings; `input` is image or both."""
 
@@ -87,19 +74,15 @@ class PicturePrompts:
         self._tokens: dict[tuple[int, int], PictureTokens] = {}  # by size
 
     def show(self, sample: Sample) -> Shown:
-        """A drawing whose picture is missing or blank is left out, or shown as code by prompt.missing_picture."""
+        """A drawing with the tokens of its picture; without a usable picture it may be left out (captions/shown.py)."""
         image = self.images.get(sample.id)
-        fault = image.fault if image else NO_IMAGE
-        if fault or image is None:
-            uses_code = self.input == "both" and self.settings.missing_picture == "use_code"
-            return Shown(sample.xml if uses_code else None, fault=fault, question=sample.question)
-        if isinstance(self.processor, CaptionerProcessor):
-            return Shown(None, image.png)
+        shown = show_drawing(sample, image, self.settings, self.input)
+        if image is None or shown.png is None or isinstance(self.processor, CaptionerProcessor):
+            return shown
         size = image.width, image.height
         if size not in self._tokens:
             self._tokens[size] = read_picture_tokens(self.processor, self.settings, *size)
-        xml = sample.xml if self.input == "both" else None
-        return Shown(xml, image.png, self._tokens[size], question=sample.question)
+        return dataclasses.replace(shown, tokens=self._tokens[size])
 
 
 @dataclass(frozen=True)
@@ -156,11 +139,6 @@ def choose_wording(tokenizer: Any, processor: Any, settings: PromptSettings) -> 
     if isinstance(processor, CaptionerProcessor):
         return CaptionerWording(processor)
     return ChatWording(tokenizer, settings)
-
-
-def show_code(sample: Sample) -> Shown:
-    """What models that read code alone are shown of a drawing."""
-    return Shown(sample.xml, question=sample.question)
 
 
 def read_picture_tokens(processor: Any, settings: PromptSettings, width: int, height: int) -> PictureTokens:

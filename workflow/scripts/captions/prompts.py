@@ -127,9 +127,9 @@ def prompt_tokens(
     most that there may be in all, examples included: what the model reads. Raises InputError where not even an empty
     drawing fits; the tokens of a picture are never shortened.
     """
-    xml = _without_namespace(xml)
+    xml = without_namespace(xml)
     if examples:
-        examples = [dataclasses.replace(example, xml=_without_namespace(example.xml)) for example in examples]
+        examples = [dataclasses.replace(example, xml=without_namespace(example.xml)) for example in examples]
         empty = (_encode_prompt(tokenizer, "", settings, shown, picture) for shown in (examples, ()))
         n_with, n_without = map(len, empty)
         settings = dataclasses.replace(settings, max_tokens=settings.max_tokens + n_with - n_without)
@@ -223,7 +223,8 @@ def _shorten_element(start: str) -> str:
     return re.sub(r"[\d.eE+-]*$", "", start).rstrip(" ,") + '"/>'
 
 
-def _without_namespace(xml: str | None) -> str | None:
+def without_namespace(xml: str | None) -> str | None:
+    """An xml as it stands in prompts."""
     return None if xml is None else xml.replace(_NAMESPACE, "", 1)
 
 

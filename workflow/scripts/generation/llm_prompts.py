@@ -18,11 +18,10 @@ from captions.picture_prompts import (
     CaptionerWording,
     ChatWording,
     PicturePrompts,
-    Shown,
     choose_wording,
-    show_code,
 )
 from captions.prompts import INPUTS, Example, PromptSettings
+from captions.shown import Shown, show_code
 from core.command import InputError
 from core.json_settings import settings_from_json
 from core.records import Caption, Image, Sample, read_images, read_samples

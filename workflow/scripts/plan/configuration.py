@@ -14,7 +14,7 @@ from typing import Any
 from plan.schema import Configuration
 
 # The order in which families appear in tables and figures.
-FAMILIES = ("zero_shot", "few_shot", "lora", "captioner", "file", "baseline")
+FAMILIES = ("zero_shot", "few_shot", "lora", "captioner", "endpoint", "file", "baseline")
 # What stands behind the label of an untrained system that does not read code alone.
 READ_LABEL = {"code": "", "image": ", picture", "both": ", code and picture"}
 # What a baseline looks at in a drawing before it takes a caption of the train split.
@@ -44,8 +44,9 @@ def systems(config: Configuration) -> dict[str, dict[str, Any]]:
     for name, entry in config["captioners"].items():
         table[name] = {"label": entry.get("label", name), "base": name, **captioner}
     for name, entry in config["systems"].items():
-        said = {"trained": entry.get("trained_on_this_data"), "input": entry.get("input")}
-        table[name] = {"label": entry.get("label", name), "base": name, "family": "file", **said}
+        unsaid = False if entry["kind"] == "endpoint" else None
+        said = {"trained": entry.get("trained_on_this_data", unsaid), "input": entry.get("input")}
+        table[name] = {"label": entry.get("label", name), "base": name, "family": entry["kind"], **said}
     for name, entry in config["baselines"].items():
         label = entry.get("label", name.replace("_", " "))
         table[name] = {"label": label, "base": name, **baseline, "input": BASELINE_INPUT[name]}

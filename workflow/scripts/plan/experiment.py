@@ -24,7 +24,9 @@ from plan.configuration import (
     training_seed,
     trainings_of,
 )
+from plan.endpoints import HostedSystem, hosted_systems
 from plan.jobs import Captioner, LlmJob, Source, System, Training
+from plan.judges import Judge, plan_judges
 from plan.metrics import CLIP_BASELINE, CLIP_METRIC, score_files
 from plan.model_folders import Build, Model, base_of, builds, model_of
 from readers.known_formats import has_questions, resolve_source
@@ -42,6 +44,8 @@ class Plan:
     trainings: dict[str, Training]
     llm_jobs: dict[str, LlmJob]
     captioners: dict[str, Captioner]
+    endpoints: dict[str, HostedSystem]
+    judges: dict[str, Judge]  # by metric
     systems: dict[str, System]
     fetched: dict[str, dict[str, Any]]  # model sources by their folder in the store
     built: dict[str, Build]  # bases that are put together here
@@ -91,7 +95,7 @@ class Plan:
 
     @property
     def text_metrics(self) -> list[str]:
-        return [metric for metric in self.config["metrics"] if metric != "clip_score"]
+        return [metric for metric in self.config["metrics"] if metric not in ("clip_score", *self.judges)]
 
     @property
     def imported_metrics(self) -> dict[str, dict[str, Any]]:
@@ -137,6 +141,7 @@ class Plan:
             "clip": clip,
             **{name: job.device_class for name, job in self.llm_jobs.items()},
             **{name: one.device_class for name, one in self.captioners.items()},
+            **{f"judge {name}": one.device_class for name, one in self.judges.items()},
             # A model and the system of its captions have one name.
             **{f"train {name}": "large" if one.gpus else "cpu" for name, one in self.trainings.items()},
         }
@@ -190,6 +195,8 @@ def make_plan(config: Configuration) -> Plan:
         trainings=trainings,
         llm_jobs=llm_jobs,
         captioners=captioners,
+        endpoints=hosted_systems(config, results),
+        judges=plan_judges(config, results),
         systems={
             run: _system(config, results, run, row, system, llm_jobs)
             for row, system in rows.items()

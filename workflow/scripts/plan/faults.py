@@ -16,7 +16,9 @@ from typing import Any
 from comparison.resampling import resamples_needed
 from core.hints import propose_name
 from plan.configuration import run_names, system_names
+from plan.endpoints import endpoint_faults
 from plan.file_faults import file_faults
+from plan.judges import judge_faults
 from plan.languages import language_fault
 from plan.picture_faults import picture_faults
 from plan.presets import all_presets
@@ -35,12 +37,14 @@ def find_faults(config: Configuration, schema: Node) -> list[str]:
 def _cross_faults(config: Configuration) -> Iterator[str]:
     full = fill_defaults(config, load_schema())
     yield from _reference_faults(config)
+    yield from endpoint_faults(config)
     yield from _name_faults(full)
     yield from _language_faults(full)
     yield from _background_faults(full["render"]["background"])
     yield from file_faults(full)
     yield from _picture_faults(config, full)
     yield from report_faults(config, full)
+    yield from judge_faults(config, full)
     yield from _decoding_faults(full["decoding"])
     yield from _few_shot_faults(full)
     yield from _question_faults(full)

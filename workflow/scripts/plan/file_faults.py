@@ -30,7 +30,8 @@ def file_faults(config: Configuration) -> Iterator[str]:
         if "path" in source:
             yield from _source_faults(f"dataset.sources.{name}", Path(source["path"]), source)
     for name, system in config["systems"].items():
-        yield from _captions_faults(f"systems.{name}", Path(system["path"]), system["fields"])
+        if "path" in system:  # an endpoint has none
+            yield from _captions_faults(f"systems.{name}", Path(system["path"]), system["fields"])
     for name, entry in score_files(config).items():
         yield from _scores_faults(f"scores_from.{name}", Path(entry["path"]), [run for _, run in run_names(config)])
     yield from _vote_faults(config["human_votes"], [name for _, name in system_names(config)])

@@ -36,6 +36,8 @@ LIBRARIES = {
     "score_text": ("pycocoevalcap",),
     "score_human": ("pycocoevalcap",),
     "import_scores": ("numpy",),
+    "score_judge": ("scipy",),
+    "generation/local_answers": ("torch", "transformers"),
     "scoring/metrics/bert_score": ("torch", "transformers", "bert-score"),
     "scoring/metrics/sentence_similarity": ("torch", "transformers", "sentence-transformers"),
     "compare": ("numpy", "scipy"),

@@ -93,6 +93,16 @@ def _base_faults(config: Configuration, key: str, base: str, input: str) -> Iter
         )
 
 
+def describe_base(config: Configuration, base: str) -> dict[str, Any]:
+    """The config.json of a base; empty while it is not here yet."""
+    path = Path(base_of(config, base).folder) / "config.json"
+    try:
+        found: dict[str, Any] = read_json(path) if path.is_file() else {}
+    except InputError:  # reported where the base is named
+        return {}
+    return found
+
+
 def _has_template(folder: Path) -> bool:
     tokenizer = folder / "tokenizer_config.json"
     return any((folder / name).is_file() for name in TEMPLATES) or (

@@ -17,6 +17,7 @@ FAMILY_LABELS = {
     "few_shot": "few-shot",
     "lora": "LoRA",
     "captioner": "captioner",
+    "endpoint": "endpoint",
     "baseline": "baseline",
     "file": "file",
 }

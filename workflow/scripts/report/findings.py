@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -269,6 +270,9 @@ def find_alerts(inputs: ReportInputs, ledger: Ledger) -> list[Alert]:
                 text = f"{system.label}: {found}; {flag['max_rate']:.0%}{whose} tolerated."
                 alerts.append(Alert("fault", text, flag=f"{flag['name']}:{system.name}"))
     alerts += warn_of_raised_scores(inputs.comparison)
+    for judge in inputs.judges:
+        alerts += [Alert("fault", judge.self_preference)] if judge.self_preference else []
+        alerts += [Alert("fault", judge.failures, list_reasons(judge.facts["reasons"]))] if judge.failures else []
     undrawn = Counter(image.reason for image in inputs.images if image.status == "failed")
     if undrawn:
         text = f"{share(undrawn.total(), n)} could not be drawn. Image metrics leave them out for all systems."
@@ -397,6 +401,11 @@ def count_reasons(reasons: Counter[str], most: int = 5) -> list[str]:
     lines = [f"{n:,} × {reason or 'no reason given'}" for reason, n in reasons.most_common(most)]
     rest = len(reasons) - most
     return lines if rest <= 0 else [*lines, f"and {rest:,} more reasons"]
+
+
+def list_reasons(reasons: Mapping[str, int]) -> list[str]:
+    """Reasons with their numbers, as a record has them."""
+    return [f"{n:,} × {reason}" for reason, n in reasons.items()]
 
 
 def share(part: int, whole: int, what: str = "samples", interval: str = "") -> str:

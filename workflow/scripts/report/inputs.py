@@ -30,7 +30,9 @@ from core.records import (
     read_samples,
 )
 from report.comparison import Comparison, read_comparison
+from report.endpoints import EndpointUse, read_endpoints
 from report.gpu_use import GpuUse, read_gpu_use
+from report.judges import JudgeUse, read_judges
 from report.mismatch import Mismatch, read_mismatch
 from report.votes import VoteResults, read_votes
 from scoring.health import read_health
@@ -124,6 +126,8 @@ class ReportInputs:
     gpu_use: list[GpuUse]
     credits: list[dict[str, str]]
     votes: VoteResults | None
+    endpoints: list[EndpointUse]
+    judges: list[JudgeUse]
     mismatch: Mismatch | None  # captions that may belong to other drawings; None where CLIP scores nothing
 
 
@@ -153,6 +157,9 @@ def read_inputs(
     credits: str = "[]",
     votes: Path | None = None,
     mismatch: Path | None = None,
+    endpoints: Sequence[Path] = (),
+    judges: Sequence[Path] = (),
+    judges_kin: str = "{}",
 ) -> ReportInputs:
     """Read all files. Raises InputError for one that is missing, foreign, or of other samples."""
     table = read_comparison(comparison)
@@ -208,6 +215,8 @@ def read_inputs(
         gpu_use=read_gpu_use(logs_dir) if logs_dir else [],
         credits=parse_credits(credits),
         votes=read_votes(votes, table) if votes else None,
+        endpoints=(hosted := read_endpoints(list(endpoints), table)),
+        judges=read_judges(judges, json.loads(judges_kin), table, hosted),
         mismatch=read_mismatch(mismatch, image_records) if mismatch else None,
     )
 

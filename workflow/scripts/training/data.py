@@ -19,8 +19,9 @@ import pyarrow.parquet as pq
 import torch
 from torch.utils.data import Dataset
 
-from captions.picture_prompts import PicturePrompts, choose_wording, show_code
+from captions.picture_prompts import PicturePrompts, choose_wording
 from captions.prompts import IGNORED, PromptSettings
+from captions.shown import show_code
 from core.command import write_whole
 from core.records import Sample
 from models.pictures import PictureInputs

@@ -104,6 +104,17 @@ class TorchEngine:
         return self.write(batch[:middle]) + self.write(batch[middle:])
 
     @torch.inference_mode()
+    def read(self, prompt: Prompt, written: list[int]) -> torch.Tensor:
+        """Log-probabilities of the next token behind a prompt, and behind each token that is written after it.
+
+        (n written + 1, vocabulary), on the CPU. One plain pass, right for models of any kind.
+        """
+        ids = torch.tensor([[*prompt.tokens, *written]], device=self.model.device)
+        pictures = self._picture_inputs([prompt], ids)
+        output = self.model(input_ids=ids, use_cache=False, logits_to_keep=len(written) + 1, **pictures)
+        return output.logits[0].float().log_softmax(dim=-1).cpu()
+
+    @torch.inference_mode()
     def _write(self, batch: list[Prompt]) -> list[list[int]]:
         """The likeliest tokens, or drawn ones, until every row has ended."""
         state = self._start(batch)

@@ -134,6 +134,8 @@ class Metric(abc.ABC):
     name: ClassVar[str]  # the module's name
     values: ClassVar[dict[str, ValueInfo]]  # value name → how it is shown
     known_settings: ClassVar[tuple[str, ...]] = ()  # keys of metric_options.<name>.settings that it reads
+    needs_judge: ClassVar[bool] = False  # whether metric_options.<name>.judge must name a model that scores captions
+    reads_pictures: ClassVar[bool] = False  # of a judge: whether it looks at the drawings' pictures
     needs_model: ClassVar[bool] = False  # whether metric_options.<name>.source must name a model
     needed_files: ClassVar[str] = ""  # files that metric_options.<name>.folder must hold, and where they come from
     facts: ClassVar[dict[str, str]] = {}  # what else the signature says of the implementation
