@@ -29,9 +29,9 @@ from core.code_digest import code_digest
 from core.command import InputError, Progress, log, run_command
 from core.identity import job_identity, result_settings
 from core.json_settings import settings_from_json
-from core.records import NO_IMAGE, Caption, Image, Sample, read_images, read_samples
+from core.records import Image, read_images, read_samples
 from generation.captioners import FAMILIES, Captioner, CaptionerSettings
-from generation.image_captions import Batch, caption_batch, load_captioner, prepare_batch
+from generation.image_captions import Batch, caption_batch, choose_images, load_captioner, prepare_batch
 from generation.partial_captions import CaptionParts
 from models.files import check_model_folder, describe_files, file_digest, model_digest
 from models.gpus import check_given_gpus
@@ -42,20 +42,6 @@ MEANINGFUL_SUFFIXES = (".json", ".txt", ".model", ".jinja", ".py")
 
 # Settings that change the speed and not what is written.
 ONLY_SPEED = ("batch_size",)
-
-
-def choose_images(samples: list[Sample], images: list[Image]) -> tuple[list[Image], list[Caption]]:
-    """The images to caption, in the samples' order, and failed records of the samples without a usable one."""
-    by_id = {image.id: image for image in images}
-    usable, failed = [], []
-    for sample in samples:
-        image = by_id.get(sample.id)
-        reason = image.fault if image else NO_IMAGE
-        if reason or image is None:
-            failed.append(Caption(sample.id, "", "failed", reason))
-        else:
-            usable.append(image)
-    return usable, failed
 
 
 def prepared_batches(captioner: Captioner, batches: list[list[Image]]) -> Iterator[Batch]:

@@ -36,15 +36,12 @@ from plan.result_store import file_parts, keep_results, restore_results, result_
 from readers.entries import RawRecord, iterate_unique, open_entries, read_records
 from rendering.worker_pool import Limits, map_killable
 from samples import fingerprints
-from samples.making import Made, Settings, process_record, write_checked
+from samples.making import MEMORY_LIMIT_MB, SECONDS_LIMIT, Made, Settings, process_file, process_record
 from samples.reference_checks import ReferenceChecks
 from samples.split_statistics import count_tokens
-from svg.bytes import decode_drawing
-from svg.canonical import LEVELS, read_drawing
+from svg.canonical import LEVELS
 from svg.path_records import CANVAS as RECORD_CANVAS
 
-SECONDS_LIMIT = 10  # for one drawing; an icon takes milliseconds
-MEMORY_LIMIT_MB = 768
 DRAWING = '<svg xmlns="http://www.w3.org/2000/svg"><path d="M0 0h9v9z"/></svg>'
 WARM_UP = RawRecord(0, "", DRAWING, ["a b c d e"], "", "")
 
@@ -142,10 +139,9 @@ def write_label_leakage(path: Path, leaks: list[tuple[str, str]]) -> None:
 
 def describe_file(data: bytes, settings: Settings) -> tuple[str, str]:
     """The canonical text of a file's bytes, and what is to say about it. Raises Undecodable or Unusable."""
-    text, repairs = decode_drawing(data)
-    checked = write_checked(read_drawing(text), settings)
-    drawing = checked.drawing
-    flags = ", ".join(sorted({*repairs, *drawing.flags, *checked.flags})) or "no flags"
+    made = process_file(data, settings)
+    text, drawing = made.text, made.drawing
+    flags = ", ".join(made.flags) or "no flags"
     before, after = len(text), len(drawing.xml)
     return drawing.xml, (
         f"{before} -> {after} characters ({after / before:.0%}), about {count_tokens(text)} -> "

@@ -13,62 +13,23 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import json
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Iterable, Iterator
-from functools import partial
 from pathlib import Path
 
 from core.code_digest import code_digest
-from core.command import InputError, Progress, log, run_command
+from core.command import Progress, log, run_command
 from core.identity import identity_digest, job_identity
-from core.records import Image, Sample, open_images, stream_samples
+from core.records import Sample, open_images, stream_samples
 from models.files import file_digest
 from plan.identity import LIBRARIES
 from plan.result_store import keep_results, restore_results, result_key
 from plan.shards import Shard
-from rendering.fonts import declared_fonts, find_fonts, known_fonts
-from rendering.renderers import RENDERERS, PictureStyle, render_xml
+from rendering.fonts import find_fonts
+from rendering.image_records import parse_colour, render_samples
+from rendering.renderers import RENDERERS, PictureStyle
 from rendering.sandbox import describe_measures
-from rendering.worker_pool import Limits, Outcome, map_killable
-
-# A drawing of everything that a back end loads late.
-WARM_UP = (
-    '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 9 9"><rect width="5" height="5"/><text y="9">a</text></svg>'
-)
-
-
-def parse_colour(text: str) -> tuple[int, int, int]:
-    """A background as RGB. Raises InputError for what is no colour."""
-    from PIL import ImageColor
-
-    try:
-        return ImageColor.getrgb(text)[:3]
-    except ValueError as error:
-        raise InputError(f"render.background: {text!r} is no colour; give a CSS name or #rrggbb") from error
-
-
-def render_samples(samples: Iterable[Sample], style: PictureStyle, limits: Limits) -> Iterator[Image]:
-    """An image record for each sample, in order. Raises InputError for fonts that are not there."""
-    fonts = find_fonts(style.fonts)
-    known_fonts(fonts)  # a file that is no font ends the job here, and not each drawing
-    ids: deque[str] = deque()
-
-    def drawings() -> Iterator[str]:
-        for sample in samples:
-            ids.append(sample.id)
-            yield sample.xml
-
-    with declared_fonts(fonts) as folder:
-        limits = dataclasses.replace(limits, readable=(*fonts, folder))
-        for outcome in map_killable(partial(render_xml, style=style), drawings(), limits, WARM_UP):
-            yield make_image(ids.popleft(), style.size, outcome)
-
-
-def make_image(id: str, size: int, outcome: Outcome) -> Image:
-    """The record of a rendered or failed drawing."""
-    if outcome.value is None:
-        return Image(id, None, 0, 0, "failed", outcome.reason)
-    return Image(id, outcome.value.png, size, size, "ok", "", outcome.value.flags)
+from rendering.worker_pool import Limits
 
 
 def main(

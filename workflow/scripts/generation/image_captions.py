@@ -13,7 +13,7 @@ import PIL.Image
 import torch
 
 from core.command import InputError, log
-from core.records import Caption, Image
+from core.records import NO_IMAGE, Caption, Image, Sample
 from generation.captioners import Captioner, CaptionerSettings, Output
 from models.attention_kernels import avoid_cudnn_attention
 
@@ -26,6 +26,20 @@ class Batch:
     images: list[PIL.Image.Image]
     inputs: Any
     unreadable: list[Caption]
+
+
+def choose_images(samples: list[Sample], images: list[Image]) -> tuple[list[Image], list[Caption]]:
+    """The images to caption, in the samples' order, and failed records of the samples without a usable one."""
+    by_id = {image.id: image for image in images}
+    usable, failed = [], []
+    for sample in samples:
+        image = by_id.get(sample.id)
+        reason = image.fault if image else NO_IMAGE
+        if reason or image is None:
+            failed.append(Caption(sample.id, "", "failed", reason))
+        else:
+            usable.append(image)
+    return usable, failed
 
 
 def prepare_batch(captioner: Captioner, records: list[Image]) -> Batch:
