@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import json
+from collections.abc import Mapping
 from typing import Any, TypeVar
 
 from core.command import InputError
@@ -31,3 +32,8 @@ def settings_from_json(kind: type[Settings], text: str, name: str) -> Settings:
             hint = f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(known)}"
             raise InputError(f"{name}.{key}: unknown key; {hint}")
     return kind(**values)
+
+
+def pick_settings(kind: type[Settings], group: Mapping[str, Any]) -> Settings:
+    """The dataclass `kind` from a validated group of the configuration, which may hold keys of other stages as well."""
+    return kind(**{field.name: group[field.name] for field in dataclasses.fields(kind) if field.name in group})  # type: ignore[arg-type]
