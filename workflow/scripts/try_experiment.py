@@ -21,6 +21,7 @@ import socket
 import sys
 from pathlib import Path
 
+from core import quiet_libraries  # noqa: F401  (before the libraries, which speak while they are imported)
 from core.command import InputError, run_command
 from page.experiment import open_experiment
 
@@ -30,13 +31,13 @@ HOST = "127.0.0.1"
 def main(*, experiment: str, configfile: Path | None, port: int) -> None:
     """Serve the page until it is interrupted. Raises InputError without results, and for a port that is taken."""
     found = open_experiment(experiment, configfile)
+    os.environ.setdefault("HF_HUB_OFFLINE", "1")
     # A worker process imports this file: what takes long to import is imported here.
     from page.desk import Desk
     from page.drawings import open_workshop
     from page.server import make_app, make_server
     from page.systems import wants_gpu
 
-    os.environ.setdefault("HF_HUB_OFFLINE", "1")
     if not wants_gpu(found.plan):
         os.environ["CUDA_VISIBLE_DEVICES"] = ""  # as for its jobs
     with contextlib.suppress(KeyboardInterrupt), open_socket(port) as listening, open_workshop(found.plan) as workshop:

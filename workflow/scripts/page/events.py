@@ -91,7 +91,7 @@ def neighbours_event(by: str, neighbours: Sequence[Neighbour], reason: str = "")
 
 
 def caption_event(system: str, caption: Caption, seconds: float, in_run: Caption | None) -> Event:
-    """What a system wrote in `seconds`, those of loading its model included; `in_run` is the experiment's own caption."""
+    """What a system wrote in `seconds`, loading its model included; `in_run` is the experiment's own caption."""
     own = seconds if caption.seconds is None else caption.seconds
     return {
         "event": "caption",

@@ -11,8 +11,6 @@ import time
 from pathlib import Path
 from typing import Any
 
-from core import quiet_libraries  # noqa: F401  (before the libraries, which speak while they are imported)
-
 import torch
 
 from captions.prompts import Example, PromptSettings

@@ -1,4 +1,4 @@
-"""The train drawings nearest to a drawing, by code and by picture, and the captions of the baselines, which are theirs."""
+"""The train drawings nearest to a drawing, by code and by picture, and the captions of the baselines."""
 
 from __future__ import annotations
 

@@ -93,21 +93,20 @@ def make_app(experiment: Experiment, desk: Desk, port: int) -> FastAPI:
     app = FastAPI(lifespan=work, docs_url=None, redoc_url=None, openapi_url=None)
     app.add_middleware(Gate, hosts=(f"127.0.0.1:{port}", f"localhost:{port}"))
     page = render_page(experiment, desk)
-    files = {
-        "page.css": (read_template("report.css") + read_template("try/page.css"), "text/css"),
-        "page.js": (read_template("js/dom.js") + read_template("try/page.js"), "text/javascript"),
-    }
+    css = read_template("report.css") + read_template("try/page.css")
+    javascript = read_template("js/dom.js") + read_template("try/page.js")
 
     @app.get("/")
     def show_page() -> HTMLResponse:
         return HTMLResponse(page)
 
-    @app.get("/{name}.{kind}")
-    def show_file(name: str, kind: str) -> Response:
-        if f"{name}.{kind}" not in files:
-            raise HTTPException(404)
-        text, media_type = files[f"{name}.{kind}"]
-        return Response(text, media_type=media_type)
+    @app.get("/page.css")
+    def show_style() -> Response:
+        return Response(css, media_type="text/css")
+
+    @app.get("/page.js")
+    def show_script() -> Response:
+        return Response(javascript, media_type="text/javascript")
 
     @app.get("/samples")
     def show_samples(words: str = "") -> list[dict[str, Any]]:
