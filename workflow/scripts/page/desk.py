@@ -17,7 +17,7 @@ import time
 import traceback
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 
 from core.command import InputError, log
@@ -98,14 +98,13 @@ class Desk:
             request.tell(None)
 
     def _warm_up(self) -> None:
-        """Start the workers, and caption a small drawing by the first base that runs here."""
+        """Start the workers, and load what the first drawing needs; what is left when that comes is loaded for it."""
         self._workshop.warm_up()
         drawing = self._workshop.read(WARM_UP)
-        for system in self._runnable(*LLM_FAMILIES)[:1]:
-            try:
-                self._models.caption(system, drawing)
-            except InputError as error:  # which the first drawing shows
-                log("try_experiment", f"{system}: {error}")
+        steps = [partial(self._caption, system, drawing) for system in self._runnable(*LLM_FAMILIES)[:1]]
+        for step in (*steps, partial(self._picture_neighbours, drawing), partial(self._neighbours.by_code, drawing)):
+            if self._requests.empty():
+                list(step())
         log("try_experiment", "ready")
 
     def _runnable(self, *families: str) -> list[str]:
@@ -161,7 +160,7 @@ class Desk:
             yield neighbours_event("picture", [], obstacle)
             return
         if "clip_nearest" in self.plan.systems:
-            yield {"event": "working", "system": "clip_nearest", "loads": False}
+            yield {"event": "working", "system": "clip_nearest", "loads": not self._neighbours.has_clip}
             yield from self._caption("clip_nearest", drawing)
         yield neighbours_event("picture", self._neighbours.by_picture(drawing), drawing.image.fault)
 

@@ -36,7 +36,6 @@ FLAG_WORDS = {
     "render_check_failed": "no level's text renders like the drawing",
     "unresolved": "a property of CSS that could not be resolved, and is not drawn",
     "removed": "taken out, since it is no drawing or lies outside of it",
-    "repaired": "repaired",
     "blank": "nothing is visible",
     "white_on_white": "drawn in the colour of the background",
     "missing_font": "a font that is not there: its text is set in another",

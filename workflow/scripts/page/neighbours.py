@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -58,18 +59,23 @@ class Neighbours:
             return Caption(id, self.by_code(drawing)[0].sample.references[0])
         return caption_nearest(drawing.sample, self._feature(drawing), self._pictures)
 
+    @property
+    def has_clip(self) -> bool:
+        """Whether the CLIP model is in memory."""
+        return "_clip" in self.__dict__
+
     @cached_property
     def _constant(self) -> str:
         return most_frequent_reference(self.train)
 
     @cached_property
-    def _texts(self):
+    def _texts(self) -> Any:
         from captions.text_neighbours import TextNeighbours  # scikit-learn takes a while to import
 
         return TextNeighbours([sample.xml for sample in self.train])
 
     @cached_property
-    def _clip(self):
+    def _clip(self) -> Any:
         from models.clip_model import load_clip  # as does open_clip
 
         assert self._plan.clip, "find_places says that there is none"
