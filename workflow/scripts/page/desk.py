@@ -88,7 +88,11 @@ class Desk:
         from page.models import Models  # torch takes seconds, in which the page is there already
 
         self._models = Models(self.plan)
-        self._warm_up()
+        try:
+            self._warm_up()
+        except Exception:  # as below: the first drawing has it again
+            traceback.print_exc()
+        log("try_experiment", "ready")
         while not self._stops and (request := self._requests.get()):
             try:
                 self._serve(request)
@@ -105,7 +109,6 @@ class Desk:
         for step in (*steps, partial(self._picture_neighbours, drawing), partial(self._neighbours.by_code, drawing)):
             if self._requests.empty():
                 list(step())
-        log("try_experiment", "ready")
 
     def _runnable(self, *families: str) -> list[str]:
         """The systems of families that nothing keeps from running here."""
@@ -162,7 +165,10 @@ class Desk:
         if "clip_nearest" in self.plan.systems:
             yield {"event": "working", "system": "clip_nearest", "loads": not self._neighbours.has_clip}
             yield from self._caption("clip_nearest", drawing)
-        yield neighbours_event("picture", self._neighbours.by_picture(drawing), drawing.image.fault)
+        try:
+            yield neighbours_event("picture", self._neighbours.by_picture(drawing), drawing.image.fault)
+        except InputError as error:
+            yield neighbours_event("picture", [], str(error))
 
     def _captions_of_run(self, drawing: Drawing) -> Iterator[Event]:
         """Of a test sample, the experiment's captions by systems that cannot run here."""
