@@ -54,7 +54,7 @@ CONFIGURATION = {
     },
     "models": {name: {"base": "llm", "preset": "test1"} for name in ("tuned-a", "tuned-b")},
     "captioners": {"blip": {"family": "blip", "source": {"path": "models/blip"}, "gpus": 0}},
-    "systems": {"other": {"path": "other.jsonl"}},
+    "systems": {"other": {"kind": "file", "path": "other.jsonl"}},
     "baselines": {"constant": {}, "text_nearest": {}, "clip_nearest": {}},
     "decoding": {"max_new_tokens": 8, "dtype": "fp32", "gpus": 0},
     "clip": {"source": {"path": "models/clip"}},
@@ -112,7 +112,7 @@ def build_models() -> None:
 def write_data(plan: Plan) -> None:
     """Samples and pictures by the functions that the workers of the workflow call, and the features of the pictures."""
     settings = pick_settings(Settings, plan.config["preprocess"])
-    process = partial(process_record, source="mine", settings=settings, checks=ReferenceChecks(), max_chars=None)
+    process = partial(process_record, source="mine", settings=settings, checks=ReferenceChecks(drop=[]), max_chars=None)
     made = [
         process(RawRecord(n, one["id"], one["svg"], [one["caption"]], one["split"], ""))
         for n, one in enumerate(records())
