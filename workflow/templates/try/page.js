@@ -5,7 +5,7 @@ const rows = new Map([...document.querySelectorAll("tr[data-system]")].map((row)
 const number = (value) => (value === null || value === undefined ? "–" : value.toLocaleString("en"));
 const seconds = (value) => `${value.toFixed(value < 10 ? 2 : 0)} s`;
 let running = null;
-let shown = null; // the number of captions that have come, and of those that will
+let shown = { captions: 0, all: 0 }; // how many captions have come, and how many will
 
 /** Send a drawing and show what comes back; the one before is left. */
 async function ask(address, body) {
@@ -102,6 +102,8 @@ const parts = {
     at("canonical").textContent = event.xml;
     at("tokens").tBodies[0].append(h("tr", { id: "characters" }, h("th", { scope: "row" }, "Characters"), h("td", {}, "…"), h("td", {}, number(event.measures.characters))));
     progress();
+    // On a small screen the captions would be out of sight.
+    if (at("results").getBoundingClientRect().top > innerHeight * 0.6) at("status").scrollIntoView({ block: "start" });
   },
   rejected(event) {
     fail(`This is no drawing that models can read: ${event.reason}.`);
