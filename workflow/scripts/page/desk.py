@@ -15,7 +15,7 @@ import queue
 import threading
 import time
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
@@ -105,8 +105,12 @@ class Desk:
         """Start the workers, and load what the first drawing needs; what is left when that comes is loaded for it."""
         self._workshop.warm_up()
         drawing = self._workshop.read(WARM_UP)
-        steps = [partial(self._caption, system, drawing) for system in self._runnable(*LLM_FAMILIES)[:1]]
-        for step in (*steps, partial(self._picture_neighbours, drawing), partial(self._neighbours.by_code, drawing)):
+        steps: list[Callable[[], Iterable[object]]] = [
+            *(partial(self._caption, system, drawing) for system in self._runnable(*LLM_FAMILIES)[:1]),
+            partial(self._picture_neighbours, drawing),
+            partial(self._neighbours.by_code, drawing),
+        ]
+        for step in steps:
             if self._requests.empty():
                 list(step())
 
