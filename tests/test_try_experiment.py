@@ -215,6 +215,10 @@ def test_a_system_that_cannot_run_here_says_why(plan: Plan, monkeypatch: Any) ->
     assert "other.jsonl" in found["other"]
     assert not wants_gpu(plan)
     config = read_configuration(Path("tiny.yaml"))
+    config["models"]["tuned-a"]["seeds"] = 2
+    labels = {place.system.name: place.label for place in find_places(make_plan(config))}
+    assert (labels["tuned-a-seed2"], labels["tuned-b"]) == ("tuned-a, training 2", "tuned-b")
+    assert "has no adapter_model.safetensors" in obstacles(make_plan(config))["tuned-a-seed2"]
     config["decoding"]["gpus"] = 1
     config["captioners"]["blip"]["python"] = "/envs/old/bin/python"
     del config["clip"]

@@ -19,7 +19,8 @@ from pathlib import Path
 from core.command import InputError
 from core.json_settings import pick_settings
 from core.records import Image, Sample
-from plan.experiment import Plan, Source
+from plan.experiment import Plan
+from plan.jobs import Source
 from readers.entries import open_entries, read_records
 from rendering.image_records import WARM_UP, limits_with_fonts, make_image, parse_colour
 from rendering.renderers import PictureStyle, render_xml

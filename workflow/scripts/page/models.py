@@ -26,7 +26,8 @@ from models.encoder_decoders import check_reads_code
 from models.gpus import check_given_gpus
 from models.language_models import check_token_ids, load_tokenizer, padding_id, read_config
 from page.drawings import Drawing
-from plan.experiment import Captioner, LlmJob, Plan
+from plan.experiment import Plan
+from plan.jobs import Captioner, LlmJob
 
 
 def bases_of(plan: Plan) -> dict[str, list[LlmJob]]:

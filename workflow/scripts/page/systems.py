@@ -9,23 +9,34 @@ from pathlib import Path
 from core.command import InputError
 from core.local_gpus import visible_gpus
 from models.files import check_adapter, check_model_folder
-from plan.experiment import LLM_FAMILIES, Captioner, LlmJob, Plan, System
+from plan.experiment import LLM_FAMILIES, Plan
+from plan.jobs import Captioner, LlmJob, System
 
 DEFAULT_ENVIRONMENT, DEFAULT_PYTHON = "envs/main.yaml", "python"  # of captioners that run in the workflow's own
 
 
 @dataclass(frozen=True)
 class Place:
-    """A system, and what keeps it from captioning here; empty where nothing does."""
+    """A system, what people call it, and what keeps it from captioning here; empty where nothing does."""
 
     system: System
+    label: str
     obstacle: str
 
 
 def find_places(plan: Plan) -> list[Place]:
     """All systems in the order of the comparison."""
     n_gpus = len(visible_gpus())
-    return [Place(system, next(_obstacles(plan, system, n_gpus), "")) for system in plan.systems.values()]
+    return [
+        Place(system, label_of(plan, system), next(_obstacles(plan, system, n_gpus), ""))
+        for system in plan.systems.values()
+    ]
+
+
+def label_of(plan: Plan, system: System) -> str:
+    """The label of a system; of a model that was trained several times, with the number of the training."""
+    is_one_of_several = sum(other.row == system.row for other in plan.systems.values()) > 1
+    return f"{system.label}, training {plan.trainings[system.name].number}" if is_one_of_several else system.label
 
 
 def wants_gpu(plan: Plan) -> bool:
