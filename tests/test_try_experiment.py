@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tried_experiment import COLOURS, Page, finished_experiment, named, raw_drawing, served
+from tried_experiment import COLOURS, HOSTILE, Page, finished_experiment, named, raw_drawing, served
 
 from core.command import InputError
 from core.records import read_captions, read_samples
@@ -181,7 +181,7 @@ def test_the_page_in_a_browser(browser: Any, page: Page) -> None:
     view.wait_for_selector("#fault:not([hidden])")
     assert "no drawing that models can read" in view.inner_text("#fault")
     assert view.evaluate("document.documentElement.scrollWidth") <= 390
-    assert "owned" not in view.title()
+    assert view.title() == f"Try Tiny {HOSTILE}"
     assert view.query_selector_all("img[onerror]") == []
     assert view.query_selector_all("img[alt='']") == []
     assert errors == []
