@@ -176,7 +176,8 @@ def test_the_page_in_a_browser(browser: Any, page: Page) -> None:
     done.wait_for()
     assert view.locator("text=as in the report").count() == len(RUNNABLE)
     assert "onerror" in view.inner_text("#references")
-    assert view.get_by_label("Your drawing").input_value() == raw_drawing(9)
+    assert view.get_by_label("Your drawing").input_value() == hostile  # what a person typed stays
+    assert view.inner_text("#raw") == raw_drawing(9)
     view.get_by_label("SVG file").set_input_files([{"name": "a.svg", "mimeType": "", "buffer": b"no drawing"}])
     view.wait_for_selector("#fault:not([hidden])")
     assert "no drawing that models can read" in view.inner_text("#fault")

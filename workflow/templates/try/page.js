@@ -3,8 +3,9 @@
 const at = (id) => document.getElementById(id);
 const rows = new Map([...document.querySelectorAll("tr[data-system]")].map((row) => [row.dataset.system, row]));
 const number = (value) => (value === null || value === undefined ? "–" : value.toLocaleString("en"));
-const seconds = (value) => `${value.toFixed(value < 10 ? 2 : 0)} s`;
+const seconds = (value) => (value < 0.995 ? `${Math.round(1000 * value)} ms` : `${value.toFixed(value < 10 ? 1 : 0)} s`);
 let running = null;
+let filled = ""; // the text that this script has put into the field, which may be replaced
 let shown = { captions: 0, all: 0 }; // how many captions have come, and how many will
 
 /** Send a drawing and show what comes back; the one before is left. */
@@ -52,7 +53,8 @@ function clear() {
   const runnable = [...rows.values()].filter((row) => !row.dataset.obstacle);
   shown = { captions: 0, all: runnable.length };
   for (const row of rows.values()) setRow(row, row.dataset.obstacle ? "cannot" : "waits", row.dataset.obstacle || "waits");
-  for (const id of ["drawings", "measures", "flags", "near-code", "near-picture", "canonical", "raw"]) at(id).replaceChildren();
+  for (const id of ["drawings", "measures", "flags"]) at(id).replaceChildren();
+  for (const id of ["near-code", "near-picture", "canonical", "raw"]) at(id).textContent = "…";
   at("tokens").tBodies[0].replaceChildren();
   for (const id of ["fault", "references"]) at(id).hidden = true;
   at("results").hidden = true;
@@ -118,7 +120,7 @@ const parts = {
   },
   caption(event) {
     const notes = [
-      event.is_cut && h("span", { class: "badge cut" }, "cut at the longest"),
+      event.is_cut && h("span", { class: "badge cut" }, "cut at the length limit"),
       event.in_run?.is_same && h("span", { class: "badge exact" }, "as in the report"),
       event.in_run && !event.in_run.is_same && h("small", {}, `In the report: ${event.in_run.caption || "no caption"}`),
       event.tokens_removed ? h("small", {}, `The drawing was shortened by ${number(event.tokens_removed)} tokens to fit the prompt.`) : null,
@@ -146,7 +148,10 @@ const parts = {
   raw({ text, length, reason }) {
     at("raw").textContent = text === null ? reason : text.length < length ? `${text}\n… ${number(length - text.length)} more characters` : text;
     at("characters").cells[1].textContent = number(length);
-    if (text !== null && text.length === length) at("code").value = text;
+    if (text !== null && text.length === length && ["", filled].includes(at("code").value)) {
+      at("code").value = text;
+      filled = at("code").value;
+    }
   },
   tokens({ bases }) {
     at("tokens").tBodies[0].append(...bases.map(({ label, raw, canonical }) =>
