@@ -133,16 +133,16 @@ class Desk:
             yield {"event": "rejected", "reason": str(reason)}
             return
         yield drawing_event(drawing, time.monotonic() - start)
-        for system in self._runnable("baseline"):
-            if system != "clip_nearest":  # whose model may have to be loaded
-                yield from self._caption(system, drawing)
-        yield neighbours_event("code", self._neighbours.by_code(drawing))
+        by_code = self._code_neighbours(drawing)
+        if self._neighbours.has_texts:  # a large train split takes longer to count than a model to write
+            yield from by_code
         if drawing.is_given:
             yield from self._texts(drawing)
         for system in self._models.order(self._runnable(*LLM_FAMILIES, "captioner")):
             yield {"event": "working", "system": system, "loads": not self._models.is_loaded(system)}
             yield from self._caption(system, drawing)
         yield from self._captions_of_run(drawing)
+        yield from by_code
         yield from self._picture_neighbours(drawing)
         if not drawing.is_given:  # whose raw text is sought in the whole source
             yield from self._texts(drawing)
@@ -159,6 +159,13 @@ class Desk:
             yield {"event": "obstacle", "system": system, "reason": str(error)}
             return
         yield caption_event(system, caption, time.monotonic() - start, self._in_run(system, drawing))
+
+    def _code_neighbours(self, drawing: Drawing) -> Iterator[Event]:
+        """What needs no model: the nearest train drawings by their code, after the baselines that read no picture."""
+        for system in self._runnable("baseline"):
+            if system != "clip_nearest":
+                yield from self._caption(system, drawing)
+        yield neighbours_event("code", self._neighbours.by_code(drawing))
 
     def _picture_neighbours(self, drawing: Drawing) -> Iterator[Event]:
         """The nearest train drawings by their picture, after the baseline that copies the caption of the first."""

@@ -60,6 +60,11 @@ class Neighbours:
         return caption_nearest(drawing.sample, self._feature(drawing), self._pictures)
 
     @property
+    def has_texts(self) -> bool:
+        """Whether the texts of the train split are counted."""
+        return "_texts" in self.__dict__
+
+    @property
     def has_clip(self) -> bool:
         """Whether the CLIP model is in memory."""
         return "_clip" in self.__dict__
