@@ -13,7 +13,9 @@ from tried_experiment import COLOURS, HOSTILE, Page, finished_experiment, named,
 
 from core.command import InputError
 from core.records import read_captions, read_samples
-from page.experiment import open_experiment, read_configuration
+from page.desk import MOST_WAITING, Busy, Desk
+from page.drawings import open_workshop
+from page.experiment import Experiment, open_experiment, read_configuration
 from page.systems import find_places, wants_gpu
 from plan.experiment import Plan, make_plan
 from svg.bytes import MAX_BYTES
@@ -203,6 +205,23 @@ def test_without_results_the_error_names_the_command_to_run_first(tmp_path: Path
     with pytest.raises(InputError, match=r"results/tiny has no data/test.parquet: run .* --configfile .*tiny.yaml"):
         open_experiment("tiny", configuration)
     (tmp_path / "test.parquet").rename("results/tiny/data/test.parquet")
+
+
+def test_what_nobody_waits_for_any_more_is_left_and_only_some_may_wait(plan: Plan) -> None:
+    told = []
+    with open_workshop(plan) as workshop:
+        desk = Desk(Experiment(plan, ""), workshop)
+
+        def tell(event: Any) -> None:
+            told.append(event["event"])
+            request.cancel()
+
+        request = desk.ask(raw_drawing(0).encode(), tell)
+        desk._serve(request)
+    assert told == ["drawing"]
+    with pytest.raises(Busy):
+        for _ in range(MOST_WAITING):
+            desk.ask(b"", tell)
 
 
 def obstacles(plan: Plan) -> dict[str, str]:

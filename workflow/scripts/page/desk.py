@@ -120,9 +120,9 @@ class Desk:
 
     def _serve(self, request: Request) -> None:
         for event in self._events(request.asked):
+            request.tell(event)
             if request.is_cancelled or self._stops:
                 return
-            request.tell(event)
 
     def _events(self, asked: bytes | Sample) -> Iterator[Event]:
         """All that is told of a drawing; each step is done when its event is asked for."""
