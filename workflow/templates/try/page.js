@@ -18,6 +18,7 @@ async function ask(address, body) {
     if (!answer.ok) throw new Error(await reasonOf(answer));
     let done = false;
     for await (const event of eventsOf(answer.body)) {
+      if (mine.signal.aborted) return; // what had come before that
       parts[event.event](event);
       done = ["done", "rejected", "fault"].includes(event.event);
     }
@@ -53,12 +54,11 @@ function clear() {
   const runnable = [...rows.values()].filter((row) => !row.dataset.obstacle);
   shown = { captions: 0, all: runnable.length };
   for (const row of rows.values()) setRow(row, row.dataset.obstacle ? "cannot" : "waits", row.dataset.obstacle || "waits");
-  for (const id of ["drawings", "measures", "flags"]) at(id).replaceChildren();
   for (const id of ["near-code", "near-picture", "canonical", "raw"]) at(id).textContent = "…";
   at("tokens").tBodies[0].replaceChildren();
   for (const id of ["fault", "references"]) at(id).hidden = true;
-  at("results").hidden = true;
   at("results").setAttribute("aria-busy", "true");
+  at("results").dataset.reading = "true"; // the drawing before fades until the next is there, so that the page is calm
   at("status").textContent = "Reading the drawing …";
 }
 
@@ -70,6 +70,7 @@ function setRow(row, state, content, time = "") {
 
 function fail(reason) {
   at("results").hidden = false;
+  delete at("results").dataset.reading;
   at("card").hidden = true;
   for (const section of document.querySelectorAll("#results section")) section.hidden = true;
   at("fault").hidden = false;
@@ -87,6 +88,8 @@ const svgSource = (svg) => `data:image/svg+xml,${encodeURIComponent(svg)}`;
 const parts = {
   drawing(event) {
     at("results").hidden = at("card").hidden = false;
+    delete at("results").dataset.reading;
+    for (const id of ["drawings", "measures", "flags"]) at(id).replaceChildren();
     for (const section of document.querySelectorAll("#results section")) section.hidden = false;
     const what = event.id ? `Test sample ${event.id}` : "Your drawing";
     at("drawings").append(
