@@ -16,6 +16,7 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
@@ -85,10 +86,13 @@ class Desk:
         return request
 
     def _work(self) -> None:
-        from page.models import Models  # torch takes seconds, in which the page is there already
+        with ThreadPoolExecutor(1) as thread:  # workers start while torch, which takes seconds, is imported here
+            starting = thread.submit(self._workshop.warm_up)
+            from page.models import Models
 
-        self._models = Models(self.plan)
+            self._models = Models(self.plan)
         try:
+            starting.result()
             self._warm_up()
         except Exception:  # as below: the first drawing has it again
             traceback.print_exc()
@@ -102,8 +106,7 @@ class Desk:
             request.tell(None)
 
     def _warm_up(self) -> None:
-        """Start the workers, and load what the first drawing needs; what is left when that comes is loaded for it."""
-        self._workshop.warm_up()
+        """Load what the first drawing needs; what is left when that comes is loaded for it."""
         drawing = self._workshop.read(WARM_UP)
         steps: list[Callable[[], Iterable[object]]] = [
             *(partial(self._caption, system, drawing) for system in self._runnable(*LLM_FAMILIES)[:1]),

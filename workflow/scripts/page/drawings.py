@@ -12,6 +12,7 @@ from __future__ import annotations
 import contextlib
 import json
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -52,9 +53,9 @@ class Workshop:
         self._reader, self._renderer, self._size = reader, renderer, size
 
     def warm_up(self) -> None:
-        """Start both workers, which load their libraries."""
-        self._reader.process(WARM_UP.encode())
-        self._renderer.process(WARM_UP)
+        """Start both workers side by side; they load their libraries."""
+        with ThreadPoolExecutor(2) as threads:
+            list(threads.map(StandingWorker.process, (self._reader, self._renderer), (WARM_UP.encode(), WARM_UP)))
 
     def read(self, data: bytes) -> Drawing:
         """The drawing of a file's bytes. Raises Unusable with the reason why it has none."""
