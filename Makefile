@@ -1,12 +1,13 @@
 # make demo: the embedded demo, from nothing to a report. make test: every check. Both set up .venv first.
 # make demo-vlm: one small model trained on code, on pictures, and on both. make demo-gemma: the demo's scenes on Gemma 3
 # 270M, once you have read and accepted its terms. make new NAME=mine DATA=drawings.jsonl: a configuration for your own
-# data, and an audit of its first records.
+# data, and an audit of its first records. make try: a page on which a finished experiment captions any drawing.
 
 PYTHON ?= python3
+EXPERIMENT ?= demo
 BIN := .venv/bin
 
-.PHONY: demo demo-vlm demo-gemma new explain test lint install bench
+.PHONY: demo demo-vlm demo-gemma new try explain test lint install bench
 
 demo: install
 	@$(BIN)/snakemake --profile profiles/demo all
@@ -27,6 +28,9 @@ demo-gemma: install
 
 new: install
 	@$(BIN)/python workflow/scripts/new_experiment.py --name "$(NAME)" --data "$(DATA)"
+
+try: install
+	@$(BIN)/python workflow/scripts/try_experiment.py --experiment $(EXPERIMENT)
 
 explain: install
 	@$(BIN)/python workflow/scripts/explain_staleness.py --profile profiles/demo all

@@ -42,7 +42,7 @@ from build_openmoji import find_drawings  # noqa: E402
 from core.command import InputError, log, run_command  # noqa: E402
 from core.records import Sample, write_json  # noqa: E402
 from rendering.fonts import declared_fonts, find_fonts  # noqa: E402
-from rendering.images import render_samples  # noqa: E402
+from rendering.image_records import render_samples  # noqa: E402
 from rendering.renderers import PictureStyle  # noqa: E402
 from rendering.worker_pool import Limits, map_killable  # noqa: E402
 from svg.bytes import Undecodable, decode_drawing  # noqa: E402

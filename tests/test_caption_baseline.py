@@ -6,7 +6,8 @@ import re
 import numpy as np
 import pytest
 
-from caption_baseline import caption_clip_nearest, main, most_frequent_reference
+from caption_baseline import main
+from captions.baselines import caption_clip_nearest, most_frequent_reference
 from captions.text_neighbours import find_nearest
 from core.command import InputError
 from core.records import Sample, read_captions, write_samples

@@ -26,6 +26,7 @@ from core.command import InputError
 from core.records import Image, Sample, read_captions, read_samples, write_images, write_samples
 from generation.captioners import FAMILIES, Output, cogvlm
 from generation.captioners.generation import decode_outputs
+from generation.image_captions import caption_record
 
 ROOT = Path(__file__).parent.parent
 SCRIPT = ROOT / "workflow" / "scripts" / "caption_image.py"
@@ -171,9 +172,9 @@ def test_without_any_usable_image_all_records_fail_and_no_model_is_loaded(folder
 
 
 def test_an_empty_output_is_a_failure_and_white_space_is_folded():
-    empty = caption_image.caption_record("s", Output(" \n", "eos", None, 0), 0.1)
+    empty = caption_record("s", Output(" \n", "eos", None, 0), 0.1)
     assert (empty.status, empty.caption, empty.reason) == ("failed", "", "the model wrote nothing")
-    folded = caption_image.caption_record("s", Output(" a red\n\tcircle\u2028", "eos", 4, 3), 0.1)
+    folded = caption_record("s", Output(" a red\n\tcircle\u2028", "eos", 4, 3), 0.1)
     assert (folded.status, folded.caption, folded.n_prompt_tokens, folded.n_new_tokens) == ("ok", "a red circle", 4, 3)
 
 

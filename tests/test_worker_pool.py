@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from rendering.worker_pool import WINDOW, Limits, map_killable
+from rendering.worker_pool import WINDOW, Limits, StandingWorker, map_killable
 
 
 def misbehave(item):
@@ -67,3 +67,14 @@ def test_no_items_need_no_worker():
 def test_a_worker_that_cannot_start_is_an_error_and_no_endless_loop():
     with pytest.raises(RuntimeError, match="could not start"):
         list(map_killable(misbehave, ["a"], Limits(1, 5, 256), warm_up="die"))
+
+
+def test_a_standing_worker_goes_on_after_items_that_kill_it():
+    worker = StandingWorker(misbehave, Limits(workers=1, seconds=20, memory_mb=256), "a")
+    outcomes = [worker.process(item) for item in ("b", "die", "raise", "c")]
+    worker.stop()
+    assert [outcome.value for outcome in outcomes] == ["b", None, None, "c"]
+    assert [outcome.reason for outcome in outcomes[1:3]] == [
+        "the worker process died (exit code 3)",
+        "ValueError: bad drawing",
+    ]

@@ -30,13 +30,13 @@ from core.command import InputError, format_duration, log, run_command
 from core.records import Image, Sample, read_json, stream_samples, write_json
 from plan.record_faults import first_records, record_faults
 from readers.known_formats import FORMATS, has_questions, recognise_source, resolve_source
-from rendering.images import render_samples
+from rendering.image_records import render_samples
 from rendering.renderers import PictureStyle
 from rendering.worker_pool import Limits
 from report.audit_page import Shown, write_audit_page
 from samples.audit import Audited, audit_samples, choose_shown, summarise
-from samples.making import Settings, process_record
-from samples.preprocessing import MEMORY_LIMIT_MB, SECONDS_LIMIT, Outputs, Rows, preprocess_dataset
+from samples.making import MEMORY_LIMIT_MB, SECONDS_LIMIT, Settings, process_record
+from samples.preprocessing import Outputs, Rows, preprocess_dataset
 from samples.reference_checks import ReferenceChecks
 from samples.split_statistics import count_tokens
 

@@ -14,31 +14,25 @@ Families are the modules of captioners/. Code from a model's folder runs only wi
 from __future__ import annotations
 
 import argparse
-import importlib
-import io
 import os
-import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from core import quiet_libraries  # noqa: F401  (before the libraries, which speak while they are imported)
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
-import PIL.Image
 import torch
 
 from core.code_digest import code_digest
 from core.command import InputError, Progress, log, run_command
 from core.identity import job_identity, result_settings
 from core.json_settings import settings_from_json
-from core.records import NO_IMAGE, Caption, Image, Sample, read_images, read_samples
-from generation.captioners import FAMILIES, Captioner, CaptionerSettings, Output
+from core.records import Image, read_images, read_samples
+from generation.captioners import FAMILIES, Captioner, CaptionerSettings
+from generation.image_captions import Batch, caption_batch, choose_images, load_captioner, prepare_batch
 from generation.partial_captions import CaptionParts
-from models.attention_kernels import avoid_cudnn_attention
 from models.files import check_model_folder, describe_files, file_digest, model_digest
 from models.gpus import check_given_gpus
 from plan.shards import Shard
@@ -48,44 +42,6 @@ MEANINGFUL_SUFFIXES = (".json", ".txt", ".model", ".jinja", ".py")
 
 # Settings that change the speed and not what is written.
 ONLY_SPEED = ("batch_size",)
-
-
-@dataclass
-class Batch:
-    """Decoded images with the model's inputs for them, and the records of images that could not be decoded."""
-
-    ids: list[str]
-    images: list[PIL.Image.Image]
-    inputs: Any
-    unreadable: list[Caption]
-
-
-def choose_images(samples: list[Sample], images: list[Image]) -> tuple[list[Image], list[Caption]]:
-    """The images to caption, in the samples' order, and failed records of the samples without a usable one."""
-    by_id = {image.id: image for image in images}
-    usable, failed = [], []
-    for sample in samples:
-        image = by_id.get(sample.id)
-        reason = image.fault if image else NO_IMAGE
-        if reason or image is None:
-            failed.append(Caption(sample.id, "", "failed", reason))
-        else:
-            usable.append(image)
-    return usable, failed
-
-
-def prepare_batch(captioner: Captioner, records: list[Image]) -> Batch:
-    """Decode the images of a batch and make the model's inputs."""
-    ids, images, unreadable = [], [], []
-    for record in records:
-        try:
-            # PNG alone: some of Pillow's other formats start programs.
-            images.append(PIL.Image.open(io.BytesIO(record.png or b""), formats=["PNG"]).convert("RGB"))
-            ids.append(record.id)
-        # What Pillow raises for bytes that are no image, cut short, or a decompression bomb.
-        except (OSError, SyntaxError, ValueError, PIL.Image.DecompressionBombError) as error:
-            unreadable.append(Caption(record.id, "", "failed", f"the image can't be read: {error}"))
-    return Batch(ids, images, captioner.prepare(images) if images else None, unreadable)
 
 
 def prepared_batches(captioner: Captioner, batches: list[list[Image]]) -> Iterator[Batch]:
@@ -98,70 +54,10 @@ def prepared_batches(captioner: Captioner, batches: list[list[Image]]) -> Iterat
             yield batch
 
 
-def caption_batch(captioner: Captioner, batch: Batch) -> list[Caption]:
-    """The records of a batch, those of unreadable images included."""
-    if not batch.images:
-        return batch.unreadable
-    start = time.monotonic()
-    outputs = generate_outputs(captioner, batch.images, batch.inputs)
-    seconds = round((time.monotonic() - start) / len(outputs), 4)
-    return batch.unreadable + [
-        caption_record(id_, output, seconds) for id_, output in zip(batch.ids, outputs, strict=True)
-    ]
-
-
-def generate_outputs(captioner: Captioner, images: list[PIL.Image.Image], inputs: Any) -> list[Output]:
-    """The captioner's outputs; a batch that does not fit into memory is halved."""
-    try:
-        return captioner.generate(inputs)
-    except torch.cuda.OutOfMemoryError:
-        if len(images) == 1:
-            raise
-    torch.cuda.empty_cache()
-    log("caption_image", f"out of memory with {len(images)} images: the batch is halved")
-    middle = len(images) // 2
-    halves = (images[:middle], images[middle:])
-    return [output for half in halves for output in generate_outputs(captioner, half, captioner.prepare(half))]
-
-
-def caption_record(id_: str, output: Output, seconds: float) -> Caption:
-    """An output as a record."""
-    return Caption.written(
-        id_,
-        output.text,
-        finish_reason=output.finish_reason,
-        n_prompt_tokens=output.n_prompt_tokens,
-        n_new_tokens=output.n_new_tokens,
-        seconds=seconds,
-    )
-
-
 def folder_digests(role: str, folder: Path) -> dict[str, str]:
     """The sha256 of a model folder's configuration, tokenizer and code, by "<role>/<file>"."""
     names = [path.name for path in folder.iterdir() if path.suffix in MEANINGFUL_SUFFIXES]
     return {f"{role}/{file['name']}": file["sha256"] for file in describe_files(folder, names)}
-
-
-def load_captioner(
-    family: str, model: Path, tokenizer: Path, settings: CaptionerSettings, trust_remote_code: bool
-) -> Captioner:
-    """The captioner of a family. Raises InputError where it needs packages that are not here, or the user's trust."""
-    avoid_cudnn_attention()
-    try:
-        module = importlib.import_module(f"generation.captioners.{family}")
-        return module.load_captioner(model, tokenizer, settings, trust_remote_code)
-    except ImportError as error:
-        raise InputError(
-            f"{model} can't run with the packages that are installed here: {error}; install what it names, or give the "
-            "captioner an `environment` or `python` of its own (CogVLM: envs/cogvlm.yaml)"
-        ) from error
-    except ValueError as error:
-        if "trust_remote_code" not in str(error):  # the option that transformers names where a folder brings code
-            raise
-        raise InputError(
-            f"{model} runs Python code of its own: read that code, then opt in with trust_remote_code: true "
-            "(--trust-remote-code)"
-        ) from error
 
 
 def main(

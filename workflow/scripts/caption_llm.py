@@ -22,7 +22,6 @@ Systems that read pictures, whose samples without a usable picture get a failed 
 from __future__ import annotations
 
 import argparse
-import importlib
 import json
 import os
 import time
@@ -35,15 +34,14 @@ from core import quiet_libraries  # noqa: F401  (before the libraries, which spe
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
-from transformers import GenerationConfig
-
 from captions.prompts import PromptSettings
 from core.code_digest import code_digest
-from core.command import InputError, Progress, log, run_command
+from core.command import Progress, log, run_command
 from core.identity import job_identity, result_settings
 from core.json_settings import settings_from_json
-from core.records import Caption, Sample, read_samples
-from generation.llm_engines import ENGINES, DecodingSettings, Engine, EngineJob, Prompt, Written
+from core.records import Sample, read_samples
+from generation.llm_captions import caption_record, load_engine, prompt_limit, read_generation_config
+from generation.llm_engines import ENGINES, DecodingSettings, Engine, EngineJob, Prompt
 from generation.llm_prompts import LlmSystem, PromptMaker, describe_example, read_systems
 from generation.partial_captions import CaptionParts
 from generation.passes import write_manifest
@@ -57,7 +55,7 @@ from models.files import (
     tokenizer_files,
 )
 from models.gpus import check_given_gpus
-from models.language_models import check_token_ids, context_length, load_tokenizer, padding_id, read_config
+from models.language_models import check_token_ids, load_tokenizer, padding_id, read_config
 from plan.shards import Shard
 
 ADAPTER_FILES = ("adapter_config.json", "adapter_model.safetensors")
@@ -136,17 +134,6 @@ def plan_work(
     return works
 
 
-def prompt_limit(base: Path, config: Any, settings: DecodingSettings) -> int:
-    """The most tokens of a prompt: what the base reads without those that it may write. Raises InputError for none."""
-    context = context_length(config)
-    if context <= settings.max_new_tokens:
-        raise InputError(
-            f"{base} reads {context} tokens, and decoding.max_new_tokens {settings.max_new_tokens} leaves none for a "
-            "prompt: lower it"
-        )
-    return context - settings.max_new_tokens
-
-
 def log_shortened(name: str, prompts: Sequence[Prompt], limit: int) -> None:
     """Log how many prompts were shortened inside the xml; each caption's record says by how much."""
     removed = [prompt.n_xml_tokens_removed for prompt in prompts if prompt.n_xml_tokens_removed]
@@ -156,11 +143,6 @@ def log_shortened(name: str, prompts: Sequence[Prompt], limit: int) -> None:
             f"{len(removed)} of {len(prompts)} prompts are shortened inside the xml, by {sum(removed):,} tokens in all "
             f"(over prompt.max_tokens, or over the {limit:,} that the base reads before a caption)",
         )
-
-
-def load_engine(job: EngineJob) -> Engine:
-    """The engine that the settings name. Raises InputError where it can't be imported."""
-    return importlib.import_module(f"generation.llm_engines.{ENGINES[job.settings.engine]}").load_engine(job)
 
 
 def write_captions_of(work: Work, engine: Engine, tokenizer: Any) -> None:
@@ -179,26 +161,6 @@ def write_captions_of(work: Work, engine: Engine, tokenizer: Any) -> None:
                     ]
                 )
             progress.advance(len(batch))
-
-
-def caption_record(prompt: Prompt, written: Written, tokenizer: Any, seconds: float) -> Caption:
-    """What was written as a record."""
-    return Caption.written(
-        prompt.id,
-        tokenizer.decode(written.tokens, skip_special_tokens=True),
-        finish_reason="eos" if written.ended else "length",
-        n_prompt_tokens=len(prompt.tokens),
-        n_xml_tokens_removed=prompt.n_xml_tokens_removed,
-        n_new_tokens=len(written.tokens),
-        seconds=round(seconds, 4),
-    )
-
-
-def read_generation_config(base: Path) -> GenerationConfig:
-    """The model's generation_config.json; what its config.json says where there is none."""
-    if (base / "generation_config.json").is_file():
-        return GenerationConfig.from_pretrained(base, local_files_only=True)
-    return GenerationConfig.from_model_config(read_config(base))
 
 
 def main(

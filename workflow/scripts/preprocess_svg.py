@@ -27,21 +27,19 @@ from core.json_settings import settings_from_json
 from plan.identity import LIBRARIES
 from plan.result_store import file_parts, keep_results, restore_results, result_key
 from rendering.worker_pool import Limits, map_killable
-from samples.making import Settings, process_record, write_checked
-from samples.preprocessing import DRAWING, MEMORY_LIMIT_MB, SECONDS_LIMIT, Outputs, Rows, preprocess_dataset
+from samples.making import MEMORY_LIMIT_MB, SECONDS_LIMIT, Settings, process_file, process_record
+from samples.preprocessing import DRAWING, Outputs, Rows, preprocess_dataset
 from samples.reference_checks import ReferenceChecks
 from samples.split_statistics import count_tokens
-from svg.bytes import decode_drawing
-from svg.canonical import LEVELS, read_drawing
+from svg.canonical import LEVELS
 from svg.path_records import CANVAS as RECORD_CANVAS
 
 
 def describe_file(data: bytes, settings: Settings) -> tuple[str, str]:
     """The canonical text of a file's bytes, and what is to say about it. Raises Undecodable or Unusable."""
-    text, repairs = decode_drawing(data)
-    checked = write_checked(read_drawing(text), settings)
-    drawing = checked.drawing
-    flags = ", ".join(sorted({*repairs, *drawing.flags, *checked.flags})) or "no flags"
+    made = process_file(data, settings)
+    text, drawing = made.text, made.drawing
+    flags = ", ".join(made.flags) or "no flags"
     before, after = len(text), len(drawing.xml)
     return drawing.xml, (
         f"{before} -> {after} characters ({after / before:.0%}), about {count_tokens(text)} -> "

@@ -18,7 +18,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from core.code_digest import code_digest
-from core.command import InputError, Progress, log, run_command
+from core.command import Progress, log, run_command
 from core.identity import identity_digest, job_identity
 from core.records import Sample, open_images, stream_samples
 from models.files import file_digest
@@ -26,20 +26,10 @@ from plan.identity import LIBRARIES
 from plan.result_store import keep_results, restore_results, result_key
 from plan.shards import Shard
 from rendering.fonts import find_fonts
-from rendering.images import render_samples
+from rendering.image_records import parse_colour, render_samples
 from rendering.renderers import RENDERERS, PictureStyle
 from rendering.sandbox import describe_measures
 from rendering.worker_pool import Limits
-
-
-def parse_colour(text: str) -> tuple[int, int, int]:
-    """A background as RGB. Raises InputError for what is no colour."""
-    from PIL import ImageColor
-
-    try:
-        return ImageColor.getrgb(text)[:3]
-    except ValueError as error:
-        raise InputError(f"render.background: {text!r} is no colour; give a CSS name or #rrggbb") from error
 
 
 def main(

@@ -25,15 +25,25 @@ _COUNTER = HashingVectorizer(
 )
 
 
+class TextNeighbours:
+    """Drawings of which the nearest to others are sought; counted once."""
+
+    def __init__(self, texts: Sequence[str]):
+        counts = count_terms(texts)
+        self._weights = TfidfTransformer().fit(counts)
+        self._transposed = self._weights.transform(counts, copy=False).T.tocsr()
+
+    def similarities(self, asked: Sequence[str]) -> np.ndarray:
+        """The cosine of each asked text with each known one (asked x known)."""
+        return (self._weights.transform(_COUNTER.transform(asked)) @ self._transposed).toarray()
+
+
 def find_nearest(texts: Sequence[str], others: Sequence[str]) -> list[int]:
     """For each text the place of the nearest of `others`, the first of equally near ones."""
-    counts = count_terms(others)
-    weights = TfidfTransformer().fit(counts)
-    transposed = weights.transform(counts, copy=False).T.tocsr()
+    known = TextNeighbours(others)
     nearest: list[int] = []
     for start in range(0, len(texts), BATCH):
-        asked = weights.transform(_COUNTER.transform(texts[start : start + BATCH]))
-        nearest.extend(np.asarray((asked @ transposed).toarray().argmax(axis=1)).tolist())
+        nearest.extend(known.similarities(texts[start : start + BATCH]).argmax(axis=1).tolist())
     return nearest
 
 

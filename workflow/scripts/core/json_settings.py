@@ -37,3 +37,8 @@ def settings_from_json(
             hint = f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(known)}"
             raise InputError(f"{name}.{key}: unknown key; {hint}")
     return kind(**{renamed.get(key, key): value for key, value in values.items()})
+
+
+def pick_settings(kind: type[Settings], group: Mapping[str, Any]) -> Settings:
+    """The dataclass `kind` from a validated group of the configuration, which may hold keys of other stages as well."""
+    return kind(**{field.name: group[field.name] for field in dataclasses.fields(kind) if field.name in group})  # type: ignore[arg-type]

@@ -74,7 +74,7 @@ class PromptMaker:
         self.train, self.image_files = train, images
         self._processor: Any = None
         self._images: dict[str, list[Image]] = {}
-        self._pictures: dict[tuple[str, str], PicturePrompts] = {}  # by split and input
+        self._of_splits: dict[tuple[str, str], PicturePrompts] = {}  # by split and input
 
     @property
     def wording(self) -> ChatWording | CaptionerWording:
@@ -95,12 +95,22 @@ class PromptMaker:
         return choose_examples(self.tokenizer, train, system.few_shot, self.settings, self.seed, pictures)
 
     def prompts(
-        self, samples: Sequence[Sample], system: LlmSystem, examples: Sequence[Example]
+        self,
+        samples: Sequence[Sample],
+        system: LlmSystem,
+        examples: Sequence[Example],
+        images: Sequence[Image] | None = None,
     ) -> tuple[list[Prompt], list[Caption]]:
-        """Prompts, and failed records of the samples that can't be shown, with the reason."""
+        """Prompts, and failed records of the samples that can't be shown, with the reason.
+
+        `images` are the pictures of the samples; without them, those of the test split are read.
+        """
         show: Callable[[Sample], Shown] = show_code
         if system.input != "code":
-            show = self._pictures_of("test", system.input).show
+            pictures = (
+                self._pictures_of("test", system.input) if images is None else self._pictures(system.input, images)
+            )
+            show = pictures.show
         self._check(samples)
         wording, prompts, failed = self.wording, [], []
         for sample in samples:
@@ -132,12 +142,14 @@ class PromptMaker:
         return self.image_files[split]
 
     def _pictures_of(self, split: str, input: str) -> PicturePrompts:
-        if (split, input) not in self._pictures:
-            self._processor = self._processor or load_processor(self.base)
+        if (split, input) not in self._of_splits:
             self._images[split] = self._images.get(split) or read_images(self._image_file(split))
-            pictures = PicturePrompts(self._processor, self.settings, input, self._images[split])
-            self._pictures[split, input] = pictures
-        return self._pictures[split, input]
+            self._of_splits[split, input] = self._pictures(input, self._images[split])
+        return self._of_splits[split, input]
+
+    def _pictures(self, input: str, images: Sequence[Image]) -> PicturePrompts:
+        self._processor = self._processor or load_processor(self.base)
+        return PicturePrompts(self._processor, self.settings, input, images)
 
 
 def describe_example(example: Example) -> dict[str, Any]:

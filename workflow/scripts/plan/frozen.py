@@ -55,6 +55,11 @@ class Frozen:
         return record
 
 
+def newest_record(folder: Path) -> Path | None:
+    """The record of the last run that was planned; None where the folder has none."""
+    return max(folder.glob("*.json"), key=lambda record: record.stat().st_mtime_ns, default=None)
+
+
 def rules_digest(root: Path) -> str:
     """Digest of the Snakefile and of all rules."""
     digest = hashlib.sha256()

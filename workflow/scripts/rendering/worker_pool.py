@@ -192,6 +192,26 @@ class Pool:
             self._dismiss(worker)
 
 
+class StandingWorker:
+    """A worker that waits for items, for a caller that has one now and then. Not for several threads at once."""
+
+    def __init__(self, function: Callable[[Any], Any], limits: Limits, warm_up: Any):
+        self._pool = Pool(function, limits, warm_up)
+
+    def process(self, item: Any) -> Outcome:
+        """The outcome of one item; a worker that has to be killed for it is replaced with the next item."""
+        has_room = self._pool.offer(Task(0, pickle.dumps(item)))
+        assert has_room, "two items at once"
+        outcomes: dict[int, Outcome] = {}
+        while not outcomes:
+            outcomes = self._pool.collect()
+        return outcomes[0]
+
+    def stop(self) -> None:
+        """End the worker."""
+        self._pool.stop()
+
+
 def serve(function: Callable[[Any], Any], warm_up: Any, connection: Connection, limits: Limits) -> None:
     """The main loop of a worker: limit its memory and its access, then process items until it is killed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides when Ctrl-C ends its workers

@@ -35,11 +35,14 @@ from readers.entries import RawRecord
 from samples.fingerprints import Fingerprint, take_fingerprint
 from samples.reference_checks import ReferenceChecks, keep_references
 from samples.render_check import Difference, compare_pictures, draw_picture
+from svg.bytes import decode_drawing
 from svg.canonical import LEVELS, Drawing, RepairedDrawing, read_drawing, write_level
 from svg.guard import Refused
 from svg.label_leakage import find_leaked_words
 from svg.parse import Unusable
 
+SECONDS_LIMIT = 10  # of a worker for one drawing; an icon takes milliseconds
+MEMORY_LIMIT_MB = 768
 REWRITING = ("compact", "path_records")
 UNCHANGED_MAX_CELL_DIFFERENCE = 2.0  # of 255, for levels that rewrite nothing
 
@@ -84,6 +87,22 @@ class CheckedDrawing:
     drawing: Drawing
     picture: np.ndarray | None = None
     flags: set[str] = field(default_factory=set)
+
+
+@dataclass(frozen=True)
+class MadeFile:
+    """A file that was read: its text, the canonical drawing, and the flags of all steps."""
+
+    text: str
+    drawing: Drawing
+    flags: list[str]
+
+
+def process_file(data: bytes, settings: Settings) -> MadeFile:
+    """The canonical drawing of a file's bytes. Raises Undecodable or Unusable."""
+    text, repairs = decode_drawing(data)
+    checked = write_checked(read_drawing(text), settings)
+    return MadeFile(text, checked.drawing, sorted({*repairs, *checked.drawing.flags, *checked.flags}))
 
 
 def process_record(

@@ -20,10 +20,8 @@ from core.records import Rejection, open_rows, sample_schema, write_json, write_
 from readers.entries import RawRecord, iterate_unique, open_entries, read_records
 from rendering.worker_pool import Limits, map_killable
 from samples import fingerprints
-from samples.making import Made
+from samples.making import MEMORY_LIMIT_MB, SECONDS_LIMIT, Made
 
-SECONDS_LIMIT = 10  # for one drawing; an icon takes milliseconds
-MEMORY_LIMIT_MB = 768
 DRAWING = '<svg xmlns="http://www.w3.org/2000/svg"><path d="M0 0h9v9z"/></svg>'
 WARM_UP = RawRecord(0, "", DRAWING, ["a b c d e"], "", "")
 

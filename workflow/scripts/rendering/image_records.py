@@ -1,12 +1,14 @@
-"""Image records of drawings, each drawn in a worker process that can be killed."""
+"""From samples to the records of their pictures, each rendered in a worker process that can be killed."""
 
 from __future__ import annotations
 
 import dataclasses
 from collections import deque
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from functools import partial
 
+from core.command import InputError
 from core.records import Image, Sample
 from rendering.fonts import declared_fonts, find_fonts, known_fonts
 from rendering.renderers import PictureStyle, render_xml
@@ -18,10 +20,18 @@ WARM_UP = (
 )
 
 
+def parse_colour(text: str) -> tuple[int, int, int]:
+    """A background as RGB. Raises InputError for what is no colour."""
+    from PIL import ImageColor
+
+    try:
+        return ImageColor.getrgb(text)[:3]
+    except ValueError as error:
+        raise InputError(f"render.background: {text!r} is no colour; give a CSS name or #rrggbb") from error
+
+
 def render_samples(samples: Iterable[Sample], style: PictureStyle, limits: Limits) -> Iterator[Image]:
     """An image record for each sample, in order. Raises InputError for fonts that are not there."""
-    fonts = find_fonts(style.fonts)
-    known_fonts(fonts)  # a file that is no font ends the job here, and not each drawing
     ids: deque[str] = deque()
 
     def drawings() -> Iterator[str]:
@@ -29,10 +39,18 @@ def render_samples(samples: Iterable[Sample], style: PictureStyle, limits: Limit
             ids.append(sample.id)
             yield sample.xml
 
-    with declared_fonts(fonts) as folder:
-        limits = dataclasses.replace(limits, readable=(*fonts, folder))
-        for outcome in map_killable(partial(render_xml, style=style), drawings(), limits, WARM_UP):
+    with limits_with_fonts(style, limits) as with_fonts:
+        for outcome in map_killable(partial(render_xml, style=style), drawings(), with_fonts, WARM_UP):
             yield make_image(ids.popleft(), style.size, outcome)
+
+
+@contextmanager
+def limits_with_fonts(style: PictureStyle, limits: Limits) -> Iterator[Limits]:
+    """Limits of workers that may read the fonts of a style. Raises InputError for fonts that are not there."""
+    fonts = find_fonts(style.fonts)
+    known_fonts(fonts)  # a file that is no font ends the job here, and not each drawing
+    with declared_fonts(fonts) as folder:
+        yield dataclasses.replace(limits, readable=(*fonts, folder))
 
 
 def make_image(id: str, size: int, outcome: Outcome) -> Image:
