@@ -21,7 +21,6 @@ difference to be significant, no tie is told. docs/statistics.md has the methods
 from __future__ import annotations
 
 import argparse
-import csv
 import json
 import math
 import zlib
@@ -32,15 +31,16 @@ from typing import Any
 import numpy as np
 
 from comparison.aggregates import Aggregate, make_aggregates, slice_values
+from comparison.cell_table import write_cells
 from comparison.cells import make_cells, score_humans
 from comparison.competition import Competition, read_competition
-from comparison.data_use import check_use, use_codes
+from comparison.data_use import check_use, find_shared
 from comparison.grouping import effective_groups, group_sizes, sum_by_group
 from comparison.pairs import find_best, make_pairs
 from comparison.published import list_published
 from comparison.resampling import resamples_needed, swapped_sums, tries_all
 from comparison.shares import share_interval
-from comparison.slices import REFERENCES, SEVERAL_REFERENCES, SLICINGS, TOKENS, Slice, make_slices
+from comparison.slices import REFERENCES, SLICINGS, TOKENS, Slice, make_slices
 from comparison.text import render_comparison
 from comparison.version import VERSION
 from core.command import InputError, log, run_command, write_whole
@@ -49,14 +49,6 @@ from scoring.health import read_health
 from scoring.imported import load_imported
 from scoring.metrics import MeanMetric, Metric, ValueInfo, load_metric
 from scoring.scores import null_for_nan
-
-CELL_FIELDS = ["system", "value", "slice", "score", "low", "high", "n", "n_groups", "n_failed", "n_truncated"]
-CELL_FIELDS += ["sample_mean", "n_trainings", "seed_sd", "by_training"]
-SYSTEM_FIELDS = ["system", "label", "family", "base", "trained", "input"]
-# The family name of the leave-one-out human scores in comparison.csv.
-HUMAN = {"system": "human", "label": "Leave-one-out human score", "family": "human", "slice": SEVERAL_REFERENCES}
-# Numbers of papers are in no ranking: neither best nor tie.
-PUBLISHED = {"system": "published", "family": "published"}
 
 
 def main(
@@ -148,11 +140,6 @@ def describe_system(name: str, entry: Mapping[str, Any]) -> dict[str, Any]:
         "trainings": entry.get("trainings"),
         "shares_model": entry.get("shares_model", []),
     }
-
-
-def find_shared(systems: Mapping[str, Mapping[str, Any]]) -> set[tuple[str, str]]:
-    """System and metric where the system captions with the metric's own model: its score there is no win."""
-    return {(name, metric) for name, entry in systems.items() for metric in entry.get("shares_model", [])}
 
 
 def read_token_counts(path: Path | None, samples: Sequence[Sample]) -> list[int | None] | None:
@@ -309,61 +296,6 @@ def describe_value(
         "note": info.note,
         "n_truncated_references": first.n_truncated_references,
     }
-
-
-def write_cells(path: Path, comparison: Mapping[str, Any]) -> None:
-    """Write the cells as CSV, each with its system's label, family, base and use of the data, flags, its value's
-    signature, and whether it is the best, ties with it, or uses the metric's own model; then the leave-one-out human
-    scores, and published ones.
-    """
-    systems = {
-        s["name"]: {name: as_cell(text) for name, text in s.items()} | use_codes(s["trained"], s["input"])
-        for s in comparison["systems"]
-    }
-    signatures = {value["name"]: value["signature"] for value in comparison["values"]}
-    flags = {(record["system"], record["slice"]): record["flags"] for record in comparison["health"]}
-    flag_names = list(next(iter(flags.values()), {}))
-    fields = [*SYSTEM_FIELDS, *CELL_FIELDS[1:], "best", *flag_names, "signature"]
-    shared = find_shared({system["name"]: system for system in comparison["systems"]})
-    marks = {
-        (system, value["name"], part["name"]): "metric's own model"
-        for system, metric in shared
-        for value in comparison["values"]
-        for part in comparison["slices"]
-        if value["metric"] == metric
-    }
-    marks |= {
-        (system, value, "all"): mark
-        for value, best in comparison["best"].items()
-        if best
-        for mark, marked in (("best", [best["system"]]), ("tie", best["ties"]))
-        for system in marked
-    }
-    with write_whole(path) as partial, open(partial, "w", encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(file, fields, extrasaction="ignore")
-        writer.writeheader()
-        for cell in comparison["cells"]:
-            counted = flags.get((cell["system"], cell["slice"]), {})
-            mark = marks.get((cell["system"], cell["value"], cell["slice"]), "")
-            row = {**systems[cell["system"]], **cell, **counted, **describe_trainings(cell), "best": mark}
-            writer.writerow({**row, "signature": signatures[cell["value"]]})
-        for record in comparison["human"]:
-            writer.writerow({**HUMAN, **record, "signature": signatures[record["value"]]})
-        for row in comparison["published"]:
-            for value, score in row["scores"].items():
-                cell = {"label": as_cell(row["label"]), "slice": row["slice"], "value": value, "score": score}
-                writer.writerow({**PUBLISHED, **cell, "signature": signatures[value]})
-
-
-def describe_trainings(cell: Mapping[str, Any]) -> dict[str, Any]:
-    """How many trainings of a model a score is the mean of, if several, and their scores, separated by spaces."""
-    scores = ["" if score is None else f"{score:.6g}" for score in cell["by_training"]]
-    return {"n_trainings": len(scores) or "", "by_training": " ".join(scores)}
-
-
-def as_cell(text: Any) -> Any:
-    """A text that no spreadsheet takes for a formula: a quote mark comes before one that begins like one."""
-    return f"'{text}" if isinstance(text, str) and text.startswith(("=", "+", "-", "@", "\t", "\r")) else text
 
 
 def parse_systems(text: str) -> dict[str, dict[str, Any]]:

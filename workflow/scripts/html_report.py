@@ -35,17 +35,9 @@ from core.records import SPLITS
 from report.comparison import FAMILY_LABELS, Value
 from report.data import MEASURES, count_label_leakage, describe_leakage, tabulate_flags
 from report.fair_comparison import make_grid, outside_grid
-from report.findings import (
-    LEFT_OUT,
-    check_counts,
-    count_filtered,
-    describe_seeds,
-    describe_testing,
-    find_alerts,
-    find_leaders,
-    headline,
-)
+from report.findings import describe_seeds, describe_testing, find_alerts, find_leaders, headline
 from report.inputs import Absence, ReportInputs, Training, read_inputs
+from report.ledger import LEFT_OUT, check_counts, count_filtered
 from report.page import as_yaml, content_security_policy, format_number, make_environment, read_template
 from report.payload import (
     MOST_DRAWING_BYTES,

@@ -6,6 +6,7 @@ and sentences say of each system on which side it is. What nobody said is unknow
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 INPUTS = ("code", "image", "both", "none")
@@ -29,6 +30,11 @@ def check_use(trained: Any, reads: Any) -> None:
         raise ValueError(f"trained is true, false or null, not {trained!r}")
     if reads is not None and reads not in INPUTS:
         raise ValueError(f"input is {', '.join(INPUTS)} or null, not {reads!r}")
+
+
+def find_shared(systems: Mapping[str, Mapping[str, Any]]) -> set[tuple[str, str]]:
+    """System and metric where the system captions with the metric's own model: its score there is no win."""
+    return {(name, metric) for name, entry in systems.items() for metric in entry.get("shares_model", [])}
 
 
 def use_codes(trained: bool | None, reads: str | None) -> dict[str, str]:
