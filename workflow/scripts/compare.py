@@ -6,8 +6,7 @@ Output  comparison.json (the format is in docs/design.md), comparison.csv (its c
         table of systems by values for a person: printed, and with --text also written
 
     python compare.py --experiment demo --samples data/test.parquet \
-        --systems '{"test3": {"label": "T", "family": "lora", "base": "smollm2", "trained": true, "input": "code",
-                             "trainings": {"1": "test3", "2": "test3-seed2", "3": "test3-seed3"}}}' \
+        --systems '{"test3": {"label": "T", "family": "lora", "trained": true, "trainings": {"1": "a", "2": "b"}}}' \
         --metrics bleu meteor --scores-dir scores --slices source commands \
         --n-resamples 10000 --confidence 0.95 --seed 7 --output comparison.json --table comparison.csv
 

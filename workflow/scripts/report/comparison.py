@@ -35,7 +35,7 @@ class System:
     base: str | None
     trained: bool | None  # on this data; None where nobody said it
     input: str | None  # what it reads of a drawing: code, image, both or none; None where nobody said it
-    trainings: dict[str, str] = field(default_factory=dict)
+    trainings: dict[str, str] = field(default_factory=dict, hash=False)
     shares_model: tuple[str, ...] = ()  # the metrics by whose own model it captions
 
     @property
