@@ -13,11 +13,35 @@ from workflow_runs import ROOT
 
 from comparison.published import read_signature
 from fetch_model import fetch_model
+from plan.faults import find_faults
+from plan.schema import load_schema
 from scoring.metrics import load_metric
 from scoring.texts import sign
 
 PROFILE = yaml.safe_load((ROOT / "profiles" / "unisvg" / "experiment.yaml").read_text())
 PUBLISHED = PROFILE["published"]["unisvg"]
+
+
+DRAWING = '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 9 9"><rect width="9" height="9"/></svg>'
+
+
+def make_row(number: int, kind: str) -> dict[str, str]:
+    """A row in the layout of UniSVG; the profile's text says where the code of a picture of ISVGUN stands."""
+    of_code = kind.startswith("CSVGUN")
+    question = f"What is the {kind} of this icon? {DRAWING if of_code else ''}"
+    more = {} if of_code else {"svg": DRAWING}
+    return {"type": kind, "q_text": question, "a_text": f"An icon, {number}.", "image_path": f"{number}.png", **more}
+
+
+def test_the_profile_has_no_fault_and_reads_rows_in_the_layout_of_unisvg(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    types = [source["where"]["type"] for source in PROFILE["dataset"]["sources"].values()]
+    for folder, letter in (("unisvg", "C"), ("unisvg-pictures", "I")):
+        for split in ("train", "test"):
+            rows = [make_row(number, kind) for number, kind in enumerate(types) if kind.startswith(letter)]
+            (tmp_path / "data" / folder).mkdir(parents=True, exist_ok=True)
+            (tmp_path / "data" / folder / f"{split}.json").write_text(json.dumps(rows))
+    assert find_faults(PROFILE, load_schema()) == []
 
 
 def sign_by_profile(name: str, folder) -> dict[str, str]:

@@ -37,7 +37,7 @@ function standing(system, value) {
 
 /** Whether a system captions with the own model of a value's metric: by it, it is not ranked. */
 function usesOwnModel(system, value) {
-  return summary.systems[systemIndex.get(system)].shares_model.includes(value.metric);
+  return Boolean(summary.systems[systemIndex.get(system)]?.shares_model.includes(value.metric)); // published rows are no system
 }
 
 /** "not informative here: 0 for all systems" where a value tells no systems apart on a slice, otherwise "". */

@@ -6,7 +6,7 @@ const notMeasured = "published, not measured here";
 function publishedRows(slice, values) {
   return summary.published.filter((row) => row.slice === slice && values.some(({ name }) => name in row.scores)).map((row) => ({
     system: { name: "", label: row.label, family: "published", use: notMeasured, trained: "", input: "", source: row.source },
-    cells: values.map(({ name }) => ({ score: row.scores[name] ?? null, low: null, high: null, n: "", groups: "", failed: "", mean: null })),
+    cells: values.map(({ name }) => ({ score: row.scores[name] ?? null, low: null, high: null, n: "", groups: "", failed: "", mean: null, seeds: [], sd: null })),
   }));
 }
 
