@@ -18,6 +18,7 @@ from page.drawings import open_workshop
 from page.experiment import Experiment, open_experiment, read_configuration
 from page.systems import find_places, wants_gpu
 from plan.experiment import Plan, make_plan
+from plan.schema import fill_defaults, load_schema
 from svg.bytes import MAX_BYTES
 
 RUNNABLE = {"llm-zero-shot", "llm-few-shot", "vlm-zero-shot-both", "tuned-a", "tuned-b", "blip"}
@@ -240,6 +241,9 @@ def test_a_system_that_cannot_run_here_says_why(plan: Plan, monkeypatch: Any) ->
     labels = {place.system.name: place.label for place in find_places(make_plan(config))}
     assert (labels["tuned-a-seed2"], labels["tuned-b"]) == ("tuned-a, training 2", "tuned-b")
     assert "has no adapter_model.safetensors" in obstacles(make_plan(config))["tuned-a-seed2"]
+    config["systems"]["hosted"] = {"kind": "endpoint", "base_url": "http://127.0.0.1:9", "model": "m", "input": "code"}
+    config = fill_defaults(config, load_schema())
+    assert "no network" in obstacles(make_plan(config))["hosted"]
     config["decoding"]["gpus"] = 1
     config["captioners"]["blip"]["python"] = "/envs/old/bin/python"
     del config["clip"]

@@ -54,8 +54,8 @@ def _obstacles(plan: Plan, system: System, n_gpus: int) -> Iterator[str]:
     elif system.family == "file":
         path = plan.config["systems"][system.name]["path"]
         yield f"Its captions were read from a file ({path}): only test samples have one."
-    elif system.family != "baseline":
-        yield f"The page does not run systems of the family {system.family}: only test samples have a caption."
+    elif system.family == "endpoint":
+        yield "Its captions come from an endpoint, and this page uses no network: only test samples have one."
 
 
 def _llm_obstacles(plan: Plan, system: System, job: LlmJob, n_gpus: int) -> Iterator[str]:
