@@ -180,6 +180,7 @@ rule split_samples:
     input:
         samples=expand(f"{RESULTS}/preprocessed/{{source}}.parquet", source=SOURCES),
         fingerprints=expand(f"{RESULTS}/preprocessed/{{source}}.fingerprints.parquet", source=SOURCES),
+        leave_out=ancient(config["dataset"]["leave_out"]),
     output:
         splits=expand(f"{RESULTS}/data/{{split}}.parquet", split=SPLITS),
         counts=f"{RESULTS}/data/counts.json",
@@ -205,10 +206,11 @@ rule split_samples:
             limits={name: source["limits"] for name, source in config["dataset"]["sources"].items()},
             seed=PLAN.seed("split_samples"),
             **({"questions": True} if PLAN.asks_questions else {}),
+            content={f"left out {n}": path for n, path in enumerate(config["dataset"]["leave_out"])},
         ),
     shell:
         "python {params.script:q} --planned-code={params.identity[code]:q} --input {input.samples:q}"
-        " --fingerprints {input.fingerprints:q} {params.options} 3>&2 &> {log:q}"
+        " --fingerprints {input.fingerprints:q} --leave-out {input.leave_out:q} {params.options} 3>&2 &> {log:q}"
 
 
 rule render_png:

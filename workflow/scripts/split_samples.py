@@ -13,16 +13,15 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import csv
 import dataclasses
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from core.command import InputError, log, run_command, write_whole
+from core.command import InputError, log, run_command
 from core.json_settings import settings_from_json
 from core.records import SPLITS, Sample, open_rows, sample_schema, stream_samples, write_json
 from samples.kinship import (
@@ -39,16 +38,13 @@ from samples.kinship import (
     unite_groups,
     usable_references,
 )
+from samples.left_out import REASONS, LeftOut, find_listed, write_left_out
 from samples.questions import check_questions
 from samples.reference_checks import ReferenceChecks
 from samples.split_statistics import Statistics
 
 LEAKAGE = ("error", "warn", "move")
 NOT_LOOKED_FOR = "near-duplicates were not searched, because no drawing was rendered (preprocess.render_check)"
-
-REASONS = ("too_long", "over_cap", "duplicates", "captions")
-# id -> why the sample takes no part, one of REASONS
-LeftOut = dict[str, str]
 
 
 @dataclass(frozen=True)
@@ -146,14 +142,6 @@ def count_samples(samples: list[Sample], left_out: LeftOut) -> dict[str, dict[st
         assert kept == sum(named.values()), f"counts of {source} do not add up: {kept} kept, {named}"
         counts[source] = {"kept": kept, **named}
     return counts
-
-
-def write_left_out(path: Path, samples: list[Sample], left_out: LeftOut) -> None:
-    """List what takes no part as CSV: id, source, reason."""
-    with write_whole(path) as partial, open(partial, "w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(["id", "source", "reason"])
-        writer.writerows([s.id, s.source, left_out[s.id]] for s in samples if s.id in left_out)
 
 
 def settle_leaks(
@@ -254,6 +242,7 @@ def main(
     seed: int,
     output_dir: Path,
     questions: bool = False,
+    leave_out: Sequence[Path] = (),
 ) -> None:
     """Write the splits. Raises InputError for an id that is there twice, an empty split, and leaks by setting.
 
@@ -268,7 +257,8 @@ def main(
         samples, groups, unite_groups(samples, near_duplicates or (), max_drawings=0), leakage
     )
     common, drop_common = find_common(samples, checks.max_drawings), "common" in checks.drop
-    left_out = find_too_long(samples, limits_of) | find_duplicates(samples)
+    listed = find_listed(leave_out, samples)
+    left_out = find_too_long(samples, limits_of) | find_duplicates([s for s in samples if s.id not in listed]) | listed
     if drop_common:
         left_out |= {s.id: "captions" for s in samples if s.id not in left_out and not usable_references(s, common)}
     assigned = assign_splits(samples, validation, test, seed, groups)
@@ -304,6 +294,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--leakage", choices=LEAKAGE, default="warn", help="what to do with leaks in given splits")
     parser.add_argument("--captions", default="{}", help="JSON: the configuration's dataset.captions")
     parser.add_argument("--questions", action="store_true", help="models are asked the question of each sample")
+    parser.add_argument("--leave-out", type=Path, nargs="*", default=[], help="CSV lists of ids that take no part")
     parser.add_argument("--seed", type=int, required=True)
     parser.add_argument("--output-dir", type=Path, required=True)
     return parser

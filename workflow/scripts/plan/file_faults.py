@@ -16,6 +16,7 @@ from plan.configuration import model_sources, run_names, system_names
 from plan.metrics import score_files
 from plan.record_faults import N_RECORDS, first_records, record_faults
 from plan.schema import Configuration
+from samples.left_out import read_list
 from scoring.ballots import ballot_faults, read_ballot
 from scoring.imported import check_record
 
@@ -29,6 +30,7 @@ def file_faults(config: Configuration) -> Iterator[str]:
     for name, source in config["dataset"]["sources"].items():
         if "path" in source:
             yield from _source_faults(f"dataset.sources.{name}", Path(source["path"]), source)
+    yield from _list_faults(config["dataset"]["leave_out"])
     for name, system in config["systems"].items():
         if "path" in system:  # an endpoint has none
             yield from _captions_faults(f"systems.{name}", Path(system["path"]), system["fields"])
@@ -42,6 +44,14 @@ def file_faults(config: Configuration) -> Iterator[str]:
         if "environment" in captioner:
             yield from _environment_faults(f"captioners.{name}.environment", captioner["environment"])
     yield from _font_faults(config["render"]["fonts"])
+
+
+def _list_faults(paths: list[str]) -> Iterator[str]:
+    for place, path in enumerate(paths):
+        try:
+            read_list(Path(path))
+        except InputError as error:
+            yield f"dataset.leave_out[{place}]: {error}"
 
 
 def _source_faults(key: str, path: Path, source: Mapping[str, Any]) -> Iterator[str]:
