@@ -18,7 +18,8 @@ import sys
 import warnings
 from pathlib import Path
 
-if Path(sys.argv[0]).resolve().parent == Path(__file__).resolve().parents[1]:
+_started = Path(sys.argv[0]).resolve()
+if _started.is_file() and _started.parent == Path(__file__).resolve().parents[1]:
     gc.disable()
 
 os.environ.setdefault("TQDM_DISABLE", "1")
