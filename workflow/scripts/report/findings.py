@@ -89,12 +89,12 @@ def find_higher_by_own_model(comparison: Comparison, value: Value, best: str) ->
     """The labels of systems that score higher than the best one and use the model of the metric themselves."""
     sign = 1 if value.higher_is_better else -1
     ranked = comparison.ranked(value)
-    scores = {system: comparison.cells[system.name, value.name, "all"].score for system in comparison.systems}
-    to_beat = comparison.cells[best, value.name, "all"].score
+    scores = {system.name: comparison.cells[system.name, value.name, "all"].score for system in comparison.systems}
+    goodness = {name: sign * score for name, score in scores.items() if score is not None}
     return [
         system.label
-        for system, score in scores.items()
-        if system not in ranked and score is not None and to_beat is not None and sign * score > sign * to_beat
+        for system in comparison.systems
+        if system not in ranked and system.name in goodness and goodness[system.name] > goodness[best]
     ]
 
 

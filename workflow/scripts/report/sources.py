@@ -75,14 +75,14 @@ def describe_uninformative(comparison: Comparison, values: list[Value], parts: l
 def best_on(comparison: Comparison, value: Value, part: str) -> System | None:
     """The system with the best score on a slice; None where none has one, or all score alike."""
     sign = 1 if value.higher_is_better else -1
-    scores = {
-        system: sign * score
+    scored = [
+        (sign * score, system)
         for system in comparison.ranked(value)
         if (score := comparison.cells[system.name, value.name, part].score) is not None
-    }
-    if len(set(scores.values())) < 2:
+    ]
+    if len({score for score, _ in scored}) < 2:
         return None
-    return max(scores, key=lambda system: scores[system])
+    return max(scored, key=lambda one: one[0])[1]
 
 
 def is_apart(cells: list[Cell]) -> bool:
