@@ -81,14 +81,9 @@ function scoresTable(mount) {
           h("th", { scope: "row" }, h("div", { class: "name" }, swatch(systemIndex.get(system.name)),
             h("span", {}, system.label, h("small", {}, `${system.family}, ${system.use}`), seedsButton(system)))),
           cells.map((cell, column) => scoreCell(system, state.values[column], cell, failures[column] > 0)),
-<<<<<<< HEAD
           anyFailed && h("td", { class: failedOf(cells) ? "failed" : null }, String(failedOf(cells)))),
         ...seedRows(system, cells, anyFailed)]))),
-      h("tbody", {}, humanRow(anyFailed))));
-=======
-          anyFailed && h("td", { class: failedOf(cells) ? "failed" : null }, String(failedOf(cells))))))),
       h("tbody", {}, humanRow(anyFailed)), h("tbody", {}, publishedBody(state.slice, state.values, anyFailed))));
->>>>>>> 877e28e (Add weighted means over sources and numbers of papers)
   }
 
   /** Shows and hides the scores of each training of a model that has several. */
