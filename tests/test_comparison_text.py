@@ -14,10 +14,10 @@ def comparison_of(labels: list[str], n_values: int) -> dict[str, Any]:
         for place in range(n_values)
     ]
     systems = [
-        {"name": f"s{place}", "label": label, "trained": not place, "input": "code"}
+        {"name": f"s{place}", "label": label, "trained": not place, "input": "code", "trainings": None}
         for place, label in enumerate(labels)
     ]
-    numbers = {"score": 0.412, "low": 0.39, "high": 0.43, "n": 2000, "n_groups": 1900, "n_failed": 6}
+    numbers = {"score": 0.412, "low": 0.39, "high": 0.43, "seed_sd": None, "n": 2000, "n_groups": 1900, "n_failed": 6}
     return {
         "systems": systems,
         "values": values,
