@@ -140,5 +140,5 @@ def load_token_encoder(folder: Path, layer: int) -> TokenEncoder:
         tokenizer.model_max_length = min(MAX_TOKENS, getattr(config, "max_position_embeddings", MAX_TOKENS))
     device = "cuda" if torch.cuda.is_available() else "cpu"
     model = AutoModel.from_pretrained(folder, config=config, use_safetensors=True, **local)
-    encoder = model.encoder if config.is_encoder_decoder else model
+    encoder = model.encoder if hasattr(model, "encoder") and hasattr(model, "decoder") else model
     return TokenEncoder(encoder.to(device).eval(), tokenizer, tokenizer.model_max_length, device)
