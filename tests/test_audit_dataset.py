@@ -83,7 +83,7 @@ def test_the_share_that_fits_a_budget_is_that_of_the_lengths(audited):
 
 def test_the_page_shows_drawings_with_reasons_and_no_foreign_markup(audited):
     _, page = audited
-    assert page.count('<img src="data:image/png;base64,') == page.count('<div class="drawing">') > 7
+    assert page.count('<img src="data:image/png;base64,') == page.count('<div class="audited-one">') > 7
     suspicious = page[page.index('id="suspicious"') : page.index('id="random"')]
     assert re.findall(r"<code>(\w+)</code>", suspicious) == ["red", "near", "blank", "again", "leak", "cut", "script"]
     assert re.search(r"<code>again</code>.*?in several splits", suspicious, re.DOTALL)
