@@ -116,6 +116,8 @@ def test_fields_of_ones_own_come_before_those_of_the_format(tmp_path):
     [
         (False, False, True),
         ("False", False, True),
+        ("false", False, True),
+        ("TRUE", True, True),
         (True, False, False),
         (0, False, False),
         (1.0, 1, True),
