@@ -360,7 +360,7 @@ def test_fetch_models_says_the_sizes_fetches_all_and_shares_them_between_experim
     (project / "small.yaml").write_text(yaml.safe_dump(config))
     command = ("--profile", "profiles/slurm", "--executor", "local", "fetch_models")  # as on a login node
     said = snakemake(project, *command, "--configfile", "small.yaml").stdout
-    assert said.index("Models to be fetched: 2, ") < said.index("rule fetch_model:")
+    assert said.index("Models to be fetched: 2, ") < said.index("[1/3] fetch_model ")
     folders = [project / "results" / "models" / f"org--{name}@{COMMIT[:12]}" for name in ("tiny", "clip")]
     digests = {json.loads((folder / "manifest.json").read_text())["digest"] for folder in folders}
     assert len(digests) == 1

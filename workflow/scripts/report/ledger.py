@@ -11,7 +11,7 @@ from report.data import LABEL_LEAK_LEFT
 from report.inputs import ReportInputs
 
 LEFT_OUT = {  # reason → words
-    "listed": "listed in dataset.leave_out",
+    "listed": "left out by a list",
     "too_long": "too long",
     "over_cap": "over the cap",
     "duplicates": "duplicates",
