@@ -192,9 +192,12 @@ def test_an_unknown_metric_or_missing_model_folder_is_named_before_anything_runs
 
 @pytest.fixture(scope="module")
 def small(tmp_path_factory):
-    """The demo in a smaller size, run once from nothing to its report."""
+    """The demo in a smaller size, one model with two seeds, run once from nothing to its report."""
     project = copy_project(tmp_path_factory.mktemp("small") / "project")
     configuration = write_small_demo(project)
+    config = yaml.safe_load(configuration.read_text())
+    config["models"]["smollm2-test1"]["seeds"] = 2
+    configuration.write_text(yaml.safe_dump(config, sort_keys=False))
     run = snakemake(project, "all", "--profile", "profiles/demo", "--configfile", str(configuration))
     (project / "run.log").write_text(run.stdout)
     return project
@@ -261,6 +264,26 @@ def test_the_small_demo_has_everything_in_its_report(small):
 
 
 @pytest.mark.slow
+def test_a_model_with_two_seeds_has_two_adapters_and_one_row(small):
+    results = small / "results" / "small"
+    runs = ["smollm2-test1", "smollm2-test1-seed2"]
+    adapters = [(results / "adapters" / run / "adapter_model.safetensors").read_bytes() for run in runs]
+    assert adapters[0] != adapters[1]
+    comparison = json.loads((results / "comparison.json").read_text())
+    row = next(system for system in comparison["systems"] if system["name"] == "smollm2-test1")
+    assert row["trainings"] == {"1": runs[0], "2": runs[1]}
+    scores = [json.loads((results / "scores" / run / "rouge_l.json").read_text())["values"]["rouge_l"] for run in runs]
+    cell = next(
+        cell
+        for cell in comparison["cells"]
+        if (cell["system"], cell["value"], cell["slice"]) == ("smollm2-test1", "rouge_l", "all")
+    )
+    assert cell["by_training"] == pytest.approx(scores)
+    assert cell["score"] == pytest.approx(sum(scores) / 2)
+    assert "2 training seeds" in (results / "report.html").read_text()
+
+
+@pytest.mark.slow
 def test_snakemake_has_a_report_of_its_own(small):
     snakemake(small, "all", "--profile", "profiles/demo", "--configfile", "small.yaml", "--report", "snakemake.zip")
     with zipfile.ZipFile(small / "snakemake.zip") as file:
@@ -289,7 +312,7 @@ def test_comments_and_file_times_change_nothing(small, edited):
 def test_editing_a_metric_reruns_its_scores_and_what_follows(edited):
     jobs = edited("workflow/scripts/scoring/metrics/cider.py", lambda text: text + "\nEDITED = 1\n")
     assert jobs == {
-        "score_text": 6,
+        "score_text": 7,
         "score_human": 1,
         "compare": 1,
         "radar_chart": 1,
@@ -316,8 +339,8 @@ def test_editing_the_training_code_retrains_nothing_but_says_so(small, edited):
 @pytest.mark.slow
 def test_another_training_setting_retrains_that_model_alone(edited):
     jobs = edited("small.yaml", lambda text: text.replace("r: 4\n", "r: 5\n"))
-    assert jobs["train_lora"] == 1
-    assert (jobs["caption_llm"], jobs["score_text"], jobs["score_clip"]) == (1, 5, 1)
+    assert jobs["train_lora"] == 2, "with each of its seeds"
+    assert (jobs["caption_llm"], jobs["score_text"], jobs["score_clip"]) == (2, 10, 2)
 
 
 @pytest.mark.slow
