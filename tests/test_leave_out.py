@@ -1,4 +1,4 @@
-"""Samples that a person lists take no part; they are counted and listed with that reason."""
+"""Lists of samples that take no part, and splits that come without validation."""
 
 import csv
 import json
@@ -33,6 +33,16 @@ def test_of_a_mismatch_table_the_flagged_rows_count(tmp_path):
     )
     splits = run(tmp_path, [sample(n) for n in range(40)], leave_out=[tmp_path / "mismatch.csv"])
     assert taking_part(splits) == {f"s{n:03}" for n in range(40)} - {"s001"}
+
+
+def test_data_with_train_and_test_alone_get_a_validation_split_of_whole_groups(tmp_path, capfd):
+    samples = [sample(n, split="test" if n < 20 else "train", group=f"g{n // 2}") for n in range(100)]
+    splits = run(tmp_path, samples)
+    assert {one.id for one in splits["test"]} == {f"s{n:03}" for n in range(20)}
+    found = {one.id for one in splits["validation"]}
+    assert 4 <= len(found) <= 32, "a fifth of 80"
+    assert {f"s{int(one[1:]) ^ 1:03}" for one in found} == found
+    assert f"no validation split: {len(found)} samples of train became one" in capfd.readouterr().err
 
 
 def test_a_list_of_other_data_is_refused(tmp_path):

@@ -119,6 +119,21 @@ def assign_splits(
     return assigned
 
 
+def carve_validation(samples: list[Sample], groups: dict[str, str], validation: float, seed: int) -> list[Sample]:
+    """Where data come with a train and a test split alone, a share of the groups of train becomes validation."""
+    if {sample.split for sample in samples} != {"train", "test"}:
+        return samples
+    carved = [
+        dataclasses.replace(s, split="validation")
+        if s.split == "train" and uniform_hash(seed, groups[s.id]) < validation
+        else s
+        for s in samples
+    ]
+    n = sum(sample.split == "validation" for sample in carved)
+    log("split_samples", f"the data have no validation split: {n} samples of train became one (dataset.validation)")
+    return carved
+
+
 def find_over_cap(samples: list[Sample], limits: dict[str, Limits], seed: int) -> LeftOut:
     """Samples over the cap of their source and split; which ones stay is drawn by seed and id."""
     left_out: LeftOut = {}
@@ -256,6 +271,7 @@ def main(
     samples, leaks = settle_leaks(
         samples, groups, unite_groups(samples, near_duplicates or (), max_drawings=0), leakage
     )
+    samples = carve_validation(samples, groups, validation, seed)
     common, drop_common = find_common(samples, checks.max_drawings), "common" in checks.drop
     listed = find_listed(leave_out, samples)
     left_out = find_too_long(samples, limits_of) | find_duplicates([s for s in samples if s.id not in listed]) | listed
