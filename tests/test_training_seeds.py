@@ -60,6 +60,22 @@ def test_the_name_of_a_training_is_no_name_of_another_system():
     assert [fault for fault in find_faults(config, load_schema()) if message in fault]
 
 
+@pytest.mark.parametrize(
+    ("seeds", "message"),
+    [
+        (0, "0 is less than the minimum of 1"),
+        ([2, 2], "[2, 2] has non-unique elements"),
+        ([], "[] should be non-empty"),
+        ("three", "'three' is not of type 'integer', 'array'"),
+    ],
+)
+def test_seeds_that_are_none_are_one_line(seeds, message):
+    config = yaml.safe_load((ROOT / "config.yaml").read_text())
+    config["models"][MODEL]["seeds"] = seeds
+    (found,) = find_faults(config, load_schema())
+    assert found.startswith(f"models.{MODEL}.seeds: {message}")
+
+
 SEEDED = {"1": "good", "2": "good-seed2", "3": "good-seed3"}
 TWO_ROWS = {
     "good": {"label": "Good", "family": "lora", "base": "b", "trained": True, "input": "code", "trainings": SEEDED},

@@ -9,6 +9,7 @@ import pytest
 import yaml
 from encoder_folders import build_roberta
 from metric_fixtures import split_words
+from test_aggregates import UNISVG_WEIGHTS
 from workflow_runs import ROOT
 
 from comparison.published import read_signature
@@ -68,19 +69,11 @@ def test_sentence_similarity_is_computed_as_the_published_one(tmp_path):
 
 
 def test_the_aggregate_has_the_weights_of_the_evaluation_and_all_its_sources_are_there():
-    weights = {
-        "csvgun_usage": 200,
-        "csvgun_description": 200,
-        "isvgun_usage": 200,
-        "isvgun_description": 200,
-        "csvgun_rect": 100,
-        "csvgun_circle": 100,
-    }
-    assert PROFILE["comparison"]["aggregates"]["unisvg"] == weights
-    assert PUBLISHED["weights"] == PUBLISHED["samples"] == weights
-    assert set(PROFILE["dataset"]["sources"]) == set(weights)
+    assert PROFILE["comparison"]["aggregates"]["unisvg"] == UNISVG_WEIGHTS
+    assert PUBLISHED["weights"] == PUBLISHED["samples"] == UNISVG_WEIGHTS
+    assert set(PROFILE["dataset"]["sources"]) == set(UNISVG_WEIGHTS)
     types = {source: entry["where"]["type"] for source, entry in PROFILE["dataset"]["sources"].items()}
-    assert {source: kind.lower() for source, kind in types.items()} == {source: source for source in weights}
+    assert {source: kind.lower() for source, kind in types.items()} == {source: source for source in UNISVG_WEIGHTS}
 
 
 @pytest.mark.parametrize(

@@ -21,20 +21,7 @@ from scoring.metrics import ValueInfo
 
 PROMPT = """\
 You are trying to tell if a candidate set of captions is describing the same image as a reference set of captions.
-Candidate set:
-{candidates}
-Reference set:
-{references}
-On a precise scale from 0 to 100, how likely is it that the candidate set is describing the same image as the \
-reference set? (JSON format, with a key "score", value between 0 and 100, and a key "reason" with a string value.)
-"""
-# The same question with its two sets in the other order, for the second run.
-OTHER_ORDER = """\
-You are trying to tell if a candidate set of captions is describing the same image as a reference set of captions.
-Reference set:
-{references}
-Candidate set:
-{candidates}
+{sets}
 On a precise scale from 0 to 100, how likely is it that the candidate set is describing the same image as the \
 reference set? (JSON format, with a key "score", value between 0 and 100, and a key "reason" with a string value.)
 """
@@ -51,9 +38,10 @@ class Clair(JudgeMetric):
     again = AGAIN
 
     def question(self, caption: str, references: Sequence[str], png: bytes | None, is_second: bool) -> Chat:
-        shown = list(reversed(references)) if is_second else list(references)
-        template = OTHER_ORDER if is_second else PROMPT
-        return Chat((template.format(candidates=list_captions([caption]), references=list_captions(shown)),))
+        sets = [f"Candidate set:\n{list_captions([caption])}", f"Reference set:\n{list_captions(references)}"]
+        if is_second:
+            sets = [f"Reference set:\n{list_captions([*reversed(references)])}", sets[0]]
+        return Chat((PROMPT.format(sets="\n".join(sets)),))
 
     def read(self, text: str, logprobs: Sequence[Mapping[str, float]]) -> Verdict:
         found = read_verdict(text)
