@@ -107,6 +107,19 @@ def test_a_known_format_is_recognised_and_its_rows_left_out(tmp_path):
         audit_dataset.read_source(tmp_path / "b.jsonl", None, "{}", None)
 
 
+@pytest.mark.parametrize("option", ["--workers", "--budget", "--most"])
+@pytest.mark.parametrize("number", ["0", "-5", "1.5"])
+def test_numbers_below_one_are_refused(option, number, capsys):
+    with pytest.raises(SystemExit):
+        audit_dataset.build_parser().parse_args(["rows.jsonl", f"{option}={number}"])
+    assert f"{option}: '{number}' is no whole number of 1 or more" in capsys.readouterr().err
+
+
+def test_a_missing_tokenizer_is_told_as_a_missing_folder(tmp_path):
+    with pytest.raises(InputError, match="--tokenizer: .*nothere is no folder"):
+        audit_dataset.token_counter(tmp_path / "nothere")
+
+
 def test_random_drawings_are_the_same_again_and_the_worst_come_first():
     samples = [Sample(f"s{n}", "a", "", "g", "", []) for n in range(99)]
     reasons = {"s5": ["repaired:colour"], "s7": ["blank"], "s9": ["repaired:colour"]}

@@ -61,15 +61,25 @@ def read_source(path: Path, format: str | None, fields: str, where: str | None) 
     return source
 
 
-def token_counter(tokenizer: Path | None) -> tuple[Callable[[str], int], str]:
-    """What counts tokens, and how the audit names it: about as Llama 3 does, or by the tokenizer of a model folder."""
+def token_counter(tokenizer: Path | None) -> tuple[Callable[[list[str]], list[int]], str]:
+    """What counts tokens of several texts, and how the audit names it: about as Llama 3, or by a model folder's tokenizer.
+
+    Raises InputError where there is no such folder, or no tokenizer in it.
+    """
     if tokenizer is None:
-        return count_tokens, "words, signs and up to three digits, about as Llama 3 counts"
+        return lambda texts: list(
+            map(count_tokens, texts)
+        ), "words, signs and up to three digits, about as Llama 3 counts"
+    if not tokenizer.is_dir():  # transformers would take it for a name on the hub
+        raise InputError(f"--tokenizer: {tokenizer} is no folder; give the folder of a model, with its tokenizer.json")
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
     from models.language_models import load_tokenizer
 
     loaded = load_tokenizer(tokenizer)
-    return lambda text: len(loaded(text, add_special_tokens=False)["input_ids"]), f"the tokenizer of {tokenizer.name}"
+    return (
+        lambda texts: list(map(len, loaded(texts, add_special_tokens=False)["input_ids"])),
+        f"the tokenizer of {tokenizer.name}",
+    )
 
 
 def draw_shown(samples: Path, audited: Audited, workers: int) -> tuple[list[Shown], list[Shown]]:
@@ -143,6 +153,13 @@ def main(
     )
 
 
+def whole_number(text: str) -> int:
+    """An argument of 1 or more. Raises ArgumentTypeError."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number of 1 or more")
+    return int(text)
+
+
 def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("file", type=Path, help="dataset: a file or folder in any format of readers/entries.py")
@@ -150,9 +167,11 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--fields", default="{}", help="JSON: names of fields, as in dataset.sources.<name>.fields")
     parser.add_argument("--where", help="JSON: field → value, or values, of the rows that take part")
     parser.add_argument("--tokenizer", type=Path, help="model folder whose tokenizer counts; about as Llama 3 else")
-    parser.add_argument("--budget", type=int, default=4096, help="tokens of a drawing that a prompt has room for")
-    parser.add_argument("--most", type=int, help="records that are read from the beginning; all where absent")
-    parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="processes")
+    parser.add_argument(
+        "--budget", type=whole_number, default=4096, help="tokens of a drawing that a prompt has room for"
+    )
+    parser.add_argument("--most", type=whole_number, help="records that are read from the beginning; all where absent")
+    parser.add_argument("--workers", type=whole_number, default=os.cpu_count() or 1, help="processes")
     parser.add_argument("--output-dir", type=Path, default=Path("audit"), help="folder of audit.html and audit.json")
     return parser
 

@@ -7,6 +7,7 @@ random, and the most suspicious ones with the reasons.
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import random
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
@@ -47,6 +48,7 @@ SUSPICIONS = {
 }
 # The same for flags by what stands before their colon.
 SUSPICIOUS_KINDS = {"render_failed": 4, "fell_back": 2, "unresolved": 2, "repaired": 1, "removed": 1}
+TOKENIZED = 500  # drawings, as one call of a tokenizer is given: it works on them in parallel
 FREQUENT_CAPTIONS = 10  # captions that are listed by how many drawings they have
 
 
@@ -60,12 +62,16 @@ class Audited:
     reasons: dict[str, list[str]] = field(default_factory=dict)  # what is suspicious about a sample, by id
 
 
-def audit_samples(path: Path, fingerprints: Path, count_tokens: Callable[[str], int], budget: int) -> Audited:
-    """Compare the samples of a file with each other."""
-    samples, tokens = [], []
-    for sample in stream_samples(path):
-        tokens.append(count_tokens(sample.xml))
-        samples.append(dataclasses.replace(sample, xml=digest_of(sample.xml)))
+def audit_samples(
+    path: Path, fingerprints: Path, count_tokens: Callable[[list[str]], list[int]], budget: int
+) -> Audited:
+    """Compare the samples of a file with each other. Tokens are counted for TOKENIZED drawings at a time."""
+    samples: list[Sample] = []
+    tokens: list[int] = []
+    stream = stream_samples(path)
+    while batch := list(itertools.islice(stream, TOKENIZED)):
+        tokens += count_tokens([sample.xml for sample in batch])
+        samples += [dataclasses.replace(sample, xml=digest_of(sample.xml)) for sample in batch]
     audited = Audited(samples, tokens, read_near_duplicates([fingerprints], samples))
     audited.reasons = find_reasons(audited, budget)
     return audited
