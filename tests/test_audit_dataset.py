@@ -116,7 +116,7 @@ def test_numbers_below_one_are_refused(option, number, capsys):
 
 
 def test_a_missing_tokenizer_is_told_as_a_missing_folder(tmp_path):
-    with pytest.raises(InputError, match="--tokenizer: .*nothere is no folder"):
+    with pytest.raises(InputError, match=r"--tokenizer: .*nothere is no folder"):
         audit_dataset.token_counter(tmp_path / "nothere")
 
 
