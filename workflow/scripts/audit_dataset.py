@@ -62,7 +62,7 @@ def read_source(path: Path, format: str | None, fields: str, where: str | None) 
 
 
 def token_counter(tokenizer: Path | None) -> tuple[Callable[[list[str]], list[int]], str]:
-    """What counts the tokens of several texts (about as Llama 3, or a model's own tokenizer), and how the audit names it.
+    """What counts the tokens of several texts, about as Llama 3 or as a model's tokenizer, and how the audit names it.
 
     Raises InputError where there is no such folder, or no tokenizer in it.
     """
