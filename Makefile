@@ -55,7 +55,5 @@ install: .venv/installed
 .venv/installed: requirements.lock requirements-demo.lock
 	@$(PYTHON) envs/check_machine.py
 	@$(PYTHON) -m venv .venv
-	@echo "Installing the locked packages (several GB; a few minutes) ..."
-	@$(BIN)/pip install --quiet --disable-pip-version-check -r requirements.lock
-	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps -r requirements-demo.lock
+	@$(BIN)/python envs/install_locked.py --lock requirements.lock --alone requirements-demo.lock --log .venv/install.log
 	@touch $@

@@ -120,8 +120,8 @@ def test_systems_with_and_without_truncated_captions_are_scored_alike(tiny_clip,
     assert long["signature"] == short["signature"]
 
 
-def test_texts_in_batches_are_encoded_as_alone_with_the_whole_context(tiny_clip):
-    clip = load_clip(tiny_clip)
+def check_texts_in_batches(clip):
+    """Texts of like and unlike lengths are encoded in batches as one by one with the whole context."""
     texts = ["a red square", "a star", "a red square", "", "a star"]
     texts += ["word " * n for n in range(1, 90, 11)]
     together = clip.encode_texts(texts, batch_size=2)
@@ -129,6 +129,10 @@ def test_texts_in_batches_are_encoded_as_alone_with_the_whole_context(tiny_clip)
         alone = [clip.model.encode_text(clip.tokenizer([text]), normalize=True)[0].numpy() for text in texts]
     np.testing.assert_allclose(together, np.stack(alone), atol=1e-5)
     assert clip.encode_texts([]).shape == (0, 1)
+
+
+def test_texts_in_batches_are_encoded_as_alone_with_the_whole_context(tiny_clip):
+    check_texts_in_batches(load_clip(tiny_clip))
 
 
 def test_features_are_unit_vectors_with_reasons_for_missing_ones(tiny_clip, records):
@@ -189,6 +193,7 @@ def test_the_embedded_clip_learns_pairs_and_reloads_exactly(tmp_path):
     assert json.loads((tmp_path / "clip" / "training.json").read_text())["validation_retrieval"]["top_1"] == 1
     (tmp_path / "clip").rename(tmp_path / "moved")
     clip = load_clip(tmp_path / "moved")
+    check_texts_in_batches(clip)
     cosines = (
         clip.encode_images([png(c, 224) for c in colours]) @ clip.encode_texts([f"a {c} square" for c in colours]).T
     )

@@ -141,3 +141,28 @@ def test_an_adapter_of_shared_weights_is_merged_by_no_command(tmp_path, target):
         merge_adapter.main(base=base, adapter=folder, output_dir=tmp_path / "merged")
     with pytest.raises(InputError, match=message):
         caption(base, write_test(tmp_path), tmp_path / "captions", adapter=folder)
+
+
+@pytest.mark.parametrize("name", ["llama", "gpt2", "gemma3"])
+def test_the_last_layers_alone_are_adapted(bases, name):
+    everywhere = adapted(bases(name), "all-linear")
+    last = adapted(bases(name), "all-linear", last_layers=1)
+    assert last == {module for module in everywhere if "1" in module.split(".")}
+    with pytest.raises(InputError, match="last_layers: 2 of the 2 layers of this model; name fewer"):
+        adapted(bases(name), "all-linear", last_layers=2)
+
+
+@pytest.mark.parametrize("checkpointing", [False, True])
+def test_the_backward_pass_ends_below_the_last_layers(bases, checkpointing):
+    values = TrainingSettings(r=2, dtype="fp32", last_layers=1, gradient_checkpointing=checkpointing)
+    torch.manual_seed(3)
+    model = load_model(bases("llama"), values).train()
+    needs_gradient = []
+    for layer in model.get_base_model().model.layers:
+        layer.register_forward_hook(lambda layer, inputs, output: needs_gradient.append(output.requires_grad))
+    model(input_ids=torch.arange(8).unsqueeze(0)).logits.square().mean().backward()
+    assert needs_gradient[:2] == [False, True]
+    gradients = {name: weight.grad for name, weight in model.named_parameters() if weight.requires_grad}
+    assert all(name.startswith("base_model.model.model.layers.1.") for name in gradients)
+    # Fresh B matrices are zero, so that those of A get no gradient yet.
+    assert all(gradient is not None and gradient.any() for name, gradient in gradients.items() if "lora_B" in name)

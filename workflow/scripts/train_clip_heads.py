@@ -90,7 +90,7 @@ def build_model(folder: Path, vision_weights: Path, text_model: Path) -> Any:
     wanted = tower.state_dict()
     state = {name.removeprefix("bert."): value for name, value in load_file(text_model / "model.safetensors").items()}
     tower.load_state_dict({name: value for name, value in state.items() if name in wanted})
-    return model.eval()
+    return model.eval().to(memory_format=torch.channels_last)  # convolutions take half the time on a CPU
 
 
 @dataclass
@@ -118,7 +118,7 @@ def compute_pairs(model: Any, folder: Path, samples: Path, images: Path) -> Pair
     model.visual.head, model.text.proj = torch.nn.Identity(), torch.nn.Identity()
     bare = Clip(_Unnormalised(model), transform, tokenizer, "", "", "cpu", "fp32")
     pngs = [image.png for image in rendered if image.png]
-    image_features = [bare.encode_images(pngs[start : start + 32]) for start in range(0, len(pngs), 32)]
+    image_features = [bare.encode_images(pngs[start : start + 16]) for start in range(0, len(pngs), 16)]
     flat = [reference for image in rendered for reference in references[image.id]]
     text_features = torch.from_numpy(bare.encode_texts(flat))
     model.visual.head, model.text.proj = heads
@@ -130,7 +130,7 @@ class _Unnormalised:
     """A CLIP model whose encoders give what the towers give."""
 
     def __init__(self, model: Any):
-        self.model = model
+        self.model, self.text = model, model.text
 
     def encode_image(self, pictures: torch.Tensor, normalize: bool) -> torch.Tensor:
         return self.model.visual(pictures)

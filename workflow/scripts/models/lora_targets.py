@@ -88,6 +88,25 @@ def picture_targets(model: Any, train_vision: bool, train_projector: bool) -> li
     return [name for is_wanted, names in wanted.values() if is_wanted for name in names]
 
 
+def last_layers(model: Any, names: Iterable[str], n_last: int) -> list[str]:
+    """Of these modules those in the last layers of the language model, nearest to its output.
+
+    Raises InputError where it has no more layers than these, or none that are counted.
+    """
+    numbered = {name: number for name in names if (number := layer_number(name)) is not None}
+    n_layers = 1 + max(
+        (number for name in linear_layers(model) if (number := layer_number(name)) is not None), default=-1
+    )
+    if not numbered or n_last >= n_layers:
+        raise InputError(f"last_layers: {n_last} of the {n_layers} layers of this model; name fewer, or null for all")
+    return [name for name, number in numbered.items() if number >= n_layers - n_last]
+
+
+def layer_number(name: str) -> int | None:
+    """The layer that a module belongs to, counted from 0: the first number in its name."""
+    return next((int(part) for part in name.split(".") if part.isdigit()), None)
+
+
 def vision_tower(model: Any) -> Any:
     """The module that reads pictures in a model that has a language model as its part."""
     tower = model.get_encoder("image")

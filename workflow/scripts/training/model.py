@@ -18,7 +18,7 @@ from core.command import InputError
 from models.attention_kernels import avoid_cudnn_attention
 from models.encoder_decoders import ENCODER_DECODERS
 from models.language_models import auto_class, available_attention, choose_attention, load_language_model, read_config
-from models.lora_targets import is_named, linear_layers, past_adapters, picture_targets, resolve_targets
+from models.lora_targets import is_named, last_layers, linear_layers, past_adapters, picture_targets, resolve_targets
 from models.number_format import choose_dtype
 from training.settings import TrainingSettings
 
@@ -53,8 +53,12 @@ def load_model(base: Path, settings: TrainingSettings) -> PeftModel:
     model.config.get_text_config().use_cache = False  # no token is read twice
     if settings.gradient_checkpointing:
         model.activation_checkpointing_enable({"use_reentrant": False})
-        model.enable_input_require_grads()  # without it no gradient reaches the adapter of a frozen base
-    return get_peft_model(model, lora_config(model, settings))
+        model.disable_input_require_grads()
+    adapted = get_peft_model(model, lora_config(model, settings))
+    # Both libraries let the embeddings need gradients, which checkpoints without re-entrance do not need: the backward
+    # pass would go on to them below the lowest adapted layer.
+    model.disable_input_require_grads()
+    return adapted
 
 
 def quantisation_options(dtype: torch.dtype, settings: TrainingSettings) -> dict[str, Any]:
@@ -86,9 +90,12 @@ def training_attention(config: Any, dtype: torch.dtype, settings: TrainingSettin
 def lora_config(model: Any, settings: TrainingSettings) -> LoraConfig:
     """The settings in the words of peft. Raises InputError for targets that the model does not have."""
     targets, excluded = resolve_targets(model, settings.targets)
-    if of_pictures := picture_targets(model, settings.train_vision, settings.train_projector):
-        # Whole names: a layer of the vision tower may be named as one that is not adapted.
+    of_pictures = picture_targets(model, settings.train_vision, settings.train_projector)
+    if of_pictures or settings.last_layers:
+        # Whole names: a layer of the vision tower, or an earlier one, may be named as one that is adapted.
         own = [name for name in linear_layers(model) if any(is_named(name, target) for target in targets)]
+        if settings.last_layers:
+            own = last_layers(model, own, settings.last_layers)
         targets, excluded = own + of_pictures, None
     return LoraConfig(
         r=settings.r,

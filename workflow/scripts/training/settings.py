@@ -15,6 +15,7 @@ class TrainingSettings:
     r: int = 8
     alpha: float = 16
     targets: list[str] | str = field(default_factory=lambda: ["q_proj", "v_proj"])
+    last_layers: int | None = None
     dropout: float = 0.05
     bias: str = "none"
     train_vision: bool = False
