@@ -36,13 +36,16 @@ from transformers import TrainerState, set_seed
 from captions.prompts import INPUTS, PromptSettings
 from core.code_digest import code_digest
 from core.command import InputError, log, run_command
-from core.records import write_json
+from core.records import read_images, read_samples, write_json
+from generation.captions_in_training import CaptionWriter
 from models.gpus import check_given_gpus, device_name
 from models.language_models import load_tokenizer, padding_id, read_config
 from models.number_format import choose_dtype
 from models.pictures import PictureInputs, load_processor
+from scoring.subset_score import SubsetScore, metric_of_texts
 from training.callbacks import KeepBest
 from training.checkpoints import newest_whole, read_attempts, remove_finished, step_of
+from training.eval_captions import EvalCaptions, choose_subset
 from training.history import best_evaluation
 from training.identity import training_identity
 from training.model import load_model
@@ -77,6 +80,8 @@ def main(
     # First of all: an edit during the training must not pass for the code that trained.
     code = code_digest("train_lora") if "RANK" not in os.environ else None
     training, prompt_settings = TrainingSettings.from_json(settings), PromptSettings.from_json(prompt)
+    if training.captions.samples:
+        metric_of_texts(training.captions.metric)  # which raises InputError for none
     checkpoints = output_dir / "checkpoints"
     pictures = read_image_files(input, images, training)
     if "RANK" not in os.environ:
@@ -90,10 +95,16 @@ def main(
             return
         check_given_gpus()
         prepare_training(name, base, files, prompt_settings, training, identity, checkpoints, input, pictures)
+    captions = None
+    if training.captions.samples:
+        captions = plan_captions(base, validation, prompt_settings, training, seed, checkpoints, input, pictures)
+    if "RANK" not in os.environ:
+        if captions:
+            captions.check()
         if devices > 1:
             launch_ranks(devices)
             return
-    train_prepared(name, base, training, seed, output_dir, start, pictures)
+    train_prepared(name, base, training, seed, output_dir, start, pictures, captions)
 
 
 def read_image_files(input: str, images: str, settings: TrainingSettings) -> dict[str, Path]:
@@ -105,6 +116,25 @@ def read_image_files(input: str, images: str, settings: TrainingSettings) -> dic
     elif set(files) != set(SPLITS):
         raise InputError(f"input: {input} needs the images of the splits {' and '.join(SPLITS)}: give them by --images")
     return files
+
+
+def plan_captions(
+    base: Path,
+    validation: Path,
+    prompt: PromptSettings,
+    settings: TrainingSettings,
+    seed: int,
+    checkpoints: Path,
+    input: str,
+    images: dict[str, Path],
+) -> EvalCaptions:
+    """What writes and scores captions at each evaluation. Raises InputError where a prompt cannot be made."""
+    wanted = settings.captions
+    samples = choose_subset(read_samples(validation), wanted.samples, seed)
+    ids = {sample.id for sample in samples}
+    shown = [image for image in read_images(images["validation"]) if image.id in ids] if images else None
+    writer = CaptionWriter(base, samples, prompt, wanted.max_new_tokens, input, shown, settings.dtype)
+    return EvalCaptions(samples, writer, SubsetScore(wanted.metric, samples), wanted, checkpoints)
 
 
 def launch_ranks(devices: int) -> None:
@@ -136,6 +166,7 @@ def train_prepared(
     output_dir: Path,
     start: float,
     images: dict[str, Path],
+    captions: EvalCaptions | None = None,
 ) -> None:
     """Train what has been checked and prepared, in this process or as one rank of several."""
     checkpoints = output_dir / "checkpoints"
@@ -148,6 +179,7 @@ def train_prepared(
     trainer, settings, keep_best, stop = build_trainer(
         name, model, pad_id, pictures, prepared.splits, settings, seed, checkpoints
     )
+    trainer.eval_captions = captions
     say_plan(name, trainer, prepared, settings, checkpoints)
     effort = CountEffort(checkpoints / "effort.json", start)
     trainer.add_callback(effort)
@@ -162,17 +194,19 @@ def train_prepared(
             log(f"train_lora {name}", "stopped by a signal; a checkpoint is saved, run the same command to go on")
         sys.exit(EXIT_TRY_AGAIN)
     if trainer.is_world_process_zero():
-        best = best_evaluation(history)
+        best = best_evaluation(history, settings.best_by)
         assert best is not None, "the last step is evaluated, and its loss is finite"
         check_trained(keep_best.path_of(best[0]))
         summary = summarise(name, base, prepared, settings, devices_here(), step, history, stopped_early)
+        if captions:
+            summary["eval_captions"] = captions.summarise(history, best[0])
         summary |= effort.total() | {"made_by": read_attempts(checkpoints)}
         write_results(output_dir, keep_best.path_of(best[0]), prepared, settings, history, summary)
         keep_trained(output_dir, prepared.identity)
         remove_finished(checkpoints, prepared.identity)
         log(
             f"train_lora {name}",
-            f"best at step {best[0]} of {step}, validation loss {best[1]:.3f}; {summary['stop_reason']}",
+            f"best at step {best[0]} of {step}, validation {settings.best_by} {best[1]:.3f}; {summary['stop_reason']}",
         )
     if torch.distributed.is_initialized():
         torch.distributed.destroy_process_group()
@@ -189,6 +223,7 @@ def say_plan(
     n_train, n_validation = (len(prepared.splits[split].samples) for split in ("train", "validation"))
     plan = {"name": name, "steps": n_steps, "effective_batch": effective, "devices": n_devices}
     plan |= {"patience_steps": settings.patience_steps, "min_delta": settings.min_delta, "started": time.time()}
+    plan |= {"best_by": settings.best_by}
     write_json(checkpoints / "plan.json", plan)
     log(
         f"train_lora {name}",

@@ -14,13 +14,15 @@ from generation.llm_engines import ENGINES, DecodingSettings, Engine, EngineJob,
 from models.language_models import context_length, read_config
 
 
-def prompt_limit(base: Path, config: Any, settings: DecodingSettings) -> int:
-    """The most tokens of a prompt: what the base reads without those that it may write. Raises InputError for none."""
+def prompt_limit(base: Path, config: Any, settings: DecodingSettings, key: str = "decoding.max_new_tokens") -> int:
+    """The most tokens of a prompt: what the base reads without those that it may write. Raises InputError for none.
+
+    `key` is what the configuration calls the number of these.
+    """
     context = context_length(config)
     if context <= settings.max_new_tokens:
         raise InputError(
-            f"{base} reads {context} tokens, and decoding.max_new_tokens {settings.max_new_tokens} leaves none for a "
-            "prompt: lower it"
+            f"{base} reads {context} tokens, and {key} {settings.max_new_tokens} leaves none for a prompt: lower it"
         )
     return context - settings.max_new_tokens
 

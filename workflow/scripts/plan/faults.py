@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from comparison.resampling import resamples_needed
+from core.command import InputError
 from core.hints import propose_name
 from plan.configuration import run_names, system_names
 from plan.endpoints import endpoint_faults
@@ -26,6 +27,8 @@ from plan.report_faults import report_faults
 from plan.schema import Configuration, Node, fill_defaults, load_schema
 from plan.schema_faults import colour_hint, schema_faults
 from readers.known_formats import has_questions, resolve_source
+from scoring.subset_score import metric_of_texts
+from training.settings import TrainingSettings
 
 
 def find_faults(config: Configuration, schema: Node) -> list[str]:
@@ -166,3 +169,13 @@ def _training_faults(config: Configuration, name: str, model: dict[str, Any]) ->
             f"models.{name}: save_steps {save} is no multiple of eval_steps {evaluate}, so the best evaluation may "
             "have no checkpoint; choose a multiple"
         )
+    yield from _eval_caption_faults(name, settings)
+
+
+def _eval_caption_faults(name: str, settings: dict[str, Any]) -> Iterator[str]:
+    try:
+        if settings["eval_captions"]["samples"]:
+            metric_of_texts(settings["eval_captions"]["metric"])
+        TrainingSettings(best_by=settings["best_by"], eval_captions=settings["eval_captions"])
+    except InputError as error:
+        yield f"models.{name}.settings.{error}"

@@ -17,7 +17,7 @@ from transformers import TrainerCallback
 
 from core.command import InputError, Progress, log, write_whole
 from training.checkpoints import rotate_bests, rotate_checkpoints, write_checksums
-from training.history import best_evaluation, history_lines, patience_left
+from training.history import EVALUATED, best_evaluation, history_lines, patience_left
 from training.settings import TrainingSettings
 
 
@@ -39,7 +39,7 @@ class KeepBest(TrainerCallback):
             control.should_evaluate = True
 
     def on_evaluate(self, args, state, control, model=None, **kwargs) -> None:
-        best = best_evaluation(state.log_history)
+        best = best_evaluation(state.log_history, self.settings.best_by)
         if best and best[0] == state.global_step and state.is_world_process_zero:
             model.save_pretrained(self.path_of(state.global_step))
         if self.is_out_of_patience(state.log_history):
@@ -47,8 +47,10 @@ class KeepBest(TrainerCallback):
 
     def is_out_of_patience(self, log_history: list[dict[str, Any]]) -> bool:
         """Whether early stopping fires at the end of this history."""
-        patience = self.settings.patience_steps
-        return patience is not None and patience_left(log_history, patience, self.settings.min_delta) <= 0
+        settings = self.settings
+        if settings.patience_steps is None:
+            return False
+        return patience_left(log_history, settings.patience_steps, settings.min_delta, settings.best_by) <= 0
 
 
 class KeepCheckpoints(TrainerCallback):
@@ -58,8 +60,8 @@ class KeepCheckpoints(TrainerCallback):
     the last record is not in a checkpoint.
     """
 
-    def __init__(self, folder: Path, n_kept: int):
-        self.folder, self.n_kept = folder, n_kept
+    def __init__(self, folder: Path, settings: TrainingSettings):
+        self.folder, self.settings = folder, settings
 
     def on_step_end(self, args, state, control, **kwargs) -> None:
         if control.should_save:
@@ -70,8 +72,8 @@ class KeepCheckpoints(TrainerCallback):
             torch.distributed.barrier()
         if state.is_world_process_zero:
             write_checksums(self.folder / f"checkpoint-{state.global_step}")
-            rotate_checkpoints(self.folder, self.n_kept)
-            rotate_bests(self.folder, state.log_history)
+            rotate_checkpoints(self.folder, self.settings.keep_checkpoints)
+            rotate_bests(self.folder, state.log_history, self.settings.best_by)
 
 
 class StopOnSignal(TrainerCallback):
@@ -150,8 +152,8 @@ class ShowProgress(TrainerCallback):
     def on_log(self, args, state, control, logs=None, **kwargs) -> None:
         if not state.is_world_process_zero:
             return
-        for key in ("loss", "eval_loss"):
-            if key in logs:
+        for key in logs:
+            if key == "loss" or key.startswith(EVALUATED):
                 self.losses[key] = float(logs[key])
         with write_whole(self.history) as partial:
             partial.write_text(history_lines(state.log_history), encoding="utf-8")

@@ -19,6 +19,7 @@ from core.records import read_json, write_json
 from models.files import file_digest
 from training.history import best_evaluation
 from training.identity import RECORDED_ONLY, training_digest
+from training.settings import LOSS
 
 CHECKSUMS = "checksums.json"
 
@@ -146,11 +147,11 @@ def rotate_checkpoints(folder: Path, n_kept: int) -> None:
         shutil.rmtree(checkpoint)
 
 
-def rotate_bests(folder: Path, log_history: list[dict[str, Any]]) -> None:
+def rotate_bests(folder: Path, log_history: list[dict[str, Any]], best_by: str = LOSS) -> None:
     """Remove the best adapters with which neither this run nor one resumed from a checkpoint can end."""
     ends = [step_of(checkpoint) for checkpoint in find_checkpoints(folder)]
     histories = [log_history, *([record for record in log_history if record["step"] <= end] for end in ends)]
-    needed = {best[0] for history in histories if (best := best_evaluation(history))}
+    needed = {best[0] for history in histories if (best := best_evaluation(history, best_by))}
     for path in folder.glob("best-*"):
         if step_of(path) not in needed:
             shutil.rmtree(path)

@@ -14,10 +14,11 @@ from core.records import read_json, write_json
 from models.files import MANIFEST
 from models.language_models import auto_class, read_config
 from models.number_format import choose_dtype
+from training.caption_files import write_result
 from training.data import write_overlong
-from training.history import best_evaluation, history_lines
+from training.history import best_evaluation, history_lines, scored_steps
 from training.preparation import Prepared
-from training.settings import TrainingSettings
+from training.settings import LOSS, TrainingSettings
 
 READ_FROM = {
     "code": "from their xml",
@@ -51,15 +52,16 @@ def summarise(
     stopped_early: bool,
 ) -> dict[str, Any]:
     """What is to be known of a training: training.json. `n_steps` are those that were done."""
-    best = best_evaluation(log_history)
+    best = best_evaluation(log_history, settings.best_by)
     assert best is not None, "the training ended without an evaluation"
+    losses = {record["step"]: record["eval_loss"] for record in log_history if "eval_loss" in record}
     splits, identity = prepared.splits, prepared.identity
     return {
         "name": name,
         "steps": n_steps,
         "planned_steps": settings.n_steps(len(splits["train"].samples), n_devices),
         "best_step": best[0],
-        "best_eval_loss": best[1],
+        "best_eval_loss": losses[best[0]],
         "stop_reason": f"no better evaluation in {settings.patience_steps} steps"
         if stopped_early
         else "all steps done",
@@ -104,6 +106,7 @@ def write_results(
     """Put the final files into place; the adapter's weights come last."""
     write_json(output_dir / "settings.json", dataclasses.asdict(settings))
     write_overlong(output_dir / "overlong.csv", prepared.splits)
+    write_result(output_dir, best.parent, scored_steps(log_history))
     with write_whole(output_dir / "history.jsonl") as partial:
         partial.write_text(history_lines(log_history), encoding="utf-8")
     (best / "README.md").write_text(model_card(summary, settings), encoding="utf-8")
@@ -140,7 +143,8 @@ A LoRA adapter with which a model captions SVG drawings {READ_FROM[summary["inpu
 | drawings without a usable picture | {len(summary["missing_pictures"]["train"])} in train |
 | drawings shortened, dropped, refused | {", ".join(str(summary[key]["train"]) for key in ACTIONS)} in train |
 | parameters | {parameters["trainable"]:,} trainable of {parameters["total"]:,} ({parameters["percentage"]:.3g} %) |
-| best evaluation | step {summary["best_step"]} of {summary["steps"]}, validation loss {summary["best_eval_loss"]:.4f} |
+| best evaluation | step {summary["best_step"]} of {summary["steps"]}, validation loss {summary["best_eval_loss"]:.4f}\
+{chosen_by(summary, settings)} |
 | end | {summary["stop_reason"]} |
 | effective batch | {summary["effective_batch"]} = {summary["devices"]} x {summary["batch_size"]} \
 x {summary["accumulation"]} (devices x batch x accumulation) |
@@ -163,3 +167,13 @@ base = {summary["base_class"]}.from_pretrained("BASE")  # the base named above, 
 model = PeftModel.from_pretrained(base, "THIS_FOLDER")
 ```
 """
+
+
+def chosen_by(summary: dict[str, Any], settings: TrainingSettings) -> str:
+    """By which score of captions the best evaluation was chosen; nothing where it was by the loss."""
+    if settings.best_by == LOSS:
+        return ""
+    captions = summary["eval_captions"]
+    return (
+        f", chosen by {settings.best_by} {captions['best_score']:.4f} of {len(captions['samples'])} validation captions"
+    )

@@ -2,10 +2,28 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from core.command import InputError
+from core.identity import result_settings
 from core.json_settings import settings_from_json
+
+LOSS = "loss"
+
+
+@dataclass(frozen=True)
+class EvalCaptionSettings:
+    """Captions that are written and scored at each evaluation; none where `samples` is 0."""
+
+    samples: int = 0
+    metric: str = "cider"
+    max_new_tokens: int = 32
+
+    def __post_init__(self) -> None:
+        if self.samples == 1:
+            raise InputError("eval_captions.samples: 1 sample has no CIDEr, and says little; set 2 or more, or 0")
 
 
 @dataclass(frozen=True)
@@ -34,6 +52,8 @@ class TrainingSettings:
     keep_checkpoints: int = 5
     patience_steps: int | None = None
     min_delta: float = 0.0
+    best_by: str = LOSS
+    eval_captions: dict[str, Any] = field(default_factory=dict)
     quantisation: str = "none"
     double_quantisation: bool = True
     gradient_checkpointing: bool = False
@@ -55,6 +75,19 @@ class TrainingSettings:
                 f"save_steps {self.save_steps} is no multiple of eval_steps {self.eval_steps}: the best evaluation "
                 "may have no checkpoint to go back to; choose a multiple"
             )
+        captions = self.captions
+        # Without the defaults: a key that a later version adds is not in the identities of those before.
+        object.__setattr__(self, "eval_captions", result_settings(captions))
+        if self.best_by != LOSS and not (captions.samples and self.best_by == captions.metric):
+            raise InputError(
+                f"best_by: {self.best_by} is not measured while this model trains; set it to {LOSS}, or "
+                f"eval_captions: {{samples: 50, metric: {self.best_by}}}"
+            )
+
+    @property
+    def captions(self) -> EvalCaptionSettings:
+        """The settings of `eval_captions` with their defaults."""
+        return settings_from_json(EvalCaptionSettings, json.dumps(self.eval_captions), "eval_captions")
 
     def effective_batch(self, n_devices: int) -> int:
         """Samples an optimizer step: devices x batch size x accumulation."""

@@ -16,6 +16,7 @@ from core.command import log, write_whole
 from core.files import link_or_copy
 from core.identity import changed_parts
 from core.records import write_json
+from training import caption_files
 from training.checkpoints import free_path, is_whole, read_identity, write_checksums
 from training.identity import training_digest
 
@@ -24,6 +25,9 @@ RESULT_FILES = (
     *("settings.json", "overlong.csv", "history.jsonl", "code_digest.txt", "training.json"),
     *("adapter_config.json", "README.md", "adapter_model.safetensors"),
 )
+
+# What a training leaves only where captions are written while it runs.
+OPTIONAL_FILES = (caption_files.RESULT,)
 
 
 def entry_of(output_dir: Path, identity: dict[str, Any]) -> Path:
@@ -37,13 +41,18 @@ def keep_trained(output_dir: Path, identity: dict[str, Any]) -> None:
     partial = entry.with_name(f"{entry.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
-    for file in RESULT_FILES:
+    for file in (*present(output_dir), *RESULT_FILES):
         link_or_copy(output_dir / file, partial / file)
     write_json(partial / "identity.json", identity)
     write_checksums(partial)
     if entry.exists():
         entry.rename(free_path(entry))
     partial.rename(entry)
+
+
+def present(folder: Path) -> list[str]:
+    """The optional files that a folder has."""
+    return [file for file in OPTIONAL_FILES if (folder / file).is_file()]
 
 
 def restore_trained(name: str, output_dir: Path, identity: dict[str, Any]) -> bool:
@@ -55,7 +64,9 @@ def restore_trained(name: str, output_dir: Path, identity: dict[str, Any]) -> bo
         damaged = entry.rename(free_path(entry.with_name(f"{entry.name}-damaged")))
         log(f"train_lora {name}", f"warning: {damaged} differs from its checksum manifest and is not used")
         return False
-    for file in RESULT_FILES:
+    for file in OPTIONAL_FILES:  # of another training
+        (output_dir / file).unlink(missing_ok=True)
+    for file in (*present(entry), *RESULT_FILES):
         with write_whole(output_dir / file) as partial:
             link_or_copy(entry / file, partial)
     log(f"train_lora {name}", f"restored the trained adapter from {entry}: same data, base and settings")

@@ -13,7 +13,7 @@ from typing import Any, Literal
 from transformers import TrainerCallback
 
 from core.command import write_whole
-from training.history import best_evaluation, history_records
+from training.history import EVALUATED, best_evaluation, history_records
 from training.settings import TrainingSettings
 from training.wandb_runs import QUIET, wandb_mode, wandb_project
 
@@ -24,7 +24,9 @@ def tracking_callbacks(
     """The callbacks that the settings ask for; `config` is what a person compares runs by."""
     callbacks: list[TrainerCallback] = []
     if settings.wandb != "disabled":
-        callbacks.append(TrackWandb(name, wandb_mode("train_lora", settings.wandb), checkpoints, config))
+        callbacks.append(
+            TrackWandb(name, wandb_mode("train_lora", settings.wandb), checkpoints, config, settings.best_by)
+        )
     if settings.tensorboard:
         callbacks.append(TrackTensorBoard(checkpoints.parent / "tensorboard"))
     return callbacks
@@ -33,8 +35,16 @@ def tracking_callbacks(
 class TrackWandb(TrainerCallback):
     """Sends the history's records to W&B, and the best step at the end."""
 
-    def __init__(self, name: str, mode: Literal["offline", "online"], checkpoints: Path, config: dict[str, Any]):
+    def __init__(
+        self,
+        name: str,
+        mode: Literal["offline", "online"],
+        checkpoints: Path,
+        config: dict[str, Any],
+        best_by: str,
+    ):
         self.name, self.mode, self.checkpoints, self.config = name, mode, checkpoints, config
+        self.best_by = best_by
         self.run: Any = None
 
     def on_train_begin(self, args, state, control, **kwargs) -> None:
@@ -60,9 +70,9 @@ class TrackWandb(TrainerCallback):
 
     def on_train_end(self, args, state, control, **kwargs) -> None:
         if self.run is not None:
-            best = best_evaluation(state.log_history)
+            best = best_evaluation(state.log_history, self.best_by)
             if best:
-                self.run.summary.update({"best_step": best[0], "best_eval_loss": best[1]})
+                self.run.summary.update({"best_step": best[0], f"best_{EVALUATED}{self.best_by}": best[1]})
             self.run.finish()
 
 

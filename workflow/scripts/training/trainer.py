@@ -29,6 +29,7 @@ from training.data import (
     caption_loss,
     lay_out_training,
 )
+from training.eval_captions import EvalCaptions
 from training.settings import TrainingSettings
 
 
@@ -42,12 +43,13 @@ class CaptionTrainer(Trainer):
         super().__init__(**options)
         self._tokens_seen = [0, *itertools.accumulate(tokens_by_step)]
         self._last_log = (0, 0.0)  # step and time; no rate is logged before the second record of a run
+        self.eval_captions: EvalCaptions | None = None
 
     def _get_train_sampler(self, train_dataset=None):
         return torch.utils.data.SequentialSampler(self.train_dataset)
 
     def evaluate(self, eval_dataset=None, ignore_keys=None, metric_key_prefix="eval") -> dict[str, float]:
-        """Mean loss over all caption tokens of the validation split."""
+        """Mean loss over all caption tokens of the validation split; the score of captions where some are wanted."""
         self.model.eval()
         totals = torch.zeros(2, dtype=torch.float64, device=self.args.device)
         for batch in self.evaluation_loader():
@@ -59,6 +61,8 @@ class CaptionTrainer(Trainer):
                 totals[1] += (labels != -100).sum()
         totals = self.accelerator.reduce(totals, "sum")
         metrics = {f"{metric_key_prefix}_loss": float(totals[0] / totals[1])}
+        if self.eval_captions:
+            metrics |= self.eval_captions.evaluate(self.model, self.state.global_step)
         self.log(metrics)
         self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
         self.model.train()
@@ -135,7 +139,7 @@ def build_trainer(
             outputs.logits, labels, num_items_in_batch
         ),
         callbacks=[
-            *(keep_best, stop, KeepCheckpoints(checkpoints, settings.keep_checkpoints)),  # which sees what stop saves
+            *(keep_best, stop, KeepCheckpoints(checkpoints, settings)),  # which sees what stop saves
             ShowProgress(name, n_steps, checkpoints / "history.jsonl"),  # before it may be lost, its record is kept
             *(StopWhenUntrained(), StopWhenLost()),
         ],

@@ -280,11 +280,16 @@ def load_engine(job: EngineJob) -> TorchEngine:
     avoid_cudnn_attention()
     config, dtype = read_config(job.base), choose_dtype(job.settings.dtype)
     model = load_language_model(job.base, config, dtype, choose_attention(config, job.settings.attention))
-    # Beams obey the settings, as the own decoding does, and nothing that the base's generation_config.json asks for.
-    model.generation_config = GenerationConfig()
     model = model.to("cuda" if torch.cuda.is_available() else "cpu").eval()
     pictures = PictureInputs(load_processor(job.base), dtype) if job.reads_pictures else None
-    if pictures and config.model_type in ENCODER_DECODERS:
+    return make_engine(model, job, pictures)
+
+
+def make_engine(model: Any, job: EngineJob, pictures: PictureInputs | None) -> TorchEngine:
+    """The engine of a model that is loaded, on its device and in evaluation mode."""
+    # Beams obey the settings, as the own decoding does, and nothing that the base's generation_config.json asks for.
+    model.generation_config = GenerationConfig()
+    if pictures and model.config.model_type in ENCODER_DECODERS:
         from generation.llm_engines.captioner_engine import CaptionerEngine  # which is made of this engine
 
         return CaptionerEngine(model, job, pictures)
