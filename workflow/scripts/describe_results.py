@@ -48,6 +48,7 @@ OUTPUTS = [
     ("adapters/<model>", "A trained adapter as peft reads it, with its model card and what was too long for it."),
     ("adapters/<model>/training.json", "How a training went: steps, why it stopped, memory, seconds, digests."),
     ("adapters/<model>/history.jsonl", "Loss, gradient norm and learning rate by step, and the validation loss."),
+    ("adapters/<model>/eval_captions.jsonl", "Captions of some validation samples by step, written as it trained."),
     ("adapters/<model>/settings.json", "The training settings, preset and overrides resolved."),
     ("bases/<base>", "A base that was built here, and in building.json how well it finds words in pictures."),
     ("data/<split>.parquet", "The samples of a split: canonical drawing, references, flags, measures."),

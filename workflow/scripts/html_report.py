@@ -34,6 +34,7 @@ from core.command import log, run_command, write_whole
 from core.records import SPLITS
 from report.comparison import FAMILY_LABELS, Value
 from report.data import MEASURES, count_label_leakage, describe_leakage, tabulate_flags
+from report.eval_captions import course_of_training
 from report.fair_comparison import make_grid, outside_grid
 from report.findings import describe_seeds, describe_testing, find_alerts, find_leaders, headline
 from report.inputs import Absence, ReportInputs, Training, read_inputs
@@ -167,7 +168,10 @@ def render_report(
             endpoints=inputs.endpoints,
             judges=inputs.judges,
             voting=describe_voting(inputs.comparison.n_groups),
-            trainings=[(training.model, training_facts(training)) for training in inputs.trainings],
+            trainings=[
+                (training.model, training_facts(training), course_of_training(training))
+                for training in inputs.trainings
+            ],
             resource_usage=[usage_of_training(training) for training in inputs.trainings],
             hour_price=hour_price,
             currency=currency,

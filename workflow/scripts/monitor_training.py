@@ -23,6 +23,7 @@ from rich.table import Table
 from rich.text import Text
 
 from core.command import format_duration, run_command, write_whole
+from training.settings import LOSS
 from training.status import Point, Status, read_statuses
 
 TEMPLATES = Path(__file__).resolve().parent.parent / "templates"
@@ -57,12 +58,14 @@ def main(*, folder: Path, once: bool, html: Path | None, seconds: float) -> None
 def make_table(statuses: list[Status]) -> Group:
     """The trainings as rows, and below them what a person should look at."""
     table = Table(box=None, pad_edge=False)
+    scored = any(status.scores for status in statuses)
     for heading in (
         "training",
         "state",
         "step",
         "loss",
         "validation loss",
+        *(["captions"] if scored else []),
         "lr",
         "best",
         "patience",
@@ -77,8 +80,9 @@ def make_table(statuses: list[Status]) -> Group:
             f"{status.step:,}/{status.n_steps:,}" if status.n_steps else "–",
             curve_cell(status.losses),
             curve_cell(status.eval_losses),
+            *([score_cell(status)] if scored else []),
             "–" if status.lr is None else f"{status.lr:.2g}",
-            "–" if status.best is None else f"{status.best[1]:.4g} at {status.best[0]:,}",
+            best_cell(status),
             "–" if status.patience_left is None else f"{status.patience_left:,} steps",
             "–" if status.tokens_per_second is None else f"{status.tokens_per_second:,.0f}",
             "–" if status.seconds_left is None else format_duration(status.seconds_left),
@@ -95,6 +99,22 @@ def make_table(statuses: list[Status]) -> Group:
 def curve_cell(points: list[Point]) -> str:
     """The course as a sparkline, and the last value."""
     return f"{sparkline([value for _, value in points])} {points[-1][1]:.4g}" if points else "–"
+
+
+def score_cell(status: Status) -> str:
+    """The course of the captions' score, with the metric's name and the share of time that it takes."""
+    if not status.scores:
+        return "–"
+    share = "" if status.caption_share is None else f", {status.caption_share:.0%} of the time"
+    return f"{status.metric} {curve_cell(status.scores)}{share}"
+
+
+def best_cell(status: Status) -> str:
+    """Value and step of the best evaluation; the metric is named where the loss does not decide."""
+    if status.best is None:
+        return "–"
+    named = "" if status.best_by == LOSS else f"{status.best_by} "
+    return f"{named}{status.best[1]:.4g} at {status.best[0]:,}"
 
 
 def sparkline(values: list[float], width: int = 16) -> str:
@@ -114,7 +134,7 @@ def write_page(path: Path | None, folder: Path, statuses: list[Status]) -> None:
         loader=jinja2.FileSystemLoader(TEMPLATES), autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True
     )
     environment.filters["duration"] = format_duration
-    charts = [make_chart(status) for status in statuses]
+    charts = [make_charts(status) for status in statuses]
     page = environment.get_template("monitor.html.j2").render(
         title=folder.name, trainings=list(zip(statuses, charts, strict=True)), width=WIDTH, height=HEIGHT
     )
@@ -122,9 +142,23 @@ def write_page(path: Path | None, folder: Path, statuses: list[Status]) -> None:
         partial.write_text(page, encoding="utf-8")
 
 
-def make_chart(status: Status) -> dict[str, Any] | None:
-    """Curves in the chart's units, with the values at the ends of the axes; None where there is nothing to draw."""
-    points = status.losses + status.eval_losses
+def make_charts(status: Status) -> list[dict[str, Any]]:
+    """The charts of a training: the losses, and the score of captions where they are scored."""
+    by_loss = status.best_by == LOSS
+    losses = [("loss", "loss", status.losses), ("eval", "validation loss", status.eval_losses)]
+    charts = [make_chart(losses, status.best if by_loss else None)]
+    if status.metric:
+        name = f"{status.metric} of validation captions"
+        charts.append(make_chart([("eval", name, status.scores)], None if by_loss else status.best))
+    return [chart for chart in charts if chart]
+
+
+def make_chart(curves: list[tuple[str, str, list[Point]]], best: Point | None) -> dict[str, Any] | None:
+    """Curves (colour, name, points) in the chart's units, with the values at the ends of the axes; None without points.
+
+    `best` is a point that is marked.
+    """
+    points = [point for _, _, found in curves for point in found]
     if not points:
         return None
     low, high = min(value for _, value in points), max(value for _, value in points)
@@ -136,9 +170,8 @@ def make_chart(status: Status) -> dict[str, Any] | None:
         return round(x, 1), round(y, 1)
 
     return {
-        "loss": [place(point) for point in status.losses],
-        "eval_loss": [place(point) for point in status.eval_losses],
-        "best": place(status.best) if status.best else None,
+        "curves": [(colour, name, [place(point) for point in found]) for colour, name, found in curves],
+        "best": place(best) if best else None,
         **{"low": low, "high": high, "last": last, "left": MARGIN, "right": WIDTH - MARGIN},
         **{"top": MARGIN, "bottom": HEIGHT - MARGIN},
     }

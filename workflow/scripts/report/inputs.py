@@ -37,6 +37,7 @@ from report.mismatch import Mismatch, read_mismatch
 from report.votes import VoteResults, read_votes
 from scoring.health import read_health
 from scoring.scores import read_named_scores
+from training.caption_files import read_result
 
 
 @dataclass(frozen=True)
@@ -60,11 +61,12 @@ class LabelLeakage:
 
 @dataclass(frozen=True)
 class Training:
-    """One training: the facts of training.json and the records of history.jsonl, as they are."""
+    """One training: the facts of training.json and the records of its other files, as they are."""
 
     model: str
     facts: dict[str, Any]
     history: list[dict[str, Any]]
+    captions: list[dict[str, Any]]  # of its evaluations (training/caption_files.py); empty where none were written
 
 
 @dataclass(frozen=True)
@@ -204,7 +206,12 @@ def read_inputs(
         ],
         left_out=read_absences(left_out),
         trainings=[
-            Training(facts_path.parent.name, read_json(facts_path), read_json_lines(history_path))
+            Training(
+                facts_path.parent.name,
+                read_json(facts_path),
+                read_json_lines(history_path),
+                read_result(facts_path.parent),
+            )
             for facts_path, history_path in zip(training, history, strict=True)
         ],
         clip_training=read_json(clip_training) if clip_training else None,

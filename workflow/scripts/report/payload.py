@@ -30,6 +30,7 @@ from report.votes import describe_voting
 from samples.mismatch import FLAG as MISMATCH
 from scoring.ballots import VERSION, captions_digest, drawings_digest
 from svg.path_records import displayed_drawing
+from training.history import EVALUATED, scored_metric
 
 DRAWINGS_A_PART = 50
 ESTIMATED_BY = 100  # images that show how large all will be
@@ -287,11 +288,14 @@ def pack_image(png: bytes, packing: Packing) -> bytes:
 
 
 def training_curves(training: Training) -> dict[str, Any]:
-    """Points [step, loss] of the train and validation loss; records without the number are no points."""
+    """Points [step, value] of losses and of the captions' score; records without the number are no points."""
+    metric = scored_metric(training.history)
     return {
         "model": training.model,
         "train": _curve(training.history, "loss"),
         "validation": _curve(training.history, "eval_loss"),
+        "metric": metric,
+        "scores": _curve(training.history, f"{EVALUATED}{metric}"),
         "best_step": training.facts.get("best_step"),
         "last_step": training.facts.get("steps"),
         "planned_steps": training.facts.get("planned_steps"),

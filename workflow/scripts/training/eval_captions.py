@@ -64,7 +64,7 @@ class EvalCaptions:
             outcome = [self.score(captions), round(time.monotonic() - start, 2)]
         if torch.distributed.is_initialized():
             torch.distributed.broadcast_object_list(outcome, src=0)
-        return {f"{EVALUATED}{self.settings.metric}": outcome[0], CAPTION_SECONDS: outcome[1]}
+        return {EVALUATED + self.settings.metric: outcome[0], CAPTION_SECONDS: outcome[1]}
 
     def check(self) -> None:
         """Score a reference of each sample, so that a metric that cannot be computed here shows before the training.
@@ -75,7 +75,8 @@ class EvalCaptions:
 
     def summarise(self, history: Sequence[dict[str, Any]], best_step: int) -> dict[str, Any]:
         """What training.json says of them: `best_score` is that of the step whose adapter is kept."""
-        scores = {record["step"]: record.get(f"{EVALUATED}{self.settings.metric}") for record in history}
+        key = EVALUATED + self.settings.metric
+        scores = {record["step"]: record[key] for record in history if key in record}
         return {
             "metric": self.settings.metric,
             "best_score": scores[best_step],

@@ -14,7 +14,16 @@ from typing import Any
 
 from core.command import InputError, format_duration
 from core.records import MissingFile, read_json, read_json_lines
-from training.history import best_evaluation, patience_left
+from training.caption_files import N_SHOWN, read_result, read_steps
+from training.history import (
+    EVALUATED,
+    best_evaluation,
+    caption_seconds,
+    patience_left,
+    scored_metric,
+    scored_steps,
+)
+from training.settings import LOSS
 
 # Silent: nothing was logged for this many times the usual gap between records, and at least as many seconds.
 SILENT_GAPS, SILENT_SECONDS = 10, 300
@@ -39,6 +48,11 @@ class Status:
     lr: float | None = None
     tokens_per_second: float | None = None
     best: Point | None = None
+    best_by: str = LOSS
+    metric: str | None = None  # by which captions are scored while it trains
+    scores: list[Point] = field(default_factory=list)
+    caption_share: float | None = None  # of the training's time
+    captions: list[dict[str, Any]] = field(default_factory=list)  # records of caption_files.py, of a few samples
     patience_left: int | None = None
     seconds_left: float | None = None
     warnings: list[str] = field(default_factory=list)
@@ -64,18 +78,35 @@ def read_status(folder: Path, now: float) -> Status | None:
     if (summary := _read_json(folder / "training.json")) is not None:
         settings = _read_json(folder / "settings.json") or {}
         planned = {"steps": summary["planned_steps"], **settings}
-        status = describe(folder.name, planned, read_history(folder / "history.jsonl"), None)
+        history = read_history(folder / "history.jsonl")
+        status = describe(folder.name, planned, history, None)
         status.state = "stopped early" if summary["stop_reason"] != "all steps done" else "done"
-        return status
+        return add_captions(status, history, summary.get("seconds", 0.0), read_result(folder))
     checkpoints = folder / "checkpoints"
     if (plan := _read_json(checkpoints / "plan.json")) is not None:
-        return describe(folder.name, plan, read_history(checkpoints / "history.jsonl"), now)
+        history = read_history(checkpoints / "history.jsonl")
+        status = describe(folder.name, plan, history, now)
+        seconds = (_read_json(checkpoints / "effort.json") or {}).get("seconds", 0.0)
+        return add_captions(status, history, seconds, read_captions(checkpoints, history))
     return Status(folder.name, "preparing") if checkpoints.is_dir() else None
+
+
+def add_captions(
+    status: Status, history: list[dict[str, Any]], seconds: float, captions: list[dict[str, Any]]
+) -> Status:
+    """The status with what was captioned at evaluations; `seconds` are those of the whole training so far."""
+    status.metric = scored_metric(history)
+    if status.metric:
+        status.scores = _points(history, EVALUATED + status.metric)
+        status.caption_share = caption_seconds(history) / seconds if seconds else None
+        status.captions = captions[:N_SHOWN]
+    return status
 
 
 def describe(name: str, plan: dict[str, Any], history: list[dict[str, Any]], now: float | None) -> Status:
     """The status that follows from the plan and the history; `now` is None where the training is over."""
     trained = [record for record in history if "loss" in record]
+    best_by = plan.get("best_by", LOSS)
     status = Status(
         name,
         "running",
@@ -85,10 +116,11 @@ def describe(name: str, plan: dict[str, Any], history: list[dict[str, Any]], now
         eval_losses=_points(history, "eval_loss"),
         lr=trained[-1]["lr"] if trained else None,
         tokens_per_second=trained[-1].get("tokens_per_second") if trained else None,
-        best=best_evaluation(history),
+        best=best_evaluation(history, best_by),
+        best_by=best_by,
     )
     if plan.get("patience_steps") is not None:
-        status.patience_left = max(0, patience_left(history, plan["patience_steps"], plan["min_delta"]))
+        status.patience_left = max(0, patience_left(history, plan["patience_steps"], plan["min_delta"], best_by))
     status.warnings = find_faults(history)
     if now is not None:
         gap = usual_gap(trained)
@@ -136,6 +168,14 @@ def read_history(path: Path) -> list[dict[str, Any]]:
     """The records of a history; none where the file is not there yet (or any more)."""
     try:
         return read_json_lines(path)
+    except MissingFile:
+        return []
+
+
+def read_captions(checkpoints: Path, history: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The captions of a few samples at all evaluations; none where the training has just ended and moved them."""
+    try:
+        return read_steps(checkpoints, scored_steps(history), N_SHOWN)
     except MissingFile:
         return []
 

@@ -5,7 +5,7 @@ scoresTable(document.getElementById("scores-mount"));
 charts(document.getElementById("charts-mount"));
 slicesView(document.getElementById("slices-mount"));
 explorer(document.getElementById("explorer-mount"));
-document.querySelectorAll(".curve").forEach(lossCurve);
+document.querySelectorAll(".curve").forEach(trainingCurves);
 splitHistograms(document.getElementById("splits-mount"));
 captionLengths(document.getElementById("lengths-mount"));
 scrollHints();
