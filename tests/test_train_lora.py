@@ -134,6 +134,7 @@ def test_a_training_whose_loss_is_no_number_ends_at_once(base_and_data, tmp_path
 def test_a_step_is_the_same_in_one_batch_by_accumulation_and_on_two_processes(base_and_data, tmp_path):
     """Batch 8 = 2 x 4 accumulated = two processes (gloo) x 2 x 2: losses, gradients, evaluation, and weights."""
     steps = {"max_steps": 4, "log_steps": 1, "learning_rate": 0.001}
+    steps |= {"eval_captions": {"samples": 3, "max_new_tokens": 8}}  # which two processes share
     two = start(*base_and_data, tmp_path / "two", devices=2, batch_size=2, accumulation=2, **steps)
     for name, batch_size, accumulation in (("one", 8, 1), ("many", 2, 4)):
         train(*base_and_data, tmp_path / name, batch_size=batch_size, accumulation=accumulation, **steps)
@@ -143,10 +144,12 @@ def test_a_step_is_the_same_in_one_batch_by_accumulation_and_on_two_processes(ba
     one = history(tmp_path / "one")
     for name in ("many", "two"):
         for expected, record in zip(one, history(tmp_path / name), strict=True):
-            for key in expected.keys() - {"time", "tokens_per_second"}:
+            for key in expected.keys() - {"time", "tokens_per_second", "caption_seconds"}:
                 assert record[key] == pytest.approx(expected[key], rel=1e-5), (name, key)
         for key, value in adapter(tmp_path / "one").items():
             assert torch.allclose(value, adapter(tmp_path / name)[key], atol=2e-5), (name, key)
+    captions = [(tmp_path / name / "eval_captions.jsonl").read_bytes() for name in ("one", "two")]
+    assert captions[0] == captions[1]
 
 
 def test_the_loss_is_the_models_own_on_the_captions_tokens(base_and_data):
