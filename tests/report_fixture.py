@@ -23,7 +23,16 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "workflow" / "scripts"))
 from report_samples import lengthen_references, make_images, make_sample
 from report_scores import make_captions, make_comparison, score_captions, write_health, write_score_tables
 
-from core.records import Rejection, Sample, write_captions, write_images, write_json, write_rejections, write_samples
+from core.records import (
+    Rejection,
+    Sample,
+    write_captions,
+    write_images,
+    write_json,
+    write_json_lines,
+    write_rejections,
+    write_samples,
+)
 from samples.preprocessing import write_label_leakage
 from samples.split_statistics import Statistics
 
@@ -211,13 +220,14 @@ def write_counts(folder: Path, samples: list[Sample], hostile: str) -> None:
 
 
 def write_training(folder: Path, models: list[str], hostile: str) -> None:
-    """adapters/<model>/training.json and history.jsonl."""
+    """adapters/<model>/training.json and history.jsonl; the first model wrote captions at its evaluations."""
     for number, model in enumerate(models):
         history = []
         for step in range(5, 65, 5):
             history.append({"step": step, "loss": 2.6 * 0.96**step + 0.2 + 0.05 * number, "learning_rate": 1e-3})
             if step % 10 == 0:
                 history.append({"step": step, "eval_loss": 2.5 * 0.965**step + 0.3 + 0.002 * max(0, step - 50)})
+                history[-1] |= {} if number else {"eval_cider": step / 60, "caption_seconds": 4.0}
         path = folder / "adapters" / model / "history.jsonl"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text("".join(json.dumps(entry) + "\n" for entry in history), encoding="utf-8")
@@ -239,8 +249,18 @@ def write_training(folder: Path, models: list[str], hostile: str) -> None:
                 },
                 "peak_memory_mb": 2210.5,
                 "seconds": 231.4,
+                **({} if number else {"eval_captions": write_eval_captions(path.parent, hostile)}),
             },
         )
+
+
+def write_eval_captions(folder: Path, hostile: str) -> dict[str, Any]:
+    """eval_captions.jsonl of a training; returns what training.json says of it."""
+    ids = [f"validation {n}{hostile}" for n in range(5)]
+    captions = {str(step): f"at step {step}{hostile}" for step in range(10, 65, 10)} | {"20": ""}
+    records = [{"id": id, "references": [f"of {id}"], "captions": captions} for id in ids]
+    write_json_lines(folder / "eval_captions.jsonl", records)
+    return {"metric": "cider", "best_score": 50 / 60, "seconds": 24.0, "max_new_tokens": 32, "samples": ids}
 
 
 def write_provenance(folder: Path, hostile: str) -> None:

@@ -1,4 +1,4 @@
-"""Captions that a model in training writes at its evaluations: what they are, what they decide, what they leave alone."""
+"""Captions that a model in training writes at its evaluations: what they are, what they decide and leave alone."""
 
 import json
 

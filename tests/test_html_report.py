@@ -263,6 +263,16 @@ def test_trainings_are_compared_by_parameters_adapter_and_memory_predicted_and_m
         assert cell in text, cell
 
 
+def test_captions_of_a_training_are_shown_by_step_with_their_share_of_the_time(experiment: Experiment) -> None:
+    text = text_of(experiment)
+    note = "5 validation samples were captioned at each evaluation, in 10% of the training time: cider 0.833 at the"
+    assert text.count(note) == 1, "one of the two models wrote captions"
+    assert "do not compare with it" in text
+    assert text.count("<caption>validation ") == 3
+    assert text.count('<th scope="row">step 10</th><td>at step 10</td>') == 3
+    assert text.count('<th scope="row">step 20</th><td>no caption</td>') == 3
+
+
 def test_jobs_are_summed_by_rule() -> None:
     jobs = [Benchmark("a/1", 2.0, 10.0, None), Benchmark("a/2", 3.0, 30.0, 1.0), Benchmark("b", 60.0, None, None)]
     b, a = usage_by_rule(jobs)

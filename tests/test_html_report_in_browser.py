@@ -65,7 +65,7 @@ def test_the_page_renders_without_errors_or_network(browser: Any, experiment: Ex
     assert len(page.query_selector_all("table.slices thead th")) == 4
     visit.select("Slices by", "commands")
     assert "commands: many" in page.inner_text("table.slices thead")
-    assert len(page.query_selector_all(".curve svg path")) == 2 * 2
+    assert len(page.query_selector_all(".curve svg path")) == 2 * 2 + 1  # losses, and the score of captions of one
     broken = page.eval_on_selector_all("img", "images => images.filter(i => i.complete && !i.naturalWidth).length")
     assert broken == 0
     assert visit.errors == []

@@ -10,7 +10,9 @@ from rich.console import Console
 from training_runs import train, write_base_and_data
 
 from core.command import InputError
+from core.records import Caption, Sample
 from monitor_training import main, make_table, sparkline
+from training.caption_files import write_step
 from training.status import describe, read_status, read_statuses
 
 SCRIPT = Path(__file__).parent.parent / "workflow" / "scripts" / "monitor_training.py"
@@ -118,6 +120,33 @@ def test_the_page_has_the_curves_and_no_markup_of_strangers(tmp_path):
     assert page.count("<polyline") == 2
     assert "validation loss 1.8000 at step 20" in page
     assert "http" not in page.replace("http-equiv", "")
+
+
+def test_captions_are_told_by_score_share_of_time_and_three_samples(tmp_path):
+    scores = [(20, 1.8, 0.1), (40, 1.9, 0.3), (60, 1.7, 0.2)]
+    records = [evaluation(step, loss) | {"eval_cider": score, "caption_seconds": 3.0} for step, loss, score in scores]
+    write_running(tmp_path, "m", [record(10, 2.0), *records], {**PLAN, "best_by": "cider"})
+    write_running(tmp_path, "plain", [record(10, 2.0), evaluation(20, 1.8)])
+    checkpoints = tmp_path / "adapters" / "m" / "checkpoints"
+    (checkpoints / "effort.json").write_text(json.dumps({"attempts": 1, "seconds": 120.0}))
+    samples = [Sample(f"v{n}", "a", "validation", "g", "<svg/>", ["a <b>square</b>"]) for n in range(5)]
+    for step, *_ in scores:
+        captions = [Caption(sample.id, f"{sample.id} at {step} <i>" if step > 20 else "") for sample in samples]
+        write_step(checkpoints, step, samples, captions)
+    status, plain = read_statuses(tmp_path, START + 125)
+    assert (status.best, status.patience_left, status.caption_share) == ((40, 0.3), 80, 9 / 120)
+    assert (plain.best, plain.best_by, plain.metric) == ((20, 1.8), "loss", None)
+    text = shown(tmp_path)
+    for part in ("cider ▁█▅ 0.2, 8% of the time", "cider 0.3 at 40", "1.8 at 20"):
+        assert part in text, part
+    main(folder=tmp_path, once=True, html=tmp_path / "curves.html", seconds=1)
+    page = (tmp_path / "curves.html").read_text()
+    assert "validation cider 0.3000 at step 40" in page
+    assert page.count("<polyline") == 3 + 2
+    assert page.count("<dt>step 40</dt><dd>v") == 3
+    assert "v2 at 60 &lt;i&gt;" in page
+    assert "<dt>step 20</dt><dd>(none)</dd>" in page
+    assert "<b>" not in page
 
 
 def test_the_command_prints_once_and_ends(tmp_path):

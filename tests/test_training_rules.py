@@ -43,6 +43,13 @@ def faults(change):
         ({"patience": 3}, "models.llama-3.1-8b-test3.settings.patience: unknown key; did you mean 'patience_steps'?"),
         ({"r": 0}, "models.llama-3.1-8b-test3.settings.r: 0 is less than the minimum of 1"),
         ({"eval_steps": 100}, None),
+        ({"best_by": "cider"}, "models.llama-3.1-8b-test3.settings.best_by: cider is not measured while this model"),
+        (
+            {"eval_captions": {"samples": 9, "metric": "clip_score"}},
+            "models.llama-3.1-8b-test3.settings.eval_captions.metric: 'clip_score' is no value that texts alone give",
+        ),
+        ({"eval_captions": {"samples": 1}}, "models.llama-3.1-8b-test3.settings.eval_captions.samples: 1 sample has"),
+        ({"eval_captions": {"samples": 50, "metric": "bleu_4"}, "best_by": "bleu_4"}, None),
     ],
 )
 def test_faults_of_training_settings_are_said_before_anything_runs(settings, fault):

@@ -116,3 +116,16 @@ def test_tensorboard_gets_the_same_numbers(base_and_data, tmp_path):
     for name in (b"train/loss", b"train/eval_loss", b"train/lr", b"train/grad_norm"):
         assert name in events.read_bytes()
     assert json.loads((tmp_path / "out" / "settings.json").read_text())["tensorboard"] is True
+
+
+def test_both_get_the_score_and_three_of_the_captions_of_evaluations(base_and_data, tmp_path, runs):
+    captions = {"eval_captions": {"samples": 5, "metric": "rouge_l"}, "best_by": "rouge_l"}
+    train(*base_and_data, tmp_path / "out", wandb="offline", tensorboard=True, max_steps=4, **captions)
+    (run,), records = runs, [json.loads(line) for line in open(tmp_path / "out" / "eval_captions.jsonl")]
+    (table,) = (record["captions"] for record in run.logged if "captions" in record)
+    assert table.data == [[one["id"], one["captions"]["4"], one["references"][0], 4] for one in records[:3]]
+    assert any("eval_rouge_l" in record and "caption_seconds" in record for record in run.logged)
+    assert run.summary.keys() == {"best_step", "best_eval_rouge_l"}
+    (events,) = (tmp_path / "out" / "tensorboard").iterdir()
+    assert b"train/eval_rouge_l" in events.read_bytes()
+    assert events.read_bytes().count(b"captions/validation") == 3

@@ -13,7 +13,8 @@ from typing import Any, Literal
 from transformers import TrainerCallback
 
 from core.command import write_whole
-from training.history import EVALUATED, best_evaluation, history_records
+from training.caption_files import N_SHOWN, read_steps
+from training.history import CAPTION_SECONDS, EVALUATED, best_evaluation, history_records
 from training.settings import TrainingSettings
 from training.wandb_runs import QUIET, wandb_mode, wandb_project
 
@@ -28,8 +29,19 @@ def tracking_callbacks(
             TrackWandb(name, wandb_mode("train_lora", settings.wandb), checkpoints, config, settings.best_by)
         )
     if settings.tensorboard:
-        callbacks.append(TrackTensorBoard(checkpoints.parent / "tensorboard"))
+        callbacks.append(TrackTensorBoard(checkpoints.parent / "tensorboard", checkpoints))
     return callbacks
+
+
+def captions_of(checkpoints: Path, record: dict[str, Any]) -> list[dict[str, Any]]:
+    """`id`, `caption`, `reference` and `step` of a few captions of an evaluation; none of another record."""
+    step = record["step"]
+    if CAPTION_SECONDS not in record:
+        return []
+    return [
+        {"id": one["id"], "caption": one["captions"][str(step)], "reference": one["references"][0], "step": step}
+        for one in read_steps(checkpoints, [step], N_SHOWN)
+    ]
 
 
 class TrackWandb(TrainerCallback):
@@ -66,7 +78,14 @@ class TrackWandb(TrainerCallback):
     def on_log(self, args, state, control, logs=None, **kwargs) -> None:
         if self.run is not None:
             for record in history_records([{**logs, "step": state.global_step}]):
-                self.run.log({key: value for key, value in record.items() if value is not None})
+                told: dict[str, Any] = {key: value for key, value in record.items() if value is not None}
+                if captions := captions_of(self.checkpoints, record):
+                    import wandb
+
+                    told["captions"] = wandb.Table(
+                        columns=list(captions[0]), data=[[*one.values()] for one in captions]
+                    )
+                self.run.log(told)
 
     def on_train_end(self, args, state, control, **kwargs) -> None:
         if self.run is not None:
@@ -89,8 +108,8 @@ def run_id(path: Path) -> str:
 class TrackTensorBoard(TrainerCallback):
     """Writes the history's numbers as TensorBoard scalars."""
 
-    def __init__(self, folder: Path):
-        self.folder = folder
+    def __init__(self, folder: Path, checkpoints: Path):
+        self.folder, self.checkpoints = folder, checkpoints
         self.writer: Any = None
 
     def on_train_begin(self, args, state, control, **kwargs) -> None:
@@ -106,6 +125,8 @@ class TrackTensorBoard(TrainerCallback):
                 for key in record.keys() - {"step", "time"}:
                     if record[key] is not None:
                         self.writer.add_scalar(f"train/{key}", record[key], state.global_step)
+                for one in captions_of(self.checkpoints, record):
+                    self.writer.add_text(f"captions/{one['id']}", one["caption"], state.global_step)
 
     def on_train_end(self, args, state, control, **kwargs) -> None:
         if self.writer is not None:
