@@ -7,6 +7,7 @@ from training_runs import train, write_base_and_data
 
 from training import tracking as training_tracking
 from training.callbacks import StopOnSignal
+from training.caption_files import read_result
 from training.tracking import run_id
 from training.wandb_runs import wandb_mode
 
@@ -121,7 +122,7 @@ def test_tensorboard_gets_the_same_numbers(base_and_data, tmp_path):
 def test_both_get_the_score_and_three_of_the_captions_of_evaluations(base_and_data, tmp_path, runs):
     captions = {"eval_captions": {"samples": 5, "metric": "rouge_l"}, "best_by": "rouge_l"}
     train(*base_and_data, tmp_path / "out", wandb="offline", tensorboard=True, max_steps=4, **captions)
-    (run,), records = runs, [json.loads(line) for line in open(tmp_path / "out" / "eval_captions.jsonl")]
+    (run,), records = runs, read_result(tmp_path / "out")
     (table,) = (record["captions"] for record in run.logged if "captions" in record)
     assert table.data == [[one["id"], one["captions"]["4"], one["references"][0], 4] for one in records[:3]]
     assert any("eval_rouge_l" in record and "caption_seconds" in record for record in run.logged)
