@@ -260,7 +260,14 @@ def write_eval_captions(folder: Path, hostile: str) -> dict[str, Any]:
     captions = {str(step): f"at step {step}{hostile}" for step in range(10, 65, 10)} | {"20": ""}
     records = [{"id": id, "references": [f"of {id}"], "captions": captions} for id in ids]
     write_json_lines(folder / "eval_captions.jsonl", records)
-    return {"metric": "cider", "best_score": 50 / 60, "seconds": 24.0, "max_new_tokens": 32, "samples": ids}
+    return {
+        "metric": "cider",
+        "best_score": 50 / 60,
+        "best_by": "loss",
+        "seconds": 24.0,
+        "max_new_tokens": 32,
+        "samples": ids,
+    }
 
 
 def write_provenance(folder: Path, hostile: str) -> None:

@@ -267,6 +267,7 @@ def test_captions_of_a_training_are_shown_by_step_with_their_share_of_the_time(e
     text = text_of(experiment)
     note = "5 validation samples were captioned at each evaluation, in 10% of the training time: cider 0.833 at the"
     assert text.count(note) == 1, "one of the two models wrote captions"
+    assert "at the best step, which the validation loss chose" in text
     assert "do not compare with it" in text
     assert text.count("<caption>validation ") == 3
     assert text.count('<th scope="row">step 10</th><td>at step 10</td>') == 3

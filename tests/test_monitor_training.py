@@ -137,7 +137,7 @@ def test_captions_are_told_by_score_share_of_time_and_three_samples(tmp_path):
     assert (status.best, status.patience_left, status.caption_share) == ((40, 0.3), 80, 9 / 120)
     assert (plain.best, plain.best_by, plain.metric) == ((20, 1.8), "loss", None)
     text = shown(tmp_path)
-    for part in ("cider ▁█▅ 0.2, 8% of the time", "cider 0.3 at 40", "1.8 at 20"):
+    for part in ("cider ▁█▅ 0.2", "m: writing captions at evaluations takes 8% of", "cider 0.3 at 40", "1.8 at 20"):
         assert part in text, part
     main(folder=tmp_path, once=True, html=tmp_path / "curves.html", seconds=1)
     page = (tmp_path / "curves.html").read_text()

@@ -93,6 +93,11 @@ def make_table(statuses: list[Status]) -> Group:
         for status in statuses
         if status.state == "stopped early"
     ]
+    remarks += [
+        Text(f"{status.name}: writing captions at evaluations takes {status.caption_share:.0%} of the time")
+        for status in statuses
+        if status.caption_share is not None
+    ]
     return Group(table, *remarks)
 
 
@@ -102,11 +107,8 @@ def curve_cell(points: list[Point]) -> str:
 
 
 def score_cell(status: Status) -> str:
-    """The course of the captions' score, with the metric's name and the share of time that it takes."""
-    if not status.scores:
-        return "–"
-    share = "" if status.caption_share is None else f", {status.caption_share:.0%} of the time"
-    return f"{status.metric} {curve_cell(status.scores)}{share}"
+    """The course of the captions' score, with the metric's name."""
+    return f"{status.metric} {curve_cell(status.scores)}" if status.scores else "–"
 
 
 def best_cell(status: Status) -> str:

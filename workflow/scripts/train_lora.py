@@ -199,7 +199,7 @@ def train_prepared(
         check_trained(keep_best.path_of(best[0]))
         summary = summarise(name, base, prepared, settings, devices_here(), step, history, stopped_early)
         if captions:
-            summary["eval_captions"] = captions.summarise(history, best[0])
+            summary["eval_captions"] = captions.summarise(history, best[0], settings.best_by)
         summary |= effort.total() | {"made_by": read_attempts(checkpoints)}
         write_results(output_dir, keep_best.path_of(best[0]), prepared, settings, history, summary)
         keep_trained(output_dir, prepared.identity)

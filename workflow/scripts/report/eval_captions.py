@@ -16,6 +16,7 @@ class CaptionCourse:
     metric: str
     n_samples: int
     best_score: float  # of the step whose adapter is kept
+    best_by: str  # what chose this step: loss, or the metric
     share: float | None
     shown: list[dict[str, Any]]  # records of training/caption_files.py
 
@@ -30,6 +31,7 @@ def course_of_training(training: Training) -> CaptionCourse | None:
         metric=facts["metric"],
         n_samples=len(facts["samples"]),
         best_score=facts["best_score"],
+        best_by=facts["best_by"],
         share=facts["seconds"] / seconds if seconds else None,
         shown=training.captions[:N_SHOWN],
     )

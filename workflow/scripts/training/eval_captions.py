@@ -73,13 +73,14 @@ class EvalCaptions:
         """
         self.score([Caption(sample.id, sample.references[0]) for sample in self.samples])
 
-    def summarise(self, history: Sequence[dict[str, Any]], best_step: int) -> dict[str, Any]:
-        """What training.json says of them: `best_score` is that of the step whose adapter is kept."""
+    def summarise(self, history: Sequence[dict[str, Any]], best_step: int, best_by: str) -> dict[str, Any]:
+        """What training.json says of them: `best_score` is that of the step whose adapter is kept, by `best_by`."""
         key = EVALUATED + self.settings.metric
         scores = {record["step"]: record[key] for record in history if key in record}
         return {
             "metric": self.settings.metric,
             "best_score": scores[best_step],
+            "best_by": best_by,
             "seconds": round(caption_seconds(history), 2),
             "max_new_tokens": self.settings.max_new_tokens,
             "samples": [sample.id for sample in self.samples],
