@@ -26,7 +26,7 @@ from training.settings import TrainingSettings
 LEARNS = {"r": 16, "alpha": 32, "targets": "all-linear", "dropout": 0.1, "learning_rate": 0.02, "batch_size": 4}
 LEARNS |= {"scheduler": "constant", "max_steps": 40, "eval_steps": 10, "save_steps": 10, "log_steps": 10}
 BY_CIDER = {"eval_captions": {"samples": 5, "max_new_tokens": 12}, "best_by": "cider"}
-SHORT = {"max_steps": 4, "eval_steps": 2, "save_steps": 2, "log_steps": 2}
+SHORT = {"max_steps": 2, "eval_steps": 1, "save_steps": 1, "log_steps": 1}
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
