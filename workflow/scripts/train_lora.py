@@ -4,7 +4,8 @@ Input: a base model folder, train and validation samples, prompt and training se
 adapter_model.safetensors, adapter_config.json, README.md (model card), settings.json (resolved), history.jsonl (loss by
 step), training.json (summary), overlong.csv (what was too long), code_digest.txt; with the setting eval_captions also
 eval_captions.jsonl (captions of validation samples by step). While it runs, checkpoints/ has what a retry resumes from;
-set_aside/ has the checkpoints of other settings or data, and trained/ each adapter that was completed: the same training is not done twice (training/store.py).
+set_aside/ has the checkpoints of other settings or data, and trained/ each adapter that was completed: the
+same training is not done twice (training/store.py).
 
 One device:      python workflow/scripts/train_lora.py --name m --base DIR --train data/train.parquet \
                      --validation data/validation.parquet --settings '{"r": 16}' --seed 7 --output-dir adapters/m
