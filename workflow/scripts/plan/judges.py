@@ -97,7 +97,7 @@ def _kin(config: Configuration, entry: dict[str, Any]) -> Iterator[str]:
 def judge_faults(config: Configuration, full: Configuration) -> Iterator[str]:
     """What is wrong with the judges of a configuration that the schema accepts; `full` has its defaults."""
     for name, options in full["metric_options"].items():
-        if name not in metric_names():
+        if name not in metric_names() or not {"judge", "questions"} & set(options):
             continue
         metric = load_metric(name)
         if "judge" in options and not isinstance(metric, JudgeMetric):
@@ -114,9 +114,8 @@ def judge_faults(config: Configuration, full: Configuration) -> Iterator[str]:
         if isinstance(metric, JudgeMetric):
             yield from _faults_of_judge(config, full, metric)
             if metric.needs_questions:
-                yield from _faults_of_questions(
-                    f"metric_options.{name}.questions", full["metric_options"].get(name, {})
-                )
+                options = full["metric_options"].get(name, {})
+                yield from _faults_of_questions(f"metric_options.{name}.questions", options)
 
 
 def _faults_of_questions(path: str, options: dict[str, Any]) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""What the report shows of the questions that captions answer: rates by system and subject, and whether they measure."""
+"""What the report shows of questions that captions answer: rates by system and subject, and whether they measure."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Multiple-choice questions about drawings, read from a file of the user's.
 
-    {"id": "cat-17", "question": "What colour is it?", "options": ["red", "blue"], "answer": "blue", "subject": "colour"}
+    {"id": "cat-17", "question": "What colour is it?", "options": ["red", "tan"], "answer": "red", "subject": "colour"}
 
 A file is JSON lines, a JSON array, CSV, TSV or Parquet; a field map gives other names. `options` may be several fields,
 one an option. In a table of texts, one cell holds them as a JSON list, or separated by `|`. `answer` is the option's

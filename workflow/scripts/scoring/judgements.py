@@ -1,8 +1,8 @@
 """What judges have in common: the question about a caption, the verdict in the answer, and the metric made of them.
 
 What is judged is an item: a caption, or what it says to one of several questions about its drawing. A judge is a model
-that scores captions. It may fail to give a score; then the item counts for no system of the comparison, since a score of
-0 would say that the caption is bad, and a mean over other samples would be another task for one system.
+that scores captions. It may fail to give a score; then the item counts for no system of the comparison, since a score
+of 0 would say that the caption is bad, and a mean over other samples would be another task for one system.
 """
 
 from __future__ import annotations
