@@ -155,6 +155,14 @@ def open_source(
     return LocalAnswers(model, local, kept, stage, metric.reads_pictures), {"weights": record["inputs"]["base"][:12]}
 
 
+def read_systems(folder: Path, systems: Sequence[str], samples: Sequence[Sample]) -> dict[str, list[Caption]]:
+    """The captions of each system. Raises InputError where they are not those of the samples."""
+    captions = {system: read_captions(folder / f"{system}.jsonl") for system in systems}
+    for system, own in captions.items():
+        check_ids(f"captions of {system}", [caption.id for caption in own], [sample.id for sample in samples])
+    return captions
+
+
 def usable_pictures(images: Sequence[Image]) -> dict[str, bytes]:
     """The pictures that show something, by id."""
     return {image.id: image.png for image in images if image.png is not None and not image.fault}
@@ -169,6 +177,15 @@ def describe_failures(verdicts: Verdicts) -> dict[str, Any]:
         "reasons": dict(Counter(fault for some in faults.values() for fault in some).most_common(5)),
         "failed_by_system": {system: len(some) for system, some in faults.items()},
     }
+
+
+def check_scores(metric: str, model: str, failures: Mapping[str, Any]) -> None:
+    """Raise InputError where the judge gave no score at all."""
+    if failures["n_asked"] and failures["n_failed"] == failures["n_asked"]:
+        raise InputError(
+            f"{metric}: the judge {model} gave no score for any of {failures['n_asked']} captions "
+            f"({next(iter(failures['reasons']))}); choose another judge"
+        )
 
 
 def judgement_rows(
@@ -228,9 +245,7 @@ def main(
     """Judge all captions. Raises InputError where the judge gives no score at all."""
     scorer, sample_list = load_judge(metric, questions, question_fields), read_samples(samples)
     items = scorer.items(sample_list)
-    captions = {system: read_captions(captions_dir / f"{system}.jsonl") for system in systems}
-    for system, own in captions.items():
-        check_ids(f"captions of {system}", [caption.id for caption in own], [sample.id for sample in sample_list])
+    captions = read_systems(captions_dir, systems, sample_list)
     if scorer.reads_pictures and images is None:
         raise InputError(f"{metric} looks at pictures: name them by --images")
     pictures = usable_pictures(read_images(images)) if scorer.reads_pictures and images else None
@@ -239,17 +254,11 @@ def main(
         foreign_ids(scorer.asked, sample_list)
         controls = control_captions(sample_list)
     source, facts = open_source(scorer, model, endpoint, decoding, store, digest_cache)
-    everything = [True] * len(sample_list)
-    found = judge_captions(
-        scorer, source, sample_list, items, pictures, {**captions, **controls}, everything, is_second=False
-    )
+    everything, shown = [True] * len(sample_list), {**captions, **controls}
+    found = judge_captions(scorer, source, sample_list, items, pictures, shown, everything, is_second=False)
     first = {system: found[system] for system in systems}
     failures = describe_failures(first)
-    if failures["n_asked"] and failures["n_failed"] == failures["n_asked"]:
-        raise InputError(
-            f"{metric}: the judge {source.model} gave no score for any of {failures['n_asked']} captions "
-            f"({next(iter(failures['reasons']))}); choose another judge"
-        )
+    check_scores(metric, source.model, failures)
     chosen = choose_repeated(len(sample_list), repeated, seed)
     second = judge_captions(scorer, source, sample_list, items, pictures, captions, chosen, is_second=True)
     out = left_out(items, captions, first, [pictures is None or sample.id in pictures for sample in sample_list])
