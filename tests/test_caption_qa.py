@@ -209,7 +209,14 @@ def test_questions_of_other_drawings_alone_are_refused_before_the_model_is_asked
     [
         *[("B", 1), (" b", None), ("**C**", 2), ("(A)", 0), ("B) red", 1), ("B. red, since", 1), ("A: red", 0)],
         *[("Answer: C", 2), ("The answer is B.", 1), ("Answer: A\nNo, the answer is **C**", 2), ("**Answer:** B", 1)],
-        *[("A red square", None), ("The answer is A red one", None), ("D", None), ("", None), ("red", None)],
+        *[
+            ("<think>The answer is A.</think> B", 1),
+            ("A red square", None),
+            ("The answer is A red one", None),
+            ("D", None),
+            ("", None),
+            ("red", None),
+        ],
     ],
 )
 def test_an_answer_is_a_letter_and_not_an_article(text, place):

@@ -83,7 +83,11 @@ class CaptionQa(JudgeMetric):
 
 
 def read_letter(text: str, n_options: int) -> int | None:
-    """The place of the option whose letter an answer gives; None where it gives none."""
+    """The place of the option whose letter an answer gives; None where it gives none.
+
+    What a model thinks before it answers is no answer.
+    """
+    text = text.rpartition("</think>")[2]
     found = _ALONE.fullmatch(text) or _FIRST.match(text) or next(reversed([*_CALLED.finditer(text)]), None)
     place = LETTERS.index(found[1]) if found else n_options
     return place if place < n_options else None
