@@ -75,7 +75,8 @@ def _judge(config: Configuration, results: str, metric: JudgeMetric) -> Judge:
 def question_file(options: dict[str, Any]) -> dict[str, Any] | None:
     """The file of questions that a metric's options name, also where they name nothing but a path; None without one."""
     entry = options.get("questions")
-    return {"path": entry, "fields": {}} if isinstance(entry, str) else entry
+    # Without a default in the schema: Snakemake would set it on a path, which is no mapping.
+    return {"fields": {}, **({"path": entry} if isinstance(entry, str) else entry)} if entry else None
 
 
 def _kin(config: Configuration, entry: dict[str, Any]) -> Iterator[str]:
