@@ -1,12 +1,15 @@
 """Questions that captions answer: the share of right answers, floor and ceiling, failures, and their configuration."""
 
+import copy
 import json
 import re
+from pathlib import Path
 
 import pytest
 from endpoint_server import chat_server, completion, text_of
 from picture_samples import COLOURS, PLACES, SCENES, scene_samples
 from small_configuration import SCHEMA, only_fault, small_configuration
+from snakemake.utils import validate
 from taught_models import teach
 from tiny_models import build_tiny_model
 
@@ -24,6 +27,7 @@ from scoring.judgements import Item
 from scoring.metrics import caption_qa, load_metric
 from scoring.question_rates import measure_gap
 
+ROOT = Path(__file__).parent.parent
 N = 6
 SAMPLES = scene_samples("test", N)
 RIGHT = [sample.references[0] for sample in SAMPLES]
@@ -262,6 +266,7 @@ def test_it_is_planned_with_its_questions_and_its_cost_is_told(config, folder):
     config["metric_options"]["caption_qa"]["judge"] = {"base_url": "https://x.org/v1", "model": "m", "repeated": 3}
     assert find_faults(config, SCHEMA) == []
     resolve_defaults(config)
+    validate(copy.deepcopy(config), ROOT / "workflow" / "schemas" / "config.schema.yaml")  # as Snakemake does it
     judge = make_plan(fill_defaults(config, SCHEMA)).judges["caption_qa"]
     assert judge.questions == {"path": str(folder / "questions.jsonl"), "fields": {}}
     cost = expected_cost_of_judge(judge, 3, folder / "test.parquet")
