@@ -1,6 +1,7 @@
-"""Judges: models that score captions, for the metrics clair and image_judge; one job for all systems.
+"""Judges: models that score captions, for the metrics clair, caption_qa and image_judge; one job for all systems.
 
-Required: captions/<system>.jsonl of all systems, data/test.parquet, images/test.parquet for image_judge, the judge.
+Required: captions/<system>.jsonl of all systems, data/test.parquet, images/test.parquet for image_judge, the questions
+for caption_qa, the judge.
 Outputs: scores/<system>/<metric>.json and .parquet, judgements/<metric>/<system>.jsonl, judges/<metric>.json.
 """
 
@@ -11,6 +12,7 @@ rule score_judge:
         base=lambda wildcards: PLAN.judges[wildcards.metric].base.manifest,
         samples=f"{RESULTS}/data/test.parquet",
         images=judge_images,
+        questions=judge_questions,
         captions=expand(f"{RESULTS}/captions/{{system}}.jsonl", system=PLAN.systems),
     output:
         record=f"{RESULTS}/judges/{{metric}}.json",
@@ -47,6 +49,7 @@ rule score_hosted_judge:
     input:
         samples=f"{RESULTS}/data/test.parquet",
         images=judge_images,
+        questions=judge_questions,
         captions=expand(f"{RESULTS}/captions/{{system}}.jsonl", system=PLAN.systems),
     output:
         record=f"{RESULTS}/judges/{{metric}}.json",

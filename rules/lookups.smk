@@ -186,6 +186,12 @@ def judge_images(wildcards):
     return PLAN.judges[wildcards.metric].images or []
 
 
+def judge_questions(wildcards):
+    """The file of questions that a judge answers. Its time says nothing of its content."""
+    questions = PLAN.judges[wildcards.metric].questions
+    return ancient(questions["path"]) if questions else []
+
+
 def judge_options(wildcards):
     """The options of score_judge.py but its samples and record. No key is among them."""
     judge = PLAN.judges[wildcards.metric]
@@ -195,6 +201,8 @@ def judge_options(wildcards):
             "systems": tuple(PLAN.systems),
             "captions_dir": f"{RESULTS}/captions",
             "images": judge.images,
+            "questions": judge.questions["path"] if judge.questions else None,
+            "question_fields": judge.questions["fields"] if judge.questions else None,
             "model": judge.base.folder if judge.base else None,
             "name": judge.name,
             "endpoint": judge.endpoint,
@@ -215,16 +223,19 @@ def judge_identity(wildcards):
     local = ("generation/local_answers",) if judge.base else ()
     kept = result_settings(judge.decoding, schema_node("decoding")) if judge.base else {}
     asked = result_settings(judge.endpoint, schema_node("systems.*")) if judge.endpoint else {}
+    questions = judge.questions or {}
     return identity(
         "score_judge",
         f"scoring/metrics/{judge.metric}",
         *local,
+        content={"questions": questions["path"]} if questions else {},
         judge=judge.name,
         endpoint=asked,
         decoding=kept,
         repeated=judge.repeated,
         seed=PLAN.seed("score_judge"),
         systems=list(PLAN.systems),
+        **({"fields": questions["fields"]} if questions.get("fields") else {}),
     )
 
 

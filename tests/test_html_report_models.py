@@ -1,5 +1,7 @@
 """What the report says of hosted models and of judges: who answered, at what cost, and what is wrong with a judge."""
 
+import re
+
 import pytest
 from report_fixture import make_experiment
 from report_scores import VALUES
@@ -32,6 +34,24 @@ JUDGE = {
     "n_left_out": 0,
     "agreement": {"n": 50, "spearman": 0.812, "mean_difference": 0.034, "second_run": "asked in another order"},
     "length": {"n": 120, "spearman": -0.251, "systems": {"constant": None, "smollm2-test1": 0.377}},
+}
+QUESTIONS = {
+    "digest": "0" * 64,
+    "n": 30,
+    "n_left_out": 2,
+    "n_drawings": 12,
+    "n_without": 3,
+    "foreign": {"n": 5, "n_drawings": 4, "ids": ["x1", "x2", "x3", "x4"]},
+    "subjects": {"<b>colour</b>": 20, "shape": 8},
+    "rows": {
+        name: {"score": score, "accuracy": 0.5, "n_failed": 0, "subjects": {"<b>colour</b>": colour, "shape": None}}
+        for name, score, colour in (
+            ("smollm2-test1", 0.612, 0.713),
+            ("(no caption)", 0.214, 0.225),
+            ("(reference)", 0.936, 1.0),
+        )
+    },
+    "gap": {"mean": 0.722, "low": 0.512},
 }
 
 
@@ -120,3 +140,27 @@ def test_failures_of_a_judge_are_counted(page):
     text = page(judge=JUDGE | {"n_failed": 3, "n_left_out": 2, "reasons": {"no JSON": 3}})
     assert "the judge gave no score for 3 of 120 captions. 2 samples are left out of" in text
     assert "3 × no JSON" in text
+
+
+def test_questions_that_captions_answer_are_shown_by_subject_between_floor_and_ceiling(page):
+    text = page(judge=JUDGE | {"questions": QUESTIONS})
+    section = text.partition('<section id="judges">')[2].partition("</section>")[0]
+    rows = re.findall(r'<tr><th scope="row">(.*?)</th>(.*?)</tr>', section.partition("<h3>")[2])
+    assert [(label, re.findall(r"<td>(.*?)</td>", cells)) for label, cells in rows] == [
+        ("no caption (floor)", ["0.21", "0.50", "0.23", "–", "0"]),
+        ("SmolLM2 LoRA r 4", ["0.61", "0.50", "0.71", "–", "0"]),
+        ("first reference (ceiling)", ["0.94", "0.50", "1.00", "–", "0"]),
+    ]
+    assert "&lt;b&gt;colour&lt;/b&gt; <small>20</small>" in section
+    for words in ("3 test drawings without questions", "5 questions are about 4 drawings outside", "x1, x2, x3, x4."):
+        assert words in section
+    assert "They do not measure captions" not in text
+
+
+def test_questions_that_need_no_caption_are_warned_of(page):
+    gap = {"mean": 0.02, "low": -0.05}
+    text = page(judge=JUDGE | {"n_failed": 3, "n_left_out": 1, "questions": QUESTIONS | {"gap": gap}})
+    faults = " ".join(re.findall(r'<div class="alert fault">(.*?)</div>', text, re.DOTALL))
+    assert "0.94 of the questions are answered from the reference, and 0.21 without any caption" in faults
+    assert "(difference 0.02, lower end of the interval -0.05). They do not measure captions" in faults
+    assert "the judge did not answer 3 of 120 questions by a letter. 2 of the 30 questions are left out of" in faults

@@ -1,4 +1,4 @@
-"""The judges of an experiment: models that score captions for a metric (clair, image_judge)."""
+"""The judges of an experiment: models that score captions for a metric (clair, caption_qa, image_judge)."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from plan.endpoints import address_faults, endpoint_settings
 from plan.model_folders import Model, base_of
 from plan.picture_faults import describe_base
 from samples.split_statistics import count_tokens
+from scoring.choice_questions import read_questions
 from scoring.judgements import JudgeMetric
 from scoring.metrics import load_metric, metric_names
 
@@ -33,6 +34,7 @@ class Judge:
     endpoint: dict[str, Any] | None  # as score_judge.py takes it
     decoding: dict[str, Any]  # of a local judge
     images: str | None  # the file of pictures that it looks at
+    questions: dict[str, Any] | None  # the file of questions that it answers, {"path", "fields"}
     repeated: int
     price: dict[str, float] | None
     kin: tuple[str, ...]  # systems of the same model
@@ -62,11 +64,19 @@ def _judge(config: Configuration, results: str, metric: JudgeMetric) -> Judge:
         endpoint=None if base else endpoint_settings(entry, n_tokens),
         decoding={**decoding, "max_new_tokens": n_tokens},
         images=f"{results}/images/test.parquet" if metric.reads_pictures else None,
+        questions=question_file(config["metric_options"][metric.name]) if metric.needs_questions else None,
         repeated=entry["repeated"],
         price=entry.get("price"),
         kin=tuple(_kin(config, entry)),
         device_class=("large" if large else "small") if config["decoding"]["gpus"] else "cpu",
     )
+
+
+def question_file(options: dict[str, Any]) -> dict[str, Any] | None:
+    """The file of questions that a metric's options name, also where they name nothing but a path; None without one."""
+    entry = options.get("questions")
+    # Without a default in the schema: Snakemake would set it on a path, which is no mapping.
+    return {"fields": {}, **({"path": entry} if isinstance(entry, str) else entry)} if entry else None
 
 
 def _kin(config: Configuration, entry: dict[str, Any]) -> Iterator[str]:
@@ -88,8 +98,13 @@ def _kin(config: Configuration, entry: dict[str, Any]) -> Iterator[str]:
 def judge_faults(config: Configuration, full: Configuration) -> Iterator[str]:
     """What is wrong with the judges of a configuration that the schema accepts; `full` has its defaults."""
     for name, options in full["metric_options"].items():
-        if "judge" in options and name in metric_names() and not isinstance(load_metric(name), JudgeMetric):
+        if name not in metric_names() or not {"judge", "questions"} & set(options):
+            continue
+        metric = load_metric(name)
+        if "judge" in options and not isinstance(metric, JudgeMetric):
             yield f"metric_options.{name}.judge: the metric {name} is computed and takes no judge; remove it"
+        if "questions" in options and not (isinstance(metric, JudgeMetric) and metric.needs_questions):
+            yield f"metric_options.{name}.questions: the metric {name} asks no questions of a file; remove it"
     for name in full["metrics"]:
         if name not in metric_names():
             continue
@@ -99,6 +114,21 @@ def judge_faults(config: Configuration, full: Configuration) -> Iterator[str]:
             continue
         if isinstance(metric, JudgeMetric):
             yield from _faults_of_judge(config, full, metric)
+            if metric.needs_questions:
+                options = full["metric_options"].get(name, {})
+                yield from _faults_of_questions(f"metric_options.{name}.questions", options)
+
+
+def _faults_of_questions(path: str, options: dict[str, Any]) -> Iterator[str]:
+    """Their file is read to its end: a row that is no question would stop the job after all captions are there."""
+    entry = question_file(options)
+    if entry is None:
+        yield f"{path}: is not there; name a file with questions about test drawings"
+        return
+    try:
+        read_questions(Path(entry["path"]), entry["fields"])
+    except (InputError, OSError) as error:
+        yield f"{path}: {error}"
 
 
 def _faults_of_judge(config: Configuration, full: Configuration, metric: JudgeMetric) -> Iterator[str]:
@@ -134,7 +164,11 @@ def expected_cost_of_judge(judge: Judge, n_systems: int, samples: Path) -> Estim
         found = read_samples(samples)
     except InputError:  # a file of another version, which its rule is about to make anew
         return None
-    turns = [metric.question("", one.references, b"", is_second=False).turns[0] for one in found]
-    mean = sum(map(count_tokens, turns)) / len(turns) + CAPTION_TOKENS
-    n_requests = n_systems * (len(found) + min(judge.repeated, len(found)))
+    if judge.questions:
+        metric = metric.asking(read_questions(Path(judge.questions["path"]), judge.questions["fields"]))
+    items = metric.items(found)
+    inquiries = [metric.inquire(item, "", found[item.place].references, b"", is_second=False) for item in items]
+    mean = sum(count_tokens(one.chat.turns[0]) for one in inquiries) / max(len(items), 1) + CAPTION_TOKENS
+    n_repeated = round(len(items) * min(judge.repeated, len(found)) / len(found))
+    n_requests = (n_systems + metric.n_controls) * len(items) + n_systems * n_repeated
     return Estimate(n_requests, 0, round(n_requests * mean), n_requests * judge.endpoint["max_new_tokens"])

@@ -196,6 +196,7 @@ def find_alerts(inputs: ReportInputs, ledger: Ledger) -> list[Alert]:
     for judge in inputs.judges:
         alerts += [Alert("fault", judge.self_preference)] if judge.self_preference else []
         alerts += [Alert("fault", judge.failures, list_reasons(judge.facts["reasons"]))] if judge.failures else []
+        alerts += [Alert("fault", judge.weakness)] if judge.weakness else []
     undrawn = Counter(image.reason for image in inputs.images if image.status == "failed")
     if undrawn:
         text = f"{share(undrawn.total(), n)} could not be drawn. Image metrics leave them out for all systems."

@@ -9,6 +9,7 @@ from typing import Any
 
 from core.command import InputError
 from core.records import read_json
+from report.caption_questions import QuestionTable, make_table
 from report.comparison import Comparison
 from report.endpoints import EndpointUse
 from report.words import join_some
@@ -22,6 +23,7 @@ class JudgeUse:
     facts: dict[str, Any]
     kin: list[str]
     lengths: list[tuple[str, float | None]]  # of each system, or training of one: correlation of score and length
+    questions: QuestionTable | None = None  # of a metric that asks some
 
     @property
     def name(self) -> str:
@@ -44,11 +46,24 @@ class JudgeUse:
         """What the judge could not score; empty where it scored all."""
         if not self.facts["n_failed"]:
             return ""
+        if self.questions:
+            return (
+                f"{self.label}: the judge did not answer {self.facts['n_failed']:,} of {self.facts['n_asked']:,} "
+                f"questions by a letter. {self.questions.facts['n_left_out']:,} of the "
+                f"{self.questions.facts['n']:,} questions are left out of {self.label} for all systems, and with them "
+                f"{self.facts['n_left_out']:,} samples that have no other."
+            )
         return (
             f"{self.label}: the judge gave no score for {self.facts['n_failed']:,} of {self.facts['n_asked']:,} "
             f"captions. {self.facts['n_left_out']:,} samples are left out of {self.label} for all systems, those "
             "without a picture included."
         )
+
+    @property
+    def weakness(self) -> str:
+        """That its questions do not measure captions; empty where they do, or it asks none."""
+        weakness = self.questions.weakness if self.questions else ""
+        return f"{self.label}: {weakness}" if weakness else ""
 
 
 FACTS = (
@@ -75,5 +90,6 @@ def read_judges(
             same += [use.label for use in endpoints if use.facts["answered_by"] == facts["answered_by"]]
         systems = {system.name: system.label for system in comparison.systems}
         lengths = [(systems.get(name, name), value) for name, value in facts["length"]["systems"].items()]
-        found.append(JudgeUse(labels[facts["metric"]], facts, list(dict.fromkeys(same)), lengths))
+        table = make_table(facts["questions"], systems) if "questions" in facts else None
+        found.append(JudgeUse(labels[facts["metric"]], facts, list(dict.fromkeys(same)), lengths, table))
     return found

@@ -16,7 +16,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 from generation.chats import Chat
-from scoring.judgements import JudgeMetric, Verdict
+from scoring.judgements import Verdict, WholeJudge
 from scoring.metrics import ValueInfo
 
 PROMPT = """\
@@ -29,7 +29,7 @@ AGAIN = 'That is not the JSON that was asked for. Answer with {"score": number f
 _DECODER = json.JSONDecoder()
 
 
-class Clair(JudgeMetric):
+class Clair(WholeJudge):
     name = "clair"
     values: ClassVar = {"clair": ValueInfo("CLAIR", 0, 1, note="a language model's judgement, 0 to 1")}
     facts: ClassVar = {"prompt": "v1 (Chan et al., 2023)", "decoding": "greedy", "retries": "1"}

@@ -21,7 +21,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import ClassVar
 
 from generation.chats import Chat
-from scoring.judgements import JudgeMetric, Verdict
+from scoring.judgements import Verdict, WholeJudge
 from scoring.metrics import ValueInfo
 
 TASK = (
@@ -39,7 +39,7 @@ BEHIND_ONE = 0.9  # FLEUR's score of the alternative 0 where 1 was written
 _NUMBER = re.compile(r"\d+")
 
 
-class ImageJudge(JudgeMetric):
+class ImageJudge(WholeJudge):
     name = "image_judge"
     reads_pictures: ClassVar[bool] = True
     values: ClassVar = {
