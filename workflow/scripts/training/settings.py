@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from core.command import InputError
 from core.json_settings import settings_from_json
@@ -40,7 +40,7 @@ class TrainingSettings:
     dtype: str = "auto"
     attention: str = "auto"
     overlong: str = "shorten"
-    auto_batch: bool = False
+    micro_batch: str = "auto"
     wandb: str = "offline"
     tensorboard: bool = False
 
@@ -59,16 +59,6 @@ class TrainingSettings:
     def effective_batch(self, n_devices: int) -> int:
         """Samples an optimizer step: devices x batch size x accumulation."""
         return n_devices * self.batch_size * self.accumulation
-
-    def with_smaller_batch(self) -> TrainingSettings | None:
-        """The same effective batch in smaller forward passes: an even batch size halves, accumulation doubles.
-
-        An odd one falls to its next divisor. None where a pass holds one sample already.
-        """
-        smaller = next((n for n in range(self.batch_size // 2, 0, -1) if self.batch_size % n == 0), None)
-        if smaller is None:
-            return None
-        return replace(self, batch_size=smaller, accumulation=self.accumulation * (self.batch_size // smaller))
 
     def n_steps(self, n_samples: int, n_devices: int) -> int:
         """Optimizer steps of the whole training."""
