@@ -256,7 +256,7 @@ def test_a_price_gives_the_cost_of_each_training(copied: Experiment) -> None:
     assert "<td>2.31 CHF</td>" in text_of(copied), "231.4 s on one device"
 
 
-PLANNED_BATCH = "<td>8 = 1 × 2 × 4, checkpointed <small>3.0 times as fast as 1 x 8 as given"
+PLANNED_BATCH = "<td>8 = 1 × 2 × 4, checkpointed, packed <small>3.0 times as fast as 1 x 8 as given"
 
 
 def test_trainings_are_compared_by_parameters_adapter_and_memory_predicted_and_measured(copied: Experiment) -> None:

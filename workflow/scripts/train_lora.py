@@ -199,7 +199,7 @@ def say_plan(
     write_json(checkpoints / "plan.json", written)
     log(
         f"train_lora {name}",
-        f"{n_steps} steps of {effective} = {n_devices} device(s) x {plan.cut} ({plan.reason}); "
+        f"{n_steps} steps of {effective} = {n_devices} device(s) x {plan.cut} ({plan.reason}; {plan.packing}); "
         f"{n_train} train, {n_validation} validation samples; on {device_name()}",
     )
 

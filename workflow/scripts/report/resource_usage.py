@@ -100,9 +100,11 @@ def describe_batch(facts: dict[str, Any]) -> str:
     """The effective batch and its cut; empty for a training.json without them."""
     if "effective_batch" not in facts:
         return ""
-    checkpointed = facts.get("micro_batch", {}).get("cut", {}).get("gradient_checkpointing")
+    plan = facts.get("micro_batch", {})
+    checkpointed = ", checkpointed" if plan.get("cut", {}).get("gradient_checkpointing") else ""
+    packed = ", packed" if plan.get("packing", "").startswith("packed") else ""
     parts = f"{facts['devices']} × {facts['batch_size']} × {facts['accumulation']}"
-    return f"{facts['effective_batch']} = {parts}{', checkpointed' if checkpointed else ''}"
+    return f"{facts['effective_batch']} = {parts}{checkpointed}{packed}"
 
 
 def usage_by_rule(benchmarks: list[Benchmark]) -> list[RuleUsage]:

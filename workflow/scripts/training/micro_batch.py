@@ -23,8 +23,9 @@ from peft import PeftModel
 from core.command import InputError
 from core.records import read_json, write_json
 from models.gpus import device_name
-from training.data import Encoded, Example, LeftPadding, RightPadding, caption_loss
+from training.data import Encoded, Example, caption_loss
 from training.model import set_checkpointing
+from training.packing import Collate
 from training.parameters import ADAM_BYTES
 from training.settings import TrainingSettings
 
@@ -70,6 +71,7 @@ class MicroBatchPlan:
     reason: str
     device: str
     tokens_per_second: dict[str, float]
+    packing: str = ""  # of training/packing.py: whether batches are packed, and why
 
     def apply(self, settings: TrainingSettings) -> TrainingSettings:
         """The settings with this cut."""
@@ -85,7 +87,7 @@ class MicroBatchPlan:
 
 def plan_micro_batch(
     model: PeftModel,
-    collate: LeftPadding | RightPadding,
+    collate: Collate,
     samples: Sequence[Encoded],
     order: Sequence[tuple[int, int]],
     settings: TrainingSettings,
@@ -178,7 +180,7 @@ class Trial:
     def __init__(
         self,
         model: PeftModel,
-        collate: LeftPadding | RightPadding,
+        collate: Collate,
         samples: Sequence[Encoded],
         order: Sequence[tuple[int, int]],
         given: Cut,

@@ -41,6 +41,7 @@ class TrainingSettings:
     attention: str = "auto"
     overlong: str = "shorten"
     micro_batch: str = "auto"
+    packing: str = "auto"
     wandb: str = "offline"
     tensorboard: bool = False
 

@@ -6,6 +6,7 @@ trainer.train(resume_from_checkpoint=…)
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import time
 from pathlib import Path
@@ -16,18 +17,17 @@ from peft import PeftModel
 from transformers import Trainer, TrainingArguments
 from transformers.trainer_callback import PrinterCallback
 
-from models.pictures import CaptionerProcessor, PictureInputs, counts_positions_itself
+from models.pictures import PictureInputs
 from training.callbacks import KeepBest, KeepCheckpoints, ShowProgress, StopOnSignal, StopWhenLost, StopWhenUntrained
 from training.data import (
     Encoded,
     EncodedSplit,
     ExampleDataset,
-    LeftPadding,
-    RightPadding,
     caption_loss,
     lay_out_training,
 )
 from training.micro_batch import MicroBatchPlan, plan_micro_batch
+from training.packing import choose_collate
 from training.settings import TrainingSettings
 
 
@@ -106,9 +106,7 @@ def build_trainer(
     `pictures` makes the model's inputs of the pictures in prompts; None where code alone is read.
     """
     arguments = build_arguments(name, settings, seed, checkpoints)
-    collate: LeftPadding | RightPadding = LeftPadding(pad_id, pictures, not counts_positions_itself(model))
-    if pictures and isinstance(pictures.processor, CaptionerProcessor):
-        collate = RightPadding(pad_id, pictures)
+    collate, packing = choose_collate(model, pad_id, pictures, settings, arguments.device)
     train, validation = splits["train"].samples, splits["validation"].samples
     n_steps, effective = (
         settings.n_steps(len(train), arguments.world_size),
@@ -140,7 +138,7 @@ def build_trainer(
         tokens_by_step=tokens_by_step(train, order, effective),
     )
     trainer.remove_callback(PrinterCallback)  # it prints raw dictionaries to stdout
-    return trainer, plan, keep_best, stop
+    return trainer, dataclasses.replace(plan, packing=packing), keep_best, stop
 
 
 def build_arguments(name: str, settings: TrainingSettings, seed: int, checkpoints: Path) -> TrainingArguments:
