@@ -196,7 +196,8 @@ class Clock(TrainerCallback):
 
     def counting(self, training_step: Any) -> Any:
         def step(model: Any, inputs: dict[str, Any], *rest: Any, **options: Any) -> Any:
-            self.n_tokens += int(inputs["attention_mask"].sum())
+            packed = "attention_mask" not in inputs
+            self.n_tokens += inputs["input_ids"].numel() if packed else int(inputs["attention_mask"].sum())
             return training_step(model, inputs, *rest, **options)
 
         return step

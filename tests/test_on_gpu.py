@@ -96,18 +96,25 @@ def test_qlora_killed_on_the_gpu_goes_on_to_the_same_loss(base_and_data, tmp_pat
 def test_a_batch_over_the_memory_is_halved_and_the_effective_batch_kept(tmp_path, capfd):
     base = build_tiny_model(tmp_path / "base", layers=32)
     # Without checkpointing each layer keeps its activations for the backward pass.
-    settings = {"batch_size": 512, "accumulation": 1, "max_steps": 2, "auto_batch": True, "dtype": "fp32"}
+    settings = {"batch_size": 512, "accumulation": 1, "max_steps": 2, "dtype": "fp32"}
     with memory_left(700):
         summary = train(base, write_data(tmp_path, n_train=600), tmp_path / "out", **settings)
     assert summary["batch_size"] < 512
     assert summary["batch_size"] * summary["accumulation"] == summary["effective_batch"] == 512
-    assert "out of memory: batch 256 x accumulation 2 from here" in capfd.readouterr().err
+    assert "512 x 1 as given does not fit into memory" in capfd.readouterr().err
 
 
-def test_without_auto_batch_the_error_says_what_to_lower(tmp_path):
+def test_a_batch_as_given_over_the_memory_says_what_to_lower(tmp_path):
     base = build_tiny_model(tmp_path / "base", layers=32)
-    with memory_left(700), pytest.raises(InputError, match=r"out of GPU memory with 512 x .* auto_batch: true"):
-        train(base, write_data(tmp_path, n_train=600), tmp_path / "out", batch_size=512, max_steps=2)
+    with memory_left(700), pytest.raises(InputError, match=r"out of GPU memory with 512 x .* micro_batch: auto"):
+        train(
+            base,
+            write_data(tmp_path, n_train=600),
+            tmp_path / "out",
+            batch_size=512,
+            max_steps=2,
+            micro_batch="as_given",
+        )
 
 
 def engine_of(base: Path, **settings) -> TorchEngine:

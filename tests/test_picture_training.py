@@ -6,10 +6,9 @@ import PIL.Image
 import pytest
 import torch
 from picture_samples import SCENES, SIDE, draw, image_of, scene_samples, write_scenes
-from test_train_lora import out_of_memory_above
 from test_training_resume import Killed, interrupt, kill
 from tiny_vlms import KINDS
-from training_runs import adapter, same_adapters, start, train
+from training_runs import adapter, out_of_memory_above, same_adapters, start, train
 from transformers import AutoModelForImageTextToText
 
 from captions.picture_prompts import PicturePrompts
@@ -175,7 +174,7 @@ def test_a_step_is_the_same_in_batches_of_any_size_and_on_two_processes(vlms, da
     train(base, data, tmp_path / "one", "image", batch_size=8, **steps)
     train(base, data, tmp_path / "checkpointed", "image", batch_size=8, gradient_checkpointing=True, **steps)
     out_of_memory_above(monkeypatch, 4)
-    summary = train(base, data, tmp_path / "fitted", "image", batch_size=8, auto_batch=True, **steps)
+    summary = train(base, data, tmp_path / "fitted", "image", batch_size=8, **steps)
     assert (summary["batch_size"], summary["accumulation"]) == (4, 2)
     _, log = two.communicate()
     assert two.returncode == 0, log

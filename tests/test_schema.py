@@ -78,7 +78,7 @@ def test_filling_in_defaults_changes_neither_the_configuration_nor_the_schema():
         ("bases.mine.shards", "speed"),
         ("models.mine.gpus", "result"),
         ("models.mine.settings.batch_size", "result"),
-        ("models.mine.settings.auto_batch", "result"),
+        ("models.mine.settings.micro_batch", "speed"),
         ("models.mine.settings.log_steps", "logging"),
         ("presets.mine.keep_checkpoints", "logging"),
         ("presets.mine.tensorboard", "logging"),

@@ -14,7 +14,6 @@ from core.command import InputError
 from core.records import write_samples
 from plan.schema import load_schema
 from training import preparation as training_preparation
-from training import trainer as caption_trainer
 from training.data import Example, LeftPadding, caption_loss, encode_samples
 from training.history import best_evaluation, history_lines, last_improvement, patience_left
 from training.model import load_model
@@ -185,36 +184,6 @@ def test_an_adapter_that_never_moved_is_no_result(run, monkeypatch):
     monkeypatch.setattr(torch.optim.AdamW, "step", lambda self, closure=None: None)
     with pytest.raises(AssertionError, match="LoRA matrices did not move"):
         run(max_steps=4)
-
-
-def out_of_memory_above(monkeypatch, batch_size):
-    """A GPU that holds `batch_size` samples: larger batches run out of its memory."""
-    forward = caption_trainer.caption_loss
-
-    def limited(logits, labels, n_labels):
-        if len(labels) > batch_size:
-            raise torch.OutOfMemoryError("CUDA out of memory")
-        return forward(logits, labels, n_labels)
-
-    monkeypatch.setattr(caption_trainer, "caption_loss", limited)
-
-
-def test_auto_batch_keeps_the_effective_batch_and_the_result(run, tmp_path, monkeypatch):
-    run("small", batch_size=2, accumulation=4, max_steps=4, auto_batch=True)
-    out_of_memory_above(monkeypatch, 2)
-    summary = run("fitted", batch_size=8, accumulation=1, max_steps=4, auto_batch=True)
-    assert (summary["batch_size"], summary["accumulation"], summary["effective_batch"]) == (2, 4, 8)
-    for key, value in adapter(tmp_path / "small").items():
-        assert torch.equal(value, adapter(tmp_path / "fitted")[key]), key
-
-
-def test_out_of_memory_says_what_to_lower(run, monkeypatch):
-    out_of_memory_above(monkeypatch, 2)
-    with pytest.raises(InputError, match=r"out of GPU memory with 4 x .* set auto_batch: true, or halve batch_size"):
-        run(batch_size=4)
-    out_of_memory_above(monkeypatch, 0)
-    with pytest.raises(InputError, match=r"out of GPU memory with 1 x .*: set gradient_checkpointing: true; or set"):
-        run(batch_size=3, auto_batch=True)
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from tiny_models import build_tiny_model
 
 from core.records import Sample, write_samples
 from train_lora import main
+from training import micro_batch
 from training import trainer as caption_trainer
 
 SCRIPT = Path(__file__).parent.parent / "workflow" / "scripts" / "train_lora.py"
@@ -95,6 +96,20 @@ def climb_after(monkeypatch: Any, n_batches: int) -> None:
         return descend(*arguments) * (1 if len(seen) <= n_batches else -1)
 
     monkeypatch.setattr(caption_trainer, "caption_loss", loss)
+
+
+def out_of_memory_above(monkeypatch: Any, batch_size: int) -> None:
+    """A GPU that holds `batch_size` samples: larger batches run out of its memory."""
+    forward = caption_trainer.caption_loss
+
+    def limited(logits: torch.Tensor, labels: torch.Tensor, n_labels: Any) -> torch.Tensor:
+        if len(labels) > batch_size:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return forward(logits, labels, n_labels)
+
+    monkeypatch.setattr(micro_batch, "memory_can_be_tried", lambda device: True)
+    for module in (caption_trainer, micro_batch):
+        monkeypatch.setattr(module, "caption_loss", limited)
 
 
 def adapter(output: Path) -> dict[str, torch.Tensor]:

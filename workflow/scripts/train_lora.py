@@ -49,6 +49,7 @@ from training.checkpoints import newest_whole, read_attempts, remove_finished, s
 from training.eval_captions import EvalCaptions, choose_subset
 from training.history import best_evaluation
 from training.identity import training_identity
+from training.micro_batch import MicroBatchPlan, out_of_memory
 from training.model import load_model
 from training.preparation import SPLITS, Prepared, devices_here, prepare_training, read_prepared
 from training.resource_usage import CountEffort
@@ -56,7 +57,7 @@ from training.results import check_trained, summarise, write_results
 from training.settings import TrainingSettings
 from training.store import keep_trained, restore_trained
 from training.tracking import tracking_callbacks
-from training.trainer import CaptionTrainer, build_trainer, out_of_memory
+from training.trainer import CaptionTrainer, build_trainer
 
 EXIT_TRY_AGAIN = 75
 
@@ -177,11 +178,12 @@ def train_prepared(
     model = load_model(base, settings)
     pad_id = padding_id(load_tokenizer(base), read_config(base))
     pictures = PictureInputs(load_processor(base), choose_dtype(settings.dtype)) if images else None
-    trainer, settings, keep_best, stop = build_trainer(
+    trainer, plan, keep_best, stop = build_trainer(
         name, model, pad_id, pictures, prepared.splits, settings, seed, checkpoints
     )
     trainer.eval_captions = captions
-    say_plan(name, trainer, prepared, settings, checkpoints)
+    settings = plan.apply(settings)
+    say_plan(name, trainer, prepared, settings, plan, checkpoints)
     effort = CountEffort(checkpoints / "effort.json", start)
     trainer.add_callback(effort)
     tracked = {"settings": dataclasses.asdict(settings), "parameters": prepared.parameters, "seed": seed}
@@ -201,7 +203,7 @@ def train_prepared(
         summary = summarise(name, base, prepared, settings, devices_here(), step, history, stopped_early)
         if captions:
             summary["eval_captions"] = captions.summarise(history, best[0], settings.best_by)
-        summary |= effort.total() | {"made_by": read_attempts(checkpoints)}
+        summary |= {"micro_batch": dataclasses.asdict(plan)} | effort.total() | {"made_by": read_attempts(checkpoints)}
         write_results(output_dir, keep_best.path_of(best[0]), prepared, settings, history, summary)
         keep_trained(output_dir, prepared.identity)
         remove_finished(checkpoints, prepared.identity)
@@ -214,7 +216,12 @@ def train_prepared(
 
 
 def say_plan(
-    name: str, trainer: CaptionTrainer, prepared: Prepared, settings: TrainingSettings, checkpoints: Path
+    name: str,
+    trainer: CaptionTrainer,
+    prepared: Prepared,
+    settings: TrainingSettings,
+    plan: MicroBatchPlan,
+    checkpoints: Path,
 ) -> None:
     """Say what is going to be done, and write it down for monitor_training."""
     if not trainer.is_world_process_zero():
@@ -222,13 +229,13 @@ def say_plan(
     n_devices, n_steps = devices_here(), trainer.args.max_steps
     effective = settings.effective_batch(n_devices)
     n_train, n_validation = (len(prepared.splits[split].samples) for split in ("train", "validation"))
-    plan = {"name": name, "steps": n_steps, "effective_batch": effective, "devices": n_devices}
-    plan |= {"patience_steps": settings.patience_steps, "min_delta": settings.min_delta, "started": time.time()}
-    plan |= {"best_by": settings.best_by}
-    write_json(checkpoints / "plan.json", plan)
+    written = {"name": name, "steps": n_steps, "effective_batch": effective, "devices": n_devices}
+    written |= {"patience_steps": settings.patience_steps, "min_delta": settings.min_delta, "started": time.time()}
+    written |= {"best_by": settings.best_by}
+    write_json(checkpoints / "plan.json", written)
     log(
         f"train_lora {name}",
-        f"{n_steps} steps of {effective} = {n_devices} device(s) x {settings.batch_size} x {settings.accumulation}; "
+        f"{n_steps} steps of {effective} = {n_devices} device(s) x {plan.cut} ({plan.reason}; {plan.packing}); "
         f"{n_train} train, {n_validation} validation samples; on {device_name()}",
     )
 

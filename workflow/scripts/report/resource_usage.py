@@ -24,6 +24,8 @@ class TrainingUsage:
     best_step: int | None
     best_loss: float | None
     stop_reason: str
+    batch: str  # `8 = 1 × 2 × 4`: devices, samples a pass, passes a step
+    batch_reason: str
     peak_memory_mb: float | None  # of the GPU where there is one
     seconds: float | None
     devices: int
@@ -85,11 +87,24 @@ def usage_of_training(training: Training) -> TrainingUsage:
         best_step=facts.get("best_step"),
         best_loss=facts.get("best_eval_loss"),
         stop_reason=str(facts.get("stop_reason", "")),
+        batch=describe_batch(facts),
+        batch_reason=str(facts.get("micro_batch", {}).get("reason", "")),
         peak_memory_mb=facts.get("peak_gpu_memory_mb", facts.get("peak_memory_mb")),
         seconds=facts.get("seconds"),
         devices=facts.get("devices", 1),
         on_gpu="peak_gpu_memory_mb" in facts,
     )
+
+
+def describe_batch(facts: dict[str, Any]) -> str:
+    """The effective batch and its cut; empty for a training.json without them."""
+    if "effective_batch" not in facts:
+        return ""
+    plan = facts.get("micro_batch", {})
+    checkpointed = ", checkpointed" if plan.get("cut", {}).get("gradient_checkpointing") else ""
+    packed = ", packed" if plan.get("packing", "").startswith("packed") else ""
+    parts = f"{facts['devices']} × {facts['batch_size']} × {facts['accumulation']}"
+    return f"{facts['effective_batch']} = {parts}{checkpointed}{packed}"
 
 
 def usage_by_rule(benchmarks: list[Benchmark]) -> list[RuleUsage]:

@@ -1,8 +1,8 @@
 """The identity of a training: which trainings are the same one, to go on from its checkpoints or to take its result.
 
-Inputs by content (samples, weights, configuration and tokenizer of the base), settings but those that only log, prompt,
-seed, number of devices (it multiplies the batch). Code and library versions are recorded and take no part: an edit or
-an upgrade throws no hours of training away; a warning says that they changed.
+Inputs by content (samples, weights, configuration and tokenizer of the base), settings but those of logging and speed,
+prompt, seed, number of devices (it multiplies the batch). Code and library versions are recorded and take no part: an
+edit or an upgrade throws no hours of training away; a warning says that they changed.
 """
 
 from __future__ import annotations
@@ -20,6 +20,8 @@ from training.settings import TrainingSettings
 
 # Settings that change what is logged and kept, and nothing in the adapter.
 ONLY_LOGGING = ("wandb", "tensorboard", "log_steps", "keep_checkpoints")
+# Settings that change the speed alone: neither the cut of an effective batch nor padding changes its gradient.
+ONLY_SPEED = ("micro_batch", "packing")
 # Parts of the record that make no other training.
 RECORDED_ONLY = ("code", "libraries")
 # Keys of a model's config.json that say how it was saved, and nothing of the model.
@@ -51,7 +53,7 @@ def training_identity(
     inputs["base/config.json"] = config_digest(base / "config.json")
     if input != "code":
         inputs |= {f"base/{file['name']}": file["sha256"] for file in processor_files(base)}
-    values = result_settings(settings, ONLY_LOGGING)
+    values = result_settings(settings, (*ONLY_LOGGING, *ONLY_SPEED))
     values |= {"prompt": result_settings(prompt), "seed": seed, "devices": n_devices}
     values |= {"input": input} if input != "code" else {}
     libraries = ["torch", "transformers", "peft"] + ["bitsandbytes"] * (settings.quantisation != "none")

@@ -51,14 +51,21 @@ def load_model(base: Path, settings: TrainingSettings) -> PeftModel:
     if settings.quantisation == "nf4":
         avoid_cpu_repacking(model)
     model.config.get_text_config().use_cache = False  # no token is read twice
-    if settings.gradient_checkpointing:
-        model.activation_checkpointing_enable({"use_reentrant": False})
-        model.disable_input_require_grads()
     adapted = get_peft_model(model, lora_config(model, settings))
-    # Both libraries let the embeddings need gradients, which checkpoints without re-entrance do not need: the backward
-    # pass would go on to them below the lowest adapted layer.
-    model.disable_input_require_grads()
+    set_checkpointing(adapted, settings.gradient_checkpointing)
     return adapted
+
+
+def set_checkpointing(model: PeftModel, on: bool) -> None:
+    """Let the backward pass recompute activations, or keep them."""
+    base: Any = model.get_base_model()
+    if on and not base.is_activation_checkpointing:
+        base.activation_checkpointing_enable({"use_reentrant": False})
+        # Both libraries let the embeddings need gradients, which checkpoints without re-entrance do not need: the
+        # backward pass would go on to them below the lowest adapted layer.
+        base.disable_input_require_grads()
+    elif base.is_activation_checkpointing and not on:
+        base.activation_checkpointing_disable()
 
 
 def quantisation_options(dtype: torch.dtype, settings: TrainingSettings) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from core.command import InputError
@@ -60,7 +60,8 @@ class TrainingSettings:
     dtype: str = "auto"
     attention: str = "auto"
     overlong: str = "shorten"
-    auto_batch: bool = False
+    micro_batch: str = "auto"
+    packing: str = "auto"
     wandb: str = "offline"
     tensorboard: bool = False
 
@@ -92,16 +93,6 @@ class TrainingSettings:
     def effective_batch(self, n_devices: int) -> int:
         """Samples an optimizer step: devices x batch size x accumulation."""
         return n_devices * self.batch_size * self.accumulation
-
-    def with_smaller_batch(self) -> TrainingSettings | None:
-        """The same effective batch in smaller forward passes: an even batch size halves, accumulation doubles.
-
-        An odd one falls to its next divisor. None where a pass holds one sample already.
-        """
-        smaller = next((n for n in range(self.batch_size // 2, 0, -1) if self.batch_size % n == 0), None)
-        if smaller is None:
-            return None
-        return replace(self, batch_size=smaller, accumulation=self.accumulation * (self.batch_size // smaller))
 
     def n_steps(self, n_samples: int, n_devices: int) -> int:
         """Optimizer steps of the whole training."""

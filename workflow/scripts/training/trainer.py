@@ -6,6 +6,7 @@ trainer.train(resume_from_checkpoint=…)
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import time
 from pathlib import Path
@@ -16,20 +17,18 @@ from peft import PeftModel
 from transformers import Trainer, TrainingArguments
 from transformers.trainer_callback import PrinterCallback
 
-from core.command import InputError, log
-from models.pictures import CaptionerProcessor, PictureInputs, counts_positions_itself
+from models.pictures import PictureInputs
 from training.callbacks import KeepBest, KeepCheckpoints, ShowProgress, StopOnSignal, StopWhenLost, StopWhenUntrained
 from training.data import (
     Encoded,
     EncodedSplit,
-    Example,
     ExampleDataset,
-    LeftPadding,
-    RightPadding,
     caption_loss,
     lay_out_training,
 )
 from training.eval_captions import EvalCaptions
+from training.micro_batch import MicroBatchPlan, plan_micro_batch
+from training.packing import choose_collate
 from training.settings import TrainingSettings
 
 
@@ -105,20 +104,14 @@ def build_trainer(
     settings: TrainingSettings,
     seed: int,
     checkpoints: Path,
-) -> tuple[CaptionTrainer, TrainingSettings, KeepBest, StopOnSignal]:
-    """The trainer with its callbacks, and the settings with the batch size that fits into memory.
+) -> tuple[CaptionTrainer, MicroBatchPlan, KeepBest, StopOnSignal]:
+    """The trainer with its callbacks, and how its steps are cut into forward passes.
 
     `pictures` makes the model's inputs of the pictures in prompts; None where code alone is read.
     """
     arguments = build_arguments(name, settings, seed, checkpoints)
-    collate: LeftPadding | RightPadding = LeftPadding(pad_id, pictures, not counts_positions_itself(model))
-    if pictures and isinstance(pictures.processor, CaptionerProcessor):
-        collate = RightPadding(pad_id, pictures)
+    collate, packing = choose_collate(model, pad_id, pictures, settings, arguments.device)
     train, validation = splits["train"].samples, splits["validation"].samples
-    if settings.auto_batch:
-        settings = fit_batch(model.to(arguments.device), collate, train, settings)
-        arguments.per_device_train_batch_size = arguments.per_device_eval_batch_size = settings.batch_size
-        arguments.gradient_accumulation_steps = settings.accumulation
     n_steps, effective = (
         settings.n_steps(len(train), arguments.world_size),
         settings.effective_batch(arguments.world_size),
@@ -127,6 +120,9 @@ def build_trainer(
     arguments.eval_steps = min(settings.eval_steps, n_steps)
     arguments.warmup_steps = round(settings.warmup_ratio * n_steps)
     order = lay_out_training(train, n_steps * effective, effective, seed)
+    plan = plan_micro_batch(model, collate, train, order, settings, arguments.device, checkpoints)
+    arguments.per_device_train_batch_size = arguments.per_device_eval_batch_size = plan.cut.batch_size
+    arguments.gradient_accumulation_steps = plan.cut.accumulation
     keep_best, stop = KeepBest(checkpoints, settings), StopOnSignal()
     trainer = CaptionTrainer(
         model=model,
@@ -146,7 +142,7 @@ def build_trainer(
         tokens_by_step=tokens_by_step(train, order, effective),
     )
     trainer.remove_callback(PrinterCallback)  # it prints raw dictionaries to stdout
-    return trainer, settings, keep_best, stop
+    return trainer, dataclasses.replace(plan, packing=packing), keep_best, stop
 
 
 def build_arguments(name: str, settings: TrainingSettings, seed: int, checkpoints: Path) -> TrainingArguments:
@@ -181,58 +177,3 @@ def tokens_by_step(samples: list[Encoded], order: list[tuple[int, int]], step_si
     """Real tokens of each optimizer step, on all devices."""
     lengths = [len(samples[place].prompt) + len(samples[place].captions[reference]) for place, reference in order]
     return [sum(lengths[start : start + step_size]) for start in range(0, len(lengths), step_size)]
-
-
-def fit_batch(
-    model: PeftModel, collate: LeftPadding | RightPadding, samples: list[Encoded], settings: TrainingSettings
-) -> TrainingSettings:
-    """The settings with the largest batch size whose longest batch can be trained on every device.
-
-    Raises InputError where not even one sample fits.
-    """
-    while True:
-        fits = torch.tensor(float(longest_batch_fits(model, collate, samples, settings)), device=model.device)
-        if torch.distributed.is_initialized():
-            torch.distributed.all_reduce(fits, torch.distributed.ReduceOp.MIN)
-        if fits:
-            return settings
-        smaller = settings.with_smaller_batch()
-        if smaller is None:
-            raise InputError(out_of_memory(settings, samples))
-        log("train_lora", f"out of memory: batch {smaller.batch_size} x accumulation {smaller.accumulation} from here")
-        settings = smaller
-
-
-def longest_batch_fits(
-    model: PeftModel, collate: LeftPadding | RightPadding, samples: list[Encoded], settings: TrainingSettings
-) -> bool:
-    """Whether a forward and backward pass of the longest batch there can be finds enough memory."""
-    longest = sorted(samples, key=len)[-settings.batch_size :]
-    batch = collate([Example(sample.prompt, max(sample.captions, key=len), sample.png) for sample in longest])
-    inputs = {name: value.to(model.device) if torch.is_tensor(value) else value for name, value in batch.items()}
-    labels = inputs.pop("labels")
-    model.train()
-    try:
-        caption_loss(model(**inputs).logits, labels, None).backward()
-    except torch.OutOfMemoryError:
-        return False
-    finally:
-        model.zero_grad()
-        torch.cuda.empty_cache()
-    return True
-
-
-def out_of_memory(settings: TrainingSettings, samples: list[Encoded]) -> str:
-    """What to lower when the GPU's memory does not hold a batch."""
-    fixes = []
-    if settings.batch_size > 1:
-        fixes.append("set auto_batch: true, or halve batch_size and double accumulation (the same effective batch)")
-    if not settings.gradient_checkpointing:
-        fixes.append("set gradient_checkpointing: true")
-    if settings.quantisation == "none":
-        fixes.append("set quantisation: nf4")
-    fixes.append("lower prompt.max_tokens")
-    longest = max(len(sample) for sample in samples)
-    return (
-        f"out of GPU memory with {settings.batch_size} x {longest:,} tokens, the longest batch: {'; or '.join(fixes)}"
-    )

@@ -1,0 +1,150 @@
+"""The cut of a step into forward passes: what fits, what is fast, what a resumed training keeps."""
+
+import pytest
+import torch
+from test_training_resume import Killed, interrupt, kill
+from training_runs import adapter, out_of_memory_above, same_adapters, train, write_base_and_data
+
+from captions.prompts import PromptSettings
+from core.command import InputError
+from core.records import read_json
+from training import micro_batch
+from training.callbacks import StopOnSignal
+from training.identity import training_digest, training_identity
+from training.micro_batch import Cut
+from training.settings import TrainingSettings
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+EIGHT = {"batch_size": 8, "accumulation": 1, "max_steps": 4, "learning_rate": 0.001}
+
+
+@pytest.fixture(scope="module")
+def base_and_data(tmp_path_factory):
+    return write_base_and_data(tmp_path_factory.mktemp("cuts"))
+
+
+@pytest.fixture
+def run(base_and_data, tmp_path):
+    return lambda name="out", **changes: train(*base_and_data, tmp_path / name, **changes)
+
+
+@pytest.fixture(scope="module")
+def eight(base_and_data, tmp_path_factory):
+    """The training of EIGHT to the letter."""
+    output = tmp_path_factory.mktemp("eight") / "out"
+    train(*base_and_data, output, **EIGHT, micro_batch="as_given")
+    return output
+
+
+def take(monkeypatch, seconds):
+    """Let passes take so many seconds by batch size, and measure trainings of any length."""
+    monkeypatch.setattr(micro_batch, "MIN_CPU_PASSES", 0)
+    monkeypatch.setattr(micro_batch.Trial, "seconds", lambda self, cut, examples: seconds[cut.batch_size])
+
+
+def assert_close(one, other):
+    for key, value in adapter(one).items():
+        assert torch.allclose(value, adapter(other)[key], atol=2e-5), key
+
+
+def test_a_batch_over_the_memory_is_cut_and_the_result_stays(run, eight, tmp_path, monkeypatch, capfd):
+    out_of_memory_above(monkeypatch, 2)
+    summary = run(**EIGHT)
+    assert (summary["batch_size"], summary["accumulation"], summary["effective_batch"]) == (2, 4, 8)
+    assert read_json(tmp_path / "out" / "settings.json")["batch_size"] == 2
+    assert "8 = 1 device(s) x 2 x 4 (8 x 1 as given does not fit into memory" in capfd.readouterr().err
+    assert "8 x 1 as given does not fit" in summary["micro_batch"]["reason"]
+    assert set(summary["micro_batch"]["tokens_per_second"]) == {"2 x 4", "2 x 4 checkpointed"}
+    assert_close(eight, tmp_path / "out")
+
+
+def test_a_larger_cut_is_taken_where_it_is_clearly_faster_and_fits(run, tmp_path, monkeypatch):
+    out_of_memory_above(monkeypatch, 4)
+    given = {**EIGHT, "batch_size": 1, "accumulation": 8}
+    take(monkeypatch, {1: 3.0, 2: 2.0, 4: 1.0, 8: 0.1})
+    summary = run("fast", **given)
+    assert (summary["batch_size"], summary["accumulation"]) == (4, 2)
+    assert "3.0 times as fast as 1 x 8 as given" in summary["micro_batch"]["reason"]
+    take(monkeypatch, {1: 1.1, 2: 1.0, 4: 1.0})
+    summary = run("alike", **given)
+    assert (summary["batch_size"], summary["accumulation"]) == (1, 8)
+    assert summary["micro_batch"]["reason"] == "as given: none of 3 measured is 20% faster"
+
+
+def test_checkpointing_is_dropped_where_memory_allows_and_time_is_won(run, monkeypatch):
+    out_of_memory_above(monkeypatch, 8)
+    monkeypatch.setattr(
+        micro_batch.Trial, "seconds", lambda self, cut, examples: 2.0 if cut.gradient_checkpointing else 1.0
+    )
+    summary = run(**EIGHT, gradient_checkpointing=True)
+    assert summary["micro_batch"]["cut"] == {"batch_size": 8, "accumulation": 1, "gradient_checkpointing": False}
+
+
+def test_a_cpu_gets_no_larger_cut(run, eight, tmp_path, monkeypatch):
+    """Its memory can't be tried: a process that takes too much of it is killed."""
+    take(monkeypatch, {8: 3.0, 4: 1.0, 2: 0.1})
+    summary = run(**EIGHT)
+    assert (summary["batch_size"], summary["accumulation"]) == (4, 2)
+    assert_close(eight, tmp_path / "out")
+    assert run("one", **{**EIGHT, "batch_size": 1})["micro_batch"]["reason"] == "as given: there is no other"
+
+
+def test_measuring_leaves_no_trace_in_the_training(run, tmp_path, monkeypatch):
+    """Dropout draws random numbers: a measurement that left with some would change every mask after it."""
+    dropout = {"dropout": 0.1, "max_steps": 6}
+    run("unmeasured", **dropout)
+    monkeypatch.setattr(micro_batch, "MIN_CPU_PASSES", 0)
+    monkeypatch.setattr(micro_batch, "MARGIN", 1000)
+    summary = run("measured", **dropout)
+    assert set(summary["micro_batch"]["tokens_per_second"]) == {"2 x 1", "1 x 2"}
+    assert same_adapters(tmp_path / "unmeasured", tmp_path / "measured")
+
+
+def test_short_trainings_and_long_passes_are_not_measured(run, monkeypatch):
+    assert run("short", max_steps=4)["micro_batch"]["reason"] == "as given: the training is too short to measure"
+    monkeypatch.setattr(micro_batch, "MIN_CPU_PASSES", 0)
+    monkeypatch.setattr(micro_batch, "MAX_SECONDS", 0.0)
+    plan = run("long", max_steps=4)["micro_batch"]
+    assert plan["reason"] == "as given: a pass takes too long to measure"
+    assert plan["tokens_per_second"] == {}
+
+
+def test_a_resumed_training_keeps_its_cut_and_on_another_device_stays_the_same(run, tmp_path, monkeypatch):
+    settings = {**EIGHT, "eval_steps": 2, "save_steps": 2}
+    run("whole", **settings, micro_batch="as_given")
+    for name, device, size in (("kept", "the CPU", 4), ("moved", "another GPU", 8)):
+        with monkeypatch.context() as patch:
+            take(patch, {8: 3.0, 4: 1.0})
+            interrupt(patch, StopOnSignal, "on_step_end", 3, kill)
+            with pytest.raises(Killed):
+                run(name, **settings)
+        with monkeypatch.context() as patch:
+            take(patch, {8: 1.0, 4: 1.0})
+            patch.setattr(micro_batch, "device_name", lambda device=device: device)
+            summary = run(name, **settings)
+        assert summary["attempts"] == 2
+        assert summary["batch_size"] == size
+        assert_close(tmp_path / "whole", tmp_path / name)
+
+
+def test_out_of_memory_says_what_to_lower(run, monkeypatch):
+    out_of_memory_above(monkeypatch, 2)
+    with pytest.raises(InputError, match=r"out of GPU memory with 4 x .* set micro_batch: auto, or halve batch_size"):
+        run(batch_size=4, micro_batch="as_given")
+    out_of_memory_above(monkeypatch, 0)
+    with pytest.raises(InputError, match=r"out of GPU memory with 1 x .* batch: set quantisation: nf4; or lower"):
+        run(batch_size=3)
+
+
+def test_the_cut_makes_no_other_training(base_and_data):
+    base, data = base_and_data
+    one, other = (
+        training_identity(base, {"train": data / "train.parquet"}, PromptSettings(), settings, 7, 1)
+        for settings in (TrainingSettings(), TrainingSettings(micro_batch="as_given"))
+    )
+    assert training_digest(one) == training_digest(other)
+
+
+def test_sizes_divide_the_samples_of_a_step():
+    assert micro_batch.divisors(12) == [1, 2, 3, 4, 6, 12]
+    assert Cut(3, 4, False).with_size(6) == Cut(6, 2, False)
