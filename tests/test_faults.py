@@ -23,6 +23,26 @@ def test_the_small_experiment_has_no_faults(config):
     assert find_faults(config, SCHEMA) == []
 
 
+@pytest.mark.parametrize(
+    ("settings", "fault"),
+    [
+        ({"use_dora": True}, "use_dora: vllm loads no such adapter; set decoding.engine: transformers, or remove it"),
+        ({"trained_modules": ["norm"], "dtype": "fp32"}, "trained_modules: vllm loads no such adapter; set decoding."),
+        ({"init": "pissa", "quantisation": "nf4"}, "init: pissa changes the base's weights, which 4 bit does not al"),
+        ({"last_layers": 4, "bias": "all"}, "bias: all trains the biases of every layer, past last_layers"),
+    ],
+)
+def test_lora_settings_that_exclude_each_other_are_one_fault(config, settings, fault):
+    config["decoding"] = {"engine": "vllm"}
+    config["models"]["tuned"]["settings"] = settings
+    assert only_fault(config).startswith(f"models.tuned.settings.{fault}")
+    config["models"]["tuned"]["settings"] = {"trained_modules": ["norm"]}
+    config["decoding"] = {"engine": "transformers"}
+    assert only_fault(config).endswith(
+        "trained_modules: in 16 bits small steps of whole weights vanish by rounding; set dtype: fp32"
+    )
+
+
 # Metrics and what the report shows of them
 
 

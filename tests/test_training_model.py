@@ -41,6 +41,14 @@ def test_attention_is_sdpa_but_where_it_would_leave_out_the_cap_on_scores(bases,
     assert training_attention(configs["gemma2"], torch.bfloat16, TrainingSettings(attention="eager")) == "eager"
 
 
+def test_liger_is_refused_with_what_it_lacks(bases, monkeypatch):
+    with pytest.raises(InputError, match="kernels: liger needs an NVIDIA GPU, and none is there"):
+        load_model(bases["llama"], TrainingSettings(**FP32, kernels="liger"))
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    with pytest.raises(InputError, match=r"kernels: liger can't be imported .*pip install liger-kernel, or set"):
+        load_model(bases["llama"], TrainingSettings(**FP32, kernels="liger"))
+
+
 def test_each_rank_holds_the_4_bit_model_on_its_own_device(bases, monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setenv("LOCAL_RANK", "1")

@@ -49,6 +49,7 @@ from training.checkpoints import newest_whole, read_attempts, remove_finished, s
 from training.eval_captions import EvalCaptions, choose_subset
 from training.history import best_evaluation
 from training.identity import training_identity
+from training.initialisation import make_ordinary, start_from_data, starting_matrices
 from training.micro_batch import MicroBatchPlan, out_of_memory
 from training.model import load_model
 from training.preparation import SPLITS, Prepared, devices_here, prepare_training, read_prepared
@@ -176,6 +177,7 @@ def train_prepared(
     resume_from = newest_whole(checkpoints)
     set_seed(seed)
     model = load_model(base, settings)
+    start_weights = starting_matrices(model) if settings.init == "pissa" else {}
     pad_id = padding_id(load_tokenizer(base), read_config(base))
     pictures = PictureInputs(load_processor(base), choose_dtype(settings.dtype)) if images else None
     trainer, plan, keep_best, stop = build_trainer(
@@ -183,6 +185,8 @@ def train_prepared(
     )
     trainer.eval_captions = captions
     settings = plan.apply(settings)
+    if settings.init == "eva" and not resume_from:
+        start_from_data(model, trainer.train_dataset, trainer.data_collator, settings)
     say_plan(name, trainer, prepared, settings, plan, checkpoints)
     effort = CountEffort(checkpoints / "effort.json", start)
     trainer.add_callback(effort)
@@ -205,6 +209,8 @@ def train_prepared(
             summary["eval_captions"] = captions.summarise(history, best[0], settings.best_by)
         summary |= {"micro_batch": dataclasses.asdict(plan)} | effort.total() | {"made_by": read_attempts(checkpoints)}
         write_results(output_dir, keep_best.path_of(best[0]), prepared, settings, history, summary)
+        if settings.init == "pissa":
+            make_ordinary(output_dir, start_weights)
         keep_trained(output_dir, prepared.identity)
         remove_finished(checkpoints, prepared.identity)
         log(

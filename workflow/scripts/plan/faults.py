@@ -16,6 +16,7 @@ from typing import Any
 from comparison.resampling import resamples_needed
 from core.command import InputError
 from core.hints import propose_name
+from plan.adapter_faults import adapter_faults
 from plan.configuration import run_names, system_names
 from plan.endpoints import endpoint_faults
 from plan.file_faults import file_faults
@@ -53,7 +54,7 @@ def _cross_faults(config: Configuration) -> Iterator[str]:
     yield from _question_faults(full)
     yield from _resampling_faults(full)
     for name, model in config.get("models", {}).items():
-        yield from _training_faults(config, name, model)
+        yield from _training_faults(config, name, model, full["decoding"]["engine"])
 
 
 def _reference_faults(config: Configuration) -> Iterator[str]:
@@ -160,9 +161,10 @@ def _resampling_faults(config: Configuration) -> Iterator[str]:
         )
 
 
-def _training_faults(config: Configuration, name: str, model: dict[str, Any]) -> Iterator[str]:
+def _training_faults(config: Configuration, name: str, model: dict[str, Any], engine: str) -> Iterator[str]:
     settings = {**all_presets(config).get(model["preset"], {}), **model.get("settings", {})}
     settings = fill_defaults(settings, {"$ref": "#/$defs/training"})
+    yield from adapter_faults(f"models.{name}.settings", settings, engine)
     evaluate, save = settings["eval_steps"], settings["save_steps"]
     if save % evaluate:
         yield (

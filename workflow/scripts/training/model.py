@@ -6,12 +6,13 @@ model = load_model(base, settings)
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from pathlib import Path
 from typing import Any
 
 import torch
-from peft import LoraConfig, PeftModel, get_peft_model
+from peft import EvaConfig, LoraConfig, PeftModel, get_peft_model
 from transformers import BitsAndBytesConfig
 
 from core.command import InputError
@@ -20,6 +21,9 @@ from models.encoder_decoders import ENCODER_DECODERS
 from models.language_models import auto_class, available_attention, choose_attention, load_language_model, read_config
 from models.lora_targets import is_named, last_layers, linear_layers, past_adapters, picture_targets, resolve_targets
 from models.number_format import choose_dtype
+from models.trained_modules import resolve_modules
+from training.initialisation import IN_PEFT
+from training.liger import use_liger
 from training.settings import TrainingSettings
 
 
@@ -38,7 +42,9 @@ def build_skeleton(base: Path, settings: TrainingSettings) -> PeftModel:
         )
     with torch.device("meta"):
         model = auto_class(config).from_config(config, dtype=dtype, attn_implementation=attention)
-        return get_peft_model(model, lora_config(model, settings))
+        # There are no weights yet to start from; the shapes are the same.
+        wanted = lora_config(model, settings)
+        return get_peft_model(model, dataclasses.replace(wanted, init_lora_weights=True, eva_config=None))
 
 
 def load_model(base: Path, settings: TrainingSettings) -> PeftModel:
@@ -48,6 +54,8 @@ def load_model(base: Path, settings: TrainingSettings) -> PeftModel:
     attention = training_attention(config, dtype, settings)
     model = load_language_model(base, config, dtype, attention, **quantisation_options(dtype, settings))
     keep_statistics(model)
+    if settings.kernels == "liger":
+        use_liger(model)
     if settings.quantisation == "nf4":
         avoid_cpu_repacking(model)
     model.config.get_text_config().use_cache = False  # no token is read twice
@@ -104,6 +112,11 @@ def lora_config(model: Any, settings: TrainingSettings) -> LoraConfig:
         if settings.last_layers:
             own = last_layers(model, own, settings.last_layers)
         targets, excluded = own + of_pictures, None
+    trained = resolve_modules(model, settings.trained_modules)
+    if trained and model.dtype != torch.float32:
+        raise InputError("trained_modules: in 16 bits small steps of whole weights vanish by rounding; set dtype: fp32")
+    if settings.init == "eva" and model.config.model_type in ENCODER_DECODERS:
+        raise InputError(f"init: eva is not for models of type {model.config.model_type}; set default or pissa")
     return LoraConfig(
         r=settings.r,
         lora_alpha=settings.alpha,  # type: ignore[arg-type]  # peft takes any number
@@ -111,6 +124,12 @@ def lora_config(model: Any, settings: TrainingSettings) -> LoraConfig:
         exclude_modules=excluded,
         lora_dropout=settings.dropout,
         bias=settings.bias,  # type: ignore[arg-type]  # the schema has checked it
+        use_rslora=settings.use_rslora,
+        use_dora=settings.use_dora,
+        init_lora_weights=IN_PEFT[settings.init],  # type: ignore[arg-type]  # peft takes these words
+        # The same rank for each layer: EVA would share ranks out by what each explains.
+        eva_config=EvaConfig(rho=1.0) if settings.init == "eva" else None,
+        modules_to_save=trained or None,
         # peft's class for causal LMs gives an encoder-decoder inputs that its encoder does not know.
         task_type=None if model.config.model_type in ENCODER_DECODERS else "CAUSAL_LM",
     )

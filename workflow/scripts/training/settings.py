@@ -34,6 +34,11 @@ class TrainingSettings:
     alpha: float = 16
     targets: list[str] | str = field(default_factory=lambda: ["q_proj", "v_proj"])
     last_layers: int | None = None
+    use_rslora: bool = False
+    use_dora: bool = False
+    init: str = "default"
+    trained_modules: list[str] = field(default_factory=list)
+    lora_plus_ratio: float | None = None
     dropout: float = 0.05
     bias: str = "none"
     train_vision: bool = False
@@ -59,6 +64,7 @@ class TrainingSettings:
     gradient_checkpointing: bool = False
     dtype: str = "auto"
     attention: str = "auto"
+    kernels: str = "none"
     overlong: str = "shorten"
     micro_batch: str = "auto"
     packing: str = "auto"
@@ -75,6 +81,18 @@ class TrainingSettings:
             raise InputError(
                 f"save_steps {self.save_steps} is no multiple of eval_steps {self.eval_steps}: the best evaluation "
                 "may have no checkpoint to go back to; choose a multiple"
+            )
+        if self.last_layers is not None and self.bias == "all":
+            raise InputError(
+                "bias: all trains the biases of every layer, also where last_layers leaves some out; set lora_only"
+            )
+        if self.init == "eva" and (self.train_vision or self.train_projector):
+            raise InputError(
+                "init: eva starts from what layers read of text; set train_vision and train_projector to false"
+            )
+        if self.init == "pissa" and self.quantisation != "none":
+            raise InputError(
+                "init: pissa changes the weights of the base, which 4-bit weights do not allow; set quantisation: none"
             )
         captions = self.captions
         # Without the defaults: a key that a later version adds is not in the identities of those before.

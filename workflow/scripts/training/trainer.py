@@ -14,6 +14,7 @@ from typing import Any
 
 import torch
 from peft import PeftModel
+from peft.optimizers import create_loraplus_optimizer
 from transformers import Trainer, TrainingArguments
 from transformers.trainer_callback import PrinterCallback
 
@@ -38,11 +39,21 @@ class CaptionTrainer(Trainer):
     train_dataset: Any  # an ExampleDataset; Trainer's own annotation allows datasets without length
     model: Any
 
-    def __init__(self, *, tokens_by_step: list[int], **options: Any):
+    def __init__(self, *, tokens_by_step: list[int], lora_plus_ratio: float | None, **options: Any):
         super().__init__(**options)
+        self._lora_plus_ratio = lora_plus_ratio
         self._tokens_seen = [0, *itertools.accumulate(tokens_by_step)]
         self._last_log = (0, 0.0)  # step and time; no rate is logged before the second record of a run
         self.eval_captions: EvalCaptions | None = None
+
+    def create_optimizer(self, model=None) -> torch.optim.Optimizer:
+        """Trainer's own optimizer, or with a ratio that of LoRA+: a higher learning rate for the B matrices."""
+        if self._lora_plus_ratio and self.optimizer is None:
+            kind, options = self.get_optimizer_cls_and_kwargs(self.args, self.model)
+            decay = self.args.weight_decay
+            options |= {"loraplus_lr_ratio": self._lora_plus_ratio, "loraplus_weight_decay": decay}
+            self.optimizer = create_loraplus_optimizer(self.model, kind, **options)
+        return super().create_optimizer(model)
 
     def _get_train_sampler(self, train_dataset=None):
         return torch.utils.data.SequentialSampler(self.train_dataset)
@@ -140,6 +151,7 @@ def build_trainer(
             *(StopWhenUntrained(), StopWhenLost()),
         ],
         tokens_by_step=tokens_by_step(train, order, effective),
+        lora_plus_ratio=settings.lora_plus_ratio,
     )
     trainer.remove_callback(PrinterCallback)  # it prints raw dictionaries to stdout
     return trainer, dataclasses.replace(plan, packing=packing), keep_best, stop

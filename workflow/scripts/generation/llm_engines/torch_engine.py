@@ -22,6 +22,7 @@ from typing import Any
 import torch
 from peft import PeftModel
 from peft.tuners.tuners_utils import BaseTunerLayer
+from peft.utils import ModulesToSaveWrapper
 from transformers import GenerationConfig
 
 from core.command import log
@@ -56,6 +57,7 @@ class TorchEngine:
         self._pictures = pictures
         self.end_ids, self.pad_id, self.most_tokens = job.end_ids, job.pad_id, job.most_tokens
         self._covered: list[tuple[Any, torch.Tensor]] = []  # the base's weights under the adapter's
+        self._replaced: dict[str, torch.nn.Module] = {}  # the base's modules in whose place are those of the adapter
         self._prefix: list[int] = []
         self._prefix_states: RoomyCache | None = None
         self._one_by_one = False  # where only generate, without padding, decodes the model rightly
@@ -69,7 +71,9 @@ class TorchEngine:
         """
         for parameter, original in self._covered:
             parameter.data.copy_(original)
-        self._covered, self._prefix = [], []
+        for name, module in self._replaced.items():
+            self.model.set_submodule(name, module)
+        self._covered, self._replaced, self._prefix = [], {}, []
         if adapter:
             biases = [parameter for name, parameter in self.model.named_parameters() if name.endswith("bias")]
             self._covered = _copies(biases)
@@ -77,6 +81,10 @@ class TorchEngine:
             check_merge(wrapped)
             layers = (module for module in wrapped.modules() if isinstance(module, BaseTunerLayer))
             self._covered += _copies(layer.get_base_layer().weight for layer in layers)
+            modules = wrapped.get_base_model().named_modules()
+            self._replaced = {
+                name: module.original_module for name, module in modules if isinstance(module, ModulesToSaveWrapper)
+            }
             self.model = wrapped.merge_and_unload().eval()
 
     def plan(self, prompts: list[Prompt]) -> list[list[Prompt]]:
