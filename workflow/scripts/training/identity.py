@@ -18,8 +18,8 @@ from core.records import read_json
 from models.files import check_model_folder, file_digest, model_digest, processor_files, tokenizer_files
 from training.settings import TrainingSettings
 
-# Settings that change what is logged and kept, and nothing in the adapter.
-ONLY_LOGGING = ("wandb", "tensorboard", "log_steps", "keep_checkpoints")
+# Settings that change what is logged and kept, or where weights lie, and nothing in the adapter but its last bits.
+ONLY_LOGGING = ("wandb", "tensorboard", "log_steps", "keep_checkpoints", "sharding")
 # Parts of the record that make no other training.
 RECORDED_ONLY = ("code", "libraries")
 # Keys of a model's config.json that say how it was saved, and nothing of the model.

@@ -26,6 +26,7 @@ from training.checkpoints import agree_with
 from training.data import EncodedSplit, encode_samples, read_encoded, write_encoded
 from training.parameters import count_parameters, describe_counts
 from training.settings import TrainingSettings
+from training.sharding import check_sharding
 
 SPLITS = ("train", "validation")
 # Adapter, and AdamW's two numbers for each of its parameters.
@@ -61,6 +62,7 @@ def prepare_training(
     if not images:
         check_reads_code(base, read_config(base))
     check_devices(identity["settings"]["devices"])
+    check_sharding(settings, identity["settings"]["devices"], input)
     counts = count_parameters(base, settings)
     check_disk(checkpoints, counts["adapter_bytes"], settings)
     samples = {split: read_split(files[split]) for split in SPLITS}

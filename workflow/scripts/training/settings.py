@@ -59,6 +59,7 @@ class TrainingSettings:
     gradient_checkpointing: bool = False
     dtype: str = "auto"
     attention: str = "auto"
+    sharding: str = "none"
     overlong: str = "shorten"
     auto_batch: bool = False
     wandb: str = "offline"

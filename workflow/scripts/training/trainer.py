@@ -31,6 +31,7 @@ from training.data import (
 )
 from training.eval_captions import EvalCaptions
 from training.settings import TrainingSettings
+from training.sharding import ShardedTrainer, sharding_arguments
 
 
 class CaptionTrainer(Trainer):
@@ -70,7 +71,7 @@ class CaptionTrainer(Trainer):
         self._last_log = (self.state.global_step, time.time())
         return metrics
 
-    def evaluation_loader(self) -> torch.utils.data.DataLoader:
+    def evaluation_loader(self) -> Any:
         """This process's share of the validation split, in batches of like length, the longest first.
 
         Trainer's own loader repeats samples until all processes have as many batches, and the loss counts them twice.
@@ -94,6 +95,10 @@ class CaptionTrainer(Trainer):
                 logs["gpu_memory_mb"] = round(torch.cuda.max_memory_allocated() / 2**20)
             self._last_log = (step, now)
         super().log({**logs, "time": round(now, 1)}, start_time)
+
+
+class ShardedCaptionTrainer(ShardedTrainer, CaptionTrainer):
+    """The same where the weights are shared out over the devices."""
 
 
 def build_trainer(
@@ -128,7 +133,8 @@ def build_trainer(
     arguments.warmup_steps = round(settings.warmup_ratio * n_steps)
     order = lay_out_training(train, n_steps * effective, effective, seed)
     keep_best, stop = KeepBest(checkpoints, settings), StopOnSignal()
-    trainer = CaptionTrainer(
+    trainer_class = ShardedCaptionTrainer if settings.sharding == "fsdp" else CaptionTrainer
+    trainer = trainer_class(
         model=model,
         args=arguments,
         data_collator=collate,
@@ -174,6 +180,7 @@ def build_arguments(name: str, settings: TrainingSettings, seed: int, checkpoint
         # A batch without pictures does not reach what reads them.
         ddp_find_unused_parameters=settings.train_vision or settings.train_projector,
         dataloader_pin_memory=torch.cuda.is_available(),
+        **sharding_arguments(settings),
     )
 
 
@@ -231,6 +238,8 @@ def out_of_memory(settings: TrainingSettings, samples: list[Encoded]) -> str:
         fixes.append("set gradient_checkpointing: true")
     if settings.quantisation == "none":
         fixes.append("set quantisation: nf4")
+        if settings.sharding == "none":
+            fixes.append("set sharding: fsdp with several gpus")
     fixes.append("lower prompt.max_tokens")
     longest = max(len(sample) for sample in samples)
     return (
