@@ -16,6 +16,7 @@ from training_runs import SETTINGS, adapter, history, write_base_and_data
 import train_lora
 from captions.prompts import PromptSettings
 from core.command import InputError
+from plan.faults import _training_faults
 from training.callbacks import StopOnSignal
 from training.identity import training_digest, training_identity
 from training.preparation import prepare_training
@@ -143,5 +144,9 @@ def test_sharding_makes_no_other_training(base_and_data):
 )
 def test_what_cannot_be_shared_out_is_refused(changes, n_devices, input, message):
     check_sharding(TrainingSettings(**changes), n_devices, input)
+    model = {"preset": "own", "gpus": n_devices, "input": input}
+    assert not list(_training_faults({"presets": {"own": changes}}, "m", model))
+    (fault,) = _training_faults({"presets": {"own": {**changes, "sharding": "fsdp"}}}, "m", model)
+    assert fault.startswith("models.m: sharding: fsdp ")
     with pytest.raises(InputError, match=message):
         check_sharding(TrainingSettings(sharding="fsdp", **changes), n_devices, input)

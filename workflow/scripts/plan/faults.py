@@ -170,6 +170,8 @@ def _training_faults(config: Configuration, name: str, model: dict[str, Any]) ->
             "have no checkpoint; choose a multiple"
         )
     yield from _eval_caption_faults(name, settings)
+    if settings["sharding"] == "fsdp":
+        yield from (f"models.{name}: sharding: fsdp {fault}" for fault in _sharding_faults(model, settings))
 
 
 def _eval_caption_faults(name: str, settings: dict[str, Any]) -> Iterator[str]:
@@ -179,3 +181,17 @@ def _eval_caption_faults(name: str, settings: dict[str, Any]) -> Iterator[str]:
         TrainingSettings(best_by=settings["best_by"], eval_captions=settings["eval_captions"])
     except InputError as error:
         yield f"models.{name}.settings.{error}"
+
+
+def _sharding_faults(model: dict[str, Any], settings: dict[str, Any]) -> Iterator[str]:
+    """What training/sharding.py would refuse when the job runs."""
+    if model.get("gpus", 1) < 2:
+        yield "shares the weights out over several GPUs; set gpus: 2 or more"
+    if settings["quantisation"] != "none":
+        yield f"is not supported with quantisation: {settings['quantisation']}; set one of them to none"
+    if settings["auto_batch"]:
+        yield "cannot try batches on a whole model; set auto_batch: false"
+    if model.get("input", "code") != "code":
+        yield f"trains models that read code alone, not input: {model['input']}; set sharding: none"
+    if settings["eval_captions"]["samples"]:
+        yield "writes no captions while it trains; set eval_captions.samples: 0"
