@@ -41,6 +41,7 @@ def identity_of(base, data, settings):
 
 def run_rank(rank, port, arguments):
     """One of two processes; it is forked: a start of its own takes seconds. A state of other tests is dropped."""
+    torch.set_num_threads(1)  # makes the pool of threads anew, which two threads of autograd would do at once
     AcceleratorState._reset_state(reset_partial_state=True)
     PartialState._reset_state()
     os.environ |= {"RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": "2"}
@@ -139,6 +140,7 @@ def test_sharding_makes_no_other_training(base_and_data):
         ({}, 1, "code", "over several GPUs: raise models.<name>.gpus"),
         ({"quantisation": "nf4"}, 2, "code", "quantisation: nf4 is not supported"),
         ({"auto_batch": True}, 2, "code", "set auto_batch: false"),
+        ({"eval_captions": {"samples": 5}}, 2, "code", "set eval_captions.samples: 0"),
         ({}, 2, "both", "code alone, not input: both"),
     ],
 )

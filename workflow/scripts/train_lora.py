@@ -21,8 +21,6 @@ import argparse
 import dataclasses
 import json
 import os
-import signal
-import subprocess
 import sys
 import time
 from pathlib import Path
@@ -49,6 +47,7 @@ from training.checkpoints import newest_whole, read_attempts, remove_finished, s
 from training.eval_captions import EvalCaptions, choose_subset
 from training.history import best_evaluation
 from training.identity import training_identity
+from training.launch import EXIT_TRY_AGAIN, launch_ranks
 from training.model import load_model
 from training.preparation import SPLITS, Prepared, devices_here, prepare_training, read_prepared
 from training.resource_usage import CountEffort
@@ -57,8 +56,6 @@ from training.settings import TrainingSettings
 from training.store import keep_trained, restore_trained
 from training.tracking import tracking_callbacks
 from training.trainer import CaptionTrainer, build_trainer, out_of_memory
-
-EXIT_TRY_AGAIN = 75
 
 
 def main(
@@ -72,6 +69,7 @@ def main(
     seed: int,
     output_dir: Path,
     devices: int = 1,
+    nodes: int = 1,
     digest_cache: Path | None = None,
     input: str = "code",
     images: str = "{}",
@@ -95,6 +93,7 @@ def main(
             remove_finished(checkpoints, identity)
             return
         check_given_gpus()
+<<<<<<< HEAD
         prepare_training(name, base, files, prompt_settings, training, identity, checkpoints, input, pictures)
     captions = None
     if training.captions.samples:
@@ -102,8 +101,13 @@ def main(
     if "RANK" not in os.environ:
         if captions:
             captions.check()
+=======
+        prepare_training(
+            name, base, files, prompt_settings, training, identity, checkpoints, input, pictures, devices // nodes
+        )
+>>>>>>> 1642c76 (Train on several nodes of a SLURM job (models.<name>.nodes))
         if devices > 1:
-            launch_ranks(devices)
+            launch_ranks(devices, nodes)
             return
     train_prepared(name, base, training, seed, output_dir, start, pictures, captions)
 
@@ -119,6 +123,7 @@ def read_image_files(input: str, images: str, settings: TrainingSettings) -> dic
     return files
 
 
+<<<<<<< HEAD
 def plan_captions(
     base: Path,
     validation: Path,
@@ -159,6 +164,8 @@ def launch_ranks(devices: int) -> None:
         sys.exit(EXIT_TRY_AGAIN if stopped else code)
 
 
+=======
+>>>>>>> 1642c76 (Train on several nodes of a SLURM job (models.<name>.nodes))
 def train_prepared(
     name: str,
     base: Path,
@@ -269,6 +276,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--seed", type=int, required=True)
     parser.add_argument("--output-dir", type=Path, required=True, help="adapters/<model>")
     parser.add_argument("--devices", type=int, default=1, help="processes that train together, one a GPU")
+    parser.add_argument("--nodes", type=int, default=1, help="nodes of a SLURM job on which they run, as many on each")
     parser.add_argument("--digest-cache", type=Path, help="JSON file that remembers the digests of model files")
     return parser
 

@@ -52,6 +52,7 @@ def prepare_training(
     checkpoints: Path,
     input: str = "code",
     images: Mapping[str, Path] | None = None,
+    devices_a_node: int | None = None,
 ) -> None:
     """Check everything, then put identity and tokens beside the checkpoints.
 
@@ -61,7 +62,7 @@ def prepare_training(
     processor = load_processor(base) if images else None
     if not images:
         check_reads_code(base, read_config(base))
-    check_devices(identity["settings"]["devices"])
+    check_devices(devices_a_node or identity["settings"]["devices"])
     check_sharding(settings, identity["settings"]["devices"], input)
     counts = count_parameters(base, settings)
     check_disk(checkpoints, counts["adapter_bytes"], settings)

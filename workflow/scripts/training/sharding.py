@@ -37,6 +37,8 @@ def check_sharding(settings: TrainingSettings, n_devices: int, input: str) -> No
         raise InputError(f"sharding: fsdp with quantisation: {settings.quantisation} is not supported; set one to none")
     if settings.auto_batch:
         raise InputError("auto_batch tries batches on a whole model: with sharding: fsdp set auto_batch: false")
+    if settings.captions.samples:
+        raise InputError("sharding: fsdp writes no captions while it trains: set eval_captions.samples: 0")
     if input != "code":
         # A device whose batch has no picture would not gather the vision tower, and the others would wait for ever.
         raise InputError(f"sharding: fsdp trains models that read code alone, not input: {input}; set sharding: none")
