@@ -93,19 +93,15 @@ def main(
             remove_finished(checkpoints, identity)
             return
         check_given_gpus()
-<<<<<<< HEAD
-        prepare_training(name, base, files, prompt_settings, training, identity, checkpoints, input, pictures)
+        prepare_training(
+            name, base, files, prompt_settings, training, identity, checkpoints, input, pictures, devices // nodes
+        )
     captions = None
     if training.captions.samples:
         captions = plan_captions(base, validation, prompt_settings, training, seed, checkpoints, input, pictures)
     if "RANK" not in os.environ:
         if captions:
             captions.check()
-=======
-        prepare_training(
-            name, base, files, prompt_settings, training, identity, checkpoints, input, pictures, devices // nodes
-        )
->>>>>>> 1642c76 (Train on several nodes of a SLURM job (models.<name>.nodes))
         if devices > 1:
             launch_ranks(devices, nodes)
             return
@@ -123,7 +119,6 @@ def read_image_files(input: str, images: str, settings: TrainingSettings) -> dic
     return files
 
 
-<<<<<<< HEAD
 def plan_captions(
     base: Path,
     validation: Path,
@@ -143,29 +138,6 @@ def plan_captions(
     return EvalCaptions(samples, writer, SubsetScore(wanted.metric, samples), wanted, checkpoints)
 
 
-def launch_ranks(devices: int) -> None:
-    """Run this command once a device by `accelerate launch`; end as its ranks end."""
-    options = ["--multi_gpu", "--num_processes", str(devices), "--num_machines", "1", "--mixed_precision", "no"]
-    options += ["--dynamo_backend", "no", "--main_process_port", "0"]  # 0: a free one, jobs may share a machine
-    # On SIGTERM the launcher kills ranks after 30 s; an evaluation or a large step may take longer.
-    environment = {**os.environ, "TORCH_ELASTIC_SHUTDOWN_TIMEOUT": "600"}
-    command = [sys.executable, "-m", "accelerate.commands.launch", *options, *sys.argv]
-    launcher = subprocess.Popen(command, env=environment)
-    stopped = False
-
-    def pass_on(number: int, frame: object) -> None:
-        nonlocal stopped
-        stopped = True
-        launcher.send_signal(number)
-
-    signal.signal(signal.SIGTERM, pass_on)
-    code = launcher.wait()
-    if code:
-        sys.exit(EXIT_TRY_AGAIN if stopped else code)
-
-
-=======
->>>>>>> 1642c76 (Train on several nodes of a SLURM job (models.<name>.nodes))
 def train_prepared(
     name: str,
     base: Path,
