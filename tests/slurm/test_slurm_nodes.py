@@ -18,9 +18,13 @@ SHORT = {**SETTINGS, "max_steps": 8, "eval_steps": 4, "save_steps": 4, "log_step
 
 
 @pytest.fixture(scope="module")
-def run(cluster, tmp_path_factory):
+def base(tmp_path_factory):
+    return build_tiny_model(tmp_path_factory.mktemp("base") / "tiny-llama")
+
+
+@pytest.fixture(scope="module")
+def run(cluster, base, tmp_path_factory):
     project = copy_for_site(tmp_path_factory.mktemp("nodes") / "project")
-    base = build_tiny_model(tmp_path_factory.mktemp("base") / "tiny-llama")
     prepare(project, base)
     config = yaml.safe_load((project / "tiny.yaml").read_text())
     config["presets"]["quick"] = SHORT
@@ -36,11 +40,11 @@ def test_slurm_gives_each_node_its_gpus(run):
     assert (job["NumNodes"], job["NumTasks"], job["TresPerJob"]) == ("2", "2", "gres:gpu:l40s:2")
 
 
-def test_two_nodes_train_as_two_processes_do(run, tmp_path):
+def test_two_nodes_train_as_two_processes_do(run, base, tmp_path):
     folder = run.project / ADAPTER.rpartition("/")[0]
     summary = json.loads((folder / "training.json").read_text())
     assert (summary["devices"], summary["effective_batch"]) == (2, 4)
-    command = [sys.executable, str(SCRIPT), "--name", "tiny", "--base", str(next(run.project.glob("models/*/")))]
+    command = [sys.executable, str(SCRIPT), "--name", "tiny", "--base", str(base)]
     command += ["--seed", str(summary["seed"]), "--settings", json.dumps(SHORT), "--devices", "2"]
     for split in ("train", "validation"):
         command += [f"--{split}", str(run.project / f"results/tiny/data/{split}.parquet")]
