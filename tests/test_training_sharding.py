@@ -91,33 +91,19 @@ def check_same(output, expected):
     assert {path.name for path in output.iterdir()} == {path.name for path in expected.iterdir()}
 
 
-def on_step(monkeypatch, step, action):
-    """Do something in each process after a step."""
+def test_sharded_and_stopped_a_training_is_that_without_either(base_and_data, unsharded, tmp_path, monkeypatch):
+    """Weights are shared out, SIGTERM ends it with a checkpoint, and it resumes with and without sharding."""
     original = StopOnSignal.on_step_end
 
-    def wrapper(self, args, state, control, **options):
-        if state.global_step == step:
-            action(options["model"])
+    def on_step_end(self, args, state, control, model=None, **options):
+        if state.global_step == 5:
+            assert sum(isinstance(module, FSDPModule) for module in model.modules()) > 2
+            assert all(weight.to_local().numel() < weight.numel() for weight in model.parameters())
+            os.kill(os.getpid(), signal.SIGTERM)
         original(self, args, state, control, **options)
 
-    monkeypatch.setattr(StopOnSignal, "on_step_end", wrapper)
-
-
-def test_sharing_the_weights_out_changes_no_step(base_and_data, unsharded, tmp_path, monkeypatch):
-    def check_is_shared_out(model):
-        layers = [module for module in model.modules() if isinstance(module, FSDPModule)]
-        assert len(layers) > 2
-        assert all(weight.to_local().numel() < weight.numel() for weight in model.parameters())
-
-    on_step(monkeypatch, 1, check_is_shared_out)
-    assert train_on_two(*base_and_data, tmp_path, sharding="fsdp") == [0, 0]
-    check_same(tmp_path, unsharded)
-
-
-def test_a_stopped_training_resumes_with_and_without_sharding(base_and_data, unsharded, tmp_path, monkeypatch):
     with monkeypatch.context() as patch:
-        first = os.getpid()  # of this process: its children have others
-        on_step(patch, 5, lambda model: os.getpid() != first and os.kill(os.getpid(), signal.SIGTERM))
+        patch.setattr(StopOnSignal, "on_step_end", on_step_end)
         assert train_on_two(*base_and_data, tmp_path / "fsdp", sharding="fsdp") == [75, 75]
     shutil.copytree(tmp_path / "fsdp", tmp_path / "none")
     for sharding in ("fsdp", "none"):
