@@ -1,6 +1,6 @@
 """Install locked packages with pip, and say how far it is; the whole output of pip goes to a log.
 
-    .venv/bin/python envs/install_locked.py --lock requirements.lock --alone requirements-demo.lock --log pip.log
+.venv/bin/python envs/install_locked.py --lock requirements.lock --alone requirements-demo.lock --log pip.log
 """
 
 import argparse
@@ -62,7 +62,9 @@ def run_pip(arguments: list[str], log: TextIO, progress: Progress) -> int:
 def main(*, log: Path, lock: Path, alone: Path) -> int:
     """Install what the locks name, those of `alone` without what they depend on. Returns the exit status of pip."""
     n_packages = count_packages(lock) + count_packages(alone)
-    print(f"Installing {n_packages} packages: about {DOWNLOAD_GB} GB to download, {INSTALLED_GB} GB on disk", flush=True)
+    print(
+        f"Installing {n_packages} packages: about {DOWNLOAD_GB} GB to download, {INSTALLED_GB} GB on disk", flush=True
+    )
     progress = Progress()
     with open(log, "w", encoding="utf-8") as file:
         status = run_pip(["-r", str(lock)], file, progress) or run_pip(["--no-deps", "-r", str(alone)], file, progress)
