@@ -11,6 +11,7 @@ BIN := .venv/bin
 
 demo: install
 	@$(BIN)/snakemake --profile profiles/demo all
+	@-$(BIN)/python docs/demo_numbers.py --compare results/demo
 	@echo "Report: $(CURDIR)/results/demo/report.html"
 
 demo-vlm: install
@@ -46,6 +47,7 @@ lint: install
 	@$(BIN)/mypy workflow/scripts
 	@cd workflow/scripts && ../../$(BIN)/lint-imports --no-cache ../../.importlinter
 	@$(BIN)/python docs/build_docs.py --check
+	@$(BIN)/python docs/demo_numbers.py --check
 
 bench: install
 	@for script in $(filter-out benchmarks/gpu.py benchmarks/mismatch.py,$(wildcard benchmarks/*.py)); do $(BIN)/python $$script || exit 1; done

@@ -90,6 +90,11 @@ def check_gpus():
         return
     requested = {}
     for job in workflow.dag.needrun_jobs():
+        if job.rule.name == "train_lora" and job.resources.nodes > 1:
+            raise WorkflowError(
+                f"models.{job.wildcards.model}.nodes: {job.resources.nodes} nodes need SLURM: run with --profile "
+                "profiles/slurm, or set nodes: 1"
+            )
         gpus = job.resources.get("gpu", 0)
         if gpus > requested.get(job.rule.name, 0):
             requested[job.rule.name] = gpus

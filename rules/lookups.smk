@@ -108,6 +108,16 @@ def picture_options(training):
     return {"input": training.input, "images": training.images} if training.images else {}
 
 
+def node_options(training):
+    """The options of train_lora.py for a training on several nodes."""
+    return {"nodes": training.nodes} if training.nodes > 1 else {}
+
+
+def on_several_nodes(wildcards, value):
+    """A resource that only a training on several nodes has; Snakemake leaves out what is None."""
+    return value if PLAN.trainings[wildcards.model].nodes > 1 else None
+
+
 def training_identity(wildcards):
     training = PLAN.trainings[wildcards.model]
     values = {"settings": result_settings(training.settings, schema_node("presets.*"))}

@@ -30,7 +30,12 @@ rule train_lora:
         "../envs/main.yaml"
     threads: 8
     resources:
-        gpu=lambda wildcards: PLAN.trainings[wildcards.model].gpus,
+        gpu=lambda wildcards: PLAN.trainings[wildcards.model].nodes * PLAN.trainings[wildcards.model].gpus,
+        nodes=lambda wildcards: PLAN.trainings[wildcards.model].nodes,
+        # On several nodes the command starts its processes by srun itself: the plugin's name for that is `mpi`.
+        mpi=lambda wildcards: on_several_nodes(wildcards, "srun"),
+        tasks=lambda wildcards: on_several_nodes(wildcards, PLAN.trainings[wildcards.model].nodes),
+        tasks_per_gpu=lambda wildcards: on_several_nodes(wildcards, 0),  # else it would be `tasks`
     params:
         script=script("train_lora"),
         sample=script("sample_gpu"),
@@ -45,6 +50,7 @@ rule train_lora:
                 "seed": PLAN.trainings[wildcards.model].seed,
                 # One process a GPU; the script starts them by accelerate launch.
                 "devices": PLAN.trainings[wildcards.model].processes,
+                **node_options(PLAN.trainings[wildcards.model]),
                 "digest_cache": DIGEST_CACHE,
             }
         ),

@@ -21,8 +21,6 @@ import argparse
 import dataclasses
 import json
 import os
-import signal
-import subprocess
 import sys
 import time
 from pathlib import Path
@@ -50,6 +48,7 @@ from training.eval_captions import EvalCaptions, choose_subset
 from training.history import best_evaluation
 from training.identity import training_identity
 from training.initialisation import make_ordinary, start_from_data, starting_matrices
+from training.launch import EXIT_TRY_AGAIN, launch_ranks
 from training.micro_batch import MicroBatchPlan, out_of_memory
 from training.model import load_model
 from training.preparation import SPLITS, Prepared, devices_here, prepare_training, read_prepared
@@ -59,8 +58,6 @@ from training.settings import TrainingSettings
 from training.store import keep_trained, restore_trained
 from training.tracking import tracking_callbacks
 from training.trainer import CaptionTrainer, build_trainer
-
-EXIT_TRY_AGAIN = 75
 
 
 def main(
@@ -74,6 +71,7 @@ def main(
     seed: int,
     output_dir: Path,
     devices: int = 1,
+    nodes: int = 1,
     digest_cache: Path | None = None,
     input: str = "code",
     images: str = "{}",
@@ -97,7 +95,9 @@ def main(
             remove_finished(checkpoints, identity)
             return
         check_given_gpus()
-        prepare_training(name, base, files, prompt_settings, training, identity, checkpoints, input, pictures)
+        prepare_training(
+            name, base, files, prompt_settings, training, identity, checkpoints, input, pictures, devices // nodes
+        )
     captions = None
     if training.captions.samples:
         captions = plan_captions(base, validation, prompt_settings, training, seed, checkpoints, input, pictures)
@@ -105,7 +105,7 @@ def main(
         if captions:
             captions.check()
         if devices > 1:
-            launch_ranks(devices)
+            launch_ranks(devices, nodes)
             return
     train_prepared(name, base, training, seed, output_dir, start, pictures, captions)
 
@@ -138,27 +138,6 @@ def plan_captions(
     shown = [image for image in read_images(images["validation"]) if image.id in ids] if images else None
     writer = CaptionWriter(base, samples, prompt, wanted.max_new_tokens, input, shown, settings.dtype)
     return EvalCaptions(samples, writer, SubsetScore(wanted.metric, samples), wanted, checkpoints)
-
-
-def launch_ranks(devices: int) -> None:
-    """Run this command once a device by `accelerate launch`; end as its ranks end."""
-    options = ["--multi_gpu", "--num_processes", str(devices), "--num_machines", "1", "--mixed_precision", "no"]
-    options += ["--dynamo_backend", "no", "--main_process_port", "0"]  # 0: a free one, jobs may share a machine
-    # On SIGTERM the launcher kills ranks after 30 s; an evaluation or a large step may take longer.
-    environment = {**os.environ, "TORCH_ELASTIC_SHUTDOWN_TIMEOUT": "600"}
-    command = [sys.executable, "-m", "accelerate.commands.launch", *options, *sys.argv]
-    launcher = subprocess.Popen(command, env=environment)
-    stopped = False
-
-    def pass_on(number: int, frame: object) -> None:
-        nonlocal stopped
-        stopped = True
-        launcher.send_signal(number)
-
-    signal.signal(signal.SIGTERM, pass_on)
-    code = launcher.wait()
-    if code:
-        sys.exit(EXIT_TRY_AGAIN if stopped else code)
 
 
 def train_prepared(
@@ -282,6 +261,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--seed", type=int, required=True)
     parser.add_argument("--output-dir", type=Path, required=True, help="adapters/<model>")
     parser.add_argument("--devices", type=int, default=1, help="processes that train together, one a GPU")
+    parser.add_argument("--nodes", type=int, default=1, help="nodes of a SLURM job on which they run, as many on each")
     parser.add_argument("--digest-cache", type=Path, help="JSON file that remembers the digests of model files")
     return parser
 

@@ -242,6 +242,7 @@ def _training(config: Configuration, results: str, model_name: str, name: str, n
         settings=model["settings"],
         input=model["input"],
         images=_images(results, "train", "validation") if model["input"] != "code" else {},
+        nodes=model["nodes"],
         gpus=model["gpus"],
         is_merged=model["merge"] and name == model_name,
     )

@@ -8,6 +8,7 @@ systems that read pictures (picture_faults.py).
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Iterator
 from pathlib import Path
@@ -29,7 +30,7 @@ from plan.schema import Configuration, Node, fill_defaults, load_schema
 from plan.schema_faults import colour_hint, schema_faults
 from readers.known_formats import has_questions, resolve_source
 from scoring.subset_score import metric_of_texts
-from training.settings import TrainingSettings
+from training.settings import SHARDED_WITH, TrainingSettings
 
 
 def find_faults(config: Configuration, schema: Node) -> list[str]:
@@ -172,6 +173,8 @@ def _training_faults(config: Configuration, name: str, model: dict[str, Any], en
             "have no checkpoint; choose a multiple"
         )
     yield from _eval_caption_faults(name, settings)
+    if settings["sharding"] == "fsdp":
+        yield from (f"models.{name}: sharding: fsdp {fault}" for fault in _sharding_faults(model, settings))
 
 
 def _eval_caption_faults(name: str, settings: dict[str, Any]) -> Iterator[str]:
@@ -181,3 +184,16 @@ def _eval_caption_faults(name: str, settings: dict[str, Any]) -> Iterator[str]:
         TrainingSettings(best_by=settings["best_by"], eval_captions=settings["eval_captions"])
     except InputError as error:
         yield f"models.{name}.settings.{error}"
+
+
+def _sharding_faults(model: dict[str, Any], settings: dict[str, Any]) -> Iterator[str]:
+    """What training/sharding.py would refuse when the job runs."""
+    if model.get("gpus", 1) < 2:
+        yield "shares the weights out over several GPUs; set gpus: 2 or more"
+    for key, values in SHARDED_WITH.items():
+        if settings[key] not in values:
+            yield f"with {key}: {settings[key]} is not supported; set {key}: {json.dumps(values[0])}"
+    if model.get("input", "code") != "code":
+        yield f"trains models that read code alone, not input: {model['input']}; set sharding: none"
+    if settings["eval_captions"]["samples"]:
+        yield "writes no captions while it trains; set eval_captions.samples: 0"

@@ -36,13 +36,14 @@ class Training:
     settings: dict[str, Any]
     input: str  # what it reads of a drawing: code, image or both
     images: dict[str, str]  # files of pictures by split; none where it reads code alone
-    gpus: int
+    nodes: int
+    gpus: int  # of each node
     is_merged: bool
 
     @property
     def processes(self) -> int:
         """Processes that train together: one a GPU, one on a machine without."""
-        return max(1, self.gpus)
+        return self.nodes * max(1, self.gpus)
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ from core.command import InputError, Progress, log, write_whole
 from training.checkpoints import rotate_bests, rotate_checkpoints, write_checksums
 from training.history import EVALUATED, best_evaluation, history_lines, patience_left
 from training.settings import TrainingSettings
+from training.sharding import save_adapter
 
 
 class KeepBest(TrainerCallback):
@@ -40,8 +41,8 @@ class KeepBest(TrainerCallback):
 
     def on_evaluate(self, args, state, control, model=None, **kwargs) -> None:
         best = best_evaluation(state.log_history, self.settings.best_by)
-        if best and best[0] == state.global_step and state.is_world_process_zero:
-            model.save_pretrained(self.path_of(state.global_step))
+        if best and best[0] == state.global_step:
+            save_adapter(model, self.path_of(state.global_step), state.is_world_process_zero)
         if self.is_out_of_patience(state.log_history):
             control.should_training_stop = True
 

@@ -20,8 +20,9 @@ from training.settings import TrainingSettings
 
 # Settings that change what is logged and kept, and nothing in the adapter.
 ONLY_LOGGING = ("wandb", "tensorboard", "log_steps", "keep_checkpoints")
-# Settings that change the speed alone: neither the cut of an effective batch nor padding changes its gradient.
-ONLY_SPEED = ("micro_batch", "packing")
+# Settings that change the speed alone: neither the cut of an effective batch nor padding nor where weights lie changes
+# its gradient, but for rounding.
+ONLY_SPEED = ("micro_batch", "packing", "sharding")
 # Parts of the record that make no other training.
 RECORDED_ONLY = ("code", "libraries")
 # Keys of a model's config.json that say how it was saved, and nothing of the model.

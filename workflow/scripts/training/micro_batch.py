@@ -102,6 +102,8 @@ def plan_micro_batch(
     given, name = Cut.given(settings), device_name()
     if settings.micro_batch == "as_given":
         return MicroBatchPlan(given, "micro_batch: as_given", name, {})
+    if settings.sharding != "none":  # a whole model may fit on no device
+        return MicroBatchPlan(given, f"as given with sharding: {settings.sharding}", name, {})
     before = MicroBatchPlan.read(checkpoints / PLAN_FILE)
     # Asked of all ranks before the first of them writes a plan.
     if all_agree(before is not None and before.device == name, device) and before is not None:
@@ -322,6 +324,8 @@ def out_of_memory(settings: TrainingSettings, samples: Sequence[Encoded]) -> str
         fixes.append("set gradient_checkpointing: true")
     if settings.quantisation == "none":
         fixes.append("set quantisation: nf4")
+        if settings.sharding == "none":
+            fixes.append("set sharding: fsdp with several gpus")
     fixes.append("lower prompt.max_tokens")
     longest = max(len(sample) for sample in samples)
     return (

@@ -78,6 +78,8 @@ def choose_collate(
         padded = RightPadding(pad_id, pictures)
     if settings.packing == "never":
         return padded, "packing: never"
+    if settings.sharding != "none":  # no device holds the model that would be asked
+        return padded, f"padded with sharding: {settings.sharding}"
     if settings.packing == "auto" and base.config._attn_implementation != "flash_attention_2":
         return padded, "without FlashAttention 2 packing is slower"
     fault = "its prompts show pictures" if pictures else why_not_packed(base.to(device))

@@ -26,6 +26,7 @@ from training.checkpoints import agree_with
 from training.data import EncodedSplit, encode_samples, read_encoded, write_encoded
 from training.parameters import count_parameters, describe_counts
 from training.settings import TrainingSettings
+from training.sharding import check_sharding
 
 SPLITS = ("train", "validation")
 # Adapter, and AdamW's two numbers for each of its parameters.
@@ -51,6 +52,7 @@ def prepare_training(
     checkpoints: Path,
     input: str = "code",
     images: Mapping[str, Path] | None = None,
+    devices_a_node: int | None = None,
 ) -> None:
     """Check everything, then put identity and tokens beside the checkpoints.
 
@@ -60,7 +62,8 @@ def prepare_training(
     processor = load_processor(base) if images else None
     if not images:
         check_reads_code(base, read_config(base))
-    check_devices(identity["settings"]["devices"])
+    check_devices(devices_a_node or identity["settings"]["devices"])
+    check_sharding(settings, identity["settings"]["devices"], input)
     counts = count_parameters(base, settings)
     check_disk(checkpoints, counts["adapter_bytes"], settings)
     samples = {split: read_split(files[split]) for split in SPLITS}

@@ -11,6 +11,16 @@ from core.identity import result_settings
 from core.json_settings import settings_from_json
 
 LOSS = "loss"
+# What sharding: fsdp is built for, by key; the first value is the one to set.
+SHARDED_WITH: dict[str, tuple[Any, ...]] = {
+    "quantisation": ("none",),
+    "use_dora": (False,),
+    "init": ("default",),
+    "lora_plus_ratio": (None,),
+    "trained_modules": ([],),
+    "kernels": ("none",),
+    "packing": ("never", "auto"),
+}
 
 
 @dataclass(frozen=True)
@@ -65,6 +75,7 @@ class TrainingSettings:
     dtype: str = "auto"
     attention: str = "auto"
     kernels: str = "none"
+    sharding: str = "none"
     overlong: str = "shorten"
     micro_batch: str = "auto"
     packing: str = "auto"

@@ -31,6 +31,7 @@ from training.eval_captions import EvalCaptions
 from training.micro_batch import MicroBatchPlan, plan_micro_batch
 from training.packing import choose_collate
 from training.settings import TrainingSettings
+from training.sharding import ShardedTrainer, sharding_arguments
 
 
 class CaptionTrainer(Trainer):
@@ -80,7 +81,7 @@ class CaptionTrainer(Trainer):
         self._last_log = (self.state.global_step, time.time())
         return metrics
 
-    def evaluation_loader(self) -> torch.utils.data.DataLoader:
+    def evaluation_loader(self) -> Any:
         """This process's share of the validation split, in batches of like length, the longest first.
 
         Trainer's own loader repeats samples until all processes have as many batches, and the loss counts them twice.
@@ -104,6 +105,10 @@ class CaptionTrainer(Trainer):
                 logs["gpu_memory_mb"] = round(torch.cuda.max_memory_allocated() / 2**20)
             self._last_log = (step, now)
         super().log({**logs, "time": round(now, 1)}, start_time)
+
+
+class ShardedCaptionTrainer(ShardedTrainer, CaptionTrainer):
+    """The same where the weights are shared out over the devices."""
 
 
 def build_trainer(
@@ -135,7 +140,8 @@ def build_trainer(
     arguments.per_device_train_batch_size = arguments.per_device_eval_batch_size = plan.cut.batch_size
     arguments.gradient_accumulation_steps = plan.cut.accumulation
     keep_best, stop = KeepBest(checkpoints, settings), StopOnSignal()
-    trainer = CaptionTrainer(
+    trainer_class = ShardedCaptionTrainer if settings.sharding == "fsdp" else CaptionTrainer
+    trainer = trainer_class(
         model=model,
         args=arguments,
         data_collator=collate,
@@ -182,6 +188,7 @@ def build_arguments(name: str, settings: TrainingSettings, seed: int, checkpoint
         # A batch without pictures does not reach what reads them.
         ddp_find_unused_parameters=settings.train_vision or settings.train_projector,
         dataloader_pin_memory=torch.cuda.is_available(),
+        **sharding_arguments(settings),
     )
 
 
