@@ -41,7 +41,7 @@ from core.identity import job_identity, result_settings
 from core.json_settings import settings_from_json
 from core.records import Sample, read_samples
 from generation.llm_captions import caption_record, load_engine, prompt_limit, read_generation_config
-from generation.llm_engines import ENGINES, DecodingSettings, Engine, EngineJob, Prompt
+from generation.llm_engines import ENGINES, ONLY_SPEED, DecodingSettings, Engine, EngineJob, Prompt
 from generation.llm_prompts import LlmSystem, PromptMaker, describe_example, read_systems
 from generation.partial_captions import CaptionParts
 from generation.passes import write_manifest
@@ -61,8 +61,6 @@ from plan.shards import Shard
 ADAPTER_FILES = ("adapter_config.json", "adapter_model.safetensors")
 # Files of a base, beside weights and tokenizer, that determine captions.
 CONFIG_FILES = ("config.json", "generation_config.json")
-# Settings that change the speed and not what is decoded.
-ONLY_SPEED = ("batch_tokens",)
 
 
 @dataclass
