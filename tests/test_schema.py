@@ -88,6 +88,7 @@ def test_filling_in_defaults_changes_neither_the_configuration_nor_the_schema():
         ("captioners.mine.python", "speed"),
         ("decoding.batch_tokens", "speed"),
         ("decoding.gpus", "speed"),
+        ("decoding.cuda_graphs", "speed"),
         ("decoding.python", "speed"),
         ("decoding.group_by_base", "speed"),
         ("decoding.dtype", "result"),

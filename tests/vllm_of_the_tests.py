@@ -15,6 +15,7 @@ import torch
 from peft import PeftModel
 from transformers import AutoModelForCausalLM
 
+__version__ = "0.33.0"
 RANKS = (1, 8, 16, 32, 64, 128, 256, 320, 512)
 
 

@@ -40,8 +40,15 @@ from core.command import Progress, log, run_command
 from core.identity import job_identity, result_settings
 from core.json_settings import settings_from_json
 from core.records import Sample, read_samples
-from generation.llm_captions import caption_record, load_engine, prompt_limit, read_generation_config
-from generation.llm_engines import ENGINES, DecodingSettings, Engine, EngineJob, Prompt
+from generation.llm_captions import (
+    asked_alone,
+    caption_record,
+    describe_alone,
+    load_engine,
+    prompt_limit,
+    read_generation_config,
+)
+from generation.llm_engines import ENGINES, ONLY_SPEED, DecodingSettings, Engine, EngineJob, Prompt
 from generation.llm_prompts import LlmSystem, PromptMaker, describe_example, read_systems
 from generation.partial_captions import CaptionParts
 from generation.passes import write_manifest
@@ -61,8 +68,6 @@ from plan.shards import Shard
 ADAPTER_FILES = ("adapter_config.json", "adapter_model.safetensors")
 # Files of a base, beside weights and tokenizer, that determine captions.
 CONFIG_FILES = ("config.json", "generation_config.json")
-# Settings that change the speed and not what is decoded.
-ONLY_SPEED = ("batch_tokens",)
 
 
 @dataclass
@@ -145,22 +150,27 @@ def log_shortened(name: str, prompts: Sequence[Prompt], limit: int) -> None:
         )
 
 
-def write_captions_of(work: Work, engine: Engine, tokenizer: Any) -> None:
-    """Caption a system's prompts batch by batch, each batch on disk as soon as it is made."""
+def write_captions_of(work: Work, engine: Engine, tokenizer: Any, settings: DecodingSettings) -> None:
+    """Caption a system's prompts batch by batch, each batch on disk as soon as it is made.
+
+    In 16 bits rounding depends on the batch, so that a few prompts are written after once more, alone.
+    """
     engine.activate(work.adapter)
+    alone = asked_alone(work.prompts, settings)
     with Progress(f"caption_llm {work.system}", len(work.prompts), "caption") as progress:
         for batch in engine.plan(work.prompts):
             if waiting := work.parts.waiting(batch):
                 start = time.monotonic()
                 written = engine.write(waiting)
                 seconds = (time.monotonic() - start) / len(waiting)
-                work.parts.append(
-                    [
-                        caption_record(prompt, of_prompt, tokenizer, seconds)
-                        for prompt, of_prompt in zip(waiting, written, strict=True)
-                    ]
-                )
+                captions = []
+                for prompt, of_prompt in zip(waiting, written, strict=True):
+                    same = engine.write([prompt]) == [of_prompt] if prompt.id in alone else None
+                    captions.append(caption_record(prompt, of_prompt, tokenizer, seconds, same))
+                work.parts.append(captions)
             progress.advance(len(batch))
+    if said := describe_alone(work.parts.done.values()):
+        log(f"caption_llm {work.system}", said)
 
 
 def main(
@@ -209,7 +219,7 @@ def main(
         job = EngineJob(base, adapters, end_ids, pad_id, most_tokens, settings, seed, read_pictures)
         engine = load_engine(job)
         for work in waiting:
-            write_captions_of(work, engine, tokenizer)
+            write_captions_of(work, engine, tokenizer, settings)
     # All at the end: a job that is killed between two systems keeps what it has of both.
     for work in works:
         work.parts.finish([sample.id for sample in sample_list])

@@ -90,6 +90,7 @@ class Caption:
     n_xml_tokens_removed: int | None = None  # by how much the prompt was shortened; None where there is no such thing
     n_new_tokens: int | None = None
     seconds: float | None = None  # share of the batch's wall-clock time
+    same_alone: bool | None = None  # whether the prompt alone gives it too; asked of a few captions in 16 bits
 
     @classmethod
     def written(cls, id: str, text: str, **numbers: Any) -> Caption:
@@ -230,12 +231,20 @@ def stream_images(path: Path | str) -> Iterator[Image]:
 
 def write_captions(path: Path | str, captions: Iterable[Caption]) -> None:
     """Write captions as JSON lines, whole or not at all."""
-    write_json_lines(path, map(dataclasses.asdict, captions))
+    write_json_lines(path, map(_caption_fields, captions))
 
 
 def caption_line(caption: Caption) -> str:
     """One caption as a line of JSON; what resumable jobs append to their part files."""
-    return json_line(dataclasses.asdict(caption))
+    return json_line(_caption_fields(caption))
+
+
+def _caption_fields(caption: Caption) -> dict[str, Any]:
+    """A caption as a record. Files of captions of which nothing was asked have no column of answers."""
+    fields = dataclasses.asdict(caption)
+    if caption.same_alone is None:
+        del fields["same_alone"]
+    return fields
 
 
 def read_captions(path: Path | str) -> list[Caption]:

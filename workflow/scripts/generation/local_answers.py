@@ -27,7 +27,7 @@ from core.identity import canonical_json, job_identity, result_settings
 from generation.chats import Chat
 from generation.endpoints import Answer, Rejection
 from generation.endpoints.store import AnswerStore
-from generation.llm_engines import DecodingSettings, EngineJob, Prompt
+from generation.llm_engines import ONLY_SPEED, DecodingSettings, EngineJob, Prompt
 from generation.llm_engines.torch_engine import TorchEngine, load_engine
 from models.encoder_decoders import ENCODER_DECODERS
 from models.files import describe_files, model_digest, tokenizer_files
@@ -44,7 +44,7 @@ def local_identity(base: Path, settings: DecodingSettings, code: str, digest_cac
     inputs = {"base": model_digest(base, digest_cache)}
     configs = [name for name in ("config.json", "generation_config.json") if (base / name).is_file()]
     inputs |= {file["name"]: file["sha256"] for file in (*tokenizer_files(base), *describe_files(base, configs))}
-    decoding = result_settings(settings, ("batch_tokens",))
+    decoding = result_settings(settings, ONLY_SPEED)
     return job_identity(inputs=inputs, settings={"decoding": decoding}, code=code, libraries=LIBRARIES)
 
 

@@ -55,7 +55,7 @@ def _judge(config: Configuration, results: str, metric: JudgeMetric) -> Judge:
     entry = config["metric_options"][metric.name]["judge"]
     base = entry.get("base")
     n_tokens = entry.get("max_new_tokens", metric.max_new_tokens)
-    decoding = {key: config["decoding"][key] for key in ("dtype", "batch_tokens", "attention")}
+    decoding = {key: config["decoding"][key] for key in ("dtype", "batch_tokens", "attention", "cuda_graphs")}
     large = base and config["bases"][base]["size_b"] >= config["large_size_b"]
     return Judge(
         metric=metric.name,

@@ -72,7 +72,14 @@ def summarise(
             "reference_median": median([len(text.split()) for sample in samples for text in sample.references] or [0]),
         },
         "most_frequent": most_frequent(captions),
+        "alone": count_alone(captions),
     }
+
+
+def count_alone(captions: Sequence[Caption]) -> dict[str, int] | None:
+    """Of how many captions in 16 bits it was asked whether the prompt alone gives the same, and how many differ."""
+    answers = [caption.same_alone for caption in captions if caption.same_alone is not None]
+    return {"n": len(answers), "n_differ": answers.count(False)} if answers else None
 
 
 def most_frequent(captions: Sequence[Caption]) -> dict[str, Any] | None:

@@ -16,6 +16,9 @@ from core.command import InputError
 
 ENGINES = {"transformers": "torch_engine", "vllm": "vllm_engine"}
 
+# Settings that change the speed and not what is decoded.
+ONLY_SPEED = ("batch_tokens", "cuda_graphs")
+
 
 @dataclass(frozen=True)
 class DecodingSettings:
@@ -30,6 +33,7 @@ class DecodingSettings:
     batch_tokens: int = 16384
     dtype: str = "auto"
     attention: str = "auto"
+    cuda_graphs: bool = True
 
     def __post_init__(self) -> None:
         if self.engine not in ENGINES:

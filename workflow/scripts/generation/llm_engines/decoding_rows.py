@@ -16,6 +16,8 @@ class DecodingRows:
     `pictures` are the model's inputs for the pictures in the rows (models/pictures.py); such rows share no prefix.
     """
 
+    cache_class: type[RoomyCache] = RoomyCache
+
     def __init__(
         self,
         model: Any,
@@ -27,7 +29,7 @@ class DecodingRows:
     ):
         self.model, self.ids, self.mask = model, ids, mask
         self.pictures = pictures or {}
-        self.cache = RoomyCache(model.config, ids.shape[1] + n_new_tokens)
+        self.cache = self.cache_class(model.config, ids.shape[1] + n_new_tokens)
         if prefix is not None:
             self.cache.begin_with(prefix, len(ids))
             self.mask = torch.cat([mask.new_ones(len(ids), prefix.get_seq_length()), mask], dim=1)

@@ -1,7 +1,8 @@
 """Keys and values of a decoding batch, with room for what will be written.
 
 transformers' DynamicCache copies all keys and values of all layers at each token; here a token is written into its
-place. Layers with a sliding window, or without keys and values, are transformers' own.
+place. Layers with a sliding window, or without keys and values, are transformers' own. A FixedCache also keeps those
+with a sliding window whole, and once fixed its tensors stay in place and in shape.
 """
 
 from __future__ import annotations
@@ -10,7 +11,9 @@ from typing import Any
 
 import torch
 from transformers import DynamicCache
-from transformers.cache_utils import DynamicLayer
+from transformers.cache_utils import DummyLayer, DynamicLayer, DynamicSlidingWindowLayer
+
+ALIGNMENT = 8  # of a row's room in tokens; attention kernels copy a mask whose rows begin elsewhere
 
 
 class RoomyLayer(DynamicLayer):
@@ -21,11 +24,17 @@ class RoomyLayer(DynamicLayer):
         self.capacity = capacity
         self.length = 0
 
+    @property
+    def room(self) -> int:
+        """How many tokens the buffers hold."""
+        return self._buffers[0].shape[2]
+
     def lazy_initialization(self, key_states: torch.Tensor, value_states: torch.Tensor) -> None:
         """Make the buffers at the first keys and values."""
         super().lazy_initialization(key_states, value_states)
+        room = -(-self.capacity // ALIGNMENT) * ALIGNMENT
         self._buffers = [
-            states.new_empty(*states.shape[:2], self.capacity, states.shape[3]) for states in (key_states, value_states)
+            states.new_empty(*states.shape[:2], room, states.shape[3]) for states in (key_states, value_states)
         ]
 
     def update(
@@ -75,3 +84,67 @@ class RoomyCache(DynamicCache):
                 continue
             layer.capacity = self.capacity + prefix.capacity
             layer.update(*(states.expand(n_rows, -1, -1, -1) for states in (shared.keys, shared.values)))
+
+
+class FixedLayer(RoomyLayer):
+    """A RoomyLayer that, once fixed, writes one token at a place that is a tensor, and shows its whole buffer.
+
+    The mask has to hide what is not written yet, and what lies before a sliding window.
+    """
+
+    is_compileable = True  # so that transformers makes masks without looking into tensors
+
+    def __init__(self, capacity: int, is_sliding: bool):
+        super().__init__(capacity)
+        self.is_sliding = is_sliding
+        self._place: torch.Tensor | None = None
+
+    def fix(self, place: torch.Tensor) -> None:
+        """Write at this place (one number, changed from outside) from now on. A layer without tokens stays as it is."""
+        if self.is_initialized:
+            for buffer in self._buffers:
+                buffer[:, :, self.length :] = 0  # masked, but what is no number would spread
+            self._place = place
+
+    def update(
+        self, key_states: torch.Tensor, value_states: torch.Tensor, *args: Any, **kwargs: Any
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Add keys and values, of one token once fixed; returns all of them, once fixed with the room that is left."""
+        if self._place is None:
+            return super().update(key_states, value_states)
+        keys, values = self._buffers
+        return keys.index_copy_(2, self._place, key_states), values.index_copy_(2, self._place, value_states)
+
+    def get_mask_sizes(self, query_length: int) -> tuple[int, int]:
+        """Length and first place of the keys that a query of this length sees."""
+        return super().get_mask_sizes(query_length) if self._place is None else (self.room, 0)
+
+    def get_seq_length(self) -> Any:
+        """Tokens so far; once fixed a tensor."""
+        return super().get_seq_length() if self._place is None else self._place[0]
+
+
+class FixedCache(RoomyCache):
+    """A RoomyCache whose layers can be fixed after the prompts were read."""
+
+    def __init__(self, config: Any, capacity: int):
+        super().__init__(config, capacity)
+        self.layers = [
+            FixedLayer(capacity, layer.is_sliding) if isinstance(layer, DynamicLayer) else layer
+            for layer in self.layers
+        ]
+
+    def fix(self) -> tuple[torch.Tensor, int]:
+        """Fix all layers; returns the place of the next token, which is to be moved on after each, and the room."""
+        layers = [layer for layer in self.layers if isinstance(layer, FixedLayer) and layer.is_initialized]
+        place = torch.tensor([layers[0].length], device=layers[0].device)
+        for layer in layers:
+            layer.fix(place)
+        return place, layers[0].room
+
+
+def what_is_not_fixed(config: Any) -> str:
+    """The kind of layers of a model that FixedCache can't keep; empty where it keeps all."""
+    kinds = {type(layer) for layer in DynamicCache(config=config).layers}
+    others = kinds - {DynamicLayer, DynamicSlidingWindowLayer, DummyLayer}
+    return ", ".join(sorted(kind.__name__ for kind in others))

@@ -28,7 +28,8 @@ from transformers import GenerationConfig
 from core.command import log
 from generation.llm_engines import EngineJob, Prompt, Written, sample_seed, written_before_end
 from generation.llm_engines.decoding_rows import DecodingRows
-from generation.llm_engines.roomy_cache import RoomyCache
+from generation.llm_engines.fixed_rows import FixedRows, graph_pool
+from generation.llm_engines.roomy_cache import RoomyCache, what_is_not_fixed
 from models.attention_kernels import avoid_cudnn_attention
 from models.encoder_decoders import ENCODER_DECODERS
 from models.language_models import choose_attention, load_language_model, read_config
@@ -48,6 +49,9 @@ COUNT_PADDING = ("mpt", "gpt_neo")
 MOST_DIVERGENCE = {torch.float32: 1e-4, torch.float16: 0.05, torch.bfloat16: 0.05}
 CHECKED_TOKENS = 4
 
+# Devices on which steps of one shape pay, as CUDA graphs.
+FIXED_ON = ("cuda",)
+
 
 class TorchEngine:
     """A causal LM of transformers that writes."""
@@ -60,6 +64,8 @@ class TorchEngine:
         self._replaced: dict[str, torch.nn.Module] = {}  # the base's modules in whose place are those of the adapter
         self._prefix: list[int] = []
         self._prefix_states: RoomyCache | None = None
+        self._graph_pool = graph_pool(model.device)
+        self._is_fixed = False  # whether steps have one shape
         self._one_by_one = False  # where only generate, without padding, decodes the model rightly
         self._most_tokens: float = float("inf")  # what fits into memory, as far as it was tried
 
@@ -169,14 +175,27 @@ class TorchEngine:
         if self._prefix and self._prefix_states is None:
             self._prefix_states = self._read_prefix()
         prefix = self._prefix_states if self._prefix else None
-        pictures = self._picture_inputs(batch, ids)
-        return DecodingRows(self.model, ids, mask, prefix, self.settings.max_new_tokens, pictures)
+        rows = (self.model, ids, mask, prefix, self.settings.max_new_tokens, self._picture_inputs(batch, ids))
+        return FixedRows(*rows, graph_pool=self._graph_pool) if self._is_fixed else DecodingRows(*rows)
 
     def _picture_inputs(self, batch: list[Prompt], ids: torch.Tensor) -> dict[str, torch.Tensor]:
         """The model's inputs for the pictures in a batch, whose tokens are `ids` (rows x length)."""
         return self._pictures.of(ids, [png for prompt in batch for png in prompt.pngs]) if self._pictures else {}
 
     def _choose_way(self, prompts: list[Prompt]) -> None:
+        """Give up the shared prefix, then batches, where they change what is written; use graphs where these do not."""
+        self._is_fixed = False
+        self._choose_batches(prompts)
+        own = prompts and not self._one_by_one and self.settings.num_beams == 1
+        if own and self.settings.cuda_graphs and self.model.device.type in FIXED_ON:
+            others = what_is_not_fixed(self.model.config)
+            self._is_fixed = not others
+            fault = f"it keeps {others}" if others else self._find_fault(prompts)
+            if fault:
+                log("caption_llm", f"{type(self.model).__name__} is decoded without CUDA graphs: {fault}")
+                self._is_fixed = False
+
+    def _choose_batches(self, prompts: list[Prompt]) -> None:
         """Give up the shared prefix, and then batches, where they change what is written after a prompt."""
         # In 16 bits rounding would hide what padding leaves in the states of such a model.
         self._one_by_one = self.model._is_stateful and self.model.dtype != torch.float32

@@ -1,7 +1,9 @@
 """Captions by vLLM, an optional extra (envs/vllm.txt): the same prompts, records and adapters by another engine.
 
 vLLM batches by itself and keeps a shared prefix by itself; a batch of ours is only what is written to disk at once.
-In 16 bits its captions are not those of transformers to the letter: the sums are made in another order.
+In 16 bits its captions are not those of transformers to the letter: the sums are made in another order. vLLM is not
+installed where the tests run: they use a stand-in with the arguments of its version in envs/vllm.txt, and each call is
+compared with the installed version when it is made (vllm_checks.py).
 """
 
 from __future__ import annotations
@@ -12,6 +14,7 @@ from typing import Any
 from core.command import InputError
 from core.records import read_json
 from generation.llm_engines import EngineJob, Prompt, Written, sample_seed, written_before_end
+from generation.llm_engines.vllm_checks import call, check_worn, tokens_of
 from models.number_format import choose_dtype
 
 PROMPTS_A_BATCH = 256
@@ -30,7 +33,8 @@ class VllmEngine:
         from vllm.lora.request import LoRARequest
 
         # vLLM knows an adapter by its number, which must not be 0.
-        self._request = adapter and LoRARequest(str(adapter), self._numbers[adapter], str(adapter))
+        names = {"lora_name": str(adapter), "lora_path": str(adapter)}
+        self._request = adapter and call("LoRARequest", LoRARequest, **names, lora_int_id=self._numbers[adapter])
 
     def plan(self, prompts: list[Prompt]) -> list[list[Prompt]]:
         """Prompts in their order, so many at once that vLLM is busy and a killed job loses little."""
@@ -38,20 +42,24 @@ class VllmEngine:
 
     def write(self, batch: list[Prompt]) -> list[Written]:
         """What is written after each prompt."""
-        outputs = self.llm.generate(
+        outputs = call(
+            "LLM.generate",
+            self.llm.generate,
             [{"prompt_token_ids": prompt.tokens} for prompt in batch],
             [self._sampling(prompt) for prompt in batch],
             lora_request=self._request,
             use_tqdm=False,
         )
-        return [written_before_end(list(output.outputs[0].token_ids), self.end_ids) for output in outputs]
+        return [written_before_end(tokens, self.end_ids) for tokens in tokens_of(outputs, len(batch))]
 
     def _sampling(self, prompt: Prompt) -> Any:
         from vllm import SamplingParams
 
         settings = self.settings
         drawing = {"temperature": settings.temperature, "top_p": settings.top_p} if settings.do_sample else {}
-        return SamplingParams(
+        return call(
+            "SamplingParams",
+            SamplingParams,
             **(drawing or {"temperature": 0.0}),
             max_tokens=settings.max_new_tokens,
             stop_token_ids=self.end_ids,
@@ -84,7 +92,11 @@ def load_engine(job: EngineJob) -> VllmEngine:
             "`pip install -r envs/vllm.txt` into an environment of its own and name its interpreter in decoding.python "
             "(or run with --sdm conda), or set engine: transformers"
         ) from error
-    llm = LLM(
+    for adapter in job.adapters:
+        check_worn(adapter)
+    llm = call(
+        "LLM",
+        LLM,
         model=str(job.base),
         dtype=str(choose_dtype(job.settings.dtype)).removeprefix("torch."),
         max_model_len=job.most_tokens,

@@ -1,0 +1,62 @@
+"""The benchmark of a GPU runs on a CPU with a tiny model, and says what it skipped and why."""
+
+import importlib.util
+import json
+import sys
+from pathlib import Path
+
+import pytest
+from tiny_models import build_tiny_model
+
+BENCHMARKS = Path(__file__).parent.parent / "benchmarks"
+
+
+@pytest.fixture(scope="module")
+def benchmark():
+    sys.path.append(str(BENCHMARKS))
+    import gpu
+
+    yield gpu
+    sys.path.remove(str(BENCHMARKS))
+
+
+def test_a_tiny_run_measures_ours_and_names_what_it_skipped(benchmark, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(benchmark, "BATCH", 2)
+    monkeypatch.setattr(benchmark.gpu_sides, "ROWS", (1, 2))
+    found = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name, *rest: None if name == "trl" else found(name, *rest))
+    tokenizer = build_tiny_model(tmp_path / "tokenizer")
+    options = ["--tokenizer", tokenizer, "--tiny", "--formats", "bf16", "--output", tmp_path / "gpu.json"]
+    options += ["--n-steps", 2, "--n-captions", 10, "--max-new-tokens", 6]
+    results = benchmark.main(**vars(benchmark.build_parser().parse_args([*map(str, options)])))
+    assert json.loads((tmp_path / "gpu.json").read_text()) == results
+    assert results["train_bf16"]["ours"]["tokens_per_second"] > 0
+    assert {"ours", "ours_without_graphs", "generate"} == set(results["captions"])
+    assert 650 < results["captions"]["ours"]["mean_prompt_tokens"] < 870
+    assert results["step"]["ours"]["plain_ms_2"] > 0
+    assert results["skipped"] == {
+        "captions vllm": "vllm is not installed",
+        "train_bf16 trl_packed": "trl is not installed",
+        "train_bf16 unsloth": "unsloth is not installed",
+    }
+    said = capsys.readouterr().out
+    assert "train_nf4    not measured" in said
+    assert "skipped: captions vllm: vllm is not installed" in said
+
+
+def test_the_table_tells_goals_met_and_missed_and_the_fastest_alternative(benchmark):
+    paces = {"ours": 9000.0, "trl_packed": 6000.0, "unsloth": 10000.0}
+    results = {
+        "gpu": "H200",
+        "shape": "8b",
+        "train_nf4": {side: {"tokens_per_second": pace} for side, pace in paces.items()},
+        "captions": {"ours": {"captions_per_second": 30.0}, "ours_without_graphs": {"captions_per_second": 40.0}},
+        "skipped": {"train_bf16 ours": "took over 300 s"},
+    }
+    lines = benchmark.table(results)
+    assert [" ".join(line.split()) for line in lines[2:5]] == [
+        "train_nf4 9,000.0 8,000 met 10,000.0 unsloth, ours is 0.90 times as fast",
+        "train_bf16 not measured",
+        "captions 30.0 35 not met none",
+    ]
+    assert lines[5] == "skipped: train_bf16 ours: took over 300 s"
