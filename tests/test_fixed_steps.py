@@ -25,8 +25,9 @@ def samples(tmp_path):
     return write_drawings(tmp_path)
 
 
-def replays_and_captions(base, samples, folder, monkeypatch, **options):
+def replays_and_captions(base, samples, folder, monkeypatch, **decoding):
     """How often graphs were replayed, the captions by them, and those without."""
+    options = {"decoding": {"cuda_graphs": True, **decoding}}
     expected = texts(caption(base, samples, folder / "plain", **options))
     record_on_cpu(monkeypatch)
     found = texts(caption(base, samples, folder / "recorded", **options))
@@ -38,7 +39,7 @@ def test_replayed_steps_write_the_same_captions(family, samples, tmp_path, monke
     """Windows of gemma are shorter than the prompts; the others begin with a shared prefix."""
     monkeypatch.setitem(torch_engine.LEAST_SHARED, torch.float32, 0)
     n_replays, found, expected = replays_and_captions(
-        build_tiny_model(tmp_path / "base", family), samples, tmp_path, monkeypatch, decoding={"batch_tokens": 2000}
+        build_tiny_model(tmp_path / "base", family), samples, tmp_path, monkeypatch, batch_tokens=2000
     )
     assert found == expected
     assert n_replays > 20
@@ -53,7 +54,7 @@ def written_lengths(engine, prompts):
 
 def test_rows_that_have_ended_change_nothing_in_those_that_go_on(base, monkeypatch):
     """A seventh of the vocabulary ends a caption, so that rows end at different steps."""
-    settings = DecodingSettings(max_new_tokens=20, dtype="fp32")
+    settings = DecodingSettings(max_new_tokens=20, dtype="fp32", cuda_graphs=True)
     job = EngineJob(base, [], list(range(4, 300, 7)), 0, 120, settings, seed=0)
     prompts = [Prompt(f"p{k}", [5 + (7 * k + 3 * n) % 290 for n in range(20 + 4 * k)]) for k in range(16)]
     expected = written_lengths(load_engine(job), prompts)
@@ -65,7 +66,7 @@ def test_rows_that_have_ended_change_nothing_in_those_that_go_on(base, monkeypat
 
 def test_drawn_captions_are_the_same_by_replayed_steps(base, samples, tmp_path, monkeypatch):
     drawn = {"do_sample": True, "temperature": 1.5, "top_p": 0.9}
-    n_replays, found, expected = replays_and_captions(base, samples, tmp_path, monkeypatch, decoding=drawn)
+    n_replays, found, expected = replays_and_captions(base, samples, tmp_path, monkeypatch, **drawn)
     assert (found, n_replays > 8) == (expected, True)
 
 
@@ -100,7 +101,6 @@ def test_a_model_that_keeps_other_states_goes_without():
     assert what_is_not_fixed(FalconH1Config()) == "LinearAttentionAndFullAttentionLayer"
 
 
-def test_graphs_can_be_switched_off(base, samples, tmp_path, monkeypatch):
-    options = {"decoding": {"cuda_graphs": False}}
-    n_replays, found, expected = replays_and_captions(base, samples, tmp_path, monkeypatch, **options)
+def test_without_the_setting_nothing_is_recorded(base, samples, tmp_path, monkeypatch):
+    n_replays, found, expected = replays_and_captions(base, samples, tmp_path, monkeypatch, cuda_graphs=False)
     assert (n_replays, found) == (0, expected)

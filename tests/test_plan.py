@@ -92,7 +92,7 @@ def identities(tmp_path, change=lambda config: None, frozen=None):
     ("group", "setting", "counts"),
     [
         ("decoding", {"batch_tokens": 1}, False),
-        ("decoding", {"cuda_graphs": False}, False),
+        ("decoding", {"cuda_graphs": True}, False),
         ("decoding", {"max_new_tokens": 7}, True),
         ("render", {"seconds_limit": 1}, False),
         ("render", {"shards": 3}, False),

@@ -33,7 +33,7 @@ class DecodingSettings:
     batch_tokens: int = 16384
     dtype: str = "auto"
     attention: str = "auto"
-    cuda_graphs: bool = True
+    cuda_graphs: bool = False
 
     def __post_init__(self) -> None:
         if self.engine not in ENGINES:
