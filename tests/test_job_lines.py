@@ -80,8 +80,10 @@ def test_a_failed_job_shows_rule_command_log_and_the_end_of_the_log(terminal: Te
         LogEvent.JOB_ERROR, level=logging.ERROR, shellcmd="python train_lora.py", log=[str(log), "gone.log"], **failed
     )
     terminal.tell(LogEvent.ERROR, "RuleException: Command 'x' returned non-zero exit status 1.", level=logging.ERROR)
+    terminal.tell(LogEvent.ERROR, "CalledProcessError in file a.smk: squeue returned non-zero exit status 1.")
     shown = terminal.text
     assert "RuleException" not in shown, "the same again, without the log"
+    assert "CalledProcessError in file a.smk" in shown, "of no rule: nothing else says it"
     assert "FAILED train_lora tiny" in shown
     assert "command: python train_lora.py" in shown
     assert f"log: {log}" in shown

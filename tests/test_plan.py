@@ -158,10 +158,10 @@ def test_jobs_leave_out_of_their_identities_what_the_schema_says():
     import caption_image
     import caption_llm
     from generation.llm_engines import DecodingSettings
-    from training.identity import ONLY_LOGGING
+    from training import identity
 
-    assert set(ONLY_LOGGING) == keys_that_affect("logging", "presets.*")
-    assert keys_that_affect("speed", "presets.*") == set()
+    assert set(identity.ONLY_LOGGING) == keys_that_affect("logging", "presets.*")
+    assert set(identity.ONLY_SPEED) == keys_that_affect("speed", "presets.*")
     assert set(caption_image.ONLY_SPEED) == keys_that_affect("speed", "captioners.*.settings")
     of_the_job = {field.name for field in dataclasses.fields(DecodingSettings)}  # not how many GPUs it has
     assert set(caption_llm.ONLY_SPEED) == keys_that_affect("speed", "decoding") & of_the_job

@@ -3,6 +3,9 @@
 import os
 import stat
 
+import pytest
+
+from core.command import MachineError
 from plan.slurm_jobs import LiveJob, comment_of, live_jobs, second_copies, second_copy_message
 
 SQUEUE = """\
@@ -22,6 +25,15 @@ def test_only_jobs_of_the_runs_asked_for_are_live(tmp_path, monkeypatch):
     jobs = live_jobs(["run-a"])
     assert [(job.number, job.state) for job in jobs] == [("9", "PENDING"), ("21", "RUNNING")]
     assert live_jobs([]) == []
+
+
+def test_a_slurm_that_does_not_answer_is_told(tmp_path, monkeypatch):
+    squeue = tmp_path / "squeue"
+    squeue.write_text("#!/bin/sh\necho 'slurm_load_jobs error: Unable to contact slurm controller' >&2\nexit 1\n")
+    squeue.chmod(squeue.stat().st_mode | stat.S_IXUSR)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    with pytest.raises(MachineError, match="squeue fails.*Unable to contact slurm controller; try again"):
+        live_jobs(["run-a"])
 
 
 def test_without_slurm_no_job_is_live(monkeypatch):

@@ -4,6 +4,8 @@ import shlex
 import sys
 
 import pytest
+import yaml
+from workflow_runs import copy_project, snakemake
 
 from core.command import InputError
 from training.launch import node_command
@@ -25,3 +27,16 @@ def test_several_nodes_without_slurm_are_refused(monkeypatch):
     monkeypatch.delenv("SLURM_JOB_ID", raising=False)
     with pytest.raises(InputError, match=r"models\.<name>\.nodes: several nodes need SLURM"):
         node_command(8, 2)
+
+
+def test_a_run_without_slurm_refuses_a_training_on_several_nodes_at_once(tmp_path):
+    project = copy_project(tmp_path / "project")
+    path = project / "profiles/demo/experiment.yaml"
+    config = yaml.safe_load(path.read_text())
+    config["models"]["smollm2-test1"]["nodes"] = 2
+    path.write_text(yaml.safe_dump(config))
+    adapter = "results/demo/adapters/smollm2-test1/adapter_model.safetensors"
+    run = snakemake(project, "--profile", "profiles/demo", "--", adapter, check=False)
+    assert run.returncode == 1
+    assert "models.smollm2-test1.nodes: 2 nodes need SLURM: run with --profile profiles/slurm" in run.stdout
+    assert not (project / "results/demo/raw").exists()

@@ -12,7 +12,6 @@ from slurm_runs import Run, copy_for_site
 from tiny_experiment import ADAPTER, COMMAND, SETTINGS, prepare
 from tiny_models import build_tiny_model
 from training_runs import SCRIPT, same_adapters
-from workflow_runs import snakemake
 
 pytestmark = pytest.mark.slow
 SHORT = {**SETTINGS, "max_steps": 8, "eval_steps": 4, "save_steps": 4, "log_steps": 1}
@@ -39,14 +38,6 @@ def run(cluster, base, tmp_path_factory):
 def test_slurm_gives_each_node_its_gpus(run):
     (job,) = run.jobs("train_lora")
     assert (job["NumNodes"], job["NumTasks"], job["TresPerJob"]) == ("2", "2", "gres:gpu:l40s:2")
-
-
-def test_one_machine_refuses_a_training_on_two_nodes(run):
-    output = snakemake(
-        run.project, "--cores", "1", "--forcerun", "train_lora", *COMMAND[1:], "--", ADAPTER, check=False
-    ).stdout
-    assert "models.tiny.nodes: 2 nodes need SLURM" in output
-    assert (run.project / ADAPTER).is_file()
 
 
 def test_two_nodes_train_as_two_processes_do(run, base, tmp_path):

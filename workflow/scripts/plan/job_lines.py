@@ -51,6 +51,7 @@ HIDDEN_MESSAGES = (
     "Singularity containers: ignored",
     "Select jobs to execute",
 )
+OF_A_RULE = "RuleException"  # else a command of the workflow itself has failed, and nothing else says so
 NONZERO = "returned non-zero exit status"
 RESTART = re.compile(r"Trying to restart job (\d+)\.")
 SUBMITTED = re.compile(r"Job (\d+) has been submitted with SLURM jobid (\S+) ")
@@ -75,7 +76,7 @@ class JobLines(logging.Formatter):
             self.jobs[job["jobid"]] = job
             self.started[job["jobid"]] = self.clock()
             return False
-        if event == LogEvent.ERROR and NONZERO in str(record.msg):
+        if event == LogEvent.ERROR and str(record.msg).startswith(OF_A_RULE) and NONZERO in str(record.msg):
             return False  # of a job's command, which its own error shows
         if event == LogEvent.RUN_INFO:
             self.total = vars(record)["stats"]["total"]

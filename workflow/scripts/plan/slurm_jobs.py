@@ -14,6 +14,8 @@ import subprocess
 from collections.abc import Collection
 from typing import NamedTuple
 
+from core.command import MachineError
+
 
 def job_name_prefix(experiment: str) -> str:
     """What the names of an experiment's jobs begin with in `squeue`; the plugin allows letters, digits, - and _."""
@@ -29,12 +31,20 @@ class LiveJob(NamedTuple):
 
 
 def live_jobs(run_ids: Collection[str]) -> list[LiveJob]:
-    """The user's jobs of those runs that SLURM still has, oldest first; none where there is no SLURM."""
+    """The user's jobs of those runs that SLURM still has, oldest first; none where there is no SLURM.
+
+    Raises MachineError where SLURM does not answer.
+    """
     if not run_ids or not shutil.which("squeue"):
         return []
     command = ["squeue", "--me", "--noheader", "--format=%i|%T|%j|%k"]
-    lines = subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()
-    jobs = (line.split("|", 3) for line in lines)
+    answer = subprocess.run(command, capture_output=True, text=True)
+    if answer.returncode:
+        raise MachineError(
+            f"squeue fails, so that it is not known whether jobs of a run before still go on: {answer.stderr.strip()}; "
+            "try again where SLURM answers"
+        )
+    jobs = (line.split("|", 3) for line in answer.stdout.splitlines())
     live = [LiveJob(number, state, comment) for number, state, name, comment in jobs if name in run_ids]
     return sorted(live, key=lambda job: int(job.number))
 
