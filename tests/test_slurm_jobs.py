@@ -32,7 +32,7 @@ def test_a_slurm_that_does_not_answer_is_told(tmp_path, monkeypatch):
     squeue.write_text("#!/bin/sh\necho 'slurm_load_jobs error: Unable to contact slurm controller' >&2\nexit 1\n")
     squeue.chmod(squeue.stat().st_mode | stat.S_IXUSR)
     monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
-    with pytest.raises(MachineError, match="squeue fails.*Unable to contact slurm controller; try again"):
+    with pytest.raises(MachineError, match=r"squeue fails.*Unable to contact slurm controller; try again"):
         live_jobs(["run-a"])
 
 
