@@ -44,10 +44,9 @@ def profile_digest() -> str:
 
 def read_numbers(comparison: Comparison) -> dict[str, Any]:
     """The numbers of a run, by system and column: score, interval and number of drawings."""
-    cells = {(cell.system, cell.value, cell.slice): cell for cell in comparison.cells}
     systems = {}
     for system in comparison.systems:
-        found = {column: cells[system.name, value, where] for column, (value, where, _) in COLUMNS.items()}
+        found = {column: comparison.cells[system.name, value, where] for column, (value, where, _) in COLUMNS.items()}
         numbers = {
             column: {"score": round(cell.score, 3), "n": cell.n, "low": rounded(cell.low), "high": rounded(cell.high)}
             for column, cell in found.items()

@@ -16,7 +16,7 @@ LEAST_SHOWN_MB = 50  # smaller files are counted and not shown
 UNITS_IN_MB = {"kB": 1e-3, "MB": 1.0, "GB": 1e3}
 
 _FETCHED = re.compile(r"\s*(?:Downloading|Using cached) (?P<file>\S+\.whl) \((?P<size>[\d.]+) (?P<unit>kB|MB|GB)\)")
-_LOCAL = re.compile(r"\s*Processing (?P<path>\S.*\.whl)$")
+_LOCAL = re.compile(r"\s*Processing (?P<path>\S+\.whl)(?: \(from .*)?$")
 
 
 class Progress:

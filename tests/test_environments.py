@@ -31,7 +31,7 @@ def test_pip_s_lines_are_counted_and_the_large_files_said(tmp_path):
         "  Downloading torch-2.14.1-cp311-none-linux_x86_64.whl.metadata (28 kB)",
         "Downloading https://files.example/torch-2.14.1-cp311-none-linux_x86_64.whl (554.6 MB)",
         "  Using cached attrs-26.1.0-py3-none-any.whl (67 kB)",
-        f"Processing {local}",
+        f"Processing {local} (from -r requirements.lock (line 103))",
         "Installing collected packages: attrs, torch, nvidia-nccl",
     ]
     progress = INSTALLER["Progress"]()
