@@ -29,7 +29,7 @@ RECORD, README = ROOT / "docs" / "demo.json", ROOT / "README.md"
 PROFILE = ROOT / "profiles" / "demo" / "experiment.yaml"
 # What the README tells: value, slice, and by how much a run may differ.
 COLUMNS = {
-    "scenes described right": ("scenes", "source=scenes", 0.15),
+    "scenes described right": ("scene_accuracy", "source=scenes", 0.15),
     "CIDEr on scenes": ("cider", "source=scenes", 1.5),
     "CIDEr on OpenMoji": ("cider", "source=openmoji", 0.15),
 }
@@ -71,7 +71,7 @@ def write_table(record: dict[str, Any]) -> str:
 
 def show(column: str, number: dict[str, Any]) -> str:
     """`37 of 40`, or `8.23 (7.87–8.55)`."""
-    if COLUMNS[column][0] == "scenes":
+    if COLUMNS[column][0] == "scene_accuracy":
         return f"{number['score'] * number['n']:.0f} of {number['n']}"
     interval = "" if number["low"] is None else f" ({number['low']:.2f}–{number['high']:.2f})"
     return f"{number['score']:.2f}{interval}"
