@@ -7,16 +7,15 @@ from pathlib import Path
 
 import pytest
 from endpoint_server import chat_server, completion, text_of
-from picture_samples import COLOURS, PLACES, SCENES, scene_samples
+from judge_runs import RIGHT, SAMPLES, SYSTEMS, N, judge, write_judged, write_system
+from picture_samples import COLOURS, PLACES, SCENES
 from small_configuration import SCHEMA, only_fault, small_configuration
 from snakemake.utils import validate
 from taught_models import teach
 from tiny_models import build_tiny_model
 
-import score_judge
-from comparison.competition import read_competition
 from core.command import InputError
-from core.records import Caption, read_json, read_json_lines, write_captions, write_samples
+from core.records import read_json_lines
 from plan.experiment import make_plan
 from plan.faults import find_faults
 from plan.judges import expected_cost_of_judge
@@ -24,13 +23,10 @@ from plan.presets import resolve_defaults
 from plan.schema import fill_defaults
 from scoring.choice_questions import QuestionFile, read_questions
 from scoring.judgements import Item
-from scoring.metrics import caption_qa, load_metric
+from scoring.metrics import caption_qa
 from scoring.question_rates import measure_gap
 
 ROOT = Path(__file__).parent.parent
-N = 6
-SAMPLES = scene_samples("test", N)
-RIGHT = [sample.references[0] for sample in SAMPLES]
 COLOUR, PLACE = "Which colour has the square?", "Where is the square?"
 # Colours of drawings 0 to 3 and 5, places of 0 to 3; none of 4, and two of drawings that are not there.
 ROWS = [
@@ -61,43 +57,17 @@ def server():
 
 @pytest.fixture
 def folder(tmp_path):
-    write_samples(tmp_path / "test.parquet", SAMPLES)
+    write_judged(tmp_path)
     (tmp_path / "questions.jsonl").write_text("".join(f"{json.dumps(row)}\n" for row in ROWS))
-    write_system(tmp_path, "right", RIGHT)
-    write_system(tmp_path, "wrong", [*(f"blue {n} thing" for n in range(N - 1)), ""])
     return tmp_path
 
 
-def write_system(folder, system, texts):
-    write_captions(folder / "captions" / f"{system}.jsonl", [
-        Caption(sample.id, text, *(("ok",) if text else ("failed", "nothing")))
-        for sample, text in zip(SAMPLES, texts, strict=True)
-    ])  # fmt: skip
-
-
-def run(folder, server, names=("right", "wrong"), **changes):
-    arguments = {
-        "metric": "caption_qa",
-        "systems": list(names),
-        "captions_dir": folder / "captions",
-        "samples": folder / "test.parquet",
-        "questions": folder / "questions.jsonl",
-        "endpoint": json.dumps({"base_url": server.base_url, "model": "judge", "max_new_tokens": 8})
-        if server
-        else None,
-        "store": folder / "answers",
-        "repeated": 0,
-        "seed": 7,
-        "scores_dir": folder / "scores",
-        "judgements_dir": folder / "judgements",
-        "record": folder / "judge.json",
-    }
-    score_judge.main(**{**arguments, **changes})
-    metric = load_metric("caption_qa")
-    competition = read_competition(folder / "scores", {name: {} for name in names}, [metric], SAMPLES)
-    scores = {system: competition.scores[system, "caption_qa"] for system in names}
+def run(folder, server, names=SYSTEMS, repeated=0, **changes):
+    """Values by system as texts, of which a missing one equals itself; the judge's record, and the signature."""
+    questions = folder / "questions.jsonl"
+    scores, record = judge(folder, server, "caption_qa", names, questions=questions, repeated=repeated, **changes)
     values = {system: [str(value) for value in found.columns["caption_qa"]] for system, found in scores.items()}
-    return values, read_json(folder / "judge.json"), scores[names[0]].signature
+    return values, record, scores[names[0]].signature
 
 
 def asked_questions(folder):

@@ -5,26 +5,21 @@ import re
 
 import pytest
 from endpoint_server import as_json, chat_server, completion, text_of
-from picture_samples import draw, image_of, scene_samples
+from judge_runs import RIGHT, SAMPLES, SYSTEMS, N, judge, write_judged, write_system
+from picture_samples import draw, image_of
 from small_configuration import REVISION, SCHEMA, only_fault, small_configuration
 from taught_models import teach
 from tiny_models import build_tiny_model
 
-import score_judge
-from comparison.competition import read_competition
 from core.command import InputError
-from core.records import Caption, read_json, read_json_lines, write_captions, write_images, write_samples
+from core.records import read_json, read_json_lines, write_images
 from plan.configuration import systems
 from plan.experiment import make_plan
 from plan.faults import find_faults
 from plan.judges import expected_cost_of_judge
 from plan.presets import resolve_defaults
 from plan.schema import fill_defaults
-from scoring.metrics import clair, load_metric
-
-N = 6
-SAMPLES = scene_samples("test", N)
-RIGHT = [sample.references[0] for sample in SAMPLES]
+from scoring.metrics import clair
 
 
 @pytest.fixture
@@ -36,42 +31,18 @@ def server():
 @pytest.fixture
 def folder(tmp_path):
     """Samples, pictures but of the last one, and captions of a right and of a wrong system; one of these failed."""
-    write_samples(tmp_path / "test.parquet", SAMPLES)
+    write_judged(tmp_path)
     pngs = [draw("red", "top left")] * (N - 1) + [None]
     write_images(tmp_path / "images.parquet", map(image_of, SAMPLES, pngs))
-    write_system(tmp_path, "right", RIGHT)
-    write_system(tmp_path, "wrong", [*(f"blue {n} thing" for n in range(N - 1)), ""])
     return tmp_path
 
 
-def write_system(folder, system, texts):
-    write_captions(folder / "captions" / f"{system}.jsonl", [
-        Caption(sample.id, text, *(("ok",) if text else ("failed", "nothing")))
-        for sample, text in zip(SAMPLES, texts, strict=True)
-    ])  # fmt: skip
-
-
-def run(folder, server, metric="clair", names=("right", "wrong"), **changes):
-    arguments = {
-        "metric": metric,
-        "systems": list(names),
-        "captions_dir": folder / "captions",
-        "samples": folder / "test.parquet",
-        "images": folder / "images.parquet",
-        "endpoint": json.dumps({"base_url": server.base_url, "model": "judge", "max_new_tokens": 64})
-        if server
-        else None,
-        "store": folder / "answers",
-        "repeated": 2,
-        "seed": 7,
-        "scores_dir": folder / "scores",
-        "judgements_dir": folder / "judgements",
-        "record": folder / "judge.json",
-    }
-    score_judge.main(**{**arguments, **changes})
-    competition = read_competition(folder / "scores", {name: {} for name in names}, [load_metric(metric)], SAMPLES)
-    values = {system: competition.scores[system, metric].columns[metric].tolist() for system in names}
-    return values, read_json(folder / "judge.json"), competition.scores[names[0], metric].signature
+def run(folder, server, metric="clair", names=SYSTEMS, repeated=2, **changes):
+    """Values by system, the judge's record, and the signature."""
+    images = folder / "images.parquet"
+    scores, record = judge(folder, server, metric, names, images=images, repeated=repeated, **changes)
+    values = {system: found.columns[metric].tolist() for system, found in scores.items()}
+    return values, record, scores[names[0]].signature
 
 
 def verdict(body):

@@ -203,13 +203,11 @@ class Trial:
 
     @contextmanager
     def leaving_no_trace(self) -> Iterator[Trial]:
-        """Random numbers, gradients, memory and its peak are afterwards as if nothing had been tried."""
-        on_gpu = self.device.type == "cuda"
-        with torch.random.fork_rng([self.device] if on_gpu else []):
-            self.model.train()
-            yield self
+        """Gradients, memory and its peak are afterwards as if nothing had been tried; Trainer seeds random numbers."""
+        self.model.train()
+        yield self
         self.model.zero_grad()
-        if on_gpu:
+        if self.device.type == "cuda":
             torch.cuda.empty_cache()
             torch.cuda.reset_peak_memory_stats()
 
