@@ -215,7 +215,7 @@ class Run:
         """Of the preset test3 in that number format, with checkpointing only where the weights are in 4 bit."""
         four_bit = number_format == "nf4"
         settings = BUILT_IN["test3"] | {"quantisation": "nf4" if four_bit else "none", "wandb": "disabled"}
-        settings |= {"gradient_checkpointing": four_bit, "batch_size": BATCH, "accumulation": 1, "auto_batch": True}
+        settings |= {"gradient_checkpointing": four_bit, "batch_size": BATCH, "accumulation": 1}
         log_steps = max(1, self.n_steps // 4)
         return settings | {
             **{"max_steps": self.n_steps, "log_steps": log_steps, "eval_steps": self.n_steps},

@@ -51,6 +51,8 @@ def demo(cluster, make_project):
     tiny = yaml.safe_load((project / "tiny.yaml").read_text())
     path = write_small_demo(project)
     config = yaml.safe_load(path.read_text())
+    for preset in config["presets"].values():
+        preset["last_layers"] = 1  # of the two that the tiny base has
     config["decoding"]["gpus"] = 1
     config["models"]["smollm2-test1"]["gpus"] = 2
     config["models"]["smollm2-test3"]["gpus"] = 1

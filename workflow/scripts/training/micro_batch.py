@@ -2,10 +2,11 @@
 
     plan = plan_micro_batch(model, collate, samples, order, settings, device, checkpoints)
 
-The effective batch never changes, so neither do loss and update, but for the masks of dropout: they are drawn a pass.
-On a GPU the longest batch of each cut is tried, with room for the optimizer; those that fit are timed on a step of
-median length. The memory of a CPU can't be tried without being killed, so no cut there is larger than the given one.
-A cut is taken instead of the given one where it is clearly faster. All ranks measure, and agree by the slowest.
+The effective batch never changes, so neither do loss and update, but for rounding and the masks of dropout: they are
+drawn a pass. On a GPU the longest batch of each cut is tried, with room for the optimizer; those that fit are timed on
+a step of median length. A cut is taken instead of the given one where it is clearly faster. All ranks measure, and
+agree by the slowest. On a CPU the cut is as given: its memory can't be tried without being killed, it learns as fast in
+passes of any size (docs/design.md), and a choice by its clock would change the last bits of an adapter at each run.
 """
 
 from __future__ import annotations
@@ -33,8 +34,6 @@ PLAN_FILE = "micro_batch.json"
 # How much faster than the given cut another must be; timings of one pass differ by less.
 MARGIN = 1.2
 MAX_SECONDS = 60.0
-# On a CPU a measurement takes three or four passes: at most 2 % of a training of so many.
-MIN_CPU_PASSES = 200
 # Share of a GPU's memory that stays free where a cut takes more than the given one, for fragments.
 HEADROOM = 0.05
 
@@ -104,6 +103,8 @@ def plan_micro_batch(
         return MicroBatchPlan(given, "micro_batch: as_given", name, {})
     if settings.sharding != "none":  # a whole model may fit on no device
         return MicroBatchPlan(given, f"as given with sharding: {settings.sharding}", name, {})
+    if not memory_can_be_tried(device):
+        return MicroBatchPlan(given, "as given on a CPU", name, {})
     before = MicroBatchPlan.read(checkpoints / PLAN_FILE)
     # Asked of all ranks before the first of them writes a plan.
     if all_agree(before is not None and before.device == name, device) and before is not None:
@@ -119,12 +120,10 @@ def plan_micro_batch(
 
 def choose_cut(trial: Trial, given: Cut, settings: TrainingSettings) -> tuple[Cut, str]:
     """The cut and the reason for it. Raises InputError where not even one sample fits."""
-    cuts = fitting_cuts(trial, given) if memory_can_be_tried(trial.device) else smaller_cuts(given)
+    cuts = fitting_cuts(trial, given)
     if not cuts:
         least = Cut(1, given.n_samples, gradient_checkpointing=True)
         raise InputError(out_of_memory(dataclasses.replace(settings, **dataclasses.asdict(least)), trial.samples))
-    if given in cuts and not memory_can_be_tried(trial.device) and trial.n_steps * given.accumulation < MIN_CPU_PASSES:
-        return given, "as given: the training is too short to measure"
     if len(cuts) == 1:
         return cuts[0], "as given: there is no other" if cuts[0] == given else "the only one that fits into memory"
     paces = trial.measure(cuts)
@@ -136,12 +135,6 @@ def choose_cut(trial: Trial, given: Cut, settings: TrainingSettings) -> tuple[Cu
     if paces[fastest] < MARGIN * paces[given]:
         return given, f"as given: none of {len(paces)} measured is {MARGIN - 1:.0%} faster"
     return fastest, f"{paces[fastest] / paces[given]:.1f} times as fast as {given} as given"
-
-
-def smaller_cuts(given: Cut) -> list[Cut]:
-    """The given cut and the next smaller one, which pads less and takes less memory."""
-    smaller = [size for size in divisors(given.batch_size) if size < given.batch_size]
-    return [given, *(given.with_size(size) for size in smaller[-1:])]
 
 
 def fitting_cuts(trial: Trial, given: Cut) -> list[Cut]:
@@ -191,11 +184,6 @@ class Trial:
         self.device: torch.device = model.device
         self.tokens_per_second: dict[str, float] = {}
         self.start = time.monotonic()
-
-    @property
-    def n_steps(self) -> int:
-        """Optimizer steps of the training, counted as on one device."""
-        return len(self.order) // self.given.n_samples // n_ranks()
 
     @property
     def can_checkpoint(self) -> bool:
@@ -262,18 +250,14 @@ class Trial:
         return [Example(sample.prompt, sample.captions[reference], sample.png) for sample, reference in drawn]
 
     def seconds(self, cut: Cut, examples: Sequence[Example]) -> float:
-        """Seconds of the slowest rank for all the examples in passes of the cut's size.
-
-        On a CPU those of this process alone: other work there doubles the others.
-        """
+        """Seconds of the slowest rank for all the examples in passes of the cut's size."""
         set_checkpointing(self.model, cut.gradient_checkpointing)
-        clock = time.monotonic if self.device.type == "cuda" else cpu_seconds
-        start = clock()
+        start = time.monotonic()
         for first in range(0, len(examples), cut.batch_size):
             self.pass_through(examples[first : first + cut.batch_size])
         if self.device.type == "cuda":
             torch.cuda.synchronize()
-        return largest(clock() - start, self.device)
+        return largest(time.monotonic() - start, self.device)
 
     def seconds_spent(self) -> float:
         return largest(time.monotonic() - self.start, self.device)
@@ -283,11 +267,6 @@ class Trial:
         inputs = {name: value.to(self.device) if torch.is_tensor(value) else value for name, value in batch.items()}
         labels = inputs.pop("labels")
         caption_loss(self.model(**inputs).logits, labels, None).backward()
-
-
-def cpu_seconds() -> float:
-    """Seconds of this process, as if no other had the CPU."""
-    return time.process_time() / torch.get_num_threads()
 
 
 def n_ranks() -> int:
