@@ -2,8 +2,8 @@
 
     python benchmarks/caption.py --output benchmarks/caption.json
 
-The first 100 drawings of the demo's test and validation splits, made by the workflow where they are not there yet, and
-SmolLM2-135M-Instruct, fetched as the demo fetches it; greedy in fp32, where all three write the same captions:
+100 real drawings of all lengths (the test split of benchmarks/experiment.yaml) and SmolLM2-135M-Instruct, made by the
+workflow where they are missing; greedy in fp32, where all three write the same captions:
 
 * `vs_one_by_one`: seconds of `generate` with one prompt at a time over seconds of our engine;
 * `vs_pipeline`: seconds of the text-generation pipeline with batches of 8 over seconds of our engine.
@@ -20,7 +20,6 @@ import argparse
 import json
 import os
 import platform
-import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -28,7 +27,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT / "workflow" / "scripts"))
+sys.path[:0] = [str(ROOT / "workflow" / "scripts"), str(ROOT / "benchmarks")]
 
 from core import quiet_libraries  # noqa: E402, F401  (before the libraries, which speak while they are imported)
 
@@ -36,6 +35,7 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
 import torch  # noqa: E402
 import yaml  # noqa: E402
+from train import EXPERIMENT, make_by_workflow  # noqa: E402
 from transformers import AutoTokenizer, pipeline  # noqa: E402
 
 from captions.prompts import PromptSettings, end_of_turn_ids, prompt_tokens  # noqa: E402
@@ -53,11 +53,11 @@ Side = Callable[[list[Prompt]], list[list[int]]]  # prompts in, the new tokens o
 
 def main(*, n_prompts: int, output: Path | None) -> None:
     """Measure all and print the results as JSON; also write them to `output` where given."""
-    config = yaml.safe_load((ROOT / "profiles/demo/experiment.yaml").read_text(encoding="utf-8"))
-    base, splits = make_inputs(config)
+    config = yaml.safe_load((ROOT / EXPERIMENT).read_text(encoding="utf-8"))
+    base, test = make_inputs(config)
     tokenizer = AutoTokenizer.from_pretrained(base, local_files_only=True)
     prompt_settings = PromptSettings.from_json(json.dumps(config["prompt"]))
-    samples = [sample for split in splits for sample in read_samples(split)][:n_prompts]
+    samples = read_samples(test)[:n_prompts]
     prompts = [Prompt(sample.id, prompt_tokens(tokenizer, sample.xml, prompt_settings).ids) for sample in samples]
     end_ids = end_of_turn_ids(tokenizer, prompt_settings)
     settings = DecodingSettings(
@@ -83,15 +83,13 @@ def main(*, n_prompts: int, output: Path | None) -> None:
     print(json.dumps(results))
 
 
-def make_inputs(config: dict[str, Any]) -> tuple[Path, list[Path]]:
-    """The demo's base model and its test and validation splits, made by the workflow where they are missing."""
+def make_inputs(config: dict[str, Any]) -> tuple[Path, Path]:
+    """The folder of the experiment's base model and its test split, made by the workflow where they are missing."""
     (base,) = config["bases"].values()
     folder = Path("results/models") / model_folder_name(base["source"])
-    splits = [Path("results") / config["experiment"] / "data" / f"{split}.parquet" for split in ("test", "validation")]
-    targets = [str(folder / "manifest.json"), *map(str, splits)]
-    command = [sys.executable, "-m", "snakemake", "--profile", "profiles/demo", *targets]
-    subprocess.run(command, cwd=ROOT, check=True)
-    return ROOT / folder, [ROOT / split for split in splits]
+    test = Path("results") / config["experiment"] / "data" / "test.parquet"
+    make_by_workflow([str(folder / "manifest.json"), str(test)])
+    return ROOT / folder, ROOT / test
 
 
 def measure(

