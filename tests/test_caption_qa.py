@@ -89,9 +89,9 @@ def test_the_score_is_the_share_of_questions_that_a_caption_answers(folder, serv
     assert rows["wrong"]["subjects"] == {"colour": 0, "place": 0.25}
     assert rows["(no caption)"] == rows["wrong"], "what it knows without a caption"
     assert rows["(reference)"] == rows["right"]
-    # Differences of ceiling and floor: 1, 1, 0.5, 1, 1.
+    # Differences of ceiling and floor: 1, 1, 0.5, 1, 1. 2.776 is Student's quantile of 4 degrees.
     assert asked["gap"]["mean"] == pytest.approx(0.9)
-    assert asked["gap"]["low"] == pytest.approx(0.9 - 1.96 * (0.2 / 4) ** 0.5 / 5**0.5)
+    assert asked["gap"]["low"] == pytest.approx(0.9 - 2.776 * (0.2 / 4) ** 0.5 / 5**0.5, rel=1e-4)
     assert (asked["n"], asked["n_drawings"], asked["n_without"], asked["n_left_out"]) == (N_ASKED, 5, 1, 0)
     assert asked["foreign"] == {"n": 2, "n_drawings": 2, "ids": ["train1", "train2"]}
     assert asked["subjects"] == {"colour": 5, "place": 4}

@@ -16,7 +16,6 @@ from scoring.judgements import Item, Verdict
 
 # They stand among the systems, none of which can have such a name.
 FLOOR, CEILING = "(no caption)", "(reference)"
-NORMAL = 1.96  # of a two-sided interval of 95 %
 MOST_LISTED = 20  # ids
 
 
@@ -113,12 +112,15 @@ def mean_of(scores: Sequence[float]) -> float | None:
 def measure_gap(differences: Sequence[float]) -> dict[str, float | None]:
     """The mean of the drawings' differences of ceiling and floor, and the lower end of its interval.
 
-    The interval is the normal one of 95 %, by the standard error over drawings; it needs two drawings.
+    The interval is Student's of 95 % over drawings; it needs two drawings.
     """
     mean = mean_of(differences)
     if mean is None or len(differences) < 2:
         return {"mean": mean, "low": None}
-    return {"mean": mean, "low": mean - NORMAL * float(np.std(differences, ddof=1)) / math.sqrt(len(differences))}
+    import scipy.special
+
+    error = float(np.std(differences, ddof=1)) / math.sqrt(len(differences))
+    return {"mean": mean, "low": mean + float(scipy.special.stdtrit(len(differences) - 1, 0.025)) * error}
 
 
 def describe_rates(asked: Mapping[str, Any]) -> str:
