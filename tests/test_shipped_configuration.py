@@ -1,4 +1,6 @@
-"""The shipped config.yaml from data to report: models are tiny ones of the same classes, all other keys as shipped.
+"""The shipped config.yaml from data to report, on tiny models of the same classes.
+
+All other keys are as shipped, but that one model has a second training seed.
 
 The checkout lies in a folder whose name holds a space, an apostrophe and letters beyond ASCII, and so do its data and
 models: a path that is not quoted in a shell command ends here.
@@ -19,7 +21,7 @@ STEPS = {"max_steps": 2, "eval_steps": 1, "save_steps": 1}
 
 
 def reduced(config, folder):
-    """The configuration with tiny models and few training steps; nothing else differs."""
+    """The configuration with tiny models, few training steps and a second seed; nothing else differs."""
     models = folder / "tiny models"
     models.mkdir()
     config["bases"]["llama-3.1-8b"]["source"] = {"path": str(build_tiny_model(models / "llama", "llama"))}
@@ -31,6 +33,7 @@ def reduced(config, folder):
     config["clip"]["source"] = {"path": str(build_tiny_clip(models / "clip"))}
     for model in config["models"].values():
         model["settings"] = STEPS
+    config["models"]["llama-3.1-8b-test3"]["seeds"] = 2
     return config
 
 
@@ -63,3 +66,25 @@ def test_the_shipped_configuration_runs_to_its_report(run):
 @pytest.mark.slow
 def test_a_second_run_of_it_does_nothing(run):
     assert planned_jobs(run, "all", "--cores", "1") == {}
+
+
+@pytest.mark.slow
+def test_a_model_with_two_seeds_has_two_adapters_and_one_row(run):
+    results = run / "results" / "full"
+    names = ["llama-3.1-8b-test3", "llama-3.1-8b-test3-seed2"]
+    adapters = [(results / "adapters" / name / "adapter_model.safetensors").read_bytes() for name in names]
+    assert adapters[0] != adapters[1]
+    comparison = json.loads((results / "comparison.json").read_text())
+    row = next(system for system in comparison["systems"] if system["name"] == "llama-3.1-8b-test3")
+    assert row["trainings"] == {"1": names[0], "2": names[1]}
+    scores = [
+        json.loads((results / "scores" / name / "rouge_l.json").read_text())["values"]["rouge_l"] for name in names
+    ]
+    cell = next(
+        cell
+        for cell in comparison["cells"]
+        if (cell["system"], cell["value"], cell["slice"]) == ("llama-3.1-8b-test3", "rouge_l", "all")
+    )
+    assert cell["by_training"] == pytest.approx(scores)
+    assert cell["score"] == pytest.approx(sum(scores) / 2)
+    assert "2 training seeds" in (results / "report.html").read_text()

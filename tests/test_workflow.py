@@ -1,17 +1,13 @@
-"""The workflow as a whole: dry runs of the profiles, a small run to the report, what becomes stale when."""
+"""The workflow as a whole: dry runs of the profiles, what is refused before anything runs."""
 
 import json
 import re
-import zipfile
 from pathlib import Path
 
 import pytest
 import yaml
 from metric_fixtures import write_spice_jars
-from workflow_runs import ROOT, copy_project, planned_jobs, snakemake, write_small_demo
-
-from core.records import read_captions, read_samples
-from describe_results import as_pattern
+from workflow_runs import ROOT, copy_project, planned_jobs, snakemake
 
 FIELD_RECORDS = [
     {
@@ -188,172 +184,6 @@ def test_an_unknown_metric_or_missing_model_folder_is_named_before_anything_runs
     assert message in run.stdout
     assert "Traceback" not in run.stdout
     assert not (full_project / "results").exists()
-
-
-@pytest.fixture(scope="module")
-def small(tmp_path_factory):
-    """The demo in a smaller size, one model with two seeds, run once from nothing to its report."""
-    project = copy_project(tmp_path_factory.mktemp("small") / "project")
-    configuration = write_small_demo(project)
-    config = yaml.safe_load(configuration.read_text())
-    config["models"]["smollm2-test1"]["seeds"] = 2
-    configuration.write_text(yaml.safe_dump(config, sort_keys=False))
-    run = snakemake(project, "all", "--profile", "profiles/demo", "--configfile", str(configuration))
-    (project / "run.log").write_text(run.stdout)
-    return project
-
-
-def plan(project: Path) -> dict[str, int]:
-    return planned_jobs(project, "--profile", "profiles/demo", "--configfile", "small.yaml")
-
-
-@pytest.fixture
-def edited(small):
-    """The small run, whose edited files are put back afterwards."""
-    before = {}
-
-    def edit(name, change):
-        path = small / name
-        before.setdefault(path, path.read_text())
-        changed = change(path.read_text())
-        assert changed != path.read_text()
-        path.write_text(changed)
-        return plan(small)
-
-    yield edit
-    for path, text in before.items():
-        path.write_text(text)
-
-
-@pytest.mark.slow
-def test_the_small_demo_has_everything_in_its_report(small):
-    results = small / "results" / "small"
-    report = (results / "report.html").read_text()
-    assert "OpenMoji" in report
-    assert "smollm2-test3" in report
-    comparison = json.loads((results / "comparison.json").read_text())
-    assert [system["name"] for system in comparison["systems"]] == [
-        "smollm2-135m-zero-shot",
-        "smollm2-test1",
-        "smollm2-test3",
-        "constant",
-        "text_nearest",
-        "clip_nearest",
-    ]
-    samples = [sample.id for sample in read_samples(results / "data" / "test.parquet")]
-    for system in comparison["systems"]:
-        captions = read_captions(results / "captions" / f"{system['name']}.jsonl")
-        assert [caption.id for caption in captions] == samples
-    assert {path.name for path in (results / "figures").glob("radar.*")} == {"radar.png", "radar.svg", "radar.pdf"}
-    assert not list(results.rglob("*.partial"))
-    readme = (results / "README.md").read_text()
-    described = {
-        path for pattern in re.findall(r"^\| `(.*?)` ", readme, re.M) for path in results.glob(as_pattern(pattern))
-    }
-    left = [path for path in results.rglob("*") if path.is_file() and not described & {path, *path.parents}]
-    assert {path.name for path in left} <= {"README.md"}, "files that the README does not tell of"
-    graph = {tuple(edge) for edge in json.loads((results / "rule_graph.json").read_text())}
-    assert {("train_lora", "caption_llm"), ("compare", "radar_chart"), ("radar_chart", "html_report")} <= graph
-    log = (small / "run.log").read_text()
-    assert "Report: " in log
-    assert "CIDEr" in log
-    assert re.search(r"^\d\d:\d\d:\d\d \[\d+/\d+\] score_text smollm2-test3 cider \(.* s\): ", log, re.M)
-    assert not re.search("Select jobs|Execute \\d+ jobs|Finished jobid|Using shell", log)
-    (full,) = (small / ".snakemake" / "log").glob("*.snakemake.log")
-    assert "Finished jobid" in full.read_text()
-
-
-@pytest.mark.slow
-def test_a_model_with_two_seeds_has_two_adapters_and_one_row(small):
-    results = small / "results" / "small"
-    runs = ["smollm2-test1", "smollm2-test1-seed2"]
-    adapters = [(results / "adapters" / run / "adapter_model.safetensors").read_bytes() for run in runs]
-    assert adapters[0] != adapters[1]
-    comparison = json.loads((results / "comparison.json").read_text())
-    row = next(system for system in comparison["systems"] if system["name"] == "smollm2-test1")
-    assert row["trainings"] == {"1": runs[0], "2": runs[1]}
-    scores = [json.loads((results / "scores" / run / "rouge_l.json").read_text())["values"]["rouge_l"] for run in runs]
-    cell = next(
-        cell
-        for cell in comparison["cells"]
-        if (cell["system"], cell["value"], cell["slice"]) == ("smollm2-test1", "rouge_l", "all")
-    )
-    assert cell["by_training"] == pytest.approx(scores)
-    assert cell["score"] == pytest.approx(sum(scores) / 2)
-    assert "2 training seeds" in (results / "report.html").read_text()
-
-
-@pytest.mark.slow
-def test_snakemake_has_a_report_of_its_own(small):
-    snakemake(small, "all", "--profile", "profiles/demo", "--configfile", "small.yaml", "--report", "snakemake.zip")
-    with zipfile.ZipFile(small / "snakemake.zip") as file:
-        page = next(
-            file.read(name).decode()
-            for name in file.namelist()
-            if name.endswith("report.html") and name.count("/") == 1
-        )
-    for words in ("Charts", "Pages", "scores with intervals", "chosen samples", "gives an overview only"):
-        assert words in page
-
-
-@pytest.mark.slow
-def test_a_second_run_does_nothing(small):
-    assert plan(small) == {}
-
-
-@pytest.mark.slow
-def test_comments_and_file_times_change_nothing(small, edited):
-    for path in [*small.glob("workflow/scripts/*.py"), *(small / "results").rglob("*.parquet")]:
-        path.touch()
-    assert edited("workflow/scripts/scoring/metrics/cider.py", lambda text: text + "\n# a remark\n") == {}
-
-
-@pytest.mark.slow
-def test_editing_a_metric_reruns_its_scores_and_what_follows(edited):
-    jobs = edited("workflow/scripts/scoring/metrics/cider.py", lambda text: text + "\nEDITED = 1\n")
-    assert jobs == {
-        "score_text": 7,
-        "score_human": 1,
-        "compare": 1,
-        "radar_chart": 1,
-        "record_provenance": 1,
-        "qualitative_report": 1,
-        "html_report": 1,
-        "describe_results": 1,
-        "log_wandb": 1,
-    }
-
-
-@pytest.mark.slow
-def test_editing_the_report_template_reruns_the_report(edited):
-    jobs = edited("workflow/templates/report.html.j2", lambda text: text.replace("</body>", "<!-- edited --></body>"))
-    assert jobs == {"html_report": 1}
-
-
-@pytest.mark.slow
-def test_editing_the_training_code_retrains_nothing_but_says_so(small, edited):
-    jobs = edited("workflow/scripts/training/data.py", lambda text: text + "\nEDITED = 1\n")
-    assert "train_lora" not in jobs
-
-
-@pytest.mark.slow
-def test_another_training_setting_retrains_that_model_alone(edited):
-    jobs = edited("small.yaml", lambda text: text.replace("r: 4\n", "r: 5\n"))
-    assert jobs["train_lora"] == 2, "with each of its seeds"
-    assert (jobs["caption_llm"], jobs["score_text"], jobs["score_clip"]) == (2, 10, 2)
-
-
-@pytest.mark.slow
-def test_a_new_system_computes_only_its_own_rows(edited):
-    def add_model(text):
-        config = yaml.safe_load(text)
-        config["models"]["another"] = {"base": "smollm2-135m", "preset": "test1", "gpus": 0}
-        return yaml.safe_dump(config)
-
-    jobs = edited("small.yaml", add_model)
-    assert (jobs["train_lora"], jobs["caption_llm"], jobs["score_text"], jobs["score_clip"]) == (1, 1, 5, 1)
-    assert "render_png" not in jobs
-    assert "preprocess_svg" not in jobs
 
 
 def test_the_workflow_passes_its_linter(full_project):
