@@ -13,9 +13,11 @@ from pathlib import Path
 
 import yaml
 from slurm_runs import Run, wait_for
-from tiny_experiment import CHECKPOINTS, COMMAND
+from tiny_experiment import CHECKPOINTS, COMMAND, SETTINGS
 from tiny_models import build_tiny_clip
 from workflow_runs import snakemake, write_small_demo
+
+ON_TWO_NODES = {**SETTINGS, "max_steps": 8, "eval_steps": 4, "save_steps": 4, "log_steps": 1}
 
 
 def states(run: Run) -> list[str]:
@@ -202,6 +204,18 @@ def configuration_edited(cluster, make_project):
     return edit_while_pending(cluster, make_project, "configuration", "tiny.yaml", lambda text: text.replace(old, new))
 
 
+def two_nodes(cluster, make_project):
+    """The training on two nodes with a GPU each, in few steps."""
+    project = make_project("nodes")
+    config = yaml.safe_load((project / "tiny.yaml").read_text())
+    config["presets"]["quick"] = ON_TWO_NODES
+    config["models"]["tiny"] |= {"nodes": 2, "gpus": 1}
+    (project / "tiny.yaml").write_text(yaml.safe_dump(config, sort_keys=False))
+    run = start(cluster, project)
+    run.end()
+    return run
+
+
 ACCIDENTS = [
     time_limit,  # the longest first
     demo,
@@ -217,4 +231,5 @@ ACCIDENTS = [
     configuration_edited,
     input_error,
     disk_full,
+    two_nodes,
 ]

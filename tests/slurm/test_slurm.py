@@ -5,18 +5,23 @@ Training ends with the same adapter as an uninterrupted one, bit for bit, whatev
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 import torch
-from accidents import ACCIDENTS, start, states, wait_until_training
+import yaml
+from accidents import ACCIDENTS, ON_TWO_NODES, start, states, wait_until_training
 from safetensors.torch import load_file
 from slurm_runs import Run, copy_for_site
 from tiny_experiment import ADAPTER, prepare
 from tiny_models import build_tiny_model
+from training_runs import SCRIPT, same_adapters
 from workflow_runs import planned_jobs
 
 pytestmark = pytest.mark.slow
@@ -202,6 +207,30 @@ def test_what_a_job_made_after_its_snakemake_was_killed_is_kept(runs):
     assert run.process.returncode == 0, run.text()[-4000:]
     assert states(run) == ["COMPLETED"]
     assert_same_adapter(run, runs("uninterrupted"))
+
+
+def test_two_nodes_train_as_two_processes_of_one_machine_do(runs, tmp_path):
+    run = runs("two_nodes")
+    assert run.process.returncode == 0, run.text()[-4000:]
+    (job,) = run.jobs("train_lora")
+    assert (job["NumNodes"], job["NumTasks"], job["TresPerJob"]) == ("2", "2", "gres:gpu:l40s:2")
+    folder = (run.project / ADAPTER).parent
+    summary = json.loads((folder / "training.json").read_text())
+    assert (summary["devices"], summary["effective_batch"]) == (2, 4)
+    (base,) = yaml.safe_load((run.project / "tiny.yaml").read_text())["bases"].values()
+    command = [sys.executable, SCRIPT, "--name", "tiny", "--base", base["source"]["path"], "--devices", "2"]
+    command += [
+        "--seed",
+        str(summary["seed"]),
+        "--settings",
+        json.dumps(ON_TWO_NODES),
+        "--output-dir",
+        tmp_path / "out",
+    ]
+    for split in ("train", "validation"):
+        command += [f"--{split}", run.project / f"results/tiny/data/{split}.parquet"]
+    subprocess.run(command, check=True, env=run.cluster.environment)
+    assert same_adapters(tmp_path / "out", folder)
 
 
 def test_a_full_disk_is_said_and_leaves_whole_files_only(runs):
