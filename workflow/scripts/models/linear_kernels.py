@@ -2,37 +2,69 @@
 
 In fp32 torch takes MKL, which uses half of what an AMD processor with AVX-512 can do: on an AMD EPYC with torch 2.14 it
 made 100 billion operations a second on a core, and oneDNN, which comes with torch too, 200 billion (prompts of 64 to
-6,144 tokens, sizes of SmolLM2-135M). Elsewhere the choice is torch's: other processors are not measured.
+6,144 tokens, sizes of SmolLM2-135M; forward and backward). Elsewhere the choice is torch's: other processors are not
+measured.
 """
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
+from types import MethodType
 from typing import Any
 
 import torch
-from torch.overrides import TorchFunctionMode
 
 
-class OneDnnLinear(TorchFunctionMode):
-    """While it is entered, oneDNN computes linear layers of fp32 on the CPU. It gives no gradients.
+def speed_linear_layers(model: torch.nn.Module, device: torch.device) -> None:
+    """Let oneDNN compute a model's linear layers, and their gradients, where it runs on a CPU on which that is faster.
 
     The last bits of results differ from those of MKL, as they do between processors.
     """
+    if device.type != "cpu" or not is_onednn_faster():
+        return
+    for module in model.modules():
+        if type(module) is torch.nn.Linear:
+            module.forward = MethodType(forward, module)
 
-    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        if func is torch.nn.functional.linear and not kwargs and takes_onednn(*args):
-            inputs, weight, bias = (*args, None)[:3]
-            return torch.ops.mkldnn._linear_pointwise(inputs, weight, bias, "none", [], "")
-        return func(*args, **(kwargs or {}))
+
+def forward(layer: torch.nn.Linear, inputs: torch.Tensor) -> torch.Tensor:
+    """The forward pass of a linear layer, by oneDNN where it can compute it."""
+    given = inputs, layer.weight, layer.bias
+    if not takes_onednn(*given):
+        return torch.nn.functional.linear(*given)
+    return _LinearWithGradients.apply(*given) if torch.is_grad_enabled() else multiply(*given)
 
 
-def takes_onednn(inputs: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None = None) -> bool:
-    """Whether oneDNN can compute this layer: dense fp32 on the CPU, not empty, and no gradient is asked for."""
+class _LinearWithGradients(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, inputs: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None) -> torch.Tensor:
+        # A frozen weight's layer needs no inputs afterwards, and most layers' are frozen.
+        ctx.save_for_backward(inputs if ctx.needs_input_grad[1] else None, weight)
+        return multiply(inputs, weight, bias)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
+        inputs, weight = ctx.saved_tensors
+        of_inputs, of_weight, of_bias = ctx.needs_input_grad
+        gradient = gradients[0].contiguous()
+        rows = gradient.flatten(0, -2)
+        return (
+            multiply(gradient, weight.T, None) if of_inputs else None,
+            rows.T @ inputs.flatten(0, -2) if of_weight else None,
+            rows.sum(0) if of_bias else None,
+        )
+
+
+def multiply(inputs: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None) -> torch.Tensor:
+    """inputs (… x n) times the transpose of weight (m x n), plus bias (m), by oneDNN."""
+    return torch.ops.mkldnn._linear_pointwise(inputs, weight, bias, "none", [], "")
+
+
+def takes_onednn(inputs: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None) -> bool:
+    """Whether oneDNN can compute a layer: dense fp32 on the CPU, and not empty."""
     given = [inputs, weight] if bias is None else [inputs, weight, bias]
     dense = all(one.dtype == torch.float32 and one.device.type == "cpu" and one.is_contiguous() for one in given)
-    return dense and inputs.dim() > 1 and inputs.numel() > 0 and not torch.is_grad_enabled()
+    return dense and inputs.dim() > 1 and inputs.numel() > 0
 
 
 def is_onednn_faster() -> bool:
@@ -41,8 +73,3 @@ def is_onednn_faster() -> bool:
     is_amd = cpu.is_file() and "AuthenticAMD" in cpu.read_text(encoding="utf-8")
     has_both = torch.backends.mkl.is_available() and torch.backends.mkldnn.is_available()
     return is_amd and has_both and torch.backends.cpu.get_cpu_capability().startswith("AVX512")
-
-
-def fast_linear() -> AbstractContextManager[Any]:
-    """In which linear layers are computed as fast as is known here; torch's own way where no other is faster."""
-    return OneDnnLinear() if is_onednn_faster() else nullcontext()

@@ -18,6 +18,7 @@ from peft.optimizers import create_loraplus_optimizer
 from transformers import Trainer, TrainingArguments
 from transformers.trainer_callback import PrinterCallback
 
+from models.linear_kernels import speed_linear_layers
 from models.pictures import PictureInputs
 from training.callbacks import KeepBest, KeepCheckpoints, ShowProgress, StopOnSignal, StopWhenLost, StopWhenUntrained
 from training.data import (
@@ -126,6 +127,7 @@ def build_trainer(
     `pictures` makes the model's inputs of the pictures in prompts; None where code alone is read.
     """
     arguments = build_arguments(name, settings, seed, checkpoints)
+    speed_linear_layers(model, arguments.device)
     collate, packing = choose_collate(model, pad_id, pictures, settings, arguments.device)
     train, validation = splits["train"].samples, splits["validation"].samples
     n_steps, effective = (

@@ -33,7 +33,7 @@ from generation.llm_engines.roomy_cache import RoomyCache, what_is_not_fixed
 from models.attention_kernels import avoid_cudnn_attention
 from models.encoder_decoders import ENCODER_DECODERS
 from models.language_models import choose_attention, load_language_model, read_config
-from models.linear_kernels import fast_linear
+from models.linear_kernels import speed_linear_layers
 from models.lora_targets import check_merge
 from models.number_format import choose_dtype
 from models.pictures import PictureInputs, load_processor
@@ -107,8 +107,7 @@ class TorchEngine:
         if len(batch) == 1 or n_tokens <= self._most_tokens:
             try:
                 by_generate = self._one_by_one or self.settings.num_beams > 1
-                with fast_linear():
-                    rows = self._generate(batch) if by_generate else self._write(batch)
+                rows = self._generate(batch) if by_generate else self._write(batch)
                 return [written_before_end(tokens, self.end_ids) for tokens in rows]
             except torch.OutOfMemoryError:
                 if len(batch) == 1:
@@ -219,16 +218,14 @@ class TorchEngine:
         It is padded to the most tokens that any row may have: what the model does with padding shows best there.
         """
         shortest = min(prompts, key=lambda prompt: len(prompt.tokens))
-        n_padding = max(0, self.most_tokens - len(shortest.tokens) - CHECKED_TOKENS)
-        written, found = list(shortest.tokens), []
         try:
-            with fast_linear():
-                state = self._start([shortest], n_padding)
-                for _ in range(min(CHECKED_TOKENS, self.settings.max_new_tokens)):
-                    found.append(state.read())
-                    written.append(int(found[-1].argmax()))
-                    state.append(found[-1].argmax(-1), [0])
-                    state.keep(torch.tensor([0], device=self.model.device))
+            state = self._start([shortest], max(0, self.most_tokens - len(shortest.tokens) - CHECKED_TOKENS))
+            written, found = list(shortest.tokens), []
+            for _ in range(min(CHECKED_TOKENS, self.settings.max_new_tokens)):
+                found.append(state.read())
+                written.append(int(found[-1].argmax()))
+                state.append(found[-1].argmax(-1), [0])
+                state.keep(torch.tensor([0], device=self.model.device))
         except torch.OutOfMemoryError:
             raise
         except (AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:  # of a model of any kind
@@ -312,6 +309,7 @@ def load_engine(job: EngineJob) -> TorchEngine:
     config, dtype = read_config(job.base), choose_dtype(job.settings.dtype)
     model = load_language_model(job.base, config, dtype, choose_attention(config, job.settings.attention))
     model = model.to("cuda" if torch.cuda.is_available() else "cpu").eval()
+    speed_linear_layers(model, model.device)
     pictures = PictureInputs(load_processor(job.base), dtype) if job.reads_pictures else None
     return make_engine(model, job, pictures)
 
