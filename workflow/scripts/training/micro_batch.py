@@ -24,7 +24,7 @@ from peft import PeftModel
 from core.command import InputError
 from core.records import read_json, write_json
 from models.gpus import device_name
-from training.data import Encoded, Example, caption_loss
+from training.data import Encoded, Example
 from training.model import set_checkpointing
 from training.packing import Collate
 from training.parameters import ADAM_BYTES
@@ -265,8 +265,7 @@ class Trial:
     def pass_through(self, examples: Sequence[Example]) -> None:
         batch = self.collate(examples)
         inputs = {name: value.to(self.device) if torch.is_tensor(value) else value for name, value in batch.items()}
-        labels = inputs.pop("labels")
-        caption_loss(self.model(**inputs).logits, labels, None).backward()
+        self.model(**inputs).loss.backward()
 
 
 def n_ranks() -> int:

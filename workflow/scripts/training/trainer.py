@@ -20,14 +20,9 @@ from transformers.trainer_callback import PrinterCallback
 
 from models.pictures import PictureInputs
 from training.callbacks import KeepBest, KeepCheckpoints, ShowProgress, StopOnSignal, StopWhenLost, StopWhenUntrained
-from training.data import (
-    Encoded,
-    EncodedSplit,
-    ExampleDataset,
-    caption_loss,
-    lay_out_training,
-)
+from training.data import Encoded, EncodedSplit, ExampleDataset, lay_out_training
 from training.eval_captions import EvalCaptions
+from training.loss import give_caption_loss
 from training.micro_batch import MicroBatchPlan, plan_micro_batch
 from training.packing import choose_collate
 from training.settings import TrainingSettings
@@ -42,6 +37,8 @@ class CaptionTrainer(Trainer):
 
     def __init__(self, *, tokens_by_step: list[int], lora_plus_ratio: float | None, **options: Any):
         super().__init__(**options)
+        # It gives the loss itself (training/loss.py), divided by the labels of the whole step on all devices.
+        self.model_accepts_loss_kwargs = True
         self._lora_plus_ratio = lora_plus_ratio
         self._tokens_seen = [0, *itertools.accumulate(tokens_by_step)]
         self._last_log = (0, 0.0)  # step and time; no rate is logged before the second record of a run
@@ -65,11 +62,9 @@ class CaptionTrainer(Trainer):
         totals = torch.zeros(2, dtype=torch.float64, device=self.args.device)
         for batch in self.evaluation_loader():
             inputs = self._prepare_inputs(batch)
-            labels = inputs.pop("labels")
             with torch.inference_mode():
-                outputs = self.model(**inputs)
-                totals[0] += caption_loss(outputs.logits, labels, 1.0)
-                totals[1] += (labels != -100).sum()
+                totals[0] += self.model(**inputs, num_items_in_batch=1.0).loss
+                totals[1] += (inputs["labels"] != -100).sum()
         totals = self.accelerator.reduce(totals, "sum")
         metrics = {f"{metric_key_prefix}_loss": float(totals[0] / totals[1])}
         if self.eval_captions:
@@ -126,6 +121,7 @@ def build_trainer(
     `pictures` makes the model's inputs of the pictures in prompts; None where code alone is read.
     """
     arguments = build_arguments(name, settings, seed, checkpoints)
+    give_caption_loss(model)
     collate, packing = choose_collate(model, pad_id, pictures, settings, arguments.device)
     train, validation = splits["train"].samples, splits["validation"].samples
     n_steps, effective = (
@@ -147,10 +143,6 @@ def build_trainer(
         data_collator=collate,
         train_dataset=ExampleDataset(train, order),
         eval_dataset=ExampleDataset(validation, [(place, 0) for place in range(len(validation))]),
-        # num_items_in_batch are the labels of the whole step, on all devices; Trainer undoes DDP's mean.
-        compute_loss_func=lambda outputs, labels, num_items_in_batch=None: caption_loss(
-            outputs.logits, labels, num_items_in_batch
-        ),
         callbacks=[
             *(keep_best, stop, KeepCheckpoints(checkpoints, settings)),  # which sees what stop saves
             ShowProgress(name, n_steps, checkpoints / "history.jsonl"),  # before it may be lost, its record is kept
