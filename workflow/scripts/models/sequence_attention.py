@@ -1,6 +1,6 @@
 """Attention of packed rows, each sequence by itself: it costs the sum of the squares of lengths, not that of the row.
 
-    attend_by_sequence(base)        # a model of transformers, whose attention is SDPA or eager
+    attend_by_sequence(base)        # a model of transformers whose attention is SDPA or eager
 
 transformers gives SDPA and eager a mask of blocks for a row of several sequences, and they compute all of it. Here each
 sequence goes to the same implementation alone, with the mask that the model makes for it (none where it is causal, so
@@ -33,18 +33,33 @@ class Sequences:
 
 def can_attend_by_sequence(base: Any) -> bool:
     """Whether a model hands masks on as they are, as flex attention needs it, and has an attention to apply."""
-    return bool(base._supports_flex_attn) and base.config._attn_implementation in BY_SEQUENCE
+    hands_on = base._supports_flex_attn and base._can_set_attn_implementation()
+    return bool(hands_on) and base.config._attn_implementation in BY_SEQUENCE
 
 
 def attend_by_sequence(base: Any) -> None:
-    """Let a model compute packed rows by sequence, where it computes them with SDPA or eager now."""
-    base.set_attn_implementation(BY_SEQUENCE[base.config._attn_implementation])
+    """Let a model that can compute packed rows sequence by sequence."""
+    if can_attend_by_sequence(base):
+        set_text_attention(base, BY_SEQUENCE[base.config._attn_implementation])
 
 
 def attend_by_row(base: Any) -> None:
     """Undo attend_by_sequence."""
-    names = {name: plain for plain, name in BY_SEQUENCE.items()}
-    base.set_attn_implementation(names[base.config._attn_implementation])
+    if plain_attention(base) != base.config._attn_implementation:
+        set_text_attention(base, plain_attention(base))
+
+
+def set_text_attention(base: Any, name: str) -> None:
+    """Set the implementation of attention of the language model; a vision tower keeps its own."""
+    text = base.config.get_text_config()
+    parts = [key for key in base.config.sub_configs if getattr(base.config, key, None) is text]
+    base.set_attn_implementation({"": name} | dict.fromkeys(parts, name))
+
+
+def plain_attention(base: Any) -> str:
+    """The implementation of attention that a model applies, to rows or to sequences."""
+    own = base.config._attn_implementation
+    return next((plain for plain, name in BY_SEQUENCE.items() if name == own), own)
 
 
 def make_masks(plain_mask: Callable[..., Any]) -> Callable[..., Any]:
@@ -111,8 +126,7 @@ def attend_alone(plain: Callable[[torch.nn.Module], Callable[..., Any]]) -> Call
             return whole(module, query, key, value, attention_mask, **options)
         parts = zip(*(states.split(attention_mask.lengths, dim=2) for states in (query, key, value)), strict=True)
         outputs = [
-            whole(module, *states, mask, **options)[0]
-            for states, mask in zip(parts, attention_mask.masks, strict=True)
+            whole(module, *states, mask, **options)[0] for states, mask in zip(parts, attention_mask.masks, strict=True)
         ]
         return torch.cat(outputs, dim=1), None  # batch x length x heads x width
 

@@ -6,7 +6,6 @@ trainer.train(resume_from_checkpoint=…)
 
 from __future__ import annotations
 
-import dataclasses
 import itertools
 import time
 from pathlib import Path
@@ -23,8 +22,8 @@ from training.callbacks import KeepBest, KeepCheckpoints, ShowProgress, StopOnSi
 from training.data import Encoded, EncodedSplit, ExampleDataset, lay_out_training
 from training.eval_captions import EvalCaptions
 from training.loss import give_caption_loss
-from training.micro_batch import MicroBatchPlan, plan_micro_batch
-from training.packing import choose_collate
+from training.micro_batch import MicroBatchPlan, is_measured, plan_micro_batch
+from training.packing import choose_batching
 from training.settings import TrainingSettings
 from training.sharding import ShardedTrainer, sharding_arguments
 
@@ -122,7 +121,8 @@ def build_trainer(
     """
     arguments = build_arguments(name, settings, seed, checkpoints)
     give_caption_loss(model)
-    collate, packing = choose_collate(model, pad_id, pictures, settings, arguments.device)
+    measured = is_measured(settings, arguments.device)
+    batching = choose_batching(model, pad_id, pictures, settings, arguments.device, measured)
     train, validation = splits["train"].samples, splits["validation"].samples
     n_steps, effective = (
         settings.n_steps(len(train), arguments.world_size),
@@ -132,7 +132,7 @@ def build_trainer(
     arguments.eval_steps = min(settings.eval_steps, n_steps)
     arguments.warmup_steps = round(settings.warmup_ratio * n_steps)
     order = lay_out_training(train, n_steps * effective, effective, seed)
-    plan = plan_micro_batch(model, collate, train, order, settings, arguments.device, checkpoints)
+    plan = plan_micro_batch(model, batching, train, order, settings, arguments.device, checkpoints)
     arguments.per_device_train_batch_size = arguments.per_device_eval_batch_size = plan.cut.batch_size
     arguments.gradient_accumulation_steps = plan.cut.accumulation
     keep_best, stop = KeepBest(checkpoints, settings), StopOnSignal()
@@ -140,7 +140,7 @@ def build_trainer(
     trainer = trainer_class(
         model=model,
         args=arguments,
-        data_collator=collate,
+        data_collator=batching.rival if batching.rival and plan.packed else batching.collate,
         train_dataset=ExampleDataset(train, order),
         eval_dataset=ExampleDataset(validation, [(place, 0) for place in range(len(validation))]),
         callbacks=[
@@ -152,7 +152,7 @@ def build_trainer(
         lora_plus_ratio=settings.lora_plus_ratio,
     )
     trainer.remove_callback(PrinterCallback)  # it prints raw dictionaries to stdout
-    return trainer, dataclasses.replace(plan, packing=packing), keep_best, stop
+    return trainer, plan, keep_best, stop
 
 
 def build_arguments(name: str, settings: TrainingSettings, seed: int, checkpoints: Path) -> TrainingArguments:
