@@ -122,6 +122,7 @@ def test_measuring_leaves_no_trace_in_the_training(run, tmp_path, monkeypatch):
     run("unmeasured", **dropout)
     monkeypatch.setattr(micro_batch, "memory_can_be_tried", lambda device: True)
     monkeypatch.setattr(micro_batch, "MARGIN", 1000)
+    monkeypatch.setattr(micro_batch, "PACKING_MARGIN", 1000)
     summary = run("measured", **dropout)
     assert set(summary["micro_batch"]["tokens_per_second"]) == {"1 x 2", "2 x 1"}
     assert same_adapters(tmp_path / "unmeasured", tmp_path / "measured")
@@ -132,6 +133,7 @@ def test_where_a_pass_takes_too_long_nothing_is_measured(run, monkeypatch):
     monkeypatch.setattr(micro_batch, "MAX_SECONDS", 0.0)
     plan = run("long", max_steps=4, gradient_checkpointing=True)["micro_batch"]
     assert plan["reason"] == "as given: a pass takes too long to measure"
+    assert plan["packing"] == "padded: a pass takes too long to measure packing"
     assert plan["tokens_per_second"] == {}
 
 

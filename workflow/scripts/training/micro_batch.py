@@ -140,19 +140,23 @@ def plan_micro_batch(
 
 def choose_packing(trial: Trial, cut: Cut, rival: Packing) -> tuple[bool, str]:
     """Whether packed rows are clearly faster than padded ones with a cut, and how much."""
+    start = trial.seconds_spent()
     with trial.packing(rival):
         if not trial.fits(cut):
             return False, "padded: packed rows do not fit into memory"
-    examples = [example for share in (0.25, 0.5, 0.75) for example in trial.typical_examples(cut.n_samples, share)]
-    seconds: dict[bool, float] = {False: math.inf, True: math.inf}
+    shares, seconds = (0.25, 0.5, 0.75), {False: math.inf, True: math.inf}
+    expected = (trial.seconds_spent() - start) * cut.accumulation * len(shares) * len(seconds)
+    examples = [example for share in shares for example in trial.typical_examples(cut.n_samples, share)]
     for _ in range(N_ROUNDS):
         start = trial.seconds_spent()
+        if start + expected > MAX_SECONDS:
+            break
         seconds[False] = min(seconds[False], trial.seconds(cut, examples))
         with trial.packing(rival):
             seconds[True] = min(seconds[True], trial.seconds(cut, examples))
-        spent = trial.seconds_spent()
-        if spent + (spent - start) > MAX_SECONDS:
-            break
+        expected = trial.seconds_spent() - start
+    if math.isinf(seconds[True]):
+        return False, "padded: a pass takes too long to measure packing"
     gain = seconds[False] / seconds[True]
     if gain < PACKING_MARGIN:
         return False, f"padded: packed is {gain:.2f} times as fast"
