@@ -18,6 +18,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import torch
 from peft import PeftModel
@@ -116,7 +117,7 @@ def plan_micro_batch(
     unless it goes on on another device. Raises InputError where not even one sample fits.
     """
     given, name = Cut.given(settings), device_name()
-    as_chosen = {"packing": batching.reason, "packed": isinstance(batching.collate, Packing)}
+    as_chosen: dict[str, Any] = {"packing": batching.reason, "packed": isinstance(batching.collate, Packing)}
     if not is_measured(settings, device):
         return MicroBatchPlan(given, why_not_measured(settings), name, {}, **as_chosen)
     before = MicroBatchPlan.read(checkpoints / PLAN_FILE)
