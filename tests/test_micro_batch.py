@@ -12,6 +12,7 @@ from training import micro_batch
 from training.callbacks import StopOnSignal
 from training.identity import training_digest, training_identity
 from training.micro_batch import Cut
+from training.packing import Packing
 from training.settings import TrainingSettings
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -71,6 +72,34 @@ def test_a_larger_cut_is_taken_where_it_is_clearly_faster_and_fits(run, tmp_path
     assert summary["micro_batch"]["reason"] == "as given: none of 3 measured is 20% faster"
 
 
+@pytest.mark.parametrize(("packed", "faster"), [(1.0, True), (1.9, False)])
+def test_rows_are_packed_where_that_is_measured_faster_and_the_result_stays(
+    run, eight, tmp_path, monkeypatch, packed, faster
+):
+    monkeypatch.setattr(micro_batch, "memory_can_be_tried", lambda device: True)
+    monkeypatch.setattr(
+        micro_batch.Trial, "seconds", lambda self, *_: packed if isinstance(self.collate, Packing) else 1.92
+    )
+    plan = run(**EIGHT)["micro_batch"]
+    told = f"packed, {1.92 / packed:.2f} times as fast as padded" if faster else "padded: packed is 1.01 times as fast"
+    assert (plan["packed"], plan["packing"]) == (faster, told)
+    assert_close(eight, tmp_path / "out")
+
+
+def test_a_resumed_training_keeps_its_packing(run, tmp_path, monkeypatch):
+    monkeypatch.setattr(micro_batch, "memory_can_be_tried", lambda device: True)
+    settings = {**EIGHT, "eval_steps": 2, "save_steps": 2}
+    with monkeypatch.context() as patch:
+        patch.setattr(micro_batch, "PACKING_MARGIN", 0.0)
+        interrupt(patch, StopOnSignal, "on_step_end", 3, kill)
+        with pytest.raises(Killed):
+            run(**settings)
+    monkeypatch.setattr(micro_batch, "PACKING_MARGIN", 1000)
+    plan = run(**settings)["micro_batch"]
+    assert plan["packed"]
+    assert read_json(tmp_path / "out" / "training.json")["attempts"] == 2
+
+
 def test_checkpointing_is_dropped_where_memory_allows_and_time_is_won(run, monkeypatch):
     out_of_memory_above(monkeypatch, 8)
     monkeypatch.setattr(
@@ -93,6 +122,7 @@ def test_measuring_leaves_no_trace_in_the_training(run, tmp_path, monkeypatch):
     run("unmeasured", **dropout)
     monkeypatch.setattr(micro_batch, "memory_can_be_tried", lambda device: True)
     monkeypatch.setattr(micro_batch, "MARGIN", 1000)
+    monkeypatch.setattr(micro_batch, "PACKING_MARGIN", 1000)
     summary = run("measured", **dropout)
     assert set(summary["micro_batch"]["tokens_per_second"]) == {"1 x 2", "2 x 1"}
     assert same_adapters(tmp_path / "unmeasured", tmp_path / "measured")
@@ -103,6 +133,7 @@ def test_where_a_pass_takes_too_long_nothing_is_measured(run, monkeypatch):
     monkeypatch.setattr(micro_batch, "MAX_SECONDS", 0.0)
     plan = run("long", max_steps=4, gradient_checkpointing=True)["micro_batch"]
     assert plan["reason"] == "as given: a pass takes too long to measure"
+    assert plan["packing"] == "padded: a pass takes too long to measure packing"
     assert plan["tokens_per_second"] == {}
 
 

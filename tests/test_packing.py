@@ -3,16 +3,19 @@
 import pytest
 import torch
 import transformers as hf
+from peft import LoraConfig, get_peft_model
 from tiny_architectures import CONFIGS, LLAMA_SIZES, build_architecture
 from tiny_vlms import build_tiny_vlm
 from training_runs import adapter, train, write_base_and_data
 
 from captions.prompts import IGNORED
 from core.command import InputError
+from models import sequence_attention
 from models.pictures import PictureInputs, load_processor
+from models.sequence_attention import attend_by_row, attend_by_sequence, can_attend_by_sequence
 from training.data import Example, LeftPadding, caption_loss
 from training.model import load_model
-from training.packing import Packing, choose_collate, sees_neighbours, why_not_packed
+from training.packing import Packing, choose_batching, sees_neighbours, why_not_packed
 from training.settings import TrainingSettings
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -82,7 +85,66 @@ def test_the_loss_of_each_token_is_that_of_the_sequence_alone(name, attention):
     assert packed["input_ids"].shape == (1, sum(example.n_tokens for example in examples))
     assert packed["logits_to_keep"].numel() == packed["labels"].numel() == 20 + 1, "captions alone, and one column"
     assert torch.allclose(losses_of(model, packed), alone, atol=1e-5)
-    assert torch.allclose(losses_of(model, LeftPadding(2)(examples)), alone, atol=1e-5)
+    padded = losses_of(model, LeftPadding(2)(examples))
+    assert torch.allclose(padded, alone, atol=1e-5)
+    if name == "gpt2":
+        assert not can_attend_by_sequence(model)
+        return
+    attend_by_sequence(model)
+    assert torch.allclose(losses_of(model, packed), alone, atol=1e-5)
+    assert torch.equal(losses_of(model, LeftPadding(2)(examples)), padded), "padded batches stay as they are"
+    attend_by_row(model)
+    assert model.config._attn_implementation == attention
+
+
+@pytest.mark.parametrize("name", ["llama", "gemma2", "gemma3", "qwen2", "mistral"])
+def test_adapters_get_the_gradient_of_the_sequences_alone(name):
+    model, examples = adapted(PACKED[name]()), draw_examples()
+    n_labels = sum(len(example.caption) for example in examples)
+    alone = gradients_of(model, [LeftPadding(2)([example]) for example in examples], n_labels)
+    padded = gradients_of(model, [LeftPadding(2)(examples)], n_labels)
+    attend_by_sequence(model.get_base_model())
+    packed = gradients_of(model, [Packing()(examples)], n_labels)
+    assert alone.keys() == padded.keys() == packed.keys()
+    for key, value in alone.items():
+        assert value.abs().max() > 1e-3, key
+        assert torch.allclose(padded[key], value, atol=1e-5), key
+        assert torch.allclose(packed[key], value, atol=1e-5), key
+
+
+def adapted(config):
+    """A model with LoRA matrices, of which none is zero."""
+    targets = ["q_proj", "k_proj", "v_proj", "o_proj"]
+    model = get_peft_model(build(config), LoraConfig(r=4, target_modules=targets, task_type="CAUSAL_LM"))
+    for key, weight in model.named_parameters():
+        if "lora_B" in key:
+            torch.nn.init.normal_(weight, std=0.2)
+    return model
+
+
+def gradients_of(model, batches, n_labels):
+    """The gradients of the mean loss over some batches, by parameter."""
+    model.zero_grad()
+    for batch in batches:
+        inputs = {key: value for key, value in batch.items() if key != "labels"}
+        caption_loss(model(**inputs).logits, batch["labels"], n_labels).backward()
+    return {key: weight.grad.clone() for key, weight in model.named_parameters() if weight.grad is not None}
+
+
+def test_attention_by_sequence_computes_no_more_than_the_sequences(monkeypatch):
+    seen = []
+    plain = sequence_attention.sdpa_attention_forward
+
+    def counting(module, query, key, value, mask, **options):
+        seen.append((query.shape[2], key.shape[2], mask is None))
+        return plain(module, query, key, value, mask, **options)
+
+    monkeypatch.setattr(sequence_attention, "sdpa_attention_forward", counting)
+    model, examples = build(PACKED["llama"](), "sdpa"), draw_examples()
+    attend_by_sequence(model)
+    losses_of(model, Packing()(examples))
+    lengths = [example.n_tokens for example in examples]
+    assert seen == model.config.num_hidden_layers * [(n, n, True) for n in lengths], "causal, by SDPA's own kernels"
 
 
 def test_a_row_whose_positions_go_on_is_another_loss():
@@ -90,6 +152,8 @@ def test_a_row_whose_positions_go_on_is_another_loss():
     model, examples = build(PACKED["llama"]()), draw_examples()
     packed = Packing()(examples)
     trapped = {**packed, "position_ids": torch.arange(packed["input_ids"].shape[1])[None]}
+    assert not torch.allclose(losses_of(model, trapped), losses_of(model, packed), atol=1e-2)
+    attend_by_sequence(model)
     assert not torch.allclose(losses_of(model, trapped), losses_of(model, packed), atol=1e-2)
 
 
@@ -108,25 +172,37 @@ def test_a_mask_that_looks_past_sequences_is_found(monkeypatch):
     assert sees_neighbours(model)
 
 
-def collate_of(base, settings, pictures=None):
+def batching_of(base, settings, pictures=None, is_measured=False):
     model = load_model(base, settings)
-    return choose_collate(model, 2, pictures, settings, torch.device("cpu"))
+    return choose_batching(model, 2, pictures, settings, torch.device("cpu"), is_measured), model.get_base_model()
 
 
-def test_batches_are_packed_by_flash_attention_or_on_demand_and_never_with_pictures(tmp_path):
+def test_batches_are_packed_on_demand_or_rivals_and_never_with_pictures(tmp_path):
     gpt2 = build_architecture(tmp_path / "gpt2", "gpt2")
     always = TrainingSettings(packing="always", dtype="fp32", targets=["c_attn"])
-    assert isinstance(collate_of(gpt2, always)[0], Packing)
-    for packing, reason in (("auto", "without FlashAttention 2 packing is slower"), ("never", "packing: never")):
-        collate, why = collate_of(gpt2, TrainingSettings(packing=packing, dtype="fp32", targets=["c_attn"]))
-        assert (type(collate), why) == (LeftPadding, reason)
+    assert isinstance(batching_of(gpt2, always)[0].collate, Packing)
+    for packing, is_measured, reason in (
+        ("auto", False, "padded: packing was not measured"),
+        ("auto", True, "without attention by sequence packing is slower"),
+        ("never", True, "packing: never"),
+    ):
+        settings = TrainingSettings(packing=packing, dtype="fp32", targets=["c_attn"])
+        batching, _ = batching_of(gpt2, settings, is_measured=is_measured)
+        assert (type(batching.collate), batching.reason, batching.rival) == (LeftPadding, reason, None)
     with pytest.raises(InputError, match=r"packing: always: .* a qwen2_vl model counts positions itself; set packing"):
-        collate_of(
+        batching_of(
             build_architecture(tmp_path / "vl", "qwen2_vl"), TrainingSettings(packing="always", targets="all-linear")
         )
     llava = build_tiny_vlm(tmp_path / "llava", "llava")
     with pytest.raises(InputError, match="its prompts show pictures"):
-        collate_of(llava, TrainingSettings(packing="always"), PictureInputs(load_processor(llava), torch.float32))
+        batching_of(llava, TrainingSettings(packing="always"), PictureInputs(load_processor(llava), torch.float32))
+    # A base that reads pictures, trained on code: its vision tower keeps its attention.
+    batching, base = batching_of(llava, TrainingSettings(dtype="fp32"), is_measured=True)
+    assert (type(batching.collate), type(batching.rival)) == (LeftPadding, Packing)
+    attend_by_sequence(base)
+    assert base.config.text_config._attn_implementation == "sequences_of_sdpa"
+    assert base.config.vision_config._attn_implementation == "sdpa"
+    assert not sees_neighbours(base)
 
 
 @pytest.mark.parametrize("family", ["llama", "gemma2"])

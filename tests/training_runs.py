@@ -14,8 +14,8 @@ from tiny_models import build_tiny_model
 
 from core.records import Sample, write_samples
 from train_lora import main
+from training import loss as loss_in_model
 from training import micro_batch
-from training import trainer as caption_trainer
 
 SCRIPT = Path(__file__).parent.parent / "workflow" / "scripts" / "train_lora.py"
 COLOURS = ["red", "green", "blue", "yellow", "pink", "black"]
@@ -87,7 +87,7 @@ def start(
 
 def climb_after(monkeypatch: Any, n_batches: int) -> None:
     """Let a training get worse for certain: after so many batches it climbs the loss instead of descending."""
-    descend, seen = caption_trainer.caption_loss, []
+    descend, seen = loss_in_model.caption_loss, []
 
     def loss(*arguments: Any) -> torch.Tensor:
         if not torch.is_grad_enabled():  # an evaluation
@@ -95,12 +95,12 @@ def climb_after(monkeypatch: Any, n_batches: int) -> None:
         seen.append(None)
         return descend(*arguments) * (1 if len(seen) <= n_batches else -1)
 
-    monkeypatch.setattr(caption_trainer, "caption_loss", loss)
+    monkeypatch.setattr(loss_in_model, "caption_loss", loss)
 
 
 def out_of_memory_above(monkeypatch: Any, batch_size: int) -> None:
     """A GPU that holds `batch_size` samples: larger batches run out of its memory."""
-    forward = caption_trainer.caption_loss
+    forward = loss_in_model.caption_loss
 
     def limited(logits: torch.Tensor, labels: torch.Tensor, n_labels: Any) -> torch.Tensor:
         if len(labels) > batch_size:
@@ -108,8 +108,7 @@ def out_of_memory_above(monkeypatch: Any, batch_size: int) -> None:
         return forward(logits, labels, n_labels)
 
     monkeypatch.setattr(micro_batch, "memory_can_be_tried", lambda device: True)
-    for module in (caption_trainer, micro_batch):
-        monkeypatch.setattr(module, "caption_loss", limited)
+    monkeypatch.setattr(loss_in_model, "caption_loss", limited)
 
 
 def adapter(output: Path) -> dict[str, torch.Tensor]:

@@ -1,12 +1,13 @@
 """The cut of an optimizer step into forward passes: micro-batch, accumulation and gradient checkpointing.
 
-    plan = plan_micro_batch(model, collate, samples, order, settings, device, checkpoints)
+    plan = plan_micro_batch(model, batching, samples, order, settings, device, checkpoints)
 
 The effective batch never changes, so neither do loss and update, but for rounding and the masks of dropout: they are
 drawn a pass. On a GPU the longest batch of each cut is tried, with room for the optimizer; those that fit are timed on
-a step of median length. A cut is taken instead of the given one where it is clearly faster. All ranks measure, and
-agree by the slowest. On a CPU the cut is as given: its memory can't be tried without being killed, it learns as fast in
-passes of any size (docs/design.md), and a choice by its clock would change the last bits of an adapter at each run.
+a step of median length. A cut is taken instead of the given one where it is clearly faster; then packed rows
+(training/packing.py) are timed against padded ones. All ranks measure, and agree by the slowest. On a CPU the cut is as
+given: its memory can't be tried without being killed, it learns as fast in passes of any size (docs/design.md), and a
+choice by its clock would change the last bits of an adapter at each run.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import torch
 from peft import PeftModel
@@ -24,9 +26,10 @@ from peft import PeftModel
 from core.command import InputError
 from core.records import read_json, write_json
 from models.gpus import device_name
-from training.data import Encoded, Example, caption_loss
+from models.sequence_attention import attend_by_row, attend_by_sequence
+from training.data import Encoded, Example
 from training.model import set_checkpointing
-from training.packing import Collate
+from training.packing import Batching, Collate, Packing
 from training.parameters import ADAM_BYTES
 from training.settings import TrainingSettings
 
@@ -34,6 +37,9 @@ PLAN_FILE = "micro_batch.json"
 # How much faster than the given cut another must be; timings of one pass differ by less.
 MARGIN = 1.2
 MAX_SECONDS = 60.0
+# The same for packed rows: both are timed on several steps, N_ROUNDS times, of which the fastest counts.
+PACKING_MARGIN = 1.05
+N_ROUNDS = 2
 # Share of a GPU's memory that stays free where a cut takes more than the given one, for fragments.
 HEADROOM = 0.05
 
@@ -71,6 +77,7 @@ class MicroBatchPlan:
     device: str
     tokens_per_second: dict[str, float]
     packing: str = ""  # of training/packing.py: whether batches are packed, and why
+    packed: bool = False
 
     def apply(self, settings: TrainingSettings) -> TrainingSettings:
         """The settings with this cut."""
@@ -84,38 +91,77 @@ class MicroBatchPlan:
         return cls(**{**facts, "cut": Cut(**facts["cut"])})
 
 
+def is_measured(settings: TrainingSettings, device: torch.device) -> bool:
+    """Whether the start of a training is measured. With sharding a whole model may fit on no device."""
+    return settings.micro_batch == "auto" and settings.sharding == "none" and memory_can_be_tried(device)
+
+
+def why_not_measured(settings: TrainingSettings) -> str:
+    if settings.micro_batch == "as_given":
+        return "micro_batch: as_given"
+    return f"as given with sharding: {settings.sharding}" if settings.sharding != "none" else "as given on a CPU"
+
+
 def plan_micro_batch(
     model: PeftModel,
-    collate: Collate,
+    batching: Batching,
     samples: Sequence[Encoded],
     order: Sequence[tuple[int, int]],
     settings: TrainingSettings,
     device: torch.device,
     checkpoints: Path,
 ) -> MicroBatchPlan:
-    """The cut to train with on `device`, and the model's gradient checkpointing set to it.
+    """The cut to train with on `device`, whether rows are packed, and the model set to both.
 
-    `order` is that of the whole training. An interrupted training keeps its cut, written beside its checkpoints,
+    `order` is that of the whole training. An interrupted training keeps its plan, written beside its checkpoints,
     unless it goes on on another device. Raises InputError where not even one sample fits.
     """
     given, name = Cut.given(settings), device_name()
-    if settings.micro_batch == "as_given":
-        return MicroBatchPlan(given, "micro_batch: as_given", name, {})
-    if settings.sharding != "none":  # a whole model may fit on no device
-        return MicroBatchPlan(given, f"as given with sharding: {settings.sharding}", name, {})
-    if not memory_can_be_tried(device):
-        return MicroBatchPlan(given, "as given on a CPU", name, {})
+    as_chosen: dict[str, Any] = {"packing": batching.reason, "packed": isinstance(batching.collate, Packing)}
+    if not is_measured(settings, device):
+        return MicroBatchPlan(given, why_not_measured(settings), name, {}, **as_chosen)
     before = MicroBatchPlan.read(checkpoints / PLAN_FILE)
     # Asked of all ranks before the first of them writes a plan.
     if all_agree(before is not None and before.device == name, device) and before is not None:
-        plan = before
+        plan = before if batching.rival else dataclasses.replace(before, **as_chosen)
     else:
-        with Trial(model.to(device), collate, samples, order, given).leaving_no_trace() as trial:
-            plan = MicroBatchPlan(*choose_cut(trial, given, settings), name, trial.tokens_per_second)
+        with Trial(model.to(device), batching.collate, samples, order, given).leaving_no_trace() as trial:
+            cut, reason = choose_cut(trial, given, settings)
+            if batching.rival:
+                packed, why = choose_packing(trial, cut, batching.rival)
+                as_chosen = {"packing": why, "packed": packed}
+            plan = MicroBatchPlan(cut, reason, name, trial.tokens_per_second, **as_chosen)
         if is_first_rank():
             write_json(checkpoints / PLAN_FILE, dataclasses.asdict(plan))
     set_checkpointing(model, plan.cut.gradient_checkpointing)
+    if batching.rival and plan.packed:
+        attend_by_sequence(model.get_base_model())
     return plan
+
+
+def choose_packing(trial: Trial, cut: Cut, rival: Packing) -> tuple[bool, str]:
+    """Whether packed rows are clearly faster than padded ones with a cut, and how much."""
+    start = trial.seconds_spent()
+    with trial.packing(rival):
+        if not trial.fits(cut):
+            return False, "padded: packed rows do not fit into memory"
+    shares, seconds = (0.25, 0.5, 0.75), {False: math.inf, True: math.inf}
+    expected = (trial.seconds_spent() - start) * cut.accumulation * len(shares) * len(seconds)
+    examples = [example for share in shares for example in trial.typical_examples(cut.n_samples, share)]
+    for _ in range(N_ROUNDS):
+        start = trial.seconds_spent()
+        if start + expected > MAX_SECONDS:
+            break
+        seconds[False] = min(seconds[False], trial.seconds(cut, examples))
+        with trial.packing(rival):
+            seconds[True] = min(seconds[True], trial.seconds(cut, examples))
+        expected = trial.seconds_spent() - start
+    if math.isinf(seconds[True]):
+        return False, "padded: a pass takes too long to measure packing"
+    gain = seconds[False] / seconds[True]
+    if gain < PACKING_MARGIN:
+        return False, f"padded: packed is {gain:.2f} times as fast"
+    return True, f"packed, {gain:.2f} times as fast as padded"
 
 
 def choose_cut(trial: Trial, given: Cut, settings: TrainingSettings) -> tuple[Cut, str]:
@@ -199,6 +245,18 @@ class Trial:
             torch.cuda.empty_cache()
             torch.cuda.reset_peak_memory_stats()
 
+    @contextmanager
+    def packing(self, rival: Packing) -> Iterator[None]:
+        """Rows are packed, and attended to by sequence."""
+        base, padded = self.model.get_base_model(), self.collate
+        attend_by_sequence(base)
+        self.collate = rival
+        try:
+            yield
+        finally:
+            self.collate = padded
+            attend_by_row(base)
+
     def fits(self, cut: Cut) -> bool:
         """Whether all ranks find memory for the longest batch there can be, beside the optimizer's."""
         longest = sorted(self.samples, key=len)[-cut.batch_size :]
@@ -240,13 +298,13 @@ class Trial:
         self.tokens_per_second = {str(cut): round(pace, 1) for cut, pace in paces.items()}
         return paces
 
-    def typical_examples(self, n_examples: int) -> list[Example]:
-        """The first examples of the step of median length; those of a step are of like length."""
+    def typical_examples(self, n_examples: int, share: float = 0.5) -> list[Example]:
+        """The first examples of the step of median length, or of that of another share; a step is of like length."""
         size = self.given.n_samples * n_ranks()
         steps = [self.order[start : start + size] for start in range(0, len(self.order), size)]
         lengths = [sum(len(self.samples[place]) for place, _ in step) for step in steps]
-        median = sorted(range(len(steps)), key=lambda number: lengths[number])[len(steps) // 2]
-        drawn = [(self.samples[place], reference) for place, reference in steps[median][:n_examples]]
+        chosen = sorted(range(len(steps)), key=lambda number: lengths[number])[int(share * len(steps))]
+        drawn = [(self.samples[place], reference) for place, reference in steps[chosen][:n_examples]]
         return [Example(sample.prompt, sample.captions[reference], sample.png) for sample, reference in drawn]
 
     def seconds(self, cut: Cut, examples: Sequence[Example]) -> float:
@@ -265,8 +323,7 @@ class Trial:
     def pass_through(self, examples: Sequence[Example]) -> None:
         batch = self.collate(examples)
         inputs = {name: value.to(self.device) if torch.is_tensor(value) else value for name, value in batch.items()}
-        labels = inputs.pop("labels")
-        caption_loss(self.model(**inputs).logits, labels, None).backward()
+        self.model(**inputs).loss.backward()
 
 
 def n_ranks() -> int:

@@ -1,12 +1,13 @@
 """Batches without padding: the examples of a pass one after the other in one row, each attending to itself alone.
 
-    collate, reason = choose_collate(model, pad_id, pictures, settings, device)
-    batch = collate([Example(prompt, caption), …])
+    batching = choose_batching(model, pad_id, pictures, settings, device, is_measured)
+    batch = batching.collate([Example(prompt, caption), …])
 
 Where a row's positions begin anew, transformers begins a new sequence (masking_utils.find_packed_sequence_indices): its
-FlashAttention computes each by itself (varlen), SDPA and eager get a mask of blocks, which costs the square of the sum
-of the lengths. A model that keeps a state, counts positions itself or looks past that mask would train on neighbours,
-so each is asked: what it says of a sequence may depend neither on the one before it nor on being packed.
+FlashAttention computes each by itself (varlen), and so does models/sequence_attention.py with SDPA and eager; a model
+that it does not fit gets a mask of blocks, which costs the square of the sum of the lengths. A model that keeps a
+state, counts positions itself or looks past that mask would train on neighbours, so each is asked: what it says of a
+sequence may depend neither on the one before it nor on being packed.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from peft import PeftModel
 from captions.prompts import IGNORED
 from core.command import InputError
 from models.pictures import CaptionerProcessor, PictureInputs, counts_positions_itself
+from models.sequence_attention import attend_by_row, attend_by_sequence, can_attend_by_sequence, plain_attention
 from training.data import Example, LeftPadding, RightPadding
 from training.settings import TrainingSettings
 
@@ -64,28 +66,50 @@ class Packing:
 Collate = LeftPadding | RightPadding | Packing
 
 
-def choose_collate(
-    model: PeftModel, pad_id: int, pictures: PictureInputs | None, settings: TrainingSettings, device: torch.device
-) -> tuple[Collate, str]:
-    """How examples become a batch, and why they are packed or not.
+@dataclass(frozen=True)
+class Batching:
+    """How examples become a batch, why, and what may be faster: training/micro_batch.py measures both."""
 
-    Packed for `packing: always`, and for auto with FlashAttention 2. Without it attention costs the square of a row,
-    more than padding costs in steps of like length. Raises InputError for `always` where a model can't be packed.
+    collate: Collate
+    reason: str
+    rival: Packing | None = None
+
+
+def choose_batching(
+    model: PeftModel,
+    pad_id: int,
+    pictures: PictureInputs | None,
+    settings: TrainingSettings,
+    device: torch.device,
+    is_measured: bool,
+) -> Batching:
+    """Packed rows for `packing: always`, and for auto with FlashAttention 2; else padded ones, for auto with a rival.
+
+    The rival is there where the start of the training is measured and attention goes by sequence. Raises InputError for
+    `always` where a model can't be packed.
     """
     base: Any = model.get_base_model()
     padded: Collate = LeftPadding(pad_id, pictures, not counts_positions_itself(model))
     if pictures and isinstance(pictures.processor, CaptionerProcessor):
         padded = RightPadding(pad_id, pictures)
     if settings.packing == "never":
-        return padded, "packing: never"
+        return Batching(padded, "packing: never")
     if settings.sharding != "none":  # no device holds the model that would be asked
-        return padded, f"padded with sharding: {settings.sharding}"
-    if settings.packing == "auto" and base.config._attn_implementation != "flash_attention_2":
-        return padded, "without FlashAttention 2 packing is slower"
+        return Batching(padded, f"padded with sharding: {settings.sharding}")
+    by_flash = base.config._attn_implementation == "flash_attention_2"
+    if settings.packing == "auto" and not by_flash:
+        if not is_measured:
+            return Batching(padded, "padded: packing was not measured")
+        if not can_attend_by_sequence(base):
+            return Batching(padded, "without attention by sequence packing is slower")
+    attend_by_sequence(base)
     fault = "its prompts show pictures" if pictures else why_not_packed(base.to(device))
     if fault and settings.packing == "always":
         raise InputError(f"packing: always: the batches of this model can't be packed: {fault}; set packing: auto")
-    return (padded, fault) if fault else (Packing(), f"packed, by {base.config._attn_implementation}")
+    if not fault and (by_flash or settings.packing == "always"):
+        return Batching(Packing(), f"packed, by {plain_attention(base)}")
+    attend_by_row(base)
+    return Batching(padded, fault, None if fault else Packing())
 
 
 def why_not_packed(base: Any) -> str:

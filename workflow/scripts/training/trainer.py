@@ -6,7 +6,6 @@ trainer.train(resume_from_checkpoint=…)
 
 from __future__ import annotations
 
-import dataclasses
 import itertools
 import time
 from pathlib import Path
@@ -21,16 +20,11 @@ from transformers.trainer_callback import PrinterCallback
 from models.linear_kernels import speed_linear_layers
 from models.pictures import PictureInputs
 from training.callbacks import KeepBest, KeepCheckpoints, ShowProgress, StopOnSignal, StopWhenLost, StopWhenUntrained
-from training.data import (
-    Encoded,
-    EncodedSplit,
-    ExampleDataset,
-    caption_loss,
-    lay_out_training,
-)
+from training.data import Encoded, EncodedSplit, ExampleDataset, lay_out_training
 from training.eval_captions import EvalCaptions
-from training.micro_batch import MicroBatchPlan, plan_micro_batch
-from training.packing import choose_collate
+from training.loss import give_caption_loss
+from training.micro_batch import MicroBatchPlan, is_measured, plan_micro_batch
+from training.packing import choose_batching
 from training.settings import TrainingSettings
 from training.sharding import ShardedTrainer, sharding_arguments
 
@@ -43,6 +37,8 @@ class CaptionTrainer(Trainer):
 
     def __init__(self, *, tokens_by_step: list[int], lora_plus_ratio: float | None, **options: Any):
         super().__init__(**options)
+        # It gives the loss itself (training/loss.py), divided by the labels of the whole step on all devices.
+        self.model_accepts_loss_kwargs = True
         self._lora_plus_ratio = lora_plus_ratio
         self._tokens_seen = [0, *itertools.accumulate(tokens_by_step)]
         self._last_log = (0, 0.0)  # step and time; no rate is logged before the second record of a run
@@ -66,11 +62,9 @@ class CaptionTrainer(Trainer):
         totals = torch.zeros(2, dtype=torch.float64, device=self.args.device)
         for batch in self.evaluation_loader():
             inputs = self._prepare_inputs(batch)
-            labels = inputs.pop("labels")
             with torch.inference_mode():
-                outputs = self.model(**inputs)
-                totals[0] += caption_loss(outputs.logits, labels, 1.0)
-                totals[1] += (labels != -100).sum()
+                totals[0] += self.model(**inputs, num_items_in_batch=1.0).loss
+                totals[1] += (inputs["labels"] != -100).sum()
         totals = self.accelerator.reduce(totals, "sum")
         metrics = {f"{metric_key_prefix}_loss": float(totals[0] / totals[1])}
         if self.eval_captions:
@@ -129,6 +123,9 @@ def build_trainer(
     arguments = build_arguments(name, settings, seed, checkpoints)
     speed_linear_layers(model, arguments.device)
     collate, packing = choose_collate(model, pad_id, pictures, settings, arguments.device)
+    give_caption_loss(model)
+    measured = is_measured(settings, arguments.device)
+    batching = choose_batching(model, pad_id, pictures, settings, arguments.device, measured)
     train, validation = splits["train"].samples, splits["validation"].samples
     n_steps, effective = (
         settings.n_steps(len(train), arguments.world_size),
@@ -138,7 +135,7 @@ def build_trainer(
     arguments.eval_steps = min(settings.eval_steps, n_steps)
     arguments.warmup_steps = round(settings.warmup_ratio * n_steps)
     order = lay_out_training(train, n_steps * effective, effective, seed)
-    plan = plan_micro_batch(model, collate, train, order, settings, arguments.device, checkpoints)
+    plan = plan_micro_batch(model, batching, train, order, settings, arguments.device, checkpoints)
     arguments.per_device_train_batch_size = arguments.per_device_eval_batch_size = plan.cut.batch_size
     arguments.gradient_accumulation_steps = plan.cut.accumulation
     keep_best, stop = KeepBest(checkpoints, settings), StopOnSignal()
@@ -146,13 +143,9 @@ def build_trainer(
     trainer = trainer_class(
         model=model,
         args=arguments,
-        data_collator=collate,
+        data_collator=batching.rival if batching.rival and plan.packed else batching.collate,
         train_dataset=ExampleDataset(train, order),
         eval_dataset=ExampleDataset(validation, [(place, 0) for place in range(len(validation))]),
-        # num_items_in_batch are the labels of the whole step, on all devices; Trainer undoes DDP's mean.
-        compute_loss_func=lambda outputs, labels, num_items_in_batch=None: caption_loss(
-            outputs.logits, labels, num_items_in_batch
-        ),
         callbacks=[
             *(keep_best, stop, KeepCheckpoints(checkpoints, settings)),  # which sees what stop saves
             ShowProgress(name, n_steps, checkpoints / "history.jsonl"),  # before it may be lost, its record is kept
@@ -162,7 +155,7 @@ def build_trainer(
         lora_plus_ratio=settings.lora_plus_ratio,
     )
     trainer.remove_callback(PrinterCallback)  # it prints raw dictionaries to stdout
-    return trainer, dataclasses.replace(plan, packing=packing), keep_best, stop
+    return trainer, plan, keep_best, stop
 
 
 def build_arguments(name: str, settings: TrainingSettings, seed: int, checkpoints: Path) -> TrainingArguments:
