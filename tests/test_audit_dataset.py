@@ -123,7 +123,7 @@ def test_a_missing_tokenizer_is_told_as_a_missing_folder(tmp_path):
 def test_random_drawings_are_the_same_again_and_the_worst_come_first():
     samples = [Sample(f"s{n}", "a", "", "g", "", []) for n in range(99)]
     reasons = {"s5": ["repaired:colour"], "s7": ["blank"], "s9": ["repaired:colour"]}
-    audited = Audited(samples, [1] * 99, None, reasons)
+    audited = Audited(samples, [1] * 99, None, reasons=reasons)
     drawn, worst = choose_shown(audited, 40, 7)
     assert drawn == choose_shown(audited, 40, 7)[0] != choose_shown(audited, 40, 8)[0]
     assert len(set(drawn)) == 40

@@ -17,23 +17,23 @@ from __future__ import annotations
 import argparse
 import csv
 import os
-import re
 import tempfile
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from captions.prediction_files import read_argument
 from core.command import InputError, format_duration, log, run_command
-from core.records import Image, Sample, read_json, stream_samples, write_json
+from core.records import Image, Rejection, Sample, read_json, stream_samples, write_json
 from plan.record_faults import first_records, record_faults
 from readers.known_formats import FORMATS, has_questions, recognise_source, resolve_source
 from rendering.image_records import render_samples
 from rendering.renderers import PictureStyle
 from rendering.worker_pool import Limits
-from report.audit_page import Shown, write_audit_page
+from report.audit_page import Shown, listed_ids, write_audit_page
 from samples.audit import Audited, audit_samples, choose_shown, summarise
 from samples.making import MEMORY_LIMIT_MB, SECONDS_LIMIT, Settings, process_record
 from samples.preprocessing import Outputs, Rows, preprocess_dataset
@@ -43,6 +43,16 @@ from samples.split_statistics import count_tokens
 N_SHOWN = 40
 SEED = 20
 PICTURE_SIZE = 160  # px
+
+
+@dataclass(frozen=True)
+class Audit:
+    """What was found: the audit as JSON has it, the samples with pictures that its page shows, and which these are."""
+
+    summary: dict[str, Any]
+    shown: dict[str, Shown]
+    random_ids: list[str]
+    suspicious_ids: list[str]
 
 
 def read_source(path: Path, format: str | None, fields: str, where: str | None) -> dict[str, Any]:
@@ -82,33 +92,32 @@ def token_counter(tokenizer: Path | None) -> tuple[Callable[[list[str]], list[in
     )
 
 
-def draw_shown(samples: Path, audited: Audited, workers: int) -> tuple[list[Shown], list[Shown]]:
-    """The random and the most suspicious samples with their pictures."""
-    drawn, worst = choose_shown(audited, N_SHOWN, SEED)
-    wanted = {*drawn, *worst}
-    found: dict[str, Sample] = {one.id: one for one in stream_samples(samples) if one.id in wanted}
+def draw_samples(path: Path, wanted: set[str], audited: Audited, workers: int) -> dict[str, Shown]:
+    """The samples of a file that are wanted, by id, with their pictures."""
+    found: dict[str, Sample] = {one.id: one for one in stream_samples(path) if one.id in wanted}
     limits = Limits(workers, SECONDS_LIMIT, MEMORY_LIMIT_MB)
     pictures: dict[str, Image] = {
         image.id: image for image in render_samples(found.values(), PictureStyle(size=PICTURE_SIZE), limits)
     }
-
-    def show(id_: str) -> Shown:
-        return Shown(found[id_], pictures[id_], audited.reasons.get(id_, []))
-
-    return list(map(show, drawn)), list(map(show, worst))
+    return {id_: Shown(sample, pictures[id_], audited.reasons.get(id_, [])) for id_, sample in found.items()}
 
 
-def read_reasons(rejected: Path) -> list[str]:
-    """The reason of each rejected record, without its line or record: so that equal ones are counted together."""
-    with open(rejected, encoding="utf-8", newline="") as file:
-        reasons = [row["reason"] for row in csv.DictReader(file)]
-    return [re.sub(r"^(?:line|row) \d+: |(?<=a copy of record) \d+", "", reason) for reason in reasons]
+def read_rejected(path: Path) -> list[Rejection]:
+    """The records that preprocessing rejected."""
+    with open(path, encoding="utf-8", newline="") as file:
+        return [
+            Rejection(row["source"], row["id"], int(row["position"]), row["reason"]) for row in csv.DictReader(file)
+        ]
 
 
-def audit(
-    path: Path, rows: Rows, tokenizer: Path | None, budget: int, workers: int
-) -> tuple[dict[str, Any], tuple[list[Shown], list[Shown]]]:
-    """The audit, and the samples that its page shows. Raises InputError where no record is a sample."""
+def read_leaked_words(path: Path) -> dict[str, str]:
+    """The words of their captions that samples contain, by id."""
+    with open(path, encoding="utf-8", newline="") as file:
+        return {row["id"]: row["words"] for row in csv.DictReader(file)}
+
+
+def audit(path: Path, rows: Rows, tokenizer: Path | None, budget: int, workers: int) -> Audit:
+    """The audit of a dataset. Raises InputError where no record is a sample."""
     count, counted_by = token_counter(tokenizer)
     process = partial(process_record, source=path.stem, settings=Settings(), checks=ReferenceChecks(), max_chars=None)
     with tempfile.TemporaryDirectory() as folder:
@@ -117,9 +126,17 @@ def audit(
         preprocess_dataset(path, path.stem, rows, process, workers, outputs)
         log("audit_dataset", "comparing the drawings")
         audited = audit_samples(outputs.samples, outputs.fingerprints, count, budget)
-        counts, reasons = read_json(outputs.counts), read_reasons(outputs.rejected)
-        summary = summarise(audited, counts, reasons, budget, counted_by)
-        return summary, draw_shown(outputs.samples, audited, workers)
+        summary = summarise(
+            audited,
+            read_json(outputs.counts),
+            read_rejected(outputs.rejected),
+            read_leaked_words(outputs.label_leakage),
+            budget,
+            counted_by,
+        )
+        drawn, worst = choose_shown(audited, N_SHOWN, SEED)
+        wanted = {*drawn, *worst, *listed_ids(summary)}
+        return Audit(summary, draw_samples(outputs.samples, wanted, audited, workers), drawn, worst)
 
 
 def main(
@@ -138,13 +155,14 @@ def main(
     start = time.monotonic()
     source = read_source(file, format, fields, where)
     names, filters = resolve_source(source)
-    summary, shown = audit(file, Rows(names, filters, has_questions(names), most), tokenizer, budget, workers)
+    found = audit(file, Rows(names, filters, has_questions(names), most), tokenizer, budget, workers)
+    summary = found.summary
     seconds = time.monotonic() - start
-    head = {"file": str(file), "format": source.get("format"), "fields": names, "where": filters}
+    head = {"file": str(file), "format": source.get("format"), "fields": names, "where": filters, "most": most}
     rate = {"seconds": round(seconds, 1), "drawings_per_second": round(summary["counts"]["in"] / seconds, 1)}
     summary = {**head, **summary, **rate}
     write_json(output_dir / "audit.json", summary)
-    write_audit_page(output_dir / "audit.html", summary, *shown)
+    write_audit_page(output_dir / "audit.html", summary, found.shown, found.random_ids, found.suspicious_ids)
     counts = summary["counts"]
     log(
         "audit_dataset",
