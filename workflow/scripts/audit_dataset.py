@@ -29,7 +29,9 @@ from captions.prediction_files import read_argument
 from core.command import InputError, format_duration, log, run_command
 from core.records import Image, Rejection, Sample, read_json, stream_samples, write_json
 from plan.record_faults import first_records, record_faults
+from readers.folder import is_folder_of_drawings
 from readers.known_formats import FORMATS, has_questions, recognise_source, resolve_source
+from readers.unknown_layout import check_fields, explain_layout
 from rendering.image_records import render_samples
 from rendering.renderers import PictureStyle
 from rendering.worker_pool import Limits
@@ -62,7 +64,10 @@ def read_source(path: Path, format: str | None, fields: str, where: str | None) 
         source["where"] = read_argument("--where", where, dict)
     if not path.exists():
         raise InputError(f"{path} does not exist")
+    check_fields(source["fields"])
     format = format or recognise_source(first_records(path)[0], source["fields"])
+    if format is None and not is_folder_of_drawings(path):
+        raise InputError(explain_layout(path, source["fields"]))
     if format:
         source["format"] = format
     faults = list(record_faults("source", path, source))

@@ -19,7 +19,7 @@ FLAGS = {
     "caption_from_drawing": "its caption was taken from the title or description inside the SVG file",
     "label_leakage_left": "its text contains words of its caption",
     "label_leakage_removed": "its file contained words of its caption, as names of layers; they were removed",
-    "duplicate": "an earlier sample has the same drawing",
+    "duplicate": "another sample has the same drawing, and is the one to keep",
     "near-duplicate": "another drawing is written differently and looks almost the same",
     "in several splits": "a drawing, look, caption or group name is shared across splits (for example train and test)",
     "over the budget": "the drawing has more tokens than the budget",
