@@ -82,6 +82,8 @@ REASONS = {
     "a DTD": "The file declares entities of its own, by which a small file can become huge; such files are not read.",
     "a second DTD": "The file declares entities of its own, by which a small file can become huge; they are not read.",
     "entities that make it": "Entities that the file declares make it longer than the limit.",
+    "has a document type": "The file declares entities of its own, by which a small file can become huge.",
+    "nothing is left to draw": "Without scripts, HTML and the like, nothing of the drawing is left.",
     "larger than": "The text is longer than the limit that protects the machine.",
     "elements nested": "Elements lie in each other more deeply than the limit that protects the machine.",
     "more than": "The drawing has more parts than the limit that protects the machine.",
