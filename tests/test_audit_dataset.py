@@ -163,6 +163,11 @@ def test_numbers_below_one_are_refused(option, number, capsys):
 def test_a_missing_tokenizer_is_told_as_a_missing_folder(tmp_path):
     with pytest.raises(InputError, match=r"--tokenizer: .*nothere is no folder"):
         audit_dataset.token_counter(tmp_path / "nothere")
+    (tmp_path / "model.gguf").write_bytes(b"GGUF")
+    with pytest.raises(InputError, match=r"has no tokenizer\.json; give the file in it that has one: .*model\.gguf"):
+        audit_dataset.token_counter(tmp_path)
+    with pytest.raises(InputError, match=r"model\.gguf: its tokenizer can't be loaded"):
+        audit_dataset.token_counter(tmp_path / "model.gguf")
 
 
 def test_random_drawings_are_the_same_again_and_the_worst_come_first():

@@ -84,17 +84,32 @@ def token_counter(tokenizer: Path | None) -> tuple[Callable[[list[str]], list[in
     if tokenizer is None:
         return lambda texts: list(
             map(count_tokens, texts)
-        ), "words, signs and up to three digits, about as Llama 3 counts"
-    if not tokenizer.is_dir():  # transformers would take it for a name on the hub
-        raise InputError(f"--tokenizer: {tokenizer} is no folder; give the folder of a model, with its tokenizer.json")
-    os.environ.setdefault("HF_HUB_OFFLINE", "1")
-    from models.language_models import load_tokenizer
-
-    loaded = load_tokenizer(tokenizer)
+        ), "an estimate: words, signs and up to three digits each, about as Llama 3 counts"
+    loaded = load_counting_tokenizer(tokenizer)
     return (
-        lambda texts: list(map(len, loaded(texts, add_special_tokens=False)["input_ids"])),
+        lambda texts: list(map(len, loaded(texts, add_special_tokens=False, verbose=False)["input_ids"])),
         f"the tokenizer of {tokenizer.name}",
     )
+
+
+def load_counting_tokenizer(path: Path) -> Any:
+    """The tokenizer of a model's folder or GGUF file. Raises InputError where there is none."""
+    inside = sorted(path.glob("*.gguf"))
+    if inside and not (path / "tokenizer.json").is_file():
+        raise InputError(f"--tokenizer: {path} has no tokenizer.json; give the file in it that has one: {inside[0]}")
+    is_gguf = path.suffix == ".gguf" and path.is_file()
+    if not is_gguf and not path.is_dir():  # transformers would take it for a name on the hub
+        raise InputError(
+            f"--tokenizer: {path} is no folder; give the folder of a model, with its tokenizer.json, or a .gguf file"
+        )
+    os.environ.setdefault("HF_HUB_OFFLINE", "1")
+    if is_gguf:
+        from models.weight_formats import load_gguf_tokenizer
+
+        return load_gguf_tokenizer(path)
+    from models.language_models import load_tokenizer
+
+    return load_tokenizer(path)
 
 
 def draw_samples(path: Path, wanted: set[str], audited: Audited, workers: int) -> dict[str, Shown]:
@@ -189,7 +204,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--format", choices=FORMATS, help="known format; recognised by the fields where absent")
     parser.add_argument("--fields", default="{}", help="JSON: names of fields, as in dataset.sources.<name>.fields")
     parser.add_argument("--where", help="JSON: field → value, or values, of the rows that take part")
-    parser.add_argument("--tokenizer", type=Path, help="model folder whose tokenizer counts; about as Llama 3 else")
+    parser.add_argument("--tokenizer", type=Path, help="model folder or .gguf file; about as Llama 3 counts else")
     parser.add_argument(
         "--budget", type=whole_number, default=4096, help="tokens of a drawing that a prompt has room for"
     )
