@@ -63,7 +63,7 @@ KINDS = {
     "removed": "the element <{}>, which draws nothing",
     "repaired": "{}",
     "unresolved": "{} is used in a way that the workflow cannot work out; what it would change is not drawn",
-    "kept_safe": "{} cannot be written in the short form; the text keeps the longer form",
+    "kept_safe": "what it uses ({}) cannot be written in the short form; the text keeps the longer form",
     "fell_back": "the text of form {} drew another picture; a longer and more careful form was taken",
     "render_failed": "it could not be drawn: {}",
     "caption": "{}",
