@@ -29,11 +29,13 @@ def convert_gguf(path: Path, folder: Path) -> None:
 
 def load_gguf_tokenizer(path: Path) -> Any:
     """The tokenizer that a GGUF file holds. Raises InputError where it holds none that can be read."""
+    import struct
+
     from transformers import AutoTokenizer
 
     try:
         return AutoTokenizer.from_pretrained(path.parent, gguf_file=path.name, local_files_only=True)
-    except (ImportError, OSError, ValueError) as error:
+    except (ImportError, OSError, ValueError, struct.error) as error:  # the last for a file that is cut off
         raise InputError(f"{path}: its tokenizer can't be loaded ({' '.join(str(error).split())[:300]})") from error
 
 
