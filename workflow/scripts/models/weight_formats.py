@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from pathlib import Path
 from typing import Any
 
@@ -29,8 +30,6 @@ def convert_gguf(path: Path, folder: Path) -> None:
 
 def load_gguf_tokenizer(path: Path) -> Any:
     """The tokenizer that a GGUF file holds. Raises InputError where it holds none that can be read."""
-    import struct
-
     from transformers import AutoTokenizer
 
     try:
