@@ -1,7 +1,7 @@
 # make demo: the embedded demo, from nothing to a report. make test: every check. Both set up .venv first.
 # make demo-vlm: one small model trained on code, on pictures, and on both. make demo-gemma: the demo's scenes on Gemma 3
 # 270M, once you have read and accepted its terms. make new NAME=mine DATA=drawings.jsonl: a configuration for your own
-# data, and an audit of its first records. make try: a page on which a finished experiment captions any drawing.
+# data, and an audit of its first records (FIELDS='{"drawing": "code"}' names fields). make try: a page on which a finished experiment captions any drawing.
 
 PYTHON ?= python3
 EXPERIMENT ?= demo
@@ -28,7 +28,7 @@ demo-gemma: install
 	@echo "Report: $(CURDIR)/results/demo-gemma/report.html"
 
 new: install
-	@$(BIN)/python workflow/scripts/new_experiment.py --name "$(NAME)" --data "$(DATA)"
+	@$(BIN)/python workflow/scripts/new_experiment.py --name "$(NAME)" --data "$(DATA)" $(if $(FIELDS),--fields '$(FIELDS)')
 
 try: install
 	@$(BIN)/python workflow/scripts/try_experiment.py --experiment $(EXPERIMENT)

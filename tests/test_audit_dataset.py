@@ -66,9 +66,54 @@ def test_duplicates_and_leaks_between_the_given_splits_are_found(audited):
     assert found["splits"]["leaking_groups"] == found["splits"]["leaking_groups_with_test"] == 1
 
 
+def test_partners_are_named_with_their_splits_and_captions(audited):
+    found, page = audited
+    red, again = ({"id": row["id"], "split": row["split"], "captions": [row["caption"]]} for row in ROWS[:2])
+    near = {"id": "near", "split": "train", "captions": ["a disc that looks alike"]}
+    assert found["duplicates"]["exact_groups"] == [{"samples": [red, again]}]
+    (pair,) = found["duplicates"]["near"]
+    assert pair["samples"] == [red, near]
+    assert (
+        0
+        < pair["mean_difference"]
+        < pair["largest_difference"]
+        <= found["duplicates"]["near_limits"]["largest_difference"]
+    )
+    (leak,) = found["splits"]["leaks"]
+    assert leak["splits"] == {"train": 2, "test": 1}
+    assert [(one["what"], one["ids"]) for one in leak["shared"]] == [
+        ("drawing", ["red", "again"]),
+        ("look", ["red", "near"]),
+    ]
+    assert leak["samples"] == [red, again, near]
+    leaks = page[page.index('id="leaks"') : page.index('id="duplicates"')]
+    assert [leaks.count(f'alt="Drawing {id_}"') for id_ in ("red", "again", "near")] == [1, 1, 1]
+    assert re.search(r"<code>red</code>, <code>near</code>:\s+their pictures differ by [\d.]+ of 255 on average", leaks)
+
+
+def test_rejected_and_flagged_records_are_named(audited):
+    found, page = audited
+    assert [(one["id"], one["reason"]) for one in found["rejected_records"]] == [
+        ("junk", "no usable caption (junk)"),
+        ("no", "no drawing"),
+    ]
+    assert found["flagged"]["removed:script"] == ["script"]
+    assert next(iter(found["suspicious"].items())) == ("red", ["duplicate", "near-duplicate", "in several splits"])
+    assert re.search(
+        r"<code>no drawing</code> The field of the drawing is missing or empty\..*?<code>no</code>", page, re.DOTALL
+    )
+
+
+def test_the_page_points_at_no_code_and_says_what_was_looked_for(audited):
+    _, page = audited
+    text = re.sub(r"<style>.*?</style>|<[^>]*>", " ", page, flags=re.DOTALL)
+    assert not re.search(r"\w/\w+\.py|\bNone\.", text)
+    assert "nothing had to be repaired" in text
+
+
 def test_captions_and_label_leakage_are_judged(audited):
     found, _ = audited
-    assert found["label_leakage"] == {"left": 1, "removed": 0}
+    assert found["label_leakage"] == {"left": 1, "removed": 0, "words": {"leak": "sailboat"}}
     assert found["captions"]["problems"] == {"cut_off": 1}
     assert (found["captions"]["n"], found["captions"]["different"], found["captions"]["repeated"]) == (7, 7, 0)
 
@@ -86,7 +131,7 @@ def test_the_page_shows_drawings_with_reasons_and_no_foreign_markup(audited):
     assert page.count('<img src="data:image/png;base64,') == page.count('<div class="audited-one">') > 7
     suspicious = page[page.index('id="suspicious"') : page.index('id="random"')]
     assert re.findall(r"<code>(\w+)</code>", suspicious) == ["red", "near", "blank", "again", "leak", "cut", "script"]
-    assert re.search(r"<code>again</code>.*?in several splits", suspicious, re.DOTALL)
+    assert re.search(r"<code>again</code>.*?shared across splits", suspicious, re.DOTALL)
     assert "&lt;b&gt;bold&lt;/b&gt; disc &amp; more" in page
     assert "<b>bold" not in page
     assert "script-src &#39;none&#39;" in page or "script-src 'none'" in page
@@ -118,12 +163,17 @@ def test_numbers_below_one_are_refused(option, number, capsys):
 def test_a_missing_tokenizer_is_told_as_a_missing_folder(tmp_path):
     with pytest.raises(InputError, match=r"--tokenizer: .*nothere is no folder"):
         audit_dataset.token_counter(tmp_path / "nothere")
+    (tmp_path / "model.gguf").write_bytes(b"GGUF")
+    with pytest.raises(InputError, match=r"has no tokenizer\.json; give the file in it that has one: .*model\.gguf"):
+        audit_dataset.token_counter(tmp_path)
+    with pytest.raises(InputError, match=r"model\.gguf: its tokenizer can't be loaded"):
+        audit_dataset.token_counter(tmp_path / "model.gguf")
 
 
 def test_random_drawings_are_the_same_again_and_the_worst_come_first():
     samples = [Sample(f"s{n}", "a", "", "g", "", []) for n in range(99)]
     reasons = {"s5": ["repaired:colour"], "s7": ["blank"], "s9": ["repaired:colour"]}
-    audited = Audited(samples, [1] * 99, None, reasons)
+    audited = Audited(samples, [1] * 99, None, reasons=reasons)
     drawn, worst = choose_shown(audited, 40, 7)
     assert drawn == choose_shown(audited, 40, 7)[0] != choose_shown(audited, 40, 8)[0]
     assert len(set(drawn)) == 40
@@ -132,26 +182,38 @@ def test_random_drawings_are_the_same_again_and_the_worst_come_first():
 
 @pytest.mark.parametrize("row", [{"id": "a", "svg": SVG, "caption": "a"}, unisvg_row()], ids=["usual", "unisvg"])
 def test_a_new_configuration_is_short_and_has_no_faults(tmp_path, row):
-    text = write_configuration("mine", describe_source(write(tmp_path / "a.jsonl", [row])))
+    text = write_configuration("mine", describe_source(write(tmp_path / "a.jsonl", [row]), {}))
     assert len(text.splitlines()) <= 25
     config = yaml.safe_load(text)
     assert find_faults(config, SCHEMA) == []
     assert (config["prompt"].get("from") == "question") is ("q_text" in row)
 
 
-def test_unknown_fields_and_an_existing_configuration_are_told(tmp_path, monkeypatch):
-    path = write(tmp_path / "a.jsonl", [{"code": SVG, "alt": "a"}])
-    with pytest.raises(InputError, match="there are: code, alt"):
-        describe_source(path)
+def test_an_existing_configuration_is_told(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "mine.yaml").touch()
     with pytest.raises(InputError, match=r"mine\.yaml exists"):
-        main(name="mine", data=path)
+        main(name="mine", data="a.jsonl", fields="{}")
+    with pytest.raises(InputError, match="make new NAME=mine DATA="):
+        main(name="", data="", fields="{}")
+
+
+def test_a_failed_audit_leaves_nothing_and_the_same_command_works_later(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    write(tmp_path / "a.jsonl", [{"id": "a", "code": "no drawing", "alt": "a red disc"}])
+    fields = '{"drawing": "code", "captions": "alt"}'
+    with pytest.raises(InputError, match=r"mine\.yaml was not written"):
+        main(name="mine", data="a.jsonl", fields=fields)
+    assert [path.name for path in tmp_path.iterdir()] == ["a.jsonl"]
+    write(tmp_path / "a.jsonl", [{"id": "a", "code": SVG, "alt": "a red disc"}])
+    main(name="mine", data="a.jsonl", fields=fields)
+    source = yaml.safe_load((tmp_path / "mine.yaml").read_text())["dataset"]["sources"]["drawings"]
+    assert source["fields"] == {"drawing": "code", "captions": "alt"}
 
 
 def test_a_new_experiment_is_written_and_audited(tmp_path, monkeypatch, capsys):
     write(tmp_path / "a.jsonl", ROWS[:2])
     monkeypatch.chdir(tmp_path)
-    main(name="mine", data=tmp_path / "a.jsonl")
+    main(name="mine", data=str(tmp_path / "a.jsonl"), fields="{}")
     assert (tmp_path / "results" / "mine" / "audit" / "audit.html").is_file()
     assert "Next: snakemake all --profile profiles/local --configfile mine.yaml" in capsys.readouterr().out

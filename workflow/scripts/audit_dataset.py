@@ -17,23 +17,25 @@ from __future__ import annotations
 import argparse
 import csv
 import os
-import re
 import tempfile
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from captions.prediction_files import read_argument
 from core.command import InputError, format_duration, log, run_command
-from core.records import Image, Sample, read_json, stream_samples, write_json
+from core.records import Image, Rejection, Sample, read_json, stream_samples, write_json
 from plan.record_faults import first_records, record_faults
+from readers.folder import is_folder_of_drawings
 from readers.known_formats import FORMATS, has_questions, recognise_source, resolve_source
+from readers.unknown_layout import check_fields, explain_layout
 from rendering.image_records import render_samples
 from rendering.renderers import PictureStyle
 from rendering.worker_pool import Limits
-from report.audit_page import Shown, write_audit_page
+from report.audit_page import Shown, listed_ids, write_audit_page
 from samples.audit import Audited, audit_samples, choose_shown, summarise
 from samples.making import MEMORY_LIMIT_MB, SECONDS_LIMIT, Settings, process_record
 from samples.preprocessing import Outputs, Rows, preprocess_dataset
@@ -45,6 +47,16 @@ SEED = 20
 PICTURE_SIZE = 160  # px
 
 
+@dataclass(frozen=True)
+class Audit:
+    """What was found: the audit as JSON has it, the samples with pictures that its page shows, and which these are."""
+
+    summary: dict[str, Any]
+    shown: dict[str, Shown]
+    random_ids: list[str]
+    suspicious_ids: list[str]
+
+
 def read_source(path: Path, format: str | None, fields: str, where: str | None) -> dict[str, Any]:
     """The source as a configuration names it, its format recognised where none is given. Raises InputError."""
     source: dict[str, Any] = {"fields": read_argument("--fields", fields, dict)}
@@ -52,7 +64,10 @@ def read_source(path: Path, format: str | None, fields: str, where: str | None) 
         source["where"] = read_argument("--where", where, dict)
     if not path.exists():
         raise InputError(f"{path} does not exist")
+    check_fields(source["fields"])
     format = format or recognise_source(first_records(path)[0], source["fields"])
+    if format is None and not is_folder_of_drawings(path):
+        raise InputError(explain_layout(path, source["fields"]))
     if format:
         source["format"] = format
     faults = list(record_faults("source", path, source))
@@ -69,46 +84,60 @@ def token_counter(tokenizer: Path | None) -> tuple[Callable[[list[str]], list[in
     if tokenizer is None:
         return lambda texts: list(
             map(count_tokens, texts)
-        ), "words, signs and up to three digits, about as Llama 3 counts"
-    if not tokenizer.is_dir():  # transformers would take it for a name on the hub
-        raise InputError(f"--tokenizer: {tokenizer} is no folder; give the folder of a model, with its tokenizer.json")
-    os.environ.setdefault("HF_HUB_OFFLINE", "1")
-    from models.language_models import load_tokenizer
-
-    loaded = load_tokenizer(tokenizer)
+        ), "an estimate: words, signs and up to three digits each, about as Llama 3 counts"
+    loaded = load_counting_tokenizer(tokenizer)
     return (
-        lambda texts: list(map(len, loaded(texts, add_special_tokens=False)["input_ids"])),
+        lambda texts: list(map(len, loaded(texts, add_special_tokens=False, verbose=False)["input_ids"])),
         f"the tokenizer of {tokenizer.name}",
     )
 
 
-def draw_shown(samples: Path, audited: Audited, workers: int) -> tuple[list[Shown], list[Shown]]:
-    """The random and the most suspicious samples with their pictures."""
-    drawn, worst = choose_shown(audited, N_SHOWN, SEED)
-    wanted = {*drawn, *worst}
-    found: dict[str, Sample] = {one.id: one for one in stream_samples(samples) if one.id in wanted}
+def load_counting_tokenizer(path: Path) -> Any:
+    """The tokenizer of a model's folder or GGUF file. Raises InputError where there is none."""
+    inside = sorted(path.glob("*.gguf"))
+    if inside and not (path / "tokenizer.json").is_file():
+        raise InputError(f"--tokenizer: {path} has no tokenizer.json; give the file in it that has one: {inside[0]}")
+    is_gguf = path.suffix == ".gguf" and path.is_file()
+    if not is_gguf and not path.is_dir():  # transformers would take it for a name on the hub
+        raise InputError(
+            f"--tokenizer: {path} is no folder; give the folder of a model, with its tokenizer.json, or a .gguf file"
+        )
+    os.environ.setdefault("HF_HUB_OFFLINE", "1")
+    if is_gguf:
+        from models.weight_formats import load_gguf_tokenizer
+
+        return load_gguf_tokenizer(path)
+    from models.language_models import load_tokenizer
+
+    return load_tokenizer(path)
+
+
+def draw_samples(path: Path, wanted: set[str], audited: Audited, workers: int) -> dict[str, Shown]:
+    """The samples of a file that are wanted, by id, with their pictures."""
+    found: dict[str, Sample] = {one.id: one for one in stream_samples(path) if one.id in wanted}
     limits = Limits(workers, SECONDS_LIMIT, MEMORY_LIMIT_MB)
     pictures: dict[str, Image] = {
         image.id: image for image in render_samples(found.values(), PictureStyle(size=PICTURE_SIZE), limits)
     }
-
-    def show(id_: str) -> Shown:
-        return Shown(found[id_], pictures[id_], audited.reasons.get(id_, []))
-
-    return list(map(show, drawn)), list(map(show, worst))
+    return {id_: Shown(sample, pictures[id_], audited.reasons.get(id_, [])) for id_, sample in found.items()}
 
 
-def read_reasons(rejected: Path) -> list[str]:
-    """The reason of each rejected record, without its line or record: so that equal ones are counted together."""
-    with open(rejected, encoding="utf-8", newline="") as file:
-        reasons = [row["reason"] for row in csv.DictReader(file)]
-    return [re.sub(r"^(?:line|row) \d+: |(?<=a copy of record) \d+", "", reason) for reason in reasons]
+def read_rejected(path: Path) -> list[Rejection]:
+    """The records that preprocessing rejected."""
+    with open(path, encoding="utf-8", newline="") as file:
+        return [
+            Rejection(row["source"], row["id"], int(row["position"]), row["reason"]) for row in csv.DictReader(file)
+        ]
 
 
-def audit(
-    path: Path, rows: Rows, tokenizer: Path | None, budget: int, workers: int
-) -> tuple[dict[str, Any], tuple[list[Shown], list[Shown]]]:
-    """The audit, and the samples that its page shows. Raises InputError where no record is a sample."""
+def read_leaked_words(path: Path) -> dict[str, str]:
+    """The words of their captions that samples contain, by id."""
+    with open(path, encoding="utf-8", newline="") as file:
+        return {row["id"]: row["words"] for row in csv.DictReader(file)}
+
+
+def audit(path: Path, rows: Rows, tokenizer: Path | None, budget: int, workers: int) -> Audit:
+    """The audit of a dataset. Raises InputError where no record is a sample."""
     count, counted_by = token_counter(tokenizer)
     process = partial(process_record, source=path.stem, settings=Settings(), checks=ReferenceChecks(), max_chars=None)
     with tempfile.TemporaryDirectory() as folder:
@@ -117,9 +146,17 @@ def audit(
         preprocess_dataset(path, path.stem, rows, process, workers, outputs)
         log("audit_dataset", "comparing the drawings")
         audited = audit_samples(outputs.samples, outputs.fingerprints, count, budget)
-        counts, reasons = read_json(outputs.counts), read_reasons(outputs.rejected)
-        summary = summarise(audited, counts, reasons, budget, counted_by)
-        return summary, draw_shown(outputs.samples, audited, workers)
+        summary = summarise(
+            audited,
+            read_json(outputs.counts),
+            read_rejected(outputs.rejected),
+            read_leaked_words(outputs.label_leakage),
+            budget,
+            counted_by,
+        )
+        drawn, worst = choose_shown(audited, N_SHOWN, SEED)
+        wanted = {*drawn, *worst, *listed_ids(summary)}
+        return Audit(summary, draw_samples(outputs.samples, wanted, audited, workers), drawn, worst)
 
 
 def main(
@@ -138,13 +175,14 @@ def main(
     start = time.monotonic()
     source = read_source(file, format, fields, where)
     names, filters = resolve_source(source)
-    summary, shown = audit(file, Rows(names, filters, has_questions(names), most), tokenizer, budget, workers)
+    found = audit(file, Rows(names, filters, has_questions(names), most), tokenizer, budget, workers)
+    summary = found.summary
     seconds = time.monotonic() - start
-    head = {"file": str(file), "format": source.get("format"), "fields": names, "where": filters}
+    head = {"file": str(file), "format": source.get("format"), "fields": names, "where": filters, "most": most}
     rate = {"seconds": round(seconds, 1), "drawings_per_second": round(summary["counts"]["in"] / seconds, 1)}
     summary = {**head, **summary, **rate}
     write_json(output_dir / "audit.json", summary)
-    write_audit_page(output_dir / "audit.html", summary, *shown)
+    write_audit_page(output_dir / "audit.html", summary, found.shown, found.random_ids, found.suspicious_ids)
     counts = summary["counts"]
     log(
         "audit_dataset",
@@ -166,7 +204,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--format", choices=FORMATS, help="known format; recognised by the fields where absent")
     parser.add_argument("--fields", default="{}", help="JSON: names of fields, as in dataset.sources.<name>.fields")
     parser.add_argument("--where", help="JSON: field → value, or values, of the rows that take part")
-    parser.add_argument("--tokenizer", type=Path, help="model folder whose tokenizer counts; about as Llama 3 else")
+    parser.add_argument("--tokenizer", type=Path, help="model folder or .gguf file; about as Llama 3 counts else")
     parser.add_argument(
         "--budget", type=whole_number, default=4096, help="tokens of a drawing that a prompt has room for"
     )

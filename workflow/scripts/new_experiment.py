@@ -15,17 +15,20 @@ import json
 import subprocess
 import sys
 import textwrap
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from captions.prediction_files import read_argument
 from core.command import InputError, run_command, write_whole
 from plan.faults import find_faults
-from plan.record_faults import first_records
+from plan.record_faults import first_records, record_faults
 from plan.schema import load_schema
-from readers.folder import files_of
+from readers.folder import is_folder_of_drawings
 from readers.known_formats import FORMATS, has_questions, recognise_source, resolve_source
+from readers.unknown_layout import check_fields, explain_layout
 
 N_AUDITED = 200  # records
 AUDIT = Path(__file__).with_name("audit_dataset.py")
@@ -43,24 +46,18 @@ metrics: [bleu, meteor, rouge_l, cider] # clip_score needs `clip`, a CLIP model
 """
 
 
-def describe_source(data: Path) -> dict[str, Any]:
+def describe_source(data: Path, fields: Mapping[str, Any]) -> dict[str, Any]:
     """The source as the configuration has it. Raises InputError where neither its fields nor its format are known."""
     if not data.exists():
         raise InputError(f"{data} does not exist (looked from {Path.cwd()})")
-    records, _ = first_records(data)
-    format = recognise_source(records, {})
+    check_fields(fields)
+    format = None if is_folder_of_drawings(data) else recognise_source(first_records(data)[0], fields)
     if format is None and not is_folder_of_drawings(data):
-        found = ", ".join(dict.fromkeys(name for record in records for name in record))
-        raise InputError(
-            f"{data}: which fields hold drawings and captions is not known; there are: {found or 'none'}. Copy "
-            "config.yaml and name them under dataset.sources.<name>.fields"
-        )
-    return {"path": str(data), **({"format": format} if format else {})}
-
-
-def is_folder_of_drawings(data: Path) -> bool:
-    """Whether captions may be in text files or inside the drawings."""
-    return data.is_dir() and bool(files_of(data)[0])
+        raise InputError(explain_layout(data, fields))
+    source = {"path": str(data), **({"format": format} if format else {}), **({"fields": fields} if fields else {})}
+    for fault in record_faults("data", data, {"fields": {}, **source}):
+        raise InputError(fault)
+    return source
 
 
 def write_configuration(name: str, source: dict[str, Any]) -> str:
@@ -79,6 +76,7 @@ def write_configuration(name: str, source: dict[str, Any]) -> str:
         f"      # {textwrap.shorten(known, 100, placeholder=' …')}",
     ]
     lines += [f"      format: {source['format']}"] if "format" in source else []
+    lines += [f"      fields: {json.dumps(source['fields'], ensure_ascii=False)}"] if "fields" in source else []
     lines += [f"      where: {json.dumps(where)} # rows that take part"] if where else []
     lines += [
         "      limits: {max_chars: 2000} # longer drawings are left out and counted; also train, validation, test"
@@ -87,25 +85,31 @@ def write_configuration(name: str, source: dict[str, Any]) -> str:
     return "\n".join(lines) + "\n" + LAST_PART.format(prompt=asked)
 
 
-def main(*, name: str, data: Path) -> None:
-    """Write the configuration, audit the first records, print the next command. Raises InputError."""
+def main(*, name: str, data: str, fields: str) -> None:
+    """Audit the first records, write the configuration, print the next command. Raises InputError.
+
+    The configuration comes last: where the audit fails, the same command can be given again.
+    """
+    if not name or not data:
+        raise InputError("give the experiment a name, and a file or folder: make new NAME=mine DATA=drawings.jsonl")
     path = Path(f"{name}.yaml")
     if path.exists():
         raise InputError(f"{path} exists; choose another name, or remove it")
-    text = write_configuration(name, describe_source(data))
-    config = yaml.safe_load(text)
-    faults = find_faults(config, load_schema())
+    source = describe_source(Path(data), read_argument("--fields", fields, dict))
+    text = write_configuration(name, source)
+    faults = find_faults(yaml.safe_load(text), load_schema())
     if faults:
         raise InputError(faults[0])
-    with write_whole(path) as partial:
-        partial.write_text(text, encoding="utf-8")
     folder = Path("results") / name / "audit"
-    source = config["dataset"]["sources"]["drawings"]
     chosen = ["--format", source["format"]] if "format" in source else []
-    command = [sys.executable, AUDIT, data, *chosen, "--most", str(N_AUDITED), "--budget", "512"]
+    command = [sys.executable, AUDIT, data, *chosen, "--fields", fields, "--most", str(N_AUDITED), "--budget", "512"]
     audited = subprocess.run([*command, "--output-dir", folder])
     if audited.returncode:
-        raise InputError(f"the audit of {data} failed (see above); {path} is written, correct its source")
+        raise InputError(
+            f"the audit of {data} failed (see above); {path} was not written. Correct the data, run it again"
+        )
+    with write_whole(path) as partial:
+        partial.write_text(text, encoding="utf-8")
     sys.stdout.write(
         f"{path} is written. The audit of the first {N_AUDITED} records: {folder / 'audit.html'}\n"
         f"Next: snakemake all --profile profiles/local --configfile {path}\n"
@@ -115,7 +119,8 @@ def main(*, name: str, data: Path) -> None:
 def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--name", required=True, help="name of the experiment, in lower case")
-    parser.add_argument("--data", type=Path, required=True, help="file or folder of drawings with captions")
+    parser.add_argument("--data", required=True, help="file or folder of drawings with captions")
+    parser.add_argument("--fields", default="{}", help="JSON: names of fields, as in dataset.sources.<name>.fields")
     return parser
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from pathlib import Path
 from typing import Any
 
@@ -13,15 +14,28 @@ PICKLED_SUFFIXES = (".pth", ".pt", ".bin")
 def convert_gguf(path: Path, folder: Path) -> None:
     """Turn a GGUF file into bf16 safetensors with configuration and tokenizer."""
     import torch
-    from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
+    from transformers import AutoModelForCausalLM, GgufConfig
 
     log("fetch_model", f"converting {path.name} to safetensors")
-    where = {"gguf_file": path.name, "local_files_only": True}
     model = AutoModelForCausalLM.from_pretrained(
-        path.parent, quantization_config=GgufConfig(dequantize=True), dtype=torch.bfloat16, **where
+        path.parent,
+        quantization_config=GgufConfig(dequantize=True),
+        dtype=torch.bfloat16,
+        gguf_file=path.name,
+        local_files_only=True,
     )
     model.save_pretrained(folder)
-    AutoTokenizer.from_pretrained(path.parent, **where).save_pretrained(folder)
+    load_gguf_tokenizer(path).save_pretrained(folder)
+
+
+def load_gguf_tokenizer(path: Path) -> Any:
+    """The tokenizer that a GGUF file holds. Raises InputError where it holds none that can be read."""
+    from transformers import AutoTokenizer
+
+    try:
+        return AutoTokenizer.from_pretrained(path.parent, gguf_file=path.name, local_files_only=True)
+    except (ImportError, OSError, ValueError, struct.error) as error:  # the last for a file that is cut off
+        raise InputError(f"{path}: its tokenizer can't be loaded ({' '.join(str(error).split())[:300]})") from error
 
 
 def convert_pickled_weights(folder: Path) -> None:

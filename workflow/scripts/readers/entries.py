@@ -271,6 +271,7 @@ def iterate_unique(records: Iterable[RawRecord], name: str) -> Iterator[RawRecor
         else:
             raise InputError(
                 f"{name}: records {known[record.id][0]} and {record.position} have one id {record.id!r}; "
-                "give each its own, or name the field that is unique under dataset.sources.<source>.fields.id"
+                "give each its own, or name the field that is unique under dataset.sources.<source>.fields.id "
+                "(audit_dataset and make new: --fields); an empty name numbers the records"
             )
         yield record

@@ -151,6 +151,11 @@ def files_of(folder: Path) -> tuple[list[Path], list[Path]]:
     return drawings, [path for path in files if data_suffix(path) in READERS]
 
 
+def is_folder_of_drawings(path: Path) -> bool:
+    """Whether a path is a folder of SVG files, whose captions may be in text files or inside the drawings."""
+    return path.is_dir() and not is_saved_dataset(path) and bool(files_of(path)[0])
+
+
 def broken_in(table: Path, entry: BrokenEntry) -> BrokenEntry:
     """A broken entry with the name of its file, where there are several."""
     return BrokenEntry(f"{table.name}, {entry.fault}")

@@ -9,7 +9,8 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import random
-from collections import Counter
+import re
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,7 +18,8 @@ from typing import Any
 
 import numpy as np
 
-from core.records import Sample, stream_samples
+from core.records import Rejection, Sample, stream_samples
+from samples.audit_kin import NEAR_LIMITS, NearPair, list_duplicates, list_leaks, list_near_pairs, read_near_pairs
 from samples.kinship import (
     caption_keys,
     count_caption_duplicates,
@@ -25,7 +27,6 @@ from samples.kinship import (
     digest_of,
     find_duplicates,
     find_straddling,
-    read_near_duplicates,
     unite_groups,
 )
 from samples.split_statistics import QUANTILES, whole_edges
@@ -50,6 +51,8 @@ SUSPICIONS = {
 SUSPICIOUS_KINDS = {"render_failed": 4, "fell_back": 2, "unresolved": 2, "repaired": 1, "removed": 1}
 TOKENIZED = 500  # drawings, as one call of a tokenizer is given: it works on them in parallel
 FREQUENT_CAPTIONS = 10  # captions that are listed by how many drawings they have
+# What differs between records of one reason: where in the file, which other record, the parser's details.
+_PLACE = re.compile(r"^(?:[^:]+, )?(?:line|row) \d+: |(?<=a copy of record) \d+$|(?<=^not XML) \(.*\)$", re.DOTALL)
 
 
 @dataclass
@@ -58,8 +61,14 @@ class Audited:
 
     samples: list[Sample]  # with the digest of their xml
     tokens: list[int]  # of the xml of each
-    near_pairs: list[tuple[str, str]] | None  # None where no drawing was drawn
+    near_pairs: list[NearPair] | None  # None where no drawing was drawn
+    groups: dict[str, str] = field(default_factory=dict)  # of each sample by id
     reasons: dict[str, list[str]] = field(default_factory=dict)  # what is suspicious about a sample, by id
+
+    @property
+    def near_ids(self) -> list[tuple[str, str]]:
+        """The pairs of near-duplicates by id; none where they are not known."""
+        return [pair.ids for pair in self.near_pairs or ()]
 
 
 def audit_samples(
@@ -72,7 +81,8 @@ def audit_samples(
     while batch := list(itertools.islice(stream, TOKENIZED)):
         tokens += count_tokens([sample.xml for sample in batch])
         samples += [dataclasses.replace(sample, xml=digest_of(sample.xml)) for sample in batch]
-    audited = Audited(samples, tokens, read_near_duplicates([fingerprints], samples))
+    audited = Audited(samples, tokens, read_near_pairs(fingerprints, samples))
+    audited.groups = unite_groups(samples, audited.near_ids)
     audited.reasons = find_reasons(audited, budget)
     return audited
 
@@ -82,12 +92,11 @@ def find_reasons(audited: Audited, budget: int) -> dict[str, list[str]]:
     reasons = {sample.id: [flag for flag in sample.flags if suspicion(flag)] for sample in audited.samples}
     for id_ in find_duplicates(audited.samples):
         reasons[id_].append("duplicate")
-    for id_ in {id_ for pair in audited.near_pairs or () for id_ in pair}:
+    for id_ in {id_ for pair in audited.near_ids for id_ in pair}:
         reasons[id_].append("near-duplicate")
-    groups = unite_groups(audited.samples, audited.near_pairs or ())
-    straddling = find_straddling(audited.samples, groups)
+    straddling = find_straddling(audited.samples, audited.groups)
     for sample, n_tokens in zip(audited.samples, audited.tokens, strict=True):
-        if groups[sample.id] in straddling:
+        if audited.groups[sample.id] in straddling:
             reasons[sample.id].append("in several splits")
         if n_tokens > budget:
             reasons[sample.id].append("over the budget")
@@ -103,25 +112,43 @@ def choose_shown(audited: Audited, number: int, seed: int) -> tuple[list[str], l
     """The ids of samples drawn at random by seed, and of the most suspicious ones, the worst first."""
     ids = [sample.id for sample in audited.samples]
     drawn = random.Random(seed).sample(ids, min(number, len(ids)))
-    order = {id_: place for place, id_ in enumerate(ids)}
-    worst = sorted(audited.reasons, key=lambda id_: (-sum(map(suspicion, audited.reasons[id_])), order[id_]))
-    return drawn, worst[:number]
+    return drawn, order_suspicious(audited)[:number]
+
+
+def order_suspicious(audited: Audited) -> list[str]:
+    """The ids of all samples with anything suspicious, the worst first."""
+    order = {sample.id: place for place, sample in enumerate(audited.samples)}
+    return sorted(audited.reasons, key=lambda id_: (-sum(map(suspicion, audited.reasons[id_])), order[id_]))
 
 
 def summarise(
-    audited: Audited, counts: Mapping[str, Any], rejected: Iterable[str], budget: int, tokens_by: str
+    audited: Audited,
+    counts: Mapping[str, Any],
+    rejected: list[Rejection],
+    leaked_words: Mapping[str, str],
+    budget: int,
+    tokens_by: str,
 ) -> dict[str, Any]:
-    """The audit as JSON has it. `counts` are those of preprocessing, `rejected` the reason of each rejected record."""
+    """The audit as JSON has it.
+
+    `counts` are those of preprocessing, `rejected` the records that it rejected, and `leaked_words` the words of their
+    captions that samples contain, by id.
+    """
     flags: dict[str, int] = counts["flags"]
     return {
         "counts": {key: counts[key] for key in ("in", "kept", "rejected", "filtered")},
-        "rejected": dict(Counter(rejected).most_common()),
+        "rejected": dict(Counter(generalise_reason(one.reason) for one in rejected).most_common()),
+        "rejected_records": [{"id": one.id, "position": one.position, "reason": one.reason} for one in rejected],
         "repaired": select_flags(flags, "repaired:"),
         "removed": select_flags(flags, "removed:"),
         "other_flags": {flag: n for flag, n in flags.items() if not is_listed(flag)},
-        "duplicates": count_duplicates(audited),
-        "splits": count_splits(audited),
-        "label_leakage": {key: flags.get(f"label_leakage_{key}", 0) for key in ("left", "removed")},
+        "flagged": find_flagged(audited.samples),
+        "duplicates": describe_duplicates(audited),
+        "splits": describe_splits(audited),
+        "label_leakage": {
+            **{key: flags.get(f"label_leakage_{key}", 0) for key in ("left", "removed")},
+            "words": dict(leaked_words),
+        },
         "captions": count_captions(audited.samples, flags),
         "lengths": measure_lengths(audited),
         "budget": {
@@ -130,7 +157,22 @@ def summarise(
             "fitting": sum(n <= budget for n in audited.tokens),
             "n": len(audited.tokens),
         },
+        "suspicious": {id_: audited.reasons[id_] for id_ in order_suspicious(audited)},
     }
+
+
+def generalise_reason(reason: str) -> str:
+    """The reason of a rejected record without what differs between records of one reason."""
+    return _PLACE.sub("", reason)
+
+
+def find_flagged(samples: Iterable[Sample]) -> dict[str, list[str]]:
+    """The ids of the samples that have each flag."""
+    flagged: dict[str, list[str]] = defaultdict(list)
+    for sample in samples:
+        for flag in sample.flags:
+            flagged[flag].append(sample.id)
+    return flagged
 
 
 def is_listed(flag: str) -> bool:
@@ -143,27 +185,31 @@ def select_flags(flags: Mapping[str, int], prefix: str) -> dict[str, int]:
     return {flag.removeprefix(prefix): n for flag, n in flags.items() if flag.startswith(prefix)}
 
 
-def count_duplicates(audited: Audited) -> dict[str, Any]:
-    """How many samples repeat a drawing, and how many look like another one that is written differently."""
-    near = audited.near_pairs
+def describe_duplicates(audited: Audited) -> dict[str, Any]:
+    """Samples that repeat a drawing, and those that look like another one that is written differently."""
+    pairs = audited.near_pairs
+    by_id = {sample.id: sample for sample in audited.samples}
     return {
         "exact": len(find_duplicates(audited.samples)),
-        "near_pairs": None if near is None else len(near),
-        "near_samples": None if near is None else len({id_ for pair in near for id_ in pair}),
+        "exact_groups": list_duplicates(audited.samples),
+        "near_pairs": None if pairs is None else len(pairs),
+        "near_samples": None if pairs is None else len({id_ for pair in pairs for id_ in pair.ids}),
+        "near": list_near_pairs(pairs or (), by_id),
+        "near_limits": NEAR_LIMITS,
     }
 
 
-def count_splits(audited: Audited) -> dict[str, Any]:
+def describe_splits(audited: Audited) -> dict[str, Any]:
     """The given splits, and the groups that lie in several of them: by drawing or caption, and by drawing alone."""
     sizes = Counter(sample.split or "none" for sample in audited.samples)
-    pairs = audited.near_pairs or ()
-    leaks = find_straddling(audited.samples, unite_groups(audited.samples, pairs))
-    drawings = find_straddling(audited.samples, unite_groups(audited.samples, pairs, max_drawings=0))
+    leaks = list_leaks(audited.samples, audited.groups, audited.near_pairs or ())
+    of_drawings = unite_groups(audited.samples, audited.near_ids, max_drawings=0)
     return {
         "given": dict(sizes.most_common()),
         "leaking_groups": len(leaks),
-        "leaking_groups_with_test": sum("test" in splits for splits in leaks.values()),
-        "leaking_groups_of_drawings": len(drawings),
+        "leaking_groups_with_test": sum("test" in leak["splits"] for leak in leaks),
+        "leaking_groups_of_drawings": len(find_straddling(audited.samples, of_drawings)),
+        "leaks": leaks,
     }
 
 

@@ -86,9 +86,24 @@ def find_near_duplicates(hashes: np.ndarray, pictures: np.ndarray) -> list[tuple
 
 def look_alike(first: np.ndarray, second: np.ndarray, most: np.ndarray) -> np.ndarray:
     """Which pairs of pictures look the same; their means may differ by `most`."""
+    means, largest = differences_of(first, second)
+    return (largest <= np.clip(SPREAD * means, MAX_CELL_ALONE, MAX_CELL)) & (means <= most)
+
+
+def differences_of(first: np.ndarray, second: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """By how much the cells of pairs of pictures (n x CELLS each) differ, of 255: on average, and at most."""
     differences = np.abs(first.astype(np.int16) - second)
-    means = differences.mean(axis=1)
-    return (differences.max(axis=1) <= np.clip(SPREAD * means, MAX_CELL_ALONE, MAX_CELL)) & (means <= most)
+    return differences.mean(axis=1), differences.max(axis=1)
+
+
+def measure_pairs(pictures: np.ndarray, pairs: list[tuple[int, int]]) -> list[tuple[float, int]]:
+    """`differences_of` of each of some pairs of pictures, given by their places."""
+    measured: list[tuple[float, int]] = []
+    for start in range(0, len(pairs), BLOCK):
+        first, second = np.array(pairs[start : start + BLOCK]).T
+        means, largest = differences_of(pictures[first], pictures[second])
+        measured += zip(means.tolist(), largest.tolist(), strict=True)
+    return measured
 
 
 def contrasts(pictures: np.ndarray, places: np.ndarray) -> np.ndarray:

@@ -25,6 +25,16 @@ from samples.making import MEMORY_LIMIT_MB, SECONDS_LIMIT, Made
 DRAWING = '<svg xmlns="http://www.w3.org/2000/svg"><path d="M0 0h9v9z"/></svg>'
 WARM_UP = RawRecord(0, "", DRAWING, ["a b c d e"], "", "")
 
+# What to do where no record becomes a sample, by how the reason of the first one begins.
+FIXES = {
+    "no caption": (
+        "give each record a text in the field `caption` (or name yours under fields.captions), and each SVG file a "
+        ".txt file of its name, a row in a table with the columns filename and caption, or a <title>"
+    ),
+    "no drawing": "name the field that holds the SVG text under fields.drawing",
+    "not XML": "the field of drawings (fields.drawing) must hold SVG text, not the name of a file",
+}
+
 
 @dataclass(frozen=True)
 class Outputs:
@@ -107,6 +117,7 @@ def preprocess_dataset(
             left_out = f" ({describe_filtered(filtered)})" if filtered else ""
             raise InputError(
                 f"{input}: none of {len(rejections)} records became a sample{left_out}: {reasons_of(rejections)}"
+                f"{fix_of(rejections)}"
             )
     write_rejections(outputs.rejected, rejections)
     write_label_leakage(outputs.label_leakage, leaks)
@@ -150,6 +161,15 @@ def reasons_of(rejections: list[Rejection]) -> str:
     """The most frequent reasons with their numbers, whatever lines of a file they are of."""
     reasons = Counter(re.sub(r"^(?:line|row) \d+: ", "", rejection.reason) for rejection in rejections).most_common(3)
     return "; ".join(f"{number} x {reason}" for reason, number in reasons)
+
+
+def fix_of(rejections: list[Rejection]) -> str:
+    """The first rejected record, and what to do where its reason is that of most newcomers; empty without any."""
+    if not rejections:
+        return ""
+    first = rejections[0]
+    fix = next((f"; {fix}" for start, fix in FIXES.items() if first.reason.startswith(start)), "")
+    return f" (the first is {first.id!r}){fix}"
 
 
 def write_label_leakage(path: Path, leaks: list[tuple[str, str]]) -> None:

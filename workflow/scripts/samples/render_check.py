@@ -20,6 +20,7 @@ SIZE = 224
 STYLE = PictureStyle(size=SIZE)
 WINDOW = 7
 CELL = 16  # px, which divide SIZE
+REACH = 2 * (WINDOW // 2)  # px beside what differs: windows that reach in, and what these see
 C1, C2 = (0.01 * 255) ** 2, (0.03 * 255) ** 2
 LUMINANCE = np.array([0.299, 0.587, 0.114], dtype=np.float32)
 
@@ -43,21 +44,34 @@ def draw_picture(xml: str) -> np.ndarray:
 
 def compare_pictures(first: np.ndarray, second: np.ndarray) -> Difference:
     """The difference of two pictures of `draw_picture`."""
-    if np.array_equal(first, second):
-        return Difference(0.0, 0.0, 1.0)
-    rows = np.abs(first - second).reshape(SIZE // CELL, CELL, -1).sum(axis=1)  # one axis after the other: faster
+    differences = np.abs(first - second)
+    rows = differences.reshape(SIZE // CELL, CELL, -1).sum(axis=1)  # one axis after the other: faster
     cells = rows.reshape(SIZE // CELL, SIZE // CELL, -1).sum(axis=2) / (CELL * CELL * 3)
-    return Difference(float(cells.mean()), float(cells.max()), similarity(first @ LUMINANCE, second @ LUMINANCE))
+    if not cells.any():
+        return Difference(0.0, 0.0, 1.0)
+    part = part_that_differs(cells > 0)
+    return Difference(float(cells.mean()), float(cells.max()), similarity(first[part], second[part]))
+
+
+def part_that_differs(cells: np.ndarray) -> tuple[slice, slice]:
+    """The rows and columns of the pictures around all cells that differ, with room for the windows that reach in."""
+    bounds = []
+    for axis in (1, 0):
+        places = np.flatnonzero(cells.any(axis=axis))
+        bounds.append(slice(max(CELL * int(places[0]) - REACH, 0), min(CELL * (int(places[-1]) + 1) + REACH, SIZE)))
+    return bounds[0], bounds[1]
 
 
 def similarity(first: np.ndarray, second: np.ndarray) -> float:
-    """Mean SSIM of two grey pictures."""
+    """Mean SSIM of two pictures by luminance, of which parts are given: it is 1 where the pictures are equal."""
+    one, other = first @ LUMINANCE, second @ LUMINANCE
 
     def local_mean(values: np.ndarray) -> np.ndarray:
         return uniform_filter(values, WINDOW)
 
-    mean_1, mean_2 = local_mean(first), local_mean(second)
-    variance_1, variance_2 = local_mean(first**2) - mean_1**2, local_mean(second**2) - mean_2**2
-    covariance = local_mean(first * second) - mean_1 * mean_2
-    numerator = (2 * mean_1 * mean_2 + C1) * (2 * covariance + C2)
-    return float((numerator / ((mean_1**2 + mean_2**2 + C1) * (variance_1 + variance_2 + C2))).mean())
+    mean_1, mean_2 = local_mean(one), local_mean(other)
+    product, squares = mean_1 * mean_2, mean_1**2 + mean_2**2
+    variances = local_mean(one**2 + other**2) - squares
+    covariance = local_mean(one * other) - product
+    values = (2 * product + C1) * (2 * covariance + C2) / ((squares + C1) * (variances + C2))
+    return 1 - float((1 - values).sum()) / SIZE**2
