@@ -122,7 +122,6 @@ def build_trainer(
     """
     arguments = build_arguments(name, settings, seed, checkpoints)
     speed_linear_layers(model, arguments.device)
-    collate, packing = choose_collate(model, pad_id, pictures, settings, arguments.device)
     give_caption_loss(model)
     measured = is_measured(settings, arguments.device)
     batching = choose_batching(model, pad_id, pictures, settings, arguments.device, measured)
