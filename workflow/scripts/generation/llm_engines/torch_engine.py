@@ -52,7 +52,7 @@ CHECKED_TOKENS = 4
 
 # How prompts of a batch are read, by device: at most so many tokens at once, and so many tokens of padding among them,
 # which is about what a pass of its own costs. Measured on two cores; not measured on a GPU.
-GROUPS = {"cpu": (1024, 32), "cuda": (16384, 512)}
+GROUPS = {"cpu": (512, 32), "cuda": (16384, 512)}
 
 # Devices on which steps of one shape pay, as CUDA graphs.
 FIXED_ON = ("cuda",)
