@@ -174,10 +174,9 @@ class Run:
         """Ours first, so that what there is no time for are alternatives."""
         for number_format in formats:
             self.attempt(f"train_{number_format}", "ours", lambda chosen=number_format: self.train(chosen))
-        adapter = self.folder / formats[-1]
-        if (adapter / "adapter_config.json").is_file():
-            self.attempt("captions", "ours", lambda: self.caption(adapter, True))
-            self.attempt("captions", "ours_without_graphs", lambda: self.caption(adapter, False))
+        for side, cuda_graphs in (("ours", True), ("ours_without_graphs", False)):
+            captions = lambda cuda_graphs=cuda_graphs: self.caption(self.trained_adapter(formats), cuda_graphs)  # noqa: E731
+            self.attempt("captions", side, captions)
         if self.input == "code":
             write_json(self.folder / "prompts.json", self.prompts())
             self.attempt("step", "ours", lambda: self.decode("step"))
@@ -199,11 +198,21 @@ class Run:
             reason = f"no time was left of {SECONDS} s"
         else:
             try:
-                self.results.setdefault(name, {})[side] = measure()
+                measured = measure()
+                self.results.setdefault(name, {})[side] = measured
             except subprocess.TimeoutExpired as error:
                 reason = f"took over {error.timeout:.0f} s"
             except subprocess.CalledProcessError as error:
                 reason = f"ended with {error.returncode}; see its messages above"
+            except (
+                InputError,
+                ImportError,
+                LookupError,
+                OSError,
+                RuntimeError,
+                ValueError,
+            ) as error:  # in this process
+                reason = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
         if reason:
             self.results["skipped"][f"{name} {side}"] = reason
             log("benchmark", f"{name} {side}: {reason}")
@@ -246,6 +255,13 @@ class Run:
             chosen = train.replace(train.SETTINGS, batch_size=BATCH, **settings)
             return train.measure(side, self.base, settings=chosen, **read_json(examples))
         return train.run_side(side, self.base, examples, BATCH, json.dumps(settings), self.seconds_left())
+
+    def trained_adapter(self, formats: list[str]) -> Path:
+        """The adapter that was trained last. Raises InputError for none."""
+        adapters = [self.folder / name for name in formats if (self.folder / name / "adapter_config.json").is_file()]
+        if not adapters:
+            raise InputError("no training has left an adapter")
+        return adapters[-1]
 
     def caption(self, adapter: Path, cuda_graphs: bool) -> dict[str, float]:
         """Pace of our captions by base and adapter, by the seconds that the records state."""

@@ -44,6 +44,24 @@ def test_a_tiny_run_measures_ours_and_names_what_it_skipped(benchmark, tmp_path,
     assert "skipped: captions vllm: vllm is not installed" in said
 
 
+def test_a_side_that_fails_is_named_and_the_next_one_is_measured(benchmark, tmp_path):
+    results = {"skipped": {}}
+    run = benchmark.Run(tmp_path, "code", 1, 1, {}, True, results)
+    run.attempt("captions", "ours", lambda: run.trained_adapter(["nf4", "bf16"]))
+    run.attempt("step", "ours", lambda: {}["graph_ms"])
+    run.attempt("clip", "ours", lambda: {"images_per_second": 1.0})
+    assert results.pop("clip") == {"ours": {"images_per_second": 1.0}}
+    assert results == {
+        "skipped": {
+            "captions ours": "InputError: no training has left an adapter",
+            "step ours": "KeyError: 'graph_ms'",
+        }
+    }
+    run.end = 0
+    run.attempt("clip", "ours", lambda: {})
+    assert results["skipped"]["clip ours"] == "no time was left of 1200 s"
+
+
 def test_the_table_tells_goals_met_and_missed_and_the_fastest_alternative(benchmark):
     paces = {"ours": 9000.0, "trl_packed": 6000.0, "unsloth": 10000.0}
     results = {

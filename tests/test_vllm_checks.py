@@ -65,7 +65,7 @@ class LaterLlm(vllm_of_the_tests.LLM):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"SamplingParams": LaterParams}, "SamplingParams takes no stop_token_ids, detokenize; install the version in"),
+        ({"SamplingParams": LaterParams}, "SamplingParams takes no stop_token_ids, ignore_eos, detokenize; install"),
         ({"LLM": LaterGenerate}, "LLM.generate takes no lora_request, use_tqdm; install"),
         ({"LLM": OtherResults}, r"a result of LLM.generate has no outputs\[0\].token_ids"),
     ],

@@ -24,6 +24,7 @@ class SamplingParams:
     temperature: float
     max_tokens: int
     stop_token_ids: list[int]
+    ignore_eos: bool
     seed: int
     detokenize: bool
     top_p: float = 1.0
@@ -66,6 +67,7 @@ class LLM:
 
     def _write(self, model, prompt, params):
         assert params.temperature == 0, "the stand-in is greedy"
+        assert params.ignore_eos, "vLLM would stop at the base's own end as well"
         ids = torch.tensor([prompt["prompt_token_ids"]])
         assert ids.shape[1] + params.max_tokens <= self.max_model_len
         written = model.generate(

@@ -3,51 +3,95 @@
 from __future__ import annotations
 
 import inspect
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 
-from generation.llm_engines.roomy_cache import RoomyCache
+from generation.llm_engines.roomy_cache import Part, RoomyCache
 
 
-class DecodingRows:
-    """Left-padded rows behind a prefix that they share; `ids` and `mask` are rows x length, the mask 0 on padding.
+@dataclass(frozen=True)
+class PromptRows:
+    """Left-padded prompts, behind what they share; `ids` and `mask` are rows x length, the mask 0 on padding.
 
     `pictures` are the model's inputs for the pictures in the rows (models/pictures.py); such rows share no prefix.
     """
 
+    ids: torch.Tensor
+    mask: torch.Tensor
+    pictures: dict[str, torch.Tensor] = field(default_factory=dict)
+
+
+class DecodingRows:
+    """The rows of a batch, whose prompts are read in groups of like length, so that little padding is computed.
+
+    Several groups, or `n_before` columns of padding that no pass computes, need a cache whose layers are all roomy.
+    Once the prompts are read, `ids` (rows x 1), `mask` (rows x length) and `positions` are those of the next pass.
+    """
+
     cache_class: type[RoomyCache] = RoomyCache
+    ids: torch.Tensor
+    mask: torch.Tensor
+    positions: torch.Tensor
 
     def __init__(
-        self,
-        model: Any,
-        ids: torch.Tensor,
-        mask: torch.Tensor,
-        prefix: RoomyCache | None,
-        n_new_tokens: int,
-        pictures: dict[str, torch.Tensor] | None = None,
+        self, model: Any, groups: list[PromptRows], prefix: RoomyCache | None, n_new_tokens: int, n_before: int = 0
     ):
-        self.model, self.ids, self.mask = model, ids, mask
-        self.pictures = pictures or {}
-        self.cache = self.cache_class(model.config, ids.shape[1] + n_new_tokens)
-        if prefix is not None:
-            self.cache.begin_with(prefix, len(ids))
-            self.mask = torch.cat([mask.new_ones(len(ids), prefix.get_seq_length()), mask], dim=1)
-        counted = count_positions(model, ids, mask, self.pictures)  # (3 x) rows x length
-        self.positions = (self.mask.cumsum(dim=1) - 1).clamp(min=0)[:, -ids.shape[1] :] if counted is None else counted
+        self.model, self._groups, self._prefix = model, groups, prefix
+        self.n_rows = sum(len(group.ids) for group in groups)
+        self._length = n_before + max(group.ids.shape[1] for group in groups)
+        n_prefix = 0 if prefix is None else prefix.get_seq_length()
+        self._is_whole = len(groups) == 1 and not n_before
+        self.cache = self.cache_class(model.config, n_prefix + self._length + n_new_tokens)
 
     def read(self) -> torch.Tensor:
         """Logits of the token that follows each row (rows x vocabulary), fp32."""
+        if self._groups:
+            return self._read_prompts()
+        return self._pass(self.ids, self.mask, self.positions, self.cache, {})
+
+    def _read_prompts(self) -> torch.Tensor:
+        ids, masks, positions, logits = [], [], [], []
+        start = 0
+        for group in self._groups:
+            n_before = self._length - group.ids.shape[1]
+            part = Part(start, start + len(group.ids), self.n_rows, n_before)
+            cache = self.cache if self._is_whole else self.cache.part(part)
+            mask = group.mask
+            if self._prefix is not None:
+                cache.begin_with(self._prefix, len(mask))
+                mask = torch.cat([mask.new_ones(len(mask), self._prefix.get_seq_length()), mask], dim=1)
+            counted = count_positions(self.model, group.ids, group.mask, group.pictures)  # (3 x) rows x length
+            places = (mask.cumsum(dim=1) - 1).clamp(min=0)[:, -group.ids.shape[1] :] if counted is None else counted
+            logits.append(self._pass(group.ids, mask, places, cache, group.pictures))
+            ids.append(group.ids[:, -1:])
+            masks.append(torch.nn.functional.pad(mask, (n_before, 0)))
+            positions.append(places[..., -1:])
+            start += len(group.ids)
+        self.ids, self.mask, self.positions = torch.cat(ids), torch.cat(masks), torch.cat(positions, dim=-2)
+        if not self._is_whole:
+            self.cache.show_parts(self.mask.shape[1])
+        self._groups = []  # pictures are in the cache now
+        return torch.cat(logits)
+
+    def _pass(
+        self,
+        ids: torch.Tensor,
+        mask: torch.Tensor,
+        positions: torch.Tensor,
+        cache: RoomyCache,
+        pictures: dict[str, torch.Tensor],
+    ) -> torch.Tensor:
         output = self.model(
-            input_ids=self.ids,
-            attention_mask=self.mask,
-            position_ids=self.positions,
-            cache=self.cache,
+            input_ids=ids,
+            attention_mask=mask,
+            position_ids=positions,
+            cache=cache,
             use_cache=True,
             logits_to_keep=1,
-            **self.pictures,
+            **pictures,
         )
-        self.pictures = {}  # they are in the cache now
         return output.logits[:, -1].float()
 
     def append(self, tokens: torch.Tensor, going: list[int]) -> None:

@@ -39,9 +39,10 @@ class FixedRows(DecodingRows):
 
     def __init__(self, *args: Any, graph_pool: Any = None):
         super().__init__(*args)
+        device = self._groups[0].ids.device
         self._pool = graph_pool
         self._place: Any = None  # of the token that is read next, in every row
-        self._wanted = torch.arange(len(self.ids), device=self.ids.device)
+        self._wanted = torch.arange(self.n_rows, device=device)
         self._graph: Any = None
         self._logits: Any = None  # of a step; a graph writes them here again
 

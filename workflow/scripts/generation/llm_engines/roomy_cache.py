@@ -7,6 +7,8 @@ with a sliding window whole, and once fixed its tensors stay in place and in sha
 
 from __future__ import annotations
 
+import copy
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -16,6 +18,16 @@ from transformers.cache_utils import DummyLayer, DynamicLayer, DynamicSlidingWin
 ALIGNMENT = 8  # of a row's room in tokens; attention kernels copy a mask whose rows begin elsewhere
 
 
+@dataclass(frozen=True)
+class Part:
+    """Rows `start` to `end` of a batch of `n_rows`, in the columns from `first` on."""
+
+    start: int
+    end: int
+    n_rows: int
+    first: int
+
+
 class RoomyLayer(DynamicLayer):
     """Keys and values of a layer (rows x heads x length x size) at the front of a buffer for `capacity` tokens."""
 
@@ -23,6 +35,7 @@ class RoomyLayer(DynamicLayer):
         super().__init__()
         self.capacity = capacity
         self.length = 0
+        self._lender: tuple[RoomyLayer, Part] | None = None
 
     @property
     def room(self) -> int:
@@ -32,10 +45,38 @@ class RoomyLayer(DynamicLayer):
     def lazy_initialization(self, key_states: torch.Tensor, value_states: torch.Tensor) -> None:
         """Make the buffers at the first keys and values."""
         super().lazy_initialization(key_states, value_states)
+        if self._lender:
+            lender, part = self._lender
+            self._buffers = lender.lend(part, key_states, value_states)
+        else:
+            self._make_buffers(len(key_states), key_states, value_states)
+
+    def _make_buffers(self, n_rows: int, *like: torch.Tensor) -> None:
         room = -(-self.capacity // ALIGNMENT) * ALIGNMENT
-        self._buffers = [
-            states.new_empty(*states.shape[:2], room, states.shape[3]) for states in (key_states, value_states)
-        ]
+        self._buffers = [states.new_empty(n_rows, states.shape[1], room, states.shape[3]) for states in like]
+
+    def lend(self, part: Part, key_states: torch.Tensor, value_states: torch.Tensor) -> list[torch.Tensor]:
+        """The buffers of a part, whose columns before it are cleared: masked, but what is no number would spread."""
+        if not self.is_initialized:
+            super().lazy_initialization(key_states, value_states)
+            self._make_buffers(part.n_rows, key_states, value_states)
+        rows = [buffer[part.start : part.end] for buffer in self._buffers]
+        for buffer in rows:
+            buffer[:, :, : part.first] = 0
+        return [buffer[:, :, part.first :] for buffer in rows]
+
+    def part(self, part: Part) -> RoomyLayer:
+        """An empty layer that writes into the buffers of this one."""
+        layer = copy.copy(self)
+        layer.is_initialized = False  # where another part has been written to already
+        layer._lender = self, part
+        return layer
+
+    def show_parts(self, length: int) -> None:
+        """Show what was written into all parts, `length` columns."""
+        if self.is_initialized:
+            self.length = length
+            self._show()
 
     def update(
         self, key_states: torch.Tensor, value_states: torch.Tensor, *args: Any, **kwargs: Any
@@ -80,10 +121,19 @@ class RoomyCache(DynamicCache):
     def begin_with(self, prefix: RoomyCache, n_rows: int) -> None:
         """Start each of `n_rows` rows with the keys and values of a prefix, a cache of one row."""
         for layer, shared in zip(self.layers, prefix.layers, strict=True):
-            if not shared.is_initialized:
-                continue
-            layer.capacity = self.capacity + prefix.capacity
-            layer.update(*(states.expand(n_rows, -1, -1, -1) for states in (shared.keys, shared.values)))
+            if shared.is_initialized:
+                layer.update(*(states.expand(n_rows, -1, -1, -1) for states in (shared.keys, shared.values)))
+
+    def part(self, part: Part) -> RoomyCache:
+        """An empty cache of some rows, which writes into this one, whose layers are all roomy."""
+        cache = copy.copy(self)
+        cache.layers = [layer.part(part) for layer in self.layers]
+        return cache
+
+    def show_parts(self, length: int) -> None:
+        """Show what was written into all parts, `length` columns."""
+        for layer in self.layers:
+            layer.show_parts(length)
 
 
 class FixedLayer(RoomyLayer):

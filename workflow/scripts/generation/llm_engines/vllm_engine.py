@@ -63,6 +63,7 @@ class VllmEngine:
             **(drawing or {"temperature": 0.0}),
             max_tokens=settings.max_new_tokens,
             stop_token_ids=self.end_ids,
+            ignore_eos=True,  # else it stops at the base's own end as well, which may be no end of a turn
             seed=sample_seed(self.seed, prompt.id),
             detokenize=False,
         )
