@@ -86,6 +86,12 @@ def test_the_loss_of_a_node_ends_the_other(base_and_data, tmp_path, monkeypatch,
     assert newest_whole(tmp_path / "out" / "checkpoints").name == "checkpoint-4"
 
 
+def test_a_rank_tells_by_which_fault_it_ends(base_and_data, tmp_path):
+    assert train_on_two(*base_and_data, tmp_path / "out", learning_rate=1e38, warmup_ratio=0) == [1, 1]
+    with pytest.raises(InputError, match="the training is lost"):
+        was_stopped(tmp_path / "out" / "checkpoints")
+
+
 @pytest.fixture
 def launch_told(monkeypatch, tmp_path):
     """Runs launch_ranks with a launcher that is killed after its ranks have told what `tell` tells."""
