@@ -108,18 +108,20 @@ def test_a_base_with_only_a_sentencepiece_model_says_what_it_needs(base, monkeyp
         load_tokenizer(base)
 
 
-def test_a_sentencepiece_model_alone_makes_a_tokenizer(base):
+def test_a_base_with_a_sentencepiece_model_alone_is_trained_and_captions(base, tmp_path):
     sentencepiece = pytest.importorskip("sentencepiece", reason="an environment older than its requirements.lock")
     (base / "tokenizer.json").unlink()
     edit_json(base / "tokenizer_config.json", tokenizer_class="LlamaTokenizer", add_eos_token=True)
     sentences = ["a red circle left of a blue square", XML, "Write a caption for this SVG drawing. Caption:"] * 20
     sentencepiece.SentencePieceTrainer.train(
-        **{"sentence_iterator": iter(sentences), "model_prefix": str(base / "tokenizer"), "vocab_size": 400},
+        **{"sentence_iterator": iter(sentences), "model_prefix": str(base / "tokenizer"), "vocab_size": 380},
         **{"model_type": "bpe", "byte_fallback": True, "hard_vocab_limit": False, "minloglevel": 2},
     )
     tokenizer = load_tokenizer(base)
     assert tokenizer.decode(tokenizer("a red circle")["input_ids"], skip_special_tokens=True) == "a red circle"
     assert "tokenizer.model" in {file["name"] for file in tokenizer_files(base)}
+    train(base, write_data(tmp_path, 8, 3), tmp_path / "adapter", max_steps=4)
+    assert len(texts(caption(base, write_test(tmp_path), tmp_path / "a", adapter=tmp_path / "adapter"))) == 7
 
 
 def test_a_base_without_any_vocabulary_is_refused(base):

@@ -121,6 +121,15 @@ def test_a_question_that_a_local_model_cannot_read_is_rejected(llm, tmp_path):
 
 
 @pytest.mark.usefixtures("one_thread")
+def test_a_judge_whose_tokenizer_has_more_tokens_than_its_model_is_refused(tmp_path):
+    base = build_tiny_model(tmp_path / "base", "llama")
+    config = json.loads((base / "config.json").read_text())
+    (base / "config.json").write_text(json.dumps(config | {"vocab_size": 300}))
+    with pytest.raises(InputError, match=r"base: its tokenizer writes token 3\d\d and its model has 300"):
+        local_source(base, tmp_path / "store").ask([clair.METRIC.question("a cat", ["a cat"], None, False)])
+
+
+@pytest.mark.usefixtures("one_thread")
 def test_a_base_without_chat_template_is_no_judge(tmp_path):
     with pytest.raises(InputError, match="has no chat template, by which a judge is asked"):
         local_source(build_tiny_model(tmp_path / "plain", "plain"), tmp_path / "store")

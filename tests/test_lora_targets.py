@@ -93,6 +93,8 @@ def test_all_linear_is_every_linear_layer_but_the_head(bases):
         ("gpt_oss", ["q_proj", "down_proj"], r"no modules down_proj to adapt; it can adapt .*q_proj, v_proj"),
         ("mixtral", ["w1"], r"no modules w1 to adapt"),
         ("mamba", ["out_proj"], r"no modules out_proj to adapt; it can adapt in_proj, or all-linear"),
+        ("ctrl", ["0"], r"no modules 0 to adapt; it can adapt Wk, Wq, Wv, dense, ffn.0, ffn.2, or all-linear of them"),
+        ("phimoe", ["router"], r"no modules router to adapt; it can adapt k_proj, lm_head, o_proj"),
         ("qwen2_moe", ["down_proj"], r"only in part, since they are fused \(experts.down_proj, experts.gate_up_proj\)"),
         ("qwen2_moe", ["gate_proj"], r"it can adapt k_proj, .*, shared_expert.down_proj, shared_expert.gate_proj"),
         ("deepseek_v3", ["q_a_proj", "up_proj"], r"up_proj would adapt the experts of this model only in part"),

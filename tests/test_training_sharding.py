@@ -1,30 +1,21 @@
 """Weights shared out over two processes (FSDP2 on gloo): the training is that of two processes without sharding."""
 
-import json
-import multiprocessing
 import os
 import shutil
 import signal
-import socket
 
 import pytest
 import torch
-from accelerate.state import AcceleratorState, PartialState
+from forked_ranks import identity_of, train_on_two
 from torch.distributed.fsdp import FSDPModule
-from training_runs import SETTINGS, adapter, history, write_base_and_data
+from training_runs import adapter, history, write_base_and_data
 
-import train_lora
-from captions.prompts import PromptSettings
 from core.command import InputError
 from plan.faults import _training_faults
 from training.callbacks import StopOnSignal
-from training.identity import training_digest, training_identity
-from training.preparation import prepare_training
+from training.identity import training_digest
 from training.settings import TrainingSettings
 from training.sharding import check_sharding
-
-# Six validation samples are three batches, which two processes can't share evenly. Dropout draws random numbers.
-STEPS = {**SETTINGS, "max_steps": 8, "log_steps": 1, "learning_rate": 0.001, "accumulation": 2, "dropout": 0.1}
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -32,42 +23,6 @@ pytestmark = pytest.mark.usefixtures("one_thread")
 @pytest.fixture(scope="module")
 def base_and_data(tmp_path_factory):
     return write_base_and_data(tmp_path_factory.mktemp("sharding"))
-
-
-def identity_of(base, data, settings):
-    files = {split: data / f"{split}.parquet" for split in ("train", "validation")}
-    return files, training_identity(base, files, PromptSettings(), settings, seed=7, n_devices=2, code="-")
-
-
-def run_rank(rank, port, arguments):
-    """One of two processes; it is forked: a start of its own takes seconds. A state of other tests is dropped."""
-    torch.set_num_threads(1)  # makes the pool of threads anew, which two threads of autograd would do at once
-    AcceleratorState._reset_state(reset_partial_state=True)
-    PartialState._reset_state()
-    os.environ |= {"RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": "2"}
-    os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
-    train_lora.main(**arguments)
-
-
-def train_on_two(base, data, output, **changes):
-    """Train on two processes; returns their exit codes."""
-    text = json.dumps({**STEPS, **changes})
-    settings = TrainingSettings.from_json(text)
-    files, identity = identity_of(base, data, settings)
-    prepare_training("tiny", base, files, PromptSettings(), settings, identity, output / "checkpoints")
-    arguments = {"name": "tiny", "base": base, **files, "prompt": "{}", "settings": text, "seed": 7}
-    arguments |= {"output_dir": output, "devices": 2}
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    fork = multiprocessing.get_context("fork")
-    ranks = [fork.Process(target=run_rank, args=(rank, port, arguments)) for rank in range(2)]
-    for rank in ranks:
-        rank.start()
-    for rank in ranks:
-        rank.join(60)
-        rank.kill()  # one that waits for ever
-    return [rank.exitcode for rank in ranks]
 
 
 @pytest.fixture(scope="module")

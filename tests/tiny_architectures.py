@@ -3,8 +3,9 @@
     folder = build_architecture(tmp_path / "base", "mpt")
 
 Positions: gpt2 and opt learn one for each place, bloom and mpt have ALiBi, mamba has states in place of them.
-Attention: bloom, gpt_neo, mpt, xglm and gpt_oss have no SDPA. Experts: fused in mixtral, qwen2_moe, deepseek_v3 and
-gpt_oss. Images: gemma3, llava, qwen2_vl and mllama hold a language model and read images too.
+Attention: bloom, gpt_neo, mpt, xglm and gpt_oss have no SDPA. Experts: fused in mixtral, phimoe (whose router is a
+linear layer with two outputs), qwen2_moe, deepseek_v3 and gpt_oss. Names: some of ctrl's linear layers are numbers in a
+Sequential. Images: gemma3, llava, qwen2_vl and mllama hold a language model and read images too.
 """
 
 from __future__ import annotations
@@ -64,6 +65,10 @@ CONFIGS: dict[str, Callable[..., Any]] = {
         **{"layer_types": ["sliding_attention", "full_attention"], "max_position_embeddings": c},
     ),
     "mixtral": lambda c, **t: hf.MixtralConfig(**LLAMA_SIZES, num_local_experts=4, max_position_embeddings=c, **t),
+    "ctrl": lambda c, **t: hf.CTRLConfig(
+        n_embd=32, dff=64, n_layer=2, n_head=4, n_positions=c, initializer_range=0.2, **t
+    ),
+    "phimoe": lambda c, **t: hf.PhimoeConfig(**LLAMA_SIZES, num_local_experts=4, max_position_embeddings=c, **t),
     "qwen2_moe": lambda c, **t: hf.Qwen2MoeConfig(
         **{**LLAMA_SIZES, "num_experts": 4, "num_experts_per_tok": 2, "moe_intermediate_size": 32, **t},
         **{"shared_expert_intermediate_size": 32, "max_position_embeddings": c},

@@ -44,6 +44,7 @@ from models.pictures import PictureInputs, load_processor
 from scoring.subset_score import SubsetScore, metric_of_texts
 from training.callbacks import KeepBest
 from training.checkpoints import newest_whole, read_attempts, remove_finished, step_of
+from training.endings import tell_stopped, told_faults
 from training.eval_captions import EvalCaptions, choose_subset
 from training.history import best_evaluation
 from training.identity import training_identity
@@ -105,9 +106,10 @@ def main(
         if captions:
             captions.check()
         if devices > 1:
-            launch_ranks(devices, nodes)
+            launch_ranks(devices, checkpoints, nodes)
             return
-    train_prepared(name, base, training, seed, output_dir, start, pictures, captions)
+    with told_faults(checkpoints):
+        train_prepared(name, base, training, seed, output_dir, start, pictures, captions)
 
 
 def read_image_files(input: str, images: str, settings: TrainingSettings) -> dict[str, Path]:
@@ -178,6 +180,10 @@ def train_prepared(
     if stop.received and step < trainer.args.max_steps and not stopped_early:
         if trainer.is_world_process_zero():
             log(f"train_lora {name}", "stopped by a signal; a checkpoint is saved, run the same command to go on")
+            tell_stopped(checkpoints)
+        if torch.distributed.is_initialized():
+            # A node whose process has ended may take the others with it (srun --kill-on-bad-exit).
+            torch.distributed.barrier()
         sys.exit(EXIT_TRY_AGAIN)
     if trainer.is_world_process_zero():
         best = best_evaluation(history, settings.best_by)

@@ -32,7 +32,7 @@ from generation.llm_engines.torch_engine import TorchEngine, load_engine
 from models.encoder_decoders import ENCODER_DECODERS
 from models.files import describe_files, model_digest, tokenizer_files
 from models.gpus import check_given_gpus
-from models.language_models import context_length, load_tokenizer, padding_id, read_config
+from models.language_models import check_token_ids, context_length, load_tokenizer, padding_id, read_config
 from models.pictures import load_processor, read_picture
 
 N_ALTERNATIVES = 50  # of each token that is read
@@ -70,7 +70,10 @@ class LocalAnswers:
         return self.base.name
 
     def ask(self, chats: Sequence[Chat]) -> list[Answer | Rejection]:
-        """An answer to each chat; one that is too long for the model is rejected."""
+        """An answer to each chat; one that is too long for the model is rejected.
+
+        Raises InputError where the tokenizer has tokens that the model does not know.
+        """
         digests = [chat_digest(chat) for chat in chats]
         new = {digest: chat for digest, chat in zip(digests, chats, strict=True) if self.store.get(digest) is None}
         prompts = {digest: self._prompt(digest, chat) for digest, chat in new.items()}
@@ -82,6 +85,7 @@ class LocalAnswers:
         }
         waiting = [prompt for digest, prompt in prompts.items() if digest not in rejected]
         if waiting:
+            check_token_ids(self.base, self.config, (prompt.tokens for prompt in waiting))
             engine = self._load(waiting)
             with Progress(self.stage, len(waiting), "answer") as progress:
                 read = [prompt for prompt in waiting if new[prompt.id].begins]

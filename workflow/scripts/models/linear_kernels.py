@@ -23,8 +23,9 @@ def speed_linear_layers(model: torch.nn.Module, device: torch.device) -> None:
     if device.type != "cpu" or not is_onednn_faster():
         return
     for module in model.modules():
-        if type(module) is torch.nn.Linear:
-            module.forward = MethodType(forward, module)
+        layer: Any = module
+        if type(layer) is torch.nn.Linear:
+            layer.forward = MethodType(forward, layer)
 
 
 def forward(layer: torch.nn.Linear, inputs: torch.Tensor) -> torch.Tensor:

@@ -17,6 +17,8 @@ from transformers.pytorch_utils import Conv1D
 from core.command import InputError
 
 LINEAR = (torch.nn.Linear, Conv1D)  # Conv1D is GPT-2's linear layer
+# How the classes of linear layers end that do not give one product, to which LoRA's could be added.
+NO_PRODUCT = ("Router", "GroupedLinear")
 CONVOLUTIONS = (torch.nn.Conv1d, torch.nn.Conv2d, torch.nn.Conv3d)
 ALL_LINEAR = "all-linear"
 # What models call the layers between the vision tower and the language model.
@@ -40,10 +42,11 @@ def resolve_targets(model: Any, targets: list[str] | str) -> tuple[list[str], st
     """
     own, head = linear_layers(model), head_name(model)
     if targets == ALL_LINEAR:
-        targets = sorted({last_name(name) for name in own if name != head})
+        targets = sorted({short_name(name) for name in own if name != head})
     elif isinstance(targets, str):
         raise InputError(f"targets: {targets!r} is neither a list of modules nor {ALL_LINEAR}; {offer(model)}")
-    unknown = [target for target in targets if not any(is_named(name, target) for name in own)]
+    # A number alone names whole layers as well.
+    unknown = [t for t in targets if t.isdigit() or not any(is_named(name, t) for name in own)]
     if unknown:
         raise InputError(f"targets: the model has no modules {', '.join(unknown)} to adapt; {offer(model)}")
     if shares_embeddings(model) and any(is_named(head, target) for target in targets):
@@ -73,7 +76,7 @@ def picture_targets(model: Any, train_vision: bool, train_projector: bool) -> li
     of_tower = next((f"{name}." for name, module in model.named_modules() if module is tower), None)
     projector, vision = [], []
     for name, module in model.named_modules():
-        if not isinstance(module, LINEAR) or name.startswith(part or name) or name == head_name(model):
+        if not is_linear(module) or name.startswith(part or name) or name == head_name(model):
             continue
         if any(re.match(pattern, name) for pattern in skipped) or is_unreached(model, name):
             continue
@@ -137,9 +140,14 @@ def past_adapters(config: Any) -> list[str]:
 def linear_layers(model: Any) -> list[str]:
     """The names of the linear layers that read text and can be adapted, the head included."""
     excluded = picture_modules(model)
-    names = [name for name, module in model.named_modules() if isinstance(module, LINEAR)]
+    names = [name for name, module in model.named_modules() if is_linear(module)]
     names = [name for name in names if last_name(name) not in past_adapters(model.config)]
     return [name for name in names if excluded is None or not re.fullmatch(excluded, name)]
+
+
+def is_linear(module: Any) -> bool:
+    """Whether a module gives the product of what it reads and its weights."""
+    return isinstance(module, LINEAR) and not type(module).__name__.endswith(NO_PRODUCT)
 
 
 def picture_modules(model: Any) -> str | None:
@@ -214,7 +222,7 @@ def offer(model: Any) -> str:
     own = linear_layers(model)
     if shares_embeddings(model):
         own = [name for name in own if name != head_name(model)]
-    names = sorted({last_name(name) for name in own})
+    names = sorted({short_name(name) for name in own})
     dense = sorted({".".join(name.split(".")[-2:]) for name in own if last_name(name) in partly_adapted(model, names)})
     whole = [name for name in names if name not in partly_adapted(model, names)]
     return f"it can adapt {', '.join(whole + dense)}" + ("" if dense else f", or {ALL_LINEAR} of them")
@@ -247,3 +255,9 @@ def is_named(name: str, target: str) -> bool:
 def last_name(name: str) -> str:
     """The last part of a module's name."""
     return name.rsplit(".", 1)[-1]
+
+
+def short_name(name: str) -> str:
+    """The last part of a module's name, with the part before it where it is a number (a layer of a Sequential)."""
+    last = last_name(name)
+    return ".".join(name.split(".")[-2:]) if last.isdigit() else last

@@ -12,21 +12,26 @@ import signal
 import socket
 import subprocess
 import sys
+from pathlib import Path
 
-from core.command import InputError
+from core.command import InputError, MachineError
+from training.endings import forget_endings, was_stopped
 
 EXIT_TRY_AGAIN = 75
 FIRST_PORT, N_PORTS = 10000, 20000  # below those that systems give out by themselves
 
 
-def launch_ranks(devices: int, nodes: int = 1) -> None:
-    """Run this command once a device by `accelerate launch`; end as its ranks end.
+def launch_ranks(devices: int, checkpoints: Path, nodes: int = 1) -> None:
+    """Run this command once a device by `accelerate launch`; end with exit code 75 where a signal has stopped it.
 
-    Raises InputError for several nodes outside of a job of SLURM.
+    SLURM's warning before the time limit reaches the steps of a job, the ranks on all nodes, and not this process.
+    Raises InputError for several nodes outside of a job of SLURM and for the fault that a rank has told, MachineError
+    where a rank has ended without a word of why.
     """
     # On SIGTERM the launcher kills ranks after 30 s; an evaluation or a large step may take longer.
     environment = {**os.environ, "TORCH_ELASTIC_SHUTDOWN_TIMEOUT": "600"}
     command = launch_command(devices) if nodes == 1 else node_command(devices, nodes)
+    forget_endings(checkpoints)
     launcher = subprocess.Popen(command, env=environment)
     stopped = False
 
@@ -37,8 +42,14 @@ def launch_ranks(devices: int, nodes: int = 1) -> None:
 
     signal.signal(signal.SIGTERM, pass_on)
     code = launcher.wait()
-    if code:
-        sys.exit(EXIT_TRY_AGAIN if stopped else code)
+    if code == 0:
+        return
+    if was_stopped(checkpoints) or stopped:
+        sys.exit(EXIT_TRY_AGAIN)
+    raise MachineError(
+        f"a process of the training has ended (the launcher's exit code is {code}): what it said stands above; if it "
+        "said nothing, it was killed or its node was lost. Another attempt goes on from the newest whole checkpoint"
+    )
 
 
 def launch_command(devices: int) -> list[str]:

@@ -14,6 +14,7 @@ from transformers import BlipForConditionalGeneration, BlipProcessor
 
 from generation.captioners import CaptionerSettings, Output
 from generation.captioners.generation import decode_outputs, decoding_options, weight_options
+from generation.captioners.limits import check_context
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -34,9 +35,10 @@ class Blip:
     def generate(self, inputs: Any) -> list[Output]:
         """BLIP's continuations of the prompt."""
         inputs = inputs.to(self.model.device, self.model.dtype)
-        sequences = self.model.generate(**inputs, **decoding_options(self.settings))
         # generate() leaves the prompt's last token, the separator, away; without a prompt it starts from one token.
         start = inputs["input_ids"].shape[1] - 1 if "input_ids" in inputs else 1
+        check_context(self.model.config, self.settings, start)
+        sequences = self.model.generate(**inputs, **decoding_options(self.settings))
         end_ids = [self.model.config.text_config.sep_token_id]
         n_prompt_tokens = [start if self.settings.prompt else None] * len(sequences)
         return decode_outputs(sequences, start, end_ids, self.processor.tokenizer, n_prompt_tokens)

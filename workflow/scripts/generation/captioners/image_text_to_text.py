@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING, Any
 import torch
 from transformers import AutoModelForImageTextToText, AutoProcessor
 
+from core.command import InputError
 from generation.captioners import CaptionerSettings, Output
 from generation.captioners.generation import decode_outputs, decoding_options, end_tokens, weight_options
+from generation.captioners.limits import check_context, use_known_padding
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -25,6 +27,8 @@ class ImageTextToText:
     def __init__(self, model: Any, processor: Any, settings: CaptionerSettings):
         self.model, self.processor, self.settings = model, processor, settings
         self.processor.tokenizer.padding_side = "left"
+        use_known_padding(self.processor.tokenizer, model.config)
+        self.processor.chat_template = self.processor.chat_template or self.processor.tokenizer.chat_template
 
     def prepare(self, images: list[Image]) -> Any:
         """The processor's inputs: pixel values, tokens, masks."""
@@ -38,7 +42,13 @@ class ImageTextToText:
                 processor_kwargs={"padding": True},
             )
         text = [self.settings.prompt] * len(images)
-        return self.processor(images=images, text=text, padding=True, return_tensors="pt")
+        try:
+            return self.processor(images=images, text=text, padding=True, return_tensors="pt")
+        except ValueError as error:  # of a processor that wants a mark for the image
+            raise InputError(
+                f"{self.model.name_or_path}: its processor has no chat template and does not take the prompt alone "
+                f"({' '.join(str(error).split())[:200]}): add chat_template.jinja to the folder"
+            ) from error
 
     def _conversation(self, image: Image) -> list[dict[str, Any]]:
         content: list[dict[str, Any]] = [{"type": "image", "image": image}]
@@ -50,6 +60,8 @@ class ImageTextToText:
     def generate(self, inputs: Any) -> list[Output]:
         """The model's outputs for the prompt."""
         inputs = inputs.to(self.model.device, self.model.dtype)
+        is_read_apart = self.model.config.is_encoder_decoder  # by the encoder
+        check_context(self.model.config, self.settings, 0 if is_read_apart else inputs["input_ids"].shape[1])
         sequences = self.model.generate(**inputs, **decoding_options(self.settings))
         n_prompt_tokens = inputs["attention_mask"].sum(dim=1).tolist()
         start = self._start(sequences, inputs["input_ids"])

@@ -11,6 +11,7 @@ from transformers import AutoImageProcessor, AutoTokenizer, VisionEncoderDecoder
 from core.command import InputError
 from generation.captioners import CaptionerSettings, Output
 from generation.captioners.generation import decode_outputs, decoding_options, end_tokens, weight_options
+from generation.captioners.limits import check_context
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -38,10 +39,11 @@ class VisionEncoderDecoder:
 def load_captioner(
     model: Path, tokenizer: Path, settings: CaptionerSettings, trust_remote_code: bool
 ) -> VisionEncoderDecoder:
-    """The model from a folder. Raises InputError where a prompt is set."""
+    """The model from a folder. Raises InputError where a prompt is set, and for captions over its context."""
     if settings.prompt:
         raise InputError("a vision_encoder_decoder captioner takes no prompt; remove it from its settings")
     loaded = VisionEncoderDecoderModel.from_pretrained(model, **weight_options(settings))
+    check_context(loaded.config.decoder, settings)
     return VisionEncoderDecoder(
         loaded.eval(),
         AutoImageProcessor.from_pretrained(model, local_files_only=True, trust_remote_code=False),
