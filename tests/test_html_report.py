@@ -232,8 +232,8 @@ def test_tests_of_several_metrics_say_what_they_are_not_corrected_for() -> None:
     tested = [make_leader(name, "A", []) for name in ("bleu", "meteor", "cider")]
     words = describe_testing([*tested, make_leader("clip", "A", [], testable=False)], 3, 0.95)
     assert "of each metric, not for the 3 metrics" in words
-    assert words.endswith("at most 5% of experiments, and so is a lead on all 3; some lead among the 3 in up to 15%.")
-    assert describe_testing(tested, 3, 0.6).endswith("some lead among the 3 in up to 100%.")
+    assert words.endswith("in at most 5%, and a lead on at least one of the 3 in up to 15%.")
+    assert describe_testing(tested, 3, 0.6).endswith("a lead on at least one of the 3 in up to 100%.")
 
 
 def test_one_metric_or_system_needs_no_word_on_several_metrics() -> None:

@@ -88,7 +88,9 @@ def usage_of_training(training: Training) -> TrainingUsage:
         best_loss=facts.get("best_eval_loss"),
         stop_reason=str(facts.get("stop_reason", "")),
         batch=describe_batch(facts),
-        batch_reason=str(facts.get("micro_batch", {}).get("reason", "")),
+        batch_reason=str(facts.get("micro_batch", {}).get("reason", "")).replace(
+            "micro_batch: as_given", "as configured"
+        ),
         peak_memory_mb=facts.get("peak_gpu_memory_mb", facts.get("peak_memory_mb")),
         seconds=facts.get("seconds"),
         devices=facts.get("devices", 1),
