@@ -85,7 +85,7 @@ def test_failures_stand_in_the_banner_with_their_numbers(experiment: Experiment)
     assert "; mean of the samples&#39; values 0." in text.split(failed)[1].split("</ul>")[0]
     assert "1 of 24 samples (4.2%) could not be drawn" in text
     assert "1 of 24 samples (4.2%) are drawn as a blank image" in text
-    assert "SmolLM2 zero-shot: 5 of 24 captions (20.8%, 95% interval 1.2–25.0%) cut at the end;" in text
+    assert "SmolLM2 zero-shot, cut at the end: 5 of 24 captions (20.8%, 95% interval 1.2–25.0%). The limit is" in text
     assert "CLIP score truncated long captions: 2 of constant." in text
     leak = "1 of 24 samples (4.2%) are leaked: the train split has their drawing, a near-duplicate, or"
     assert f"{leak} a drawing of the same caption." in text

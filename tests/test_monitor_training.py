@@ -140,7 +140,7 @@ def test_captions_are_told_by_score_share_of_time_and_three_samples(tmp_path):
     assert (plain.best, plain.best_by, plain.metric) == ((20, 1.8), "loss", None)
     text = shown(tmp_path)
     narrow = shown(tmp_path, width=80)
-    for part in ("running", "60/200", "cider ▁█▅", "4 min"):
+    for part in ("running", "60/200", "cider 0.2", "validation"):
         assert part in narrow, part
     assert max(map(len, narrow.splitlines())) <= 80
     assert "…" not in narrow.partition("m: writing")[0], "a heading or number is cut"

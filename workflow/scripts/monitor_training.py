@@ -30,7 +30,7 @@ from training.status import Point, Status, read_statuses
 TEMPLATES = Path(__file__).resolve().parent.parent / "templates"
 BARS = "▁▂▃▄▅▆▇█"
 WIDE = 120  # columns of a terminal that has room for all
-WIDE_BARS, NARROW_BARS = 16, 5  # of a sparkline
+N_BARS = 16  # of a sparkline
 COLOURS = {"running": "green", "done": "blue", "stopped early": "blue", "silent": "red", "preparing": "yellow"}
 # The chart of the page, in its own units.
 WIDTH, HEIGHT, MARGIN, TOP = 640, 220, 48, 14
@@ -61,7 +61,7 @@ def main(*, folder: Path, once: bool, html: Path | None, seconds: float) -> None
 def make_table(statuses: list[Status], width: int) -> Group:
     """The trainings as rows, and below them what a person should look at. A narrow terminal gets fewer columns."""
     wide = width >= WIDE
-    bars = WIDE_BARS if wide else NARROW_BARS
+    bars = N_BARS if wide else 0
     cells: dict[str, Callable[[Status], str | Text]] = {
         "training": lambda one: Text(one.name),
         "state": lambda one: Text(one.state, style=COLOURS[one.state]),
@@ -81,7 +81,7 @@ def make_table(statuses: list[Status], width: int) -> Group:
     table = Table(box=None, pad_edge=False)
     for heading in cells:
         is_text = heading in ("training", "state")
-        table.add_column(heading, justify="left" if is_text else "right", overflow="fold", no_wrap=heading == "state")
+        table.add_column(heading, justify="left" if is_text else "right", no_wrap=is_text)
     for status in statuses:
         table.add_row(*(cell(status) for cell in cells.values()))
     remarks = [Text(f"{status.name}: {warning}", style="red") for status in statuses for warning in status.warnings]
@@ -99,8 +99,11 @@ def make_table(statuses: list[Status], width: int) -> Group:
 
 
 def curve_cell(points: list[Point], bars: int) -> str:
-    """The course as a sparkline, and the last value."""
-    return f"{sparkline([value for _, value in points], bars)} {points[-1][1]:.4g}" if points else "–"
+    """The course as a sparkline of at most so many bars (none for 0), and the last value."""
+    if not points:
+        return "–"
+    course = sparkline([value for _, value in points], bars) if bars else ""
+    return f"{course} {points[-1][1]:.4g}".lstrip()
 
 
 def score_cell(status: Status, bars: int) -> str:
@@ -116,7 +119,7 @@ def best_cell(status: Status) -> str:
     return f"{named}{status.best[1]:.4g} at {status.best[0]:,}"
 
 
-def sparkline(values: list[float], width: int = WIDE_BARS) -> str:
+def sparkline(values: list[float], width: int = N_BARS) -> str:
     """Values as bars of eight heights; more than `width` of them are averaged in groups."""
     groups = [values[len(values) * n // width : len(values) * (n + 1) // width] for n in range(width)]
     means = [sum(group) / len(group) for group in groups if group] if len(values) > width else values
