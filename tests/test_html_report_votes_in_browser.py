@@ -118,7 +118,7 @@ def test_votes_under_a_filter_say_so_and_get_no_p_value(browser: Any, experiment
         "source:scenes;relation:a;metric:bleu_4;a:smollm2-test3;b:constant"
     }
     visit.page.click("text=Show the result")
-    assert visit.page.locator(".tallies tbody td").last.inner_text() == "none: chosen by a filter"
+    assert visit.page.locator(".tallies tbody td").last.inner_text() == "no test: a filter chose the drawings"
 
 
 def test_the_number_of_votes_is_told_before_voting(browser: Any, experiment: Experiment) -> None:

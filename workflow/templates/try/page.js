@@ -111,7 +111,7 @@ const parts = {
     if (at("results").getBoundingClientRect().top > innerHeight * 0.6) at("status").scrollIntoView({ block: "start" });
   },
   rejected(event) {
-    fail(`This is no drawing that models can read: ${event.reason}.`);
+    fail(`The models cannot read this drawing: ${event.reason}.`);
   },
   fault(event) {
     fail(event.reason);
