@@ -256,7 +256,7 @@ def test_a_price_gives_the_cost_of_each_training(copied: Experiment) -> None:
     assert "<td>2.31 CHF</td>" in text_of(copied), "231.4 s on one device"
 
 
-PLANNED_BATCH = "<td>8 = 1 × 2 × 4, checkpointed, packed <small>3.0 times as fast as 1 x 8 as given"
+PLANNED_BATCH = '<td class="batch">8 = 1 × 2 × 4, checkpointed, packed <small>3.0 times as fast as 1 x 8 as given'
 
 
 def test_trainings_are_compared_by_parameters_adapter_and_memory_predicted_and_measured(copied: Experiment) -> None:
@@ -274,10 +274,11 @@ def test_trainings_are_compared_by_parameters_adapter_and_memory_predicted_and_m
 
 def test_captions_of_a_training_are_shown_by_step_with_their_share_of_the_time(experiment: Experiment) -> None:
     text = text_of(experiment)
-    note = "5 validation samples were captioned at each evaluation, in 10% of the training time: cider 0.833 at the"
+    note = "At each evaluation the model captioned 5 validation samples, which took 10% of the training time."
     assert text.count(note) == 1, "one of the two models wrote captions"
-    assert "at the best step, which the validation loss chose" in text
-    assert "do not compare with it" in text
+    assert "The adapter of step 50 was kept because it has the lowest validation loss" in text
+    assert text.count('<th scope="row">step 50 (kept)</th>') == 3
+    assert "its captions have CIDEr 0.833." in " ".join(text.split())
     assert text.count("<caption>validation ") == 3
     assert text.count('<th scope="row">step 10</th><td>at step 10</td>') == 3
     assert text.count('<th scope="row">step 20</th><td>no caption</td>') == 3

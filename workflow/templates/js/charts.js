@@ -113,7 +113,8 @@ function forest(title, value, cell, mark, remark) {
   const ends = summary.systems.map(cell).filter(({ score }) => score !== null)
     .flatMap(({ score, low, high }) => [score, low ?? score, high ?? score]);
   if (!ends.length) {
-    svg.append(s("text", { x: left, y: top + row, class: "tick" }, "no score"));
+    svg.setAttribute("viewBox", `0 0 ${width} ${top + 2 * row}`);
+    svg.append(s("text", { x: left, y: top + row, class: "tick" }, "no score: not for these samples"));
     return svg;
   }
   let [low, high] = [Math.min(...ends), Math.max(...ends)];
