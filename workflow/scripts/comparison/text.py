@@ -228,6 +228,6 @@ def render_legend(comparison: Mapping[str, Any], is_shared: bool) -> str:
         f"resamples; {describe_cover(n_trainings)}",
         *wilson,
         "below a system's name: whether its weights are fitted to the train split of this data, or its captions are "
-        "taken from it (trained, not trained, ? unknown), and what it reads of a drawing",
+        "taken from it (trained, not trained; trained? is unknown), and what it reads of a drawing",
     ]
     return "\n".join(textwrap.fill(line, WIDTH) for line in lines)
