@@ -140,7 +140,7 @@ def test_blind_votes_on_similar_drawings_count_as_one_group(
     cells = visit.page.locator(".ballot .tallies tbody td").all_inner_texts()
     assert cells[:2] == ["6", "0"]
     assert cells[4:] == [str(min(6, n_groups)), p]
-    assert "Votes on similar drawings are one group" in visit.page.inner_text(".ballot")
+    assert "treats votes on similar drawings as one group" in visit.page.inner_text(".ballot")
 
 
 def test_the_seeds_of_a_model_are_unfolded_below_their_mean(browser: Any, made: Experiment) -> None:
