@@ -50,7 +50,7 @@ def test_it_runs_to_its_report(run):
     results = run / "results" / "demo-vlm"
     report = (results / "report.html").read_text()
     ids = [sample.id for sample in read_samples(results / "data" / "test.parquet")]
-    assert "Best systems, by what they were trained on and what they read" in report
+    assert "Best systems by training data and input" in report
     comparison = json.loads((results / "comparison.json").read_text())
     assert {system["name"]: system["input"] for system in comparison["systems"]} == SYSTEMS
     for system in comparison["systems"]:

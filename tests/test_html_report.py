@@ -85,7 +85,7 @@ def test_failures_stand_in_the_banner_with_their_numbers(experiment: Experiment)
     assert "; mean of the samples&#39; values 0." in text.split(failed)[1].split("</ul>")[0]
     assert "1 of 24 samples (4.2%) could not be drawn" in text
     assert "1 of 24 samples (4.2%) are drawn as a blank image" in text
-    assert "SmolLM2 zero-shot: 5 of 24 captions (20.8%, 95% interval 1.2–25.0%) cut at the end;" in text
+    assert "SmolLM2 zero-shot, cut at the end: 5 of 24 captions (20.8%, 95% interval 1.2–25.0%). The limit is" in text
     assert "CLIP score truncated long captions: 2 of constant." in text
     leak = "1 of 24 samples (4.2%) are leaked: the train split has their drawing, a near-duplicate, or"
     assert f"{leak} a drawing of the same caption." in text
@@ -232,8 +232,8 @@ def test_tests_of_several_metrics_say_what_they_are_not_corrected_for() -> None:
     tested = [make_leader(name, "A", []) for name in ("bleu", "meteor", "cider")]
     words = describe_testing([*tested, make_leader("clip", "A", [], testable=False)], 3, 0.95)
     assert "of each metric, not for the 3 metrics" in words
-    assert words.endswith("at most 5% of experiments, and so is a lead on all 3; some lead among the 3 in up to 15%.")
-    assert describe_testing(tested, 3, 0.6).endswith("some lead among the 3 in up to 100%.")
+    assert words.endswith("in at most 5%, and a lead on at least one of the 3 in up to 15%.")
+    assert describe_testing(tested, 3, 0.6).endswith("a lead on at least one of the 3 in up to 100%.")
 
 
 def test_one_metric_or_system_needs_no_word_on_several_metrics() -> None:
@@ -256,7 +256,7 @@ def test_a_price_gives_the_cost_of_each_training(copied: Experiment) -> None:
     assert "<td>2.31 CHF</td>" in text_of(copied), "231.4 s on one device"
 
 
-PLANNED_BATCH = "<td>8 = 1 × 2 × 4, checkpointed, packed <small>3.0 times as fast as 1 x 8 as given"
+PLANNED_BATCH = '<td class="batch">8 = 1 × 2 × 4, checkpointed, packed <small>3.0 times as fast as 1 x 8 as given'
 
 
 def test_trainings_are_compared_by_parameters_adapter_and_memory_predicted_and_measured(copied: Experiment) -> None:
@@ -274,10 +274,11 @@ def test_trainings_are_compared_by_parameters_adapter_and_memory_predicted_and_m
 
 def test_captions_of_a_training_are_shown_by_step_with_their_share_of_the_time(experiment: Experiment) -> None:
     text = text_of(experiment)
-    note = "5 validation samples were captioned at each evaluation, in 10% of the training time: cider 0.833 at the"
+    note = "At each evaluation the model captioned 5 validation samples, which took 10% of the training time."
     assert text.count(note) == 1, "one of the two models wrote captions"
-    assert "at the best step, which the validation loss chose" in text
-    assert "do not compare with it" in text
+    assert "The adapter of step 50 was kept because it has the lowest validation loss" in text
+    assert text.count('<th scope="row">step 50 (kept)</th>') == 3
+    assert "its captions have CIDEr 0.833." in " ".join(text.split())
     assert text.count("<caption>validation ") == 3
     assert text.count('<th scope="row">step 10</th><td>at step 10</td>') == 3
     assert text.count('<th scope="row">step 20</th><td>no caption</td>') == 3

@@ -9,6 +9,7 @@ from report_scores import VALUES
 from core.command import InputError
 from core.records import write_json
 from html_report import main
+from report.comparison import read_comparison
 
 HOSTED = {
     "base_url": "https://api.example.org/v1",
@@ -142,25 +143,29 @@ def test_failures_of_a_judge_are_counted(page):
     assert "3 × no JSON" in text
 
 
-def test_questions_that_captions_answer_are_shown_by_subject_between_floor_and_ceiling(page):
+def test_questions_that_captions_answer_are_shown_by_subject_between_floor_and_ceiling(made, page):
     text = page(judge=JUDGE | {"questions": QUESTIONS})
     section = text.partition('<section id="judges">')[2].partition("</section>")[0]
+    value = [one for one in VALUES if one["metric"] == VALUES[0]["metric"]][-1]  # the fixture's judge is BLEU
+    cell = read_comparison(made.arguments["comparison"]).cells["smollm2-test1", value["name"], "all"]
+    ends = f"{cell.low:.2f} – {cell.high:.2f}"
     rows = re.findall(r'<tr><th scope="row">(.*?)</th>(.*?)</tr>', section.partition("<h3>")[2])
     assert [(label, re.findall(r"<td>(.*?)</td>", cells)) for label, cells in rows] == [
         ("no caption (floor)", ["0.21", "0.50", "0.23", "–", "0"]),
-        ("SmolLM2 LoRA r 4", ["0.61", "0.50", "0.71", "–", "0"]),
+        ("SmolLM2 LoRA r 4", [f"0.61 <small>{ends}</small>", "0.50", "0.71", "–", "0"]),
         ("first reference (ceiling)", ["0.94", "0.50", "1.00", "–", "0"]),
     ]
-    assert "&lt;b&gt;colour&lt;/b&gt; <small>20</small>" in section
-    for words in ("3 test drawings without questions", "5 questions are about 4 drawings outside", "x1, x2, x3, x4."):
+    assert "&lt;b&gt;colour&lt;/b&gt; <small>n = 20</small>" in section
+    assert "Ceiling and floor differ by 0.72 (lower end of the 95% interval: 0.51)." in section
+    for words in ("3 test drawings have no question", "5 questions about 4 drawings outside", "x1, x2, x3, x4."):
         assert words in section
-    assert "They do not measure captions" not in text
+    assert "do not measure captions" not in text
 
 
 def test_questions_that_need_no_caption_are_warned_of(page):
     gap = {"mean": 0.02, "low": -0.05}
     text = page(judge=JUDGE | {"n_failed": 3, "n_left_out": 1, "questions": QUESTIONS | {"gap": gap}})
     faults = " ".join(re.findall(r'<div class="alert fault">(.*?)</div>', text, re.DOTALL))
-    assert "0.94 of the questions are answered from the reference, and 0.21 without any caption" in faults
-    assert "(difference 0.02, lower end of the interval -0.05). They do not measure captions" in faults
+    assert "answers 0.94 of the questions right from the reference, and 0.21 without any caption" in faults
+    assert "(difference 0.02, lower end of the 95% interval -0.05). The questions do not measure captions" in faults
     assert "the judge did not answer 3 of 120 questions by a letter. 2 of the 30 questions are left out of" in faults

@@ -34,8 +34,8 @@ def report_of(made: Experiment, change: Callable[[dict[str, Any]], None] = lambd
 
 def test_the_groups_stand_beside_the_number_of_drawings_with_what_the_intervals_cover(made: Experiment) -> None:
     text = report_of(made)
-    assert "24 test drawings in 23 groups of similar ones" in text
-    assert "by 400 resamples of the groups; they cover the choice of test drawings; " in text
+    assert "24 test drawings in 23 groups of similar drawings" in text
+    assert "intervals are from 400 resamples of the groups; they cover the choice of test drawings; " in text
     assert f'one training seed: {UNMEASURED}. </p> <p class="lead">' in text
     assert f"every other system. One training seed (SmolLM2 LoRA r 16): {UNMEASURED}.</p>" in text, "beside the claim"
     assert "corrected (Holm) for the pairs of systems of each metric, not for the 5 metrics" in text
@@ -140,7 +140,7 @@ def test_blind_votes_on_similar_drawings_count_as_one_group(
     cells = visit.page.locator(".ballot .tallies tbody td").all_inner_texts()
     assert cells[:2] == ["6", "0"]
     assert cells[4:] == [str(min(6, n_groups)), p]
-    assert "Votes on similar drawings are one group" in visit.page.inner_text(".ballot")
+    assert "treats votes on similar drawings as one group" in visit.page.inner_text(".ballot")
 
 
 def test_the_seeds_of_a_model_are_unfolded_below_their_mean(browser: Any, made: Experiment) -> None:

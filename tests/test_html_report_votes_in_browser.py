@@ -118,13 +118,13 @@ def test_votes_under_a_filter_say_so_and_get_no_p_value(browser: Any, experiment
         "source:scenes;relation:a;metric:bleu_4;a:smollm2-test3;b:constant"
     }
     visit.page.click("text=Show the result")
-    assert visit.page.locator(".tallies tbody td").last.inner_text() == "none: chosen by a filter"
+    assert visit.page.locator(".tallies tbody td").last.inner_text() == "no test: a filter chose the drawings"
 
 
 def test_the_number_of_votes_is_told_before_voting(browser: Any, experiment: Experiment) -> None:
     text = open_ballot(browser, experiment).page.inner_text(".ballot")
-    assert "To tell two systems 60:40 apart takes 210 votes" in text
-    assert "This test split has only 23 groups: with one vote on each they tell" in text
+    assert "prefer one system to the other in 60% of votes, 210 votes" in text
+    assert "This test split has only 23 groups: one vote on each shows a preference of" in text
 
 
 def resume(visit: Visit, path: Path) -> None:

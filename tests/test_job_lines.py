@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import io
 import logging
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
-from snakemake.logging import ColorizingTextHandler, DefaultFilter
+from snakemake.logging import ColorizingTextHandler, DefaultFilter, DefaultFormatter
 from snakemake_interface_logger_plugins.common import LogEvent
 
 from core import command
-from plan.job_lines import STREAM_HANDLER, JobLines, show_job_lines
+from core.records import Caption, Sample, write_captions, write_samples
+from plan.job_lines import STREAM_HANDLER, WIDTH, JobLines, show_job_lines
+
+NO_FILES: Mapping[str, Any] = {"input": [], "output": []}
 
 
 class Terminal:
-    """Snakemake's handler of the terminal as the workflow changes it, on a logger of its own."""
+    """Snakemake's handler of the terminal as the workflow changes it, on a logger of its own, beside a log file's."""
 
     def __init__(self) -> None:
         self.stream = io.StringIO()
@@ -26,15 +30,22 @@ class Terminal:
         handler.name = STREAM_HANDLER
         self.logger = logging.Logger("run", logging.INFO)
         self.logger.addHandler(handler)
+        self.log_file = io.StringIO()
+        of_log_file = logging.StreamHandler(self.log_file)
+        of_log_file.setFormatter(DefaultFormatter())
+        of_log_file.addFilter(lambda record: getattr(record, "event", None) == LogEvent.JOB_FINISHED)
+        self.logger.addHandler(of_log_file)
         self.lines = JobLines(lambda: self.seconds)
         show_job_lines(self.logger, self.lines)
 
     def tell(self, event: LogEvent | None, message: str = "", level: int = logging.INFO, **fields: Any) -> None:
         self.logger.log(level, message, extra={"event": event, **fields} if event else fields)
 
-    def start(self, jobid: int, rule: str, log: Path | None = None, **wildcards: str) -> None:
+    def start(
+        self, jobid: int, rule: str, log: Path | None = None, files: Mapping[str, Any] = NO_FILES, **wildcards: str
+    ) -> None:
         logs = [str(log)] if log else []
-        self.tell(LogEvent.JOB_INFO, jobid=jobid, rule_name=rule, wildcards=wildcards, log=logs)
+        self.tell(LogEvent.JOB_INFO, jobid=jobid, rule_name=rule, wildcards=wildcards, log=logs, **files)
 
     def finish(self, jobid: int) -> None:
         self.tell(LogEvent.JOB_FINISHED, f"Finished jobid: {jobid}", job_id=jobid)
@@ -130,3 +141,44 @@ def test_progress_is_calm_on_the_terminal_and_frequent_in_the_log(
     assert "done" in log
     assert "done" not in terminal
     assert "warning: one sample was cut" in terminal
+
+
+def end_captions(terminal: Terminal, folder: Path, jobid: int, system: str, caption: Caption) -> None:
+    """A job that has written the captions of three samples, that of the second as given, ends."""
+    written = [Caption("s0", "first"), caption, Caption("s2", "last")]
+    write_captions(folder / "captions" / f"{system}.jsonl", written)
+    (folder / f"{system}.log").write_text("22:40:05 caption_llm: 3/3 captions\n")
+    files = {"output": [str(folder / "captions" / f"{system}.jsonl")], "input": [str(folder / "test.parquet")]}
+    terminal.start(jobid, "caption_llm", folder / f"{system}.log", files, system=system)
+    terminal.finish(jobid)
+
+
+def test_each_systems_caption_of_one_sample_is_shown_with_its_reference_once(
+    terminal: Terminal, tmp_path: Path
+) -> None:
+    write_samples(
+        tmp_path / "test.parquet", [Sample(f"s{n}", "a", "test", "", "<svg/>", [f"of {n}", "x"]) for n in "012"]
+    )
+    end_captions(terminal, tmp_path, 1, "zero", Caption("s1", "a circle"))
+    end_captions(terminal, tmp_path, 2, "lora", Caption("s1", "", "failed", "out of memory"))
+    introduction, zero, lora = terminal.text.splitlines()
+    assert introduction == 'Each system\'s caption of test sample s1 follows. Its reference: "of 1"'
+    assert zero.endswith('caption_llm zero (0.0 s): "a circle"; 3/3 captions')
+    assert lora.endswith("caption_llm lora (0.0 s): no caption (out of memory); 3/3 captions")
+    assert [line for line in terminal.log_file.getvalue().splitlines() if "a circle" in line] == ['"a circle"']
+
+
+def test_a_caption_can_neither_move_the_cursor_nor_turn_the_line_nor_fill_it(
+    terminal: Terminal, tmp_path: Path
+) -> None:
+    hostile = "\x1b[2J\x07\u202efdp" + "x" * 500
+    write_samples(tmp_path / "test.parquet", [Sample(f"s{n}", "a", "test", "", "<svg/>", [hostile]) for n in "012"])
+    end_captions(terminal, tmp_path, 1, "zero", Caption("s1", hostile))
+    (tmp_path / "later.log").write_text(f"22:40:05 compare: {hostile}\n")
+    terminal.start(2, "compare", tmp_path / "later.log")
+    terminal.finish(2)
+    for text in (terminal.text, terminal.log_file.getvalue()):
+        assert not {"\x1b", "\x07", "\u202e"} & set(text)
+        assert r"\x1b[2J\x07\u202efdp" in text
+    assert max(map(len, terminal.text.splitlines())) <= WIDTH
+    assert '…"; 3/3' in terminal.text

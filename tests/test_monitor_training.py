@@ -35,9 +35,9 @@ def write_running(experiment, name, records, plan=PLAN):
     (folder / "history.jsonl").write_text("".join(json.dumps(entry) + "\n" for entry in records))
 
 
-def shown(experiment, now=START + 130):
-    console = Console(width=200, record=True, file=open("/dev/null", "w"))  # noqa: SIM115
-    console.print(make_table(read_statuses(experiment, now)))
+def shown(experiment, now=START + 130, width=200):
+    console = Console(width=width, record=True, file=open("/dev/null", "w"))  # noqa: SIM115
+    console.print(make_table(read_statuses(experiment, now), width))
     return console.export_text()
 
 
@@ -118,7 +118,9 @@ def test_the_page_has_the_curves_and_no_markup_of_strangers(tmp_path):
     assert "&lt;script&gt;alert(1)" in page
     assert "<script" not in page
     assert page.count("<polyline") == 2
-    assert "validation loss 1.8000 at step 20" in page
+    assert "<dd>20, with the lowest validation loss (1.8000); its adapter is kept</dd>" in page
+    assert ">optimizer step</text>" in page
+    assert [f">{value}</text>" in page for value in ("1.5", "1.75", "2")] == [True] * 3, "ends and middle of the axis"
     assert "http" not in page.replace("http-equiv", "")
 
 
@@ -137,15 +139,20 @@ def test_captions_are_told_by_score_share_of_time_and_three_samples(tmp_path):
     assert (status.best, status.patience_left, status.caption_share) == ((40, 0.3), 80, 9 / 120)
     assert (plain.best, plain.best_by, plain.metric) == ((20, 1.8), "loss", None)
     text = shown(tmp_path)
+    narrow = shown(tmp_path, width=80)
+    for part in ("running", "60/200", "cider 0.2", "validation"):
+        assert part in narrow, part
+    assert max(map(len, narrow.splitlines())) <= 80
+    assert "…" not in narrow.partition("m: writing")[0], "a heading or number is cut"
     for part in ("cider ▁█▅ 0.2", "m: writing captions at evaluations takes 8% of", "cider 0.3 at 40", "1.8 at 20"):
         assert part in text, part
     main(folder=tmp_path, once=True, html=tmp_path / "curves.html", seconds=1)
     page = (tmp_path / "curves.html").read_text()
-    assert "validation cider 0.3000 at step 40" in page
+    assert "<dd>40, with the highest cider of validation captions (0.3000); its adapter is kept</dd>" in page
     assert page.count("<polyline") == 3 + 2
-    assert page.count("<dt>step 40</dt><dd>v") == 3
+    assert page.count("<dt>step 40 (best)</dt><dd>v") == 3
     assert "v2 at 60 &lt;i&gt;" in page
-    assert "<dt>step 20</dt><dd>(none)</dd>" in page
+    assert "<dt>step 20</dt><dd>no caption</dd>" in page
     assert "<b>" not in page
 
 

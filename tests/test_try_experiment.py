@@ -183,7 +183,7 @@ def test_the_page_in_a_browser(browser: Any, page: Page) -> None:
     assert view.inner_text("#raw") == raw_drawing(9)
     view.get_by_label("SVG file").set_input_files([{"name": "a.svg", "mimeType": "", "buffer": b"no drawing"}])
     view.wait_for_selector("#fault:not([hidden])")
-    assert "no drawing that models can read" in view.inner_text("#fault")
+    assert "models cannot read this drawing" in view.inner_text("#fault")
     assert view.evaluate("document.documentElement.scrollWidth") <= 390
     assert view.title() == f"Try Tiny {HOSTILE}"
     assert view.query_selector_all("img[onerror]") == []

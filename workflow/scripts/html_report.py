@@ -44,6 +44,7 @@ from report.payload import (
     MOST_DRAWING_BYTES,
     MOST_PAGE_BYTES,
     embed_json,
+    labels_of,
     pack_drawings,
     pack_json,
     samples_payload,
@@ -169,7 +170,7 @@ def render_report(
             judges=inputs.judges,
             voting=describe_voting(inputs.comparison.n_groups),
             trainings=[
-                (training.model, training_facts(training), course_of_training(training))
+                (training.model, training_facts(training), course_of_training(training, labels_of(inputs.comparison)))
                 for training in inputs.trainings
             ],
             resource_usage=[usage_of_training(training) for training in inputs.trainings],

@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -28,9 +29,11 @@ from training.status import Point, Status, read_statuses
 
 TEMPLATES = Path(__file__).resolve().parent.parent / "templates"
 BARS = "▁▂▃▄▅▆▇█"
+WIDE = 120  # columns of a terminal that has room for all
+N_BARS = 16  # of a sparkline
 COLOURS = {"running": "green", "done": "blue", "stopped early": "blue", "silent": "red", "preparing": "yellow"}
 # The chart of the page, in its own units.
-WIDTH, HEIGHT, MARGIN = 640, 240, 48
+WIDTH, HEIGHT, MARGIN, TOP = 640, 220, 48, 14
 
 
 def main(*, folder: Path, once: bool, html: Path | None, seconds: float) -> None:
@@ -38,13 +41,13 @@ def main(*, folder: Path, once: bool, html: Path | None, seconds: float) -> None
     console = Console()
     statuses = read_statuses(folder, time.time())
     if once:
-        console.print(make_table(statuses))
+        console.print(make_table(statuses, console.width))
         write_page(html, folder, statuses)
         return
     # Ctrl-C is how a person leaves.
     with (
         contextlib.suppress(KeyboardInterrupt),
-        Live(make_table(statuses), console=console, auto_refresh=False) as live,
+        Live(make_table(statuses, console.width), console=console, auto_refresh=False) as live,
     ):
         while True:
             write_page(html, folder, statuses)
@@ -52,41 +55,35 @@ def main(*, folder: Path, once: bool, html: Path | None, seconds: float) -> None
                 return
             time.sleep(seconds)
             statuses = read_statuses(folder, time.time())
-            live.update(make_table(statuses), refresh=True)
+            live.update(make_table(statuses, console.width), refresh=True)
 
 
-def make_table(statuses: list[Status]) -> Group:
-    """The trainings as rows, and below them what a person should look at."""
+def make_table(statuses: list[Status], width: int) -> Group:
+    """The trainings as rows, and below them what a person should look at. A narrow terminal gets fewer columns."""
+    wide = width >= WIDE
+    bars = N_BARS if wide else 0
+    cells: dict[str, Callable[[Status], str | Text]] = {
+        "training": lambda one: Text(one.name),
+        "state": lambda one: Text(one.state, style=COLOURS[one.state]),
+        "step": lambda one: f"{one.step:,}/{one.n_steps:,}" if one.n_steps else "–",
+        "loss": lambda one: curve_cell(one.losses, bars),
+        "validation loss": lambda one: curve_cell(one.eval_losses, bars),
+    }
+    if any(status.scores for status in statuses):
+        cells["captions"] = lambda one: score_cell(one, bars)
+    if wide:
+        cells["lr"] = lambda one: "–" if one.lr is None else f"{one.lr:.2g}"
+    cells["best"] = best_cell
+    if wide:
+        cells["patience"] = lambda one: "–" if one.patience_left is None else f"{one.patience_left:,} steps"
+        cells["tokens/s"] = lambda one: "–" if one.tokens_per_second is None else f"{one.tokens_per_second:,.0f}"
+    cells["left"] = lambda one: "–" if one.seconds_left is None else format_duration(one.seconds_left)
     table = Table(box=None, pad_edge=False)
-    scored = any(status.scores for status in statuses)
-    for heading in (
-        "training",
-        "state",
-        "step",
-        "loss",
-        "validation loss",
-        *(["captions"] if scored else []),
-        "lr",
-        "best",
-        "patience",
-        "tokens/s",
-        "left",
-    ):
-        table.add_column(heading, justify="left" if heading in ("training", "state") else "right")
+    for heading in cells:
+        is_text = heading in ("training", "state")
+        table.add_column(heading, justify="left" if is_text else "right", no_wrap=is_text)
     for status in statuses:
-        table.add_row(
-            Text(status.name),
-            Text(status.state, style=COLOURS[status.state]),
-            f"{status.step:,}/{status.n_steps:,}" if status.n_steps else "–",
-            curve_cell(status.losses),
-            curve_cell(status.eval_losses),
-            *([score_cell(status)] if scored else []),
-            "–" if status.lr is None else f"{status.lr:.2g}",
-            best_cell(status),
-            "–" if status.patience_left is None else f"{status.patience_left:,} steps",
-            "–" if status.tokens_per_second is None else f"{status.tokens_per_second:,.0f}",
-            "–" if status.seconds_left is None else format_duration(status.seconds_left),
-        )
+        table.add_row(*(cell(status) for cell in cells.values()))
     remarks = [Text(f"{status.name}: {warning}", style="red") for status in statuses for warning in status.warnings]
     remarks += [
         Text(f"{status.name}: early stopping fired at step {status.step:,}; no evaluation was better in time")
@@ -101,14 +98,17 @@ def make_table(statuses: list[Status]) -> Group:
     return Group(table, *remarks)
 
 
-def curve_cell(points: list[Point]) -> str:
-    """The course as a sparkline, and the last value."""
-    return f"{sparkline([value for _, value in points])} {points[-1][1]:.4g}" if points else "–"
+def curve_cell(points: list[Point], bars: int) -> str:
+    """The course as a sparkline of at most so many bars (none for 0), and the last value."""
+    if not points:
+        return "–"
+    course = sparkline([value for _, value in points], bars) if bars else ""
+    return f"{course} {points[-1][1]:.4g}".lstrip()
 
 
-def score_cell(status: Status) -> str:
+def score_cell(status: Status, bars: int) -> str:
     """The course of the captions' score, with the metric's name."""
-    return f"{status.metric} {curve_cell(status.scores)}" if status.scores else "–"
+    return f"{status.metric} {curve_cell(status.scores, bars)}" if status.scores else "–"
 
 
 def best_cell(status: Status) -> str:
@@ -119,7 +119,7 @@ def best_cell(status: Status) -> str:
     return f"{named}{status.best[1]:.4g} at {status.best[0]:,}"
 
 
-def sparkline(values: list[float], width: int = 16) -> str:
+def sparkline(values: list[float], width: int = N_BARS) -> str:
     """Values as bars of eight heights; more than `width` of them are averaged in groups."""
     groups = [values[len(values) * n // width : len(values) * (n + 1) // width] for n in range(width)]
     means = [sum(group) / len(group) for group in groups if group] if len(values) > width else values
@@ -138,7 +138,11 @@ def write_page(path: Path | None, folder: Path, statuses: list[Status]) -> None:
     environment.filters["duration"] = format_duration
     charts = [make_charts(status) for status in statuses]
     page = environment.get_template("monitor.html.j2").render(
-        title=folder.name, trainings=list(zip(statuses, charts, strict=True)), width=WIDTH, height=HEIGHT
+        title=folder.resolve().name,
+        written=time.strftime("%Y-%m-%d %H:%M:%S"),
+        trainings=list(zip(statuses, charts, strict=True)),
+        width=WIDTH,
+        height=HEIGHT,
     )
     with write_whole(path) as partial:
         partial.write_text(page, encoding="utf-8")
@@ -147,7 +151,7 @@ def write_page(path: Path | None, folder: Path, statuses: list[Status]) -> None:
 def make_charts(status: Status) -> list[dict[str, Any]]:
     """The charts of a training: the losses, and the score of captions where they are scored."""
     by_loss = status.best_by == LOSS
-    losses = [("loss", "loss", status.losses), ("eval", "validation loss", status.eval_losses)]
+    losses = [("loss", "train loss", status.losses), ("eval", "validation loss", status.eval_losses)]
     charts = [make_chart(losses, status.best if by_loss else None)]
     if status.metric:
         name = f"{status.metric} of validation captions"
@@ -168,14 +172,15 @@ def make_chart(curves: list[tuple[str, str, list[Point]]], best: Point | None) -
 
     def place(point: Point) -> tuple[float, float]:
         x = MARGIN + (WIDTH - 2 * MARGIN) * point[0] / last
-        y = HEIGHT - MARGIN - (HEIGHT - 2 * MARGIN) * ((point[1] - low) / (high - low) if high > low else 0.5)
+        y = HEIGHT - MARGIN - (HEIGHT - MARGIN - TOP) * ((point[1] - low) / (high - low) if high > low else 0.5)
         return round(x, 1), round(y, 1)
 
+    values = [low, (low + high) / 2, high] if high > low else [low]
     return {
+        "ticks": [(place((0, value))[1], value) for value in values],
         "curves": [(colour, name, [place(point) for point in found]) for colour, name, found in curves],
         "best": place(best) if best else None,
-        **{"low": low, "high": high, "last": last, "left": MARGIN, "right": WIDTH - MARGIN},
-        **{"top": MARGIN, "bottom": HEIGHT - MARGIN},
+        **{"last": last, "left": MARGIN, "right": WIDTH - MARGIN, "top": TOP, "bottom": HEIGHT - MARGIN},
     }
 
 

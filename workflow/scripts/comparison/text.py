@@ -218,7 +218,7 @@ def render_legend(comparison: Mapping[str, Any], is_shared: bool) -> str:
     confidence = comparison["confidence"]
     own_model = [f"{OWN_MODEL} uses the model of this metric itself: no rank"] if is_shared else []
     shares = [v["label"] for v in comparison["values"] if v.get("share")]
-    wilson = [f"of a share ({', '.join(shares)}): Wilson's interval, by groups"] if shares else []
+    wilson = [f"of a share ({', '.join(shares)}): Wilson's interval, adjusted for groups"] if shares else []
     n_trainings = {s["label"]: len(s["trainings"]) for s in comparison["systems"] if s["trainings"]}
     lines = [
         f"* best, = not significantly worse (paired approximate randomisation, p ≥ {1 - confidence:.2g}, "
@@ -227,7 +227,7 @@ def render_legend(comparison: Mapping[str, Any], is_shared: bool) -> str:
         f"low–high: {confidence:.0%} interval, by a bootstrap of the groups with {comparison['n_resamples']:,} "
         f"resamples; {describe_cover(n_trainings)}",
         *wilson,
-        "trained: weights are fitted to the train split of this data, or captions are taken from it; then what the "
-        "system reads; ? unknown",
+        "below a system's name: whether its weights are fitted to the train split of this data, or its captions are "
+        "taken from it (trained, not trained; trained? is unknown), and what it reads of a drawing",
     ]
     return "\n".join(textwrap.fill(line, WIDTH) for line in lines)

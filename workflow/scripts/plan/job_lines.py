@@ -5,12 +5,14 @@ file (.snakemake/log). The terminal gets these instead:
 
     86 jobs to do: 30 score_text, 6 caption_health, …
     22:54:46 [71/86] caption_health clip_nearest (1.2 s): 9 identical for many samples (n 80)
+    22:54:49 [72/86] caption_llm smollm2-test3 (41.2 s): "a small red circle"; 80/80 captions, …
     22:54:52 FAILED score_clip constant
       log: results/demo/logs/score_clip/constant.log
       …
 
-A job is named by its rule and wildcards. After its time stands the last line that its command logged. Warnings, errors
-and messages that are not known here pass unchanged. Commands print the progress of long jobs themselves
+A job is named by its rule and wildcards. After its time stands the last line that its command logged; before that line,
+an example of the captions that it wrote (example_captions.py), which Snakemake's log file gets as well. Warnings,
+errors and messages that are not known here pass unchanged. Commands print the progress of long jobs themselves
 (core/command.py).
 """
 
@@ -27,6 +29,7 @@ from typing import Any
 from snakemake_interface_logger_plugins.common import LogEvent
 
 from core.command import LOG_LINE, format_duration
+from plan.example_captions import ExampleCaptions, escape, one_line
 
 STREAM_HANDLER = "DefaultStreamHandler"  # the name that Snakemake gives its handler of the terminal
 END_OF_LOG = 1 << 14  # bytes read
@@ -67,6 +70,15 @@ class JobLines(logging.Formatter):
         self.waits = False  # a scheduler of a cluster starts the jobs, so that the time of a job is not known here
         self.jobs: dict[int, Mapping[str, Any]] = {}
         self.started: dict[int, float] = {}
+        self.examples = ExampleCaptions()
+
+    def add_example(self, record: logging.LogRecord) -> bool:
+        """Add an example of its captions to the record of a job that ends, for all handlers. Passes every record."""
+        if getattr(record, "event", None) == LogEvent.JOB_FINISHED:
+            fields = vars(record)
+            fields["example"] = self.examples.describe(self.jobs.get(fields["job_id"], {}))
+            record.msg = "\n".join(filter(None, [str(record.msg), *fields["example"]]))
+        return True
 
     def admits(self, record: logging.LogRecord) -> bool:
         """Whether a record is shown. Remembers the jobs that start, and how many there are."""
@@ -89,7 +101,7 @@ class JobLines(logging.Formatter):
         if event == LogEvent.RUN_INFO:
             return describe_jobs(fields["stats"])
         if event == LogEvent.JOB_FINISHED:
-            return self._finished(fields["job_id"])
+            return self._finished(fields["job_id"], *fields["example"])
         if event == LogEvent.JOB_ERROR:
             return describe_failure(self._name(fields["jobid"], fields["rule_name"]), fields)
         if event == LogEvent.GROUP_ERROR:
@@ -101,14 +113,16 @@ class JobLines(logging.Formatter):
             return f"{time.strftime('%H:%M:%S')} submitted {self._name(int(submitted[1]))} as SLURM job {submitted[2]}"
         return message
 
-    def _finished(self, jobid: int) -> str:
+    def _finished(self, jobid: int, introduction: str, caption: str) -> str:
         self.n_done += 1
         job = self.jobs.get(jobid, {})
         seconds = self.clock() - self.started.get(jobid, self.clock())
         took = "" if self.waits else f" ({format_duration(seconds)})"
-        said = next(filter(None, map(last_message, job.get("log", ()))), "")
+        logged = next(filter(None, map(last_message, job.get("log", ()))), "")
+        said = "; ".join(filter(None, (caption, logged)))
         line = f"{time.strftime('%H:%M:%S')} [{self.n_done}/{self.total}] {self._name(jobid)}{took}"
-        return textwrap.shorten(f"{line}: {said}" if said else line, WIDTH, placeholder=" …")
+        line = one_line(f"{line}: {said}" if said else line, WIDTH)
+        return f"{introduction}\n{line}" if introduction else line
 
     def _name(self, jobid: int, rule: str = "") -> str:
         """`score_text smollm2-test3 bleu`."""
@@ -120,6 +134,7 @@ class JobLines(logging.Formatter):
 
 def show_job_lines(logger: logging.Logger, lines: JobLines) -> None:
     """Let the terminal of a run show job lines. Without Snakemake's own handler (a logger plugin) nothing changes."""
+    logger.addFilter(lines.add_example)
     for handler in logger.handlers:
         if handler.name == STREAM_HANDLER:
             handler.filters.insert(0, lines.admits)  # before Snakemake's, to see all jobs also under --quiet
@@ -158,9 +173,10 @@ def last_message(log: str) -> str:
 
 
 def read_tail(path: Path) -> list[str]:
-    """The last lines of a file with text in them; none where it is missing."""
+    """The last lines of a file with text in them, harmless for a terminal; none where it is missing."""
     if not path.is_file():
         return []
     with path.open("rb") as file:
         file.seek(max(0, path.stat().st_size - END_OF_LOG))
-        return [line for line in file.read().decode(errors="replace").splitlines() if line.strip()]
+        lines = file.read().decode(errors="replace").splitlines()
+    return ["".join(map(escape, line.expandtabs())) for line in lines if line.strip()]

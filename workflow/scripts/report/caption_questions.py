@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from report.comparison import Cell
 from scoring.question_rates import CEILING, FLOOR
 
 LABELS = {FLOOR: "no caption (floor)", CEILING: "first reference (ceiling)"}
@@ -13,10 +14,15 @@ LABELS = {FLOOR: "no caption (floor)", CEILING: "first reference (ceiling)"}
 
 @dataclass(frozen=True)
 class Rates:
-    """The shares of right answers of a row: mean over drawings, over all questions, and by subject."""
+    """The shares of right answers of a row: mean over drawings with its interval, over all questions, and by subject.
+
+    Floor, ceiling and single trainings have no interval.
+    """
 
     label: str
     score: float | None
+    low: float | None
+    high: float | None
     accuracy: float | None
     n_failed: int  # questions that were not answered; of systems none, since they are left out for all
     subjects: list[float | None]
@@ -41,22 +47,23 @@ class QuestionTable:
             return ""
         floor, ceiling = (self.facts["rows"][name]["score"] for name in (FLOOR, CEILING))
         if floor is None or ceiling is None:
-            return "floor or ceiling has no answers, so that nothing tells whether its questions measure captions."
-        end = "" if gap["low"] is None else f", lower end of the interval {gap['low']:.2f}"
+            return "floor or ceiling has no answers, so nothing shows whether the questions measure captions."
+        end = "" if gap["low"] is None else f", lower end of the 95% interval {gap['low']:.2f}"
         return (
-            f"{ceiling:.2f} of the questions are answered from the reference, and {floor:.2f} without any caption "
-            f"(difference {gap['mean']:.2f}{end}). They do not measure captions: they ask for what references do not "
-            "say, tell their answers, or are too few; or the judge is too weak to use a caption."
+            f"the judge answers {ceiling:.2f} of the questions right from the reference, and {floor:.2f} without any "
+            f"caption (difference {gap['mean']:.2f}{end}). The questions do not measure captions: they ask for what "
+            "references do not say, give their answers away, or are too few; or the judge is too weak."
         )
 
 
-def make_table(facts: Mapping[str, Any], labels: Mapping[str, str]) -> QuestionTable:
-    """The table of a record's questions; `labels` are those of the systems, or of their trainings."""
+def make_table(facts: Mapping[str, Any], labels: Mapping[str, str], cells: Mapping[str, Cell]) -> QuestionTable:
+    """The table of a record's questions: `labels` of systems or of their trainings, `cells` of systems."""
     names = [FLOOR, *(name for name in facts["rows"] if name not in LABELS), CEILING]
     rows = []
     for name in names:
         row = facts["rows"][name]
         label = LABELS.get(name) or labels.get(name, name)
         shares = [row["subjects"][subject] for subject in facts["subjects"]]
-        rows.append(Rates(label, row["score"], row["accuracy"], row["n_failed"], shares))
+        ends = (cells[name].low, cells[name].high) if name in cells else (None, None)
+        rows.append(Rates(label, row["score"], *ends, row["accuracy"], row["n_failed"], shares))
     return QuestionTable(facts, rows)

@@ -150,8 +150,9 @@ def describe_testing(leaders: list[Leader], n_systems: int, confidence: float) -
     level = round(1 - confidence, 12)
     return (
         f"The tests are corrected (Holm) for the pairs of systems of each metric, not for the {n_tested} metrics. "
-        f"So a lead by one metric named before the run is chance in at most {100 * level:.3g}% of experiments, and so "
-        f"is a lead on all {n_tested}; some lead among the {n_tested} in up to {min(100, 100 * n_tested * level):.3g}%."
+        f"Chance alone gives a significant lead by one metric that was chosen before the run in at most "
+        f"{100 * level:.3g}% of experiments, a lead on all {n_tested} in at most {100 * level:.3g}%, and a lead on at "
+        f"least one of the {n_tested} in up to {min(100, 100 * n_tested * level):.3g}%."
     )
 
 
@@ -188,9 +189,9 @@ def find_alerts(inputs: ReportInputs, ledger: Ledger) -> list[Alert]:
                     inputs.comparison, *inputs.comparison.flag_intervals[system.name, flag["name"]]
                 )
                 counted = sum(one["n"] for one in (flag, *others))
-                found = f"{share(counted, n_captions, 'captions', interval)} {flag['label']}"
+                found = share(counted, n_captions, "captions", interval)
                 whose = "" if len(runs) == 1 else " of each training"
-                text = f"{system.label}: {found}; {flag['max_rate']:.0%}{whose} tolerated."
+                text = f"{system.label}, {flag['label']}: {found}. The limit is {flag['max_rate']:.0%}{whose}."
                 alerts.append(Alert("fault", text, flag=f"{flag['name']}:{system.name}"))
     alerts += warn_of_raised_scores(inputs.comparison)
     for judge in inputs.judges:

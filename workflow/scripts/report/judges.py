@@ -36,9 +36,9 @@ class JudgeUse:
         if not self.kin:
             return ""
         return (
-            f"{self.label} is given by {self.name}, and so are captions of {join_some(self.kin)}: judge and contestant "
-            "share a model. Models prefer what they would write themselves, so that these systems are scored too high "
-            f"against the others. Choose another judge, or leave them out of conclusions by {self.label}."
+            f"{self.name} gives {self.label} and wrote the captions of {join_some(self.kin)}: judge and contestant "
+            "share a model. Models prefer what they would write themselves, so these systems score too high against "
+            f"the others. Choose another judge, or leave these systems out of conclusions by {self.label}."
         )
 
     @property
@@ -51,7 +51,7 @@ class JudgeUse:
                 f"{self.label}: the judge did not answer {self.facts['n_failed']:,} of {self.facts['n_asked']:,} "
                 f"questions by a letter. {self.questions.facts['n_left_out']:,} of the "
                 f"{self.questions.facts['n']:,} questions are left out of {self.label} for all systems, and with them "
-                f"{self.facts['n_left_out']:,} samples that have no other."
+                f"{self.facts['n_left_out']:,} samples that have no other question."
             )
         return (
             f"{self.label}: the judge gave no score for {self.facts['n_failed']:,} of {self.facts['n_asked']:,} "
@@ -79,17 +79,20 @@ def read_judges(
 
     Systems that the same model answered, by the servers' words, are kin as well. Raises InputError for another file.
     """
-    labels = {value.metric: value.label for value in comparison.values}
+    values = {value.metric: value for value in comparison.values}
     found = []
     for path in paths:
         facts = read_json(path)
-        if any(name not in facts for name in FACTS) or facts["metric"] not in labels:
+        if any(name not in facts for name in FACTS) or facts["metric"] not in values:
             raise InputError(f"{path} is no record of a judge of this comparison; run score_judge and compare again")
         same = [comparison.label(name) for name in kin.get(facts["metric"], ())]
         if facts["server"]:
             same += [use.label for use in endpoints if use.facts["answered_by"] == facts["answered_by"]]
         systems = {system.name: system.label for system in comparison.systems}
+        once = [system for system in comparison.systems if len(system.runs) == 1]  # else a row is one training
         lengths = [(systems.get(name, name), value) for name, value in facts["length"]["systems"].items()]
-        table = make_table(facts["questions"], systems) if "questions" in facts else None
-        found.append(JudgeUse(labels[facts["metric"]], facts, list(dict.fromkeys(same)), lengths, table))
+        value = values[facts["metric"]]
+        cells = {one.name: comparison.cells[one.name, value.name, "all"] for one in once}
+        table = make_table(facts["questions"], systems, cells) if "questions" in facts else None
+        found.append(JudgeUse(value.label, facts, list(dict.fromkeys(same)), lengths, table))
     return found

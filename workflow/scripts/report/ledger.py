@@ -13,7 +13,7 @@ from report.inputs import ReportInputs
 LEFT_OUT = {  # reason → words
     "listed": "left out by a list",
     "too_long": "too long",
-    "over_cap": "over the cap",
+    "over_cap": "above the limit on samples",
     "duplicates": "duplicates",
     "captions": "without a usable caption",
 }

@@ -13,6 +13,7 @@ import json
 import math
 import re
 import zlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -187,7 +188,7 @@ def summary_payload(
                 for name, table in inputs.statistics["measures"].items()
             },
         },
-        "trainings": [training_curves(training) for training in inputs.trainings],
+        "trainings": [training_curves(training, labels_of(comparison)) for training in inputs.trainings],
     }  # fmt: skip
 
 
@@ -287,14 +288,19 @@ def pack_image(png: bytes, packing: Packing) -> bytes:
     return packed.getvalue()
 
 
-def training_curves(training: Training) -> dict[str, Any]:
+def labels_of(comparison: Comparison) -> dict[str, str]:
+    """Labels of the values by their names."""
+    return {value.name: value.label for value in comparison.values}
+
+
+def training_curves(training: Training, labels: Mapping[str, str]) -> dict[str, Any]:
     """Points [step, value] of losses and of the captions' score; records without the number are no points."""
     metric = scored_metric(training.history)
     return {
         "model": training.model,
         "train": _curve(training.history, "loss"),
         "validation": _curve(training.history, "eval_loss"),
-        "metric": metric,
+        "metric": labels.get(str(metric), metric),
         "scores": _curve(training.history, f"{EVALUATED}{metric}"),
         "best_step": training.facts.get("best_step"),
         "last_step": training.facts.get("steps"),

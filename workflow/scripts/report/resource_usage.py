@@ -9,6 +9,8 @@ from typing import Any
 from core.command import format_duration
 from report.inputs import Benchmark, Training
 
+AS_GIVEN = "micro_batch: as_given"  # the reason that training/micro_batch.py gives for the configured cut
+
 
 @dataclass(frozen=True)
 class TrainingUsage:
@@ -88,7 +90,7 @@ def usage_of_training(training: Training) -> TrainingUsage:
         best_loss=facts.get("best_eval_loss"),
         stop_reason=str(facts.get("stop_reason", "")),
         batch=describe_batch(facts),
-        batch_reason=str(facts.get("micro_batch", {}).get("reason", "")),
+        batch_reason=str(facts.get("micro_batch", {}).get("reason", "")).replace(AS_GIVEN, "as configured"),
         peak_memory_mb=facts.get("peak_gpu_memory_mb", facts.get("peak_memory_mb")),
         seconds=facts.get("seconds"),
         devices=facts.get("devices", 1),

@@ -63,12 +63,12 @@ def describe_voting(n_groups: int) -> str:
     """How many votes tell two systems 60:40 apart, and what the groups of a test split can tell."""
     needed = votes_needed(TOLD_SHARE)
     sentence = (
-        f"To tell two systems {TOLD_SHARE * 100:.0f}:{100 - TOLD_SHARE * 100:.0f} apart takes {needed:,} votes that "
-        "prefer one caption, each on another group of similar drawings "
-        f"(exact sign test, p < {SIGNIFICANCE}, found in {POWER:.0%} of such votes)."
+        f"Where people prefer one system to the other in {TOLD_SHARE:.0%} of votes, {needed:,} votes that prefer a "
+        f"caption, each on a different group of similar drawings, show this in {POWER:.0%} of experiments "
+        f"(exact sign test, p < {SIGNIFICANCE})."
     )
     if n_groups >= needed:
         return f"{sentence} This test split has {n_groups:,} groups."
     share = smallest_share(n_groups)
-    can = f"they tell {share:.0%} and more" if share else "they tell no difference"
-    return f"{sentence} This test split has only {n_groups:,} groups: with one vote on each {can}."
+    can = f"shows a preference of {share:.0%} or more" if share else "shows no preference, however strong"
+    return f"{sentence} This test split has only {n_groups:,} groups: one vote on each {can}."

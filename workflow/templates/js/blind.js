@@ -72,8 +72,8 @@ function blindComparison({ state, matches, chosenBy, view, onresume, onleave }) 
       message && h("p", { class: "alert fault", role: "alert" }, message),
       h("p", { class: "status", role: "status" }, `${done} of ${queue.length} voted`,
         settings.unstored && h("small", {}, " This browser keeps no votes when the page is closed: save them."),
-        skipped > 0 && h("small", {}, ` ${skipped} left out: both captions are equal, or one is missing`),
-        filter && h("small", { class: "chosen-by" }, ` Drawings chosen by the explorer's filter: ${filterWords}. The file of votes says so, and votes on chosen drawings get no p-value.`)),
+        skipped > 0 && h("small", {}, ` Left out because both captions are equal or one is missing: ${skipped}.`),
+        filter && h("small", { class: "chosen-by" }, ` The explorer's filter chose these drawings: ${filterWords}. The file of votes records the filter, and votes on chosen drawings get no p-value.`)),
       h("progress", { max: Math.max(1, queue.length), value: done, "aria-label": "Votes cast" }),
       revealed ? result() : entry ? question(entry) : h("p", { class: "empty" }, "There is nothing to compare: choose other systems or samples."),
       h("p", { class: "note" }, summary.ballot.voting));
@@ -155,8 +155,8 @@ function blindComparison({ state, matches, chosenBy, view, onresume, onleave }) 
         h("th", { scope: "row" }, `${label(tally.first)} – ${label(tally.second)}`),
         [tally.firstWins, tally.secondWins, tally.alike, tally.neither].map((n) => h("td", {}, String(n))),
         h("td", {}, String(tally.leads.size)),
-        h("td", {}, tally.filtered ? "none: chosen by a filter" : pText(signTest([...tally.leads.values()])))))))),
-    h("p", { class: "note" }, "Votes on similar drawings are one group: the test swaps the systems on whole groups. With five groups or fewer no difference can be significant."),
+        h("td", {}, tally.filtered ? "no test: a filter chose the drawings" : pText(signTest([...tally.leads.values()])))))))),
+    h("p", { class: "note" }, "The test treats votes on similar drawings as one group and swaps the two systems on whole groups. With five groups or fewer no difference can be significant."),
     h("div", { class: "buttons" }, h("button", { type: "button", onclick: () => { revealed = false; draw(); } }, "Go on voting"),
       h("button", { type: "button", onclick: () => { votes.clear(); undone = []; store(); restart(); } }, "Delete all votes")));
   }

@@ -49,14 +49,16 @@ function charts(mount) {
 }
 
 function radar(slice, scaling) {
-  const size = 480, centre = size / 2, radius = 145;
+  // On a narrow screen the names keep their size, and the web is smaller.
+  const radius = innerWidth < 768 ? 90 : 145, side = innerWidth < 768 ? 25 : -40;
+  const size = 480, centre = size / 2, highest = centre - radius * 1.13 - 56;
   const axes = summary.axes[scaling][slice];
   const angles = axes.map((_, i) => (2 * Math.PI * i) / axes.length - Math.PI / 2);
   const at = (angle, share) => [centre + radius * share * Math.cos(angle), centre + radius * share * Math.sin(angle)];
   const share = (i, score) => Math.min(1, Math.max(0, (score - axes[i][0]) / (axes[i][1] - axes[i][0])));
   const path = (points) => `M${points.map((point) => point.map((x) => x.toFixed(1)).join(" ")).join("L")}Z`;
   const lowest = Math.max(...angles.map((angle) => at(angle, 1.13)[1])) + 40;
-  const svg = s("svg", { viewBox: `-40 20 ${size + 80} ${lowest - 20}`, role: "img", "aria-label": "Radar chart of the scores in the table" });
+  const svg = s("svg", { viewBox: `${side} ${highest} ${size - 2 * side} ${lowest - highest}`, role: "img", "aria-label": "Radar chart of the scores in the table" });
   for (const ring of [0.25, 0.5, 0.75, 1]) svg.append(s("path", { class: "grid", d: path(angles.map((angle) => at(angle, ring))) }));
   angles.forEach((angle, i) => {
     const [x, y] = at(angle, 1), [labelX, labelY] = at(angle, 1.13);
@@ -111,7 +113,8 @@ function forest(title, value, cell, mark, remark) {
   const ends = summary.systems.map(cell).filter(({ score }) => score !== null)
     .flatMap(({ score, low, high }) => [score, low ?? score, high ?? score]);
   if (!ends.length) {
-    svg.append(s("text", { x: left, y: top + row, class: "tick" }, "no score"));
+    svg.setAttribute("viewBox", `0 0 ${width} ${top + 2 * row}`);
+    svg.append(s("text", { x: left, y: top + row, class: "tick" }, "no score: not for these samples"));
     return svg;
   }
   let [low, high] = [Math.min(...ends), Math.max(...ends)];

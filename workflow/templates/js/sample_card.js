@@ -29,7 +29,7 @@ function sampleCard(index, metric) {
     h("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": "Captions with scores" },
       h("table", { class: "captions" },
         h("thead", {}, h("tr", {}, h("th", { scope: "col" }, "System"), h("th", { scope: "col" }, "Caption"),
-          columns.map((value) => h("th", { scope: "col", class: value.name === metric ? "chosen" : null }, value.label)))),
+          columns.map((value) => h("th", { scope: "col", class: value.name === metric ? "chosen" : null }, wholeWords(value.label))))),
         h("tbody", {}, shown.map((system) => h("tr", {},
           h("th", { scope: "row" }, h("div", { class: "name" }, swatch(systemIndex.get(system.name)), h("span", {}, system.label))),
           h("td", { class: "caption" }, captionText(system.name, index)),
@@ -39,6 +39,11 @@ function sampleCard(index, metric) {
               format(score, value.decimals));
           })))))),
     code);
+}
+
+/** A label that breaks at its spaces only: "BLEU-4" stays whole. */
+function wholeWords(label) {
+  return label.split(" ").flatMap((word) => [h("span", { class: "whole" }, word), " "]);
 }
 
 function sampleLink(index) {

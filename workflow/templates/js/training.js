@@ -7,8 +7,8 @@ function trainingCurves(mount) {
     return;
   }
   plotSteps(mount, `Loss of ${model} by optimizer step`, steps, [
-    { name: "train", look: "c5", points: train },
-    { name: "validation", look: "c1", points: validation, dots: "validation loss" },
+    { name: "train loss", look: "c5", points: train },
+    { name: "validation loss", look: "c1", points: validation, dots: "validation loss" },
   ]);
   if (scores.length) {
     plotSteps(mount, `${metric} of validation captions of ${model} by optimizer step`, steps, [
@@ -37,7 +37,7 @@ function plotSteps(mount, label, { best_step: best, last_step: last, planned_ste
     svg.append(s("text", { class: "tick", x: x(tick), y: height - 18, "text-anchor": "middle" }, tickText(tick, horizontal.step)));
   }
   svg.append(s("text", { class: "tick", x: (left + width - right) / 2, y: height - 3, "text-anchor": "middle" }, "optimizer step"));
-  if (typeof best === "number") mark("best-step", best, 26, `best: step ${best}`);
+  if (typeof best === "number") mark("best-step", best, 26, `kept: step ${best}`);
   if (typeof planned === "number" && typeof last === "number" && last < planned) mark("stop-step", last, 10, `stopped at ${last} of ${planned}`);
   for (const { look, points: line } of curves) {
     if (line.length) svg.append(s("path", { class: `line ${look} d0`, d: path(line) }));

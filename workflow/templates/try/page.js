@@ -111,7 +111,7 @@ const parts = {
     if (at("results").getBoundingClientRect().top > innerHeight * 0.6) at("status").scrollIntoView({ block: "start" });
   },
   rejected(event) {
-    fail(`This is no drawing that models can read: ${event.reason}.`);
+    fail(`The models cannot read this drawing: ${event.reason}.`);
   },
   fault(event) {
     fail(event.reason);
@@ -144,8 +144,8 @@ const parts = {
   neighbours({ by, drawings, reason }) {
     at(`near-${by}`).replaceChildren(...drawings.map(({ id, xml, references, similarity }) => h("figure", {},
       h("img", { src: svgSource(xml), alt: `Training drawing ${id}`, width: 200, height: 200 }),
-      h("figcaption", {}, references[0], h("small", {}, `${similarity.toFixed(3)} · ${id}`),
-        references.length > 1 && h("small", { title: references.slice(1).join("\n") }, `and ${references.length - 1} more`)))));
+      h("figcaption", {}, references[0], h("small", {}, `similarity ${similarity.toFixed(3)} · ${id}`),
+        references.length > 1 && h("small", { title: references.slice(1).join("\n") }, `and ${references.length - 1} more ${references.length === 2 ? "reference" : "references"}`)))));
     if (!drawings.length) at(`near-${by}`).append(h("p", { class: "note" }, reason || "There are none."));
   },
   raw({ text, length, reason }) {
