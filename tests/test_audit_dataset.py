@@ -166,8 +166,6 @@ def test_a_missing_tokenizer_is_told_as_a_missing_folder(tmp_path):
     (tmp_path / "model.gguf").write_bytes(b"GGUF")
     with pytest.raises(InputError, match=r"has no tokenizer\.json; give the file in it that has one: .*model\.gguf"):
         audit_dataset.token_counter(tmp_path)
-    with pytest.raises(InputError, match=r"model\.gguf: its tokenizer can't be loaded"):
-        audit_dataset.token_counter(tmp_path / "model.gguf")
 
 
 def test_random_drawings_are_the_same_again_and_the_worst_come_first():
