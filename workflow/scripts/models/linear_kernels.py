@@ -23,9 +23,8 @@ def speed_linear_layers(model: torch.nn.Module, device: torch.device) -> None:
     if device.type != "cpu" or not is_onednn_faster():
         return
     for module in model.modules():
-        layer: Any = module
-        if type(layer) is torch.nn.Linear:
-            layer.forward = MethodType(forward, layer)
+        if type(module) is torch.nn.Linear:
+            module.forward = MethodType(forward, module)  # type: ignore[method-assign]
 
 
 def forward(layer: torch.nn.Linear, inputs: torch.Tensor) -> torch.Tensor:
