@@ -22,25 +22,12 @@ from typing import Any
 from core.records import Caption
 from page.drawings import Drawing
 from page.neighbours import Neighbour
+from report.flag_words import explain_flag
 
 Event = dict[str, Any]
 Tell = Callable[[Event | None], None]  # None at the end
 
 MOST_RAW = 200_000  # characters of a raw text that the page is sent
-# Words of the beginnings of flags (samples/making.py) that need more than the flag itself.
-FLAG_WORDS = {
-    "path_records": "the drawing was a list of path records",
-    "animated": "animated: the text is that before the animation begins",
-    "fell_back": "the text of this level drew another picture: a milder level was taken",
-    "kept_safe": "the compact level cannot write this: the text is of level safe",
-    "render_check_failed": "no level's text renders like the drawing",
-    "unresolved": "a property of CSS that could not be resolved, and is not drawn",
-    "removed": "taken out, since it is no drawing or lies outside of it",
-    "blank": "nothing is visible",
-    "white_on_white": "drawn in the colour of the background",
-    "missing_font": "a font that is not there: its text is set in another",
-    "missing_glyph": "a character that no font has",
-}
 
 
 def drawing_event(drawing: Drawing, seconds: float) -> Event:
@@ -66,8 +53,9 @@ def drawing_event(drawing: Drawing, seconds: float) -> Event:
 
 
 def flag_entry(flag: str) -> dict[str, str]:
-    """A flag with words that explain it, where it needs any."""
-    return {"flag": flag, "words": FLAG_WORDS.get(flag.split(":")[0], "")}
+    """A flag with words that explain it, where there are any."""
+    words = explain_flag(flag)
+    return {"flag": flag, "words": "" if words == flag else words}
 
 
 def raw_event(raw: str | None, reason: str = "") -> Event:
