@@ -294,8 +294,7 @@ class Run:
         if self.tiny:
             return gpu_sides.main(**vars(gpu_sides.build_parser().parse_args(command)))
         command = [sys.executable, gpu_sides.__file__, *command]
-        done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True, timeout=self.seconds_left())
-        return json.loads(done.stdout.splitlines()[-1])
+        return json.loads(train.run_bounded(command, self.seconds_left()).splitlines()[-1])
 
     def run_script(self, name: str, *options: Any) -> None:
         """A script of the workflow in a process of its own; the tiny run has no time for that."""
@@ -305,8 +304,7 @@ class Run:
             script = importlib.import_module(name)
             script.main(**vars(script.build_parser().parse_args(arguments)))
         else:
-            command = [sys.executable, SCRIPTS / f"{name}.py", *arguments]
-            subprocess.run(command, check=True, timeout=self.seconds_left())
+            train.run_bounded([sys.executable, SCRIPTS / f"{name}.py", *arguments], self.seconds_left())
 
     def picture_options(self, *splits: str) -> list[Any]:
         """The option by which scripts find the pictures of these splits; none where code alone is read."""

@@ -22,9 +22,11 @@ import argparse
 import functools
 import importlib.util
 import json
+import os
 import platform
 import random
 import resource
+import signal
 import subprocess
 import sys
 import tempfile
@@ -161,8 +163,23 @@ def run_side(
     log("benchmark", side)
     command = [sys.executable, __file__, "--side", side, "--base", str(base), "--examples", str(examples)]
     command += ["--batch-size", str(batch_size), "--settings", settings]
-    run = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True, timeout=limit_seconds)
-    return json.loads(run.stdout.splitlines()[-1])
+    return json.loads(run_bounded(command, limit_seconds).splitlines()[-1])
+
+
+def run_bounded(command: list[Any], limit_seconds: float | None) -> str:
+    """Run a command; what it printed. At the limit it is killed with all that it started, which may hold the GPU.
+
+    Raises subprocess.TimeoutExpired then, and CalledProcessError where it failed.
+    """
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True) as process:
+        try:
+            output, _ = process.communicate(timeout=limit_seconds)
+        except BaseException:  # also Ctrl-C, which a session of its own does not get
+            os.killpg(process.pid, signal.SIGKILL)
+            raise
+    if process.returncode:
+        raise subprocess.CalledProcessError(process.returncode, command)
+    return output
 
 
 def compare(sides: dict[str, dict[str, float]]) -> dict[str, Any]:

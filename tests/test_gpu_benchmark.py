@@ -2,7 +2,9 @@
 
 import importlib.util
 import json
+import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -78,3 +80,27 @@ def test_the_table_tells_goals_met_and_missed_and_the_fastest_alternative(benchm
         "captions 30.0 35 not met none",
     ]
     assert lines[5] == "skipped: train_bf16 ours: took over 300 s"
+
+
+def test_a_side_over_its_limit_is_killed_with_what_it_started(benchmark, tmp_path):
+    """vLLM's engine is a process of its own, and would keep the GPU's memory from the sides after it."""
+    grandchild = f"import os, pathlib, time; pathlib.Path({str(tmp_path / 'pid')!r}).write_text(str(os.getpid())); "
+    grandchild += "time.sleep(60)"
+    child = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {grandchild!r}])"
+    with pytest.raises(subprocess.TimeoutExpired):
+        benchmark.train.run_bounded([sys.executable, "-c", child], 1.0)
+    wait_for = time.monotonic() + 5
+    while is_alive((tmp_path / "pid").read_text()):
+        assert time.monotonic() < wait_for
+        time.sleep(0.01)
+
+
+def test_a_side_that_fails_is_an_error(benchmark):
+    assert benchmark.train.run_bounded([sys.executable, "-c", "print(1)"], 10) == "1\n"
+    with pytest.raises(subprocess.CalledProcessError):
+        benchmark.train.run_bounded([sys.executable, "-c", "raise SystemExit(3)"], 10)
+
+
+def is_alive(pid: str) -> bool:
+    stat = Path(f"/proc/{pid}/stat")
+    return stat.is_file() and stat.read_text().rpartition(")")[2].split()[0] != "Z"  # one that waits to be reaped
