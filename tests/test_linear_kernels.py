@@ -84,6 +84,22 @@ def test_what_onednn_can_not_compute_is_left_to_torch():
     assert not takes_onednn(inputs, torch.randn(48, 37).T, None)
 
 
+@pytest.mark.parametrize("is_trained", [False, True])
+def test_a_part_of_a_tensor_is_multiplied_as_a_whole_one(is_trained, speed):
+    """The head gets the last places of each row, which do not lie one behind the other."""
+    layer, states = torch.nn.Linear(48, 37), torch.randn(2, 9, 48, requires_grad=is_trained)
+    products = speed(layer)
+    part = states[:, -3:]
+    assert not part.is_contiguous()
+    found = layer(part)
+    assert torch.allclose(found, layer(part.clone(memory_format=torch.contiguous_format)), atol=1e-6)
+    assert len(products) == 2
+    if is_trained:
+        found.transpose(1, 2).sum().backward()
+        assert torch.allclose(states.grad[:, -3:], layer.weight.sum(0).expand(2, 3, 48), atol=1e-5)
+        assert not states.grad[:, :-3].any()
+
+
 @pytest.mark.parametrize(
     ("vendor", "capability", "faster"),
     [("AuthenticAMD", "AVX512", True), ("AuthenticAMD", "AVX2", False), ("GenuineIntel", "AVX512", False)],

@@ -46,7 +46,7 @@ class _LinearWithGradients(torch.autograd.Function):
     def backward(ctx: Any, *gradients: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
         inputs, weight = ctx.saved_tensors
         of_inputs, of_weight, of_bias = ctx.needs_input_grad
-        gradient = gradients[0].contiguous()
+        gradient = gradients[0]
         rows = gradient.flatten(0, -2)
         return (
             multiply(gradient, weight.T, None) if of_inputs else None,
@@ -57,14 +57,14 @@ class _LinearWithGradients(torch.autograd.Function):
 
 def multiply(inputs: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None) -> torch.Tensor:
     """inputs (… x n) times the transpose of weight (m x n), plus bias (m), by oneDNN."""
-    return torch.ops.mkldnn._linear_pointwise(inputs, weight, bias, "none", [], "")
+    return torch.ops.mkldnn._linear_pointwise(inputs.contiguous(), weight, bias, "none", [], "")
 
 
 def takes_onednn(inputs: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None) -> bool:
-    """Whether oneDNN can compute a layer: dense fp32 on the CPU, and not empty."""
+    """Whether oneDNN can compute a layer: fp32 on the CPU, dense weights, and not empty."""
     given = [inputs, weight] if bias is None else [inputs, weight, bias]
-    dense = all(one.dtype == torch.float32 and one.device.type == "cpu" and one.is_contiguous() for one in given)
-    return dense and inputs.dim() > 1 and inputs.numel() > 0
+    fits = all(one.dtype == torch.float32 and one.device.type == "cpu" for one in given)
+    return fits and weight.is_contiguous() and inputs.dim() > 1 and inputs.numel() > 0
 
 
 def is_onednn_faster() -> bool:
