@@ -13,12 +13,13 @@ from svg.parse import FIRST_REPAIRS, REPAIRS
 
 SCRIPTS = Path(chat_phrases.__file__).parents[1]
 LITERAL = re.compile(r'"((?:repaired|removed|caption):[a-z_]+)"')
+ADDED = re.compile(r'flags\.(?:add|append)\("([a-z_:-]+)"')
 READING = [path for folder in ("svg", "readers", "samples") for path in (SCRIPTS / folder).glob("*.py")]
 
 
 def flags_of_code():
     """All flags of repairs, of what is taken out, and of captions that stand in the code as they are."""
-    written = {flag for path in READING for flag in LITERAL.findall(path.read_text())}
+    written = {flag for path in READING for kind in (LITERAL, ADDED) for flag in kind.findall(path.read_text())}
     repairs = {f"repaired:{name}" for name, _ in (*FIRST_REPAIRS, *REPAIRS)}
     return {*written, *repairs, *(f"caption:{kind}" for kind in KINDS), *SUSPICIONS} - {"caption:mismatch"}
 

@@ -10,6 +10,7 @@ FLAGS = {
     "path_records": "the drawing was a list of path records, the form some published models were trained on",
     "animated": "the drawing is animated; it is read as it looks before the animation begins",
     "render_check_failed": "its picture could not be compared with that of the shortened text, or the two differ",
+    "dangling_use": "it repeats a part (use) that is not there; nothing is drawn for it",
     "blank": "nothing is visible on a white background",
     "white_on_white": "everything is drawn in the colour of the background",
     "single_colour": "the whole picture has one colour",
