@@ -182,3 +182,16 @@ def test_a_caption_can_neither_move_the_cursor_nor_turn_the_line_nor_fill_it(
         assert r"\x1b[2J\x07\u202efdp" in text
     assert max(map(len, terminal.text.splitlines())) <= WIDTH
     assert '…"; 3/3' in terminal.text
+
+
+@pytest.mark.parametrize("text", ["", "captions/zero.jsonl", "{}", "[1]", "\xff"])
+def test_a_file_that_holds_no_captions_ends_no_run(text: str, terminal: Terminal, tmp_path: Path) -> None:
+    """After `snakemake --touch` any file stands for captions that were made."""
+    files = {"output": [str(tmp_path / "captions" / "zero.jsonl")], "input": [str(tmp_path / "test.parquet")]}
+    (tmp_path / "captions").mkdir()
+    Path(files["output"][0]).write_text(text, encoding="latin-1")
+    Path(files["input"][0]).write_text("test.parquet")
+    terminal.start(1, "caption_llm", tmp_path / "zero.log", files, system="zero")
+    terminal.finish(1)
+    assert terminal.text.strip().endswith("caption_llm zero (0.0 s)")
+    assert "\n" not in terminal.text.strip()

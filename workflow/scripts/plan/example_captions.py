@@ -38,16 +38,19 @@ class ExampleCaptions:
         try:
             lines = [line for line in captions.read_bytes().splitlines() if line.strip()]
             place = len(lines) // 2
-            return self._introduce(samples, place), describe_caption(json.loads(lines[place]))
-        except OSError:  # of a shared file system: a line on the terminal is not worth the run
+            caption = describe_caption(json.loads(lines[place]))
+            return self._introduce(samples, place), caption
+        except (OSError, LookupError, TypeError, ValueError):
+            # Of a shared file system, or of files that are no captions (snakemake --touch takes any for made): a line
+            # on the terminal is not worth the run.
             return "", ""
 
     def _introduce(self, samples: Path, place: int) -> str:
         if self.introduced:
             return ""
-        self.introduced = True
         table = pq.read_table(samples, columns=["id", "references"]).slice(place, 1)
         ((id, references),) = ((row["id"], row["references"]) for row in table.to_pylist())
+        self.introduced = True
         reference = f'Its reference: "{one_line(references[0])}"' if references else "It has no reference."
         return f"Each system's caption of test sample {one_line(id, WIDTH_OF_ID)} follows. {reference}"
 
