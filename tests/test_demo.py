@@ -22,9 +22,12 @@ EXPERIMENT = "profiles/demo/experiment.yaml"
 
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory):
-    """The demo as `make demo` runs it, from nothing to its report."""
+    """The demo as `make demo` runs it, from nothing to its report.
+
+    Its jobs have one thread each: the threads of one wait for each other, and the other tests take the second core.
+    """
     project = copy_project(tmp_path_factory.mktemp("demo") / "project")
-    run = snakemake(project, "all", "--profile", "profiles/demo")
+    run = snakemake(project, "all", "--profile", "profiles/demo", "--max-threads", "1")
     (project / "run.log").write_text(run.stdout)
     return project
 
