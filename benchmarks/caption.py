@@ -10,6 +10,8 @@ workflow where they are missing; greedy in fp32, where all three write the same 
 
 `…_cpu_time` are the same ratios of the processor's own seconds, which other work on the machine raises less.
 
+Linear layers of the others are torch's own; ours may be computed by oneDNN (models/linear_kernels.py).
+
 Loading the model is not counted. The sides take turns on two halves of the prompts, so that a machine that is busy with
 something else now and then is less unfair to one of them. A caption that differs between the sides is an error.
 """
@@ -43,6 +45,7 @@ from core.command import InputError, log, run_command  # noqa: E402
 from core.records import read_samples, write_json  # noqa: E402
 from generation.llm_engines import DecodingSettings, EngineJob, Prompt, written_before_end  # noqa: E402
 from generation.llm_engines.torch_engine import TorchEngine, load_engine  # noqa: E402
+from models.linear_kernels import speed_linear_layers  # noqa: E402
 from plan.configuration import model_folder_name  # noqa: E402
 
 # Parts of the prompts on which the sides take turns; more would make our batches smaller than they are in earnest.
@@ -68,7 +71,7 @@ def main(*, n_prompts: int, output: Path | None) -> None:
     most_tokens = max(len(prompt.tokens) for prompt in prompts) + settings.max_new_tokens
     engine = load_engine(EngineJob(base, [], end_ids, tokenizer.pad_token_id, most_tokens, settings, seed=0))
     sides = {"ours": ours(engine), "one_by_one": one_by_one(engine), "pipeline": by_pipeline(engine, tokenizer)}
-    seconds, cpu_seconds, written = measure(sides, prompts)
+    seconds, cpu_seconds, written = measure(engine.model, sides, prompts)
     others = [name for name in sides if name != "ours"]
     results: dict[str, Any] = {
         "machine": f"{platform.machine()}, {os.cpu_count()} cores",
@@ -92,8 +95,16 @@ def make_inputs(config: dict[str, Any]) -> tuple[Path, Path]:
     return ROOT / folder, ROOT / test
 
 
+def choose_layers(model: torch.nn.Module, is_ours: bool) -> None:
+    """Let linear layers be computed as our engine computes them, or as torch does."""
+    for module in model.modules():
+        vars(module).pop("forward", None)
+    if is_ours:
+        speed_linear_layers(model, torch.device("cpu"))
+
+
 def measure(
-    sides: dict[str, Side], prompts: list[Prompt]
+    model: torch.nn.Module, sides: dict[str, Side], prompts: list[Prompt]
 ) -> tuple[dict[str, float], dict[str, float], dict[str, list[list[int]]]]:
     """Seconds and the processor's seconds of each side for all prompts, and the new tokens of each prompt.
 
@@ -101,11 +112,13 @@ def measure(
     """
     seconds, cpu_seconds = dict.fromkeys(sides, 0.0), dict.fromkeys(sides, 0.0)
     written: dict[str, list[list[int]]] = {name: [] for name in sides}
-    for side in sides.values():
+    for name, side in sides.items():
+        choose_layers(model, name == "ours")
         side(prompts[:2])  # what is made at the first call is not counted
     for number in range(N_SLICES):
         part = prompts[number::N_SLICES]
         for name, side in sides.items():
+            choose_layers(model, name == "ours")
             start, cpu_start = time.perf_counter(), time.process_time()
             written[name] += side(part)
             seconds[name] += time.perf_counter() - start

@@ -41,7 +41,7 @@ def run(tmp_path_factory):
     config["presets"]["few_steps"] |= {"max_steps": 2, "eval_steps": 2, "save_steps": 2}
     config["comparison"] = {"n_resamples": 1000}
     (project / "small.yaml").write_text(yaml.safe_dump(config, sort_keys=False))
-    snakemake(project, "all", *PROFILE, "--configfile", "small.yaml")
+    snakemake(project, "all", *PROFILE, "--max-threads", "1", "--configfile", "small.yaml")
     return project
 
 
