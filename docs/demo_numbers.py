@@ -1,7 +1,8 @@
 """The demo's numbers in the README: kept in docs/demo.json, written into the README, compared with a run.
 
 python docs/demo_numbers.py --write results/demo     take a run's numbers over into docs/demo.json and README.md
-python docs/demo_numbers.py --compare results/demo   say how a run's numbers differ; fail beyond the tolerance
+python docs/demo_numbers.py --compare results/demo   say how a run's numbers differ; fail beyond the tolerance (part of
+                                                     `make demo`, and of the tests, which run the demo whole)
 python docs/demo_numbers.py --check                  fail where the README or the demo's configuration has changed since
                                                      (part of `make lint`)
 
