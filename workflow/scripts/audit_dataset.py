@@ -1,6 +1,6 @@
 r"""Audit a dataset of captioned drawings by itself, before any configuration: one HTML page, and the same as JSON.
 
-Input   a file or folder of drawings with captions, in any format of readers/entries.py; a known format is recognised
+Input   JSON, JSON lines, CSV, Parquet or a folder of SVG files, with captions; a known format is recognised
 Output  <folder>/audit.html and <folder>/audit.json: what preprocessing would reject and repair and why, duplicates and
         near-duplicates, leaks between given splits, label leakage, problems of captions, lengths, the share of the
         drawings that fits a budget of tokens, 40 random drawings and the 40 most suspicious ones with pictures
@@ -200,7 +200,7 @@ def whole_number(text: str) -> int:
 
 def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("file", type=Path, help="dataset: a file or folder in any format of readers/entries.py")
+    parser.add_argument("file", type=Path, help="dataset: JSON, JSON lines, CSV or Parquet, or a folder of SVG files")
     parser.add_argument("--format", choices=FORMATS, help="known format; recognised by the fields where absent")
     parser.add_argument("--fields", default="{}", help="JSON: names of fields, as in dataset.sources.<name>.fields")
     parser.add_argument("--where", help="JSON: field → value, or values, of the rows that take part")
