@@ -21,7 +21,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import platform
 import sys
 import time
 from collections.abc import Callable
@@ -37,7 +36,7 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
 import torch  # noqa: E402
 import yaml  # noqa: E402
-from train import EXPERIMENT, make_by_workflow  # noqa: E402
+from train import EXPERIMENT, machine, make_by_workflow  # noqa: E402
 from transformers import AutoTokenizer, pipeline  # noqa: E402
 
 from captions.prompts import PromptSettings, end_of_turn_ids, prompt_tokens  # noqa: E402
@@ -74,7 +73,7 @@ def main(*, n_prompts: int, output: Path | None) -> None:
     seconds, cpu_seconds, written = measure(engine.model, sides, prompts)
     others = [name for name in sides if name != "ours"]
     results: dict[str, Any] = {
-        "machine": f"{platform.machine()}, {os.cpu_count()} cores",
+        "machine": machine(),
         "n_prompts": len(prompts),
         "n_new_tokens": sum(map(len, written["ours"])),
         **{f"{name}_seconds": round(value, 2) for name, value in seconds.items()},

@@ -69,7 +69,11 @@ def takes_onednn(inputs: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor 
 
 def is_onednn_faster() -> bool:
     """Whether this is a processor on which oneDNN was measured to be faster than MKL."""
-    cpu = Path("/proc/cpuinfo")
-    is_amd = cpu.is_file() and "AuthenticAMD" in cpu.read_text(encoding="utf-8")
     has_both = torch.backends.mkl.is_available() and torch.backends.mkldnn.is_available()
-    return is_amd and has_both and torch.backends.cpu.get_cpu_capability().startswith("AVX512")
+    return is_amd() and has_both and torch.backends.cpu.get_cpu_capability().startswith("AVX512")
+
+
+def is_amd() -> bool:
+    """Whether this is a processor of AMD, for which MKL is not made."""
+    cpu = Path("/proc/cpuinfo")
+    return cpu.is_file() and "AuthenticAMD" in cpu.read_text(encoding="utf-8")

@@ -21,6 +21,7 @@ from models.linear_kernels import speed_linear_layers
 from models.pictures import PictureInputs
 from training.callbacks import KeepBest, KeepCheckpoints, ShowProgress, StopOnSignal, StopWhenLost, StopWhenUntrained
 from training.data import Encoded, EncodedSplit, ExampleDataset, lay_out_training
+from training.dropout import speed_dropout
 from training.eval_captions import EvalCaptions
 from training.loss import give_caption_loss
 from training.micro_batch import MicroBatchPlan, is_measured, plan_micro_batch
@@ -122,6 +123,7 @@ def build_trainer(
     """
     arguments = build_arguments(name, settings, seed, checkpoints)
     speed_linear_layers(model, arguments.device)
+    speed_dropout(model, arguments.device)
     give_caption_loss(model)
     measured = is_measured(settings, arguments.device)
     batching = choose_batching(model, pad_id, pictures, settings, arguments.device, measured)
