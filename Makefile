@@ -36,9 +36,8 @@ try: install
 explain: install
 	@$(BIN)/python workflow/scripts/explain_staleness.py --profile profiles/demo all
 
-# One thread each for the two workers and what they start: with more, they would wait for each other on two cores.
 test: install lint
-	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 lint: install
 	@$(BIN)/ruff check .

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+# Before torch is imported: tiny tensors are slow on several threads where tests run side by side, and a process that is
+# forked after OpenMP has started threads waits for these for ever.
+os.environ["OMP_NUM_THREADS"] = "1"
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 

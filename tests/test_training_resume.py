@@ -149,8 +149,7 @@ def test_early_stopping_is_remembered_by_a_resumed_training(base_and_data, tmp_p
     assert train(*base_and_data, tmp_path / "out", **settings)["steps"] == 12
 
 
-def test_kill_9_of_the_command_loses_nothing_but_time(base_and_data, whole, tmp_path, monkeypatch):
-    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+def test_kill_9_of_the_command_loses_nothing_but_time(base_and_data, whole, tmp_path):
     process = start(*base_and_data, tmp_path / "out", **SETTINGS)
     while not list(tmp_path.glob("out/checkpoints/checkpoint-*/checksums.json")):
         assert process.poll() is None, process.stderr.read()
@@ -162,9 +161,8 @@ def test_kill_9_of_the_command_loses_nothing_but_time(base_and_data, whole, tmp_
 
 
 @pytest.mark.slow
-def test_sigterm_to_one_process_or_to_all_of_two_devices_saves_and_resumes(base_and_data, tmp_path, monkeypatch):
+def test_sigterm_to_one_process_or_to_all_of_two_devices_saves_and_resumes(base_and_data, tmp_path):
     """SLURM signals the command alone (scancel --batch) or every process of the job, the launcher and the ranks."""
-    monkeypatch.setenv("OMP_NUM_THREADS", "1")
     settings = {**SETTINGS, "max_steps": 100, "eval_steps": 50, "save_steps": 50}
     whole = start(*base_and_data, tmp_path / "whole", devices=2, **settings)
     stopped_at, stops = 0, set()

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -209,7 +208,6 @@ def served(folder: Path) -> Iterator[Page]:
             text=True,
             stdout=subprocess.PIPE,
             stderr=log,
-            env={**os.environ, "OMP_NUM_THREADS": "1"},
         )
     try:
         assert process.stdout is not None
