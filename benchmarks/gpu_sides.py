@@ -43,6 +43,7 @@ def main(*, side: str, base: Path, prompts: Path, max_new_tokens: int, dtype: st
         max_new_tokens=max_new_tokens,
         dtype=dtype,
         batch_tokens=10**9,
+        cuda_graphs=side == "step",
     )
     most_tokens = max(len(row.tokens) for row in rows) + max_new_tokens
     engine = load_engine(EngineJob(base, [], [], 0, most_tokens, settings, seed=0))
