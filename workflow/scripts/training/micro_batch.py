@@ -356,12 +356,16 @@ def out_of_memory(settings: TrainingSettings, samples: Sequence[Encoded]) -> str
         fixes.append(f"{automatic}halve batch_size and double accumulation (the same effective batch)")
     if not settings.gradient_checkpointing:
         fixes.append("set gradient_checkpointing: true")
-    if settings.quantisation == "none":
-        fixes.append("set quantisation: nf4")
-        if settings.sharding == "none":
-            fixes.append("set sharding: fsdp with several gpus")
-    fixes.append("lower prompt.max_tokens")
+    fixes += [*smaller_weights(settings), "lower prompt.max_tokens"]
     longest = max(len(sample) for sample in samples)
     return (
         f"out of GPU memory with {settings.batch_size} x {longest:,} tokens, the longest batch: {'; or '.join(fixes)}"
     )
+
+
+def smaller_weights(settings: TrainingSettings) -> list[str]:
+    """Settings with which a GPU holds less of the base's weights."""
+    if settings.quantisation != "none":
+        return []
+    sharding = ["set sharding: fsdp with several gpus"] if settings.sharding == "none" else []
+    return ["set quantisation: nf4", *sharding]
