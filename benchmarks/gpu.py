@@ -11,7 +11,8 @@ pictures in `images` beside it). Measured are, each in a process of its own,
 * training by LoRA in bf16 and by QLoRA in the built-in preset's form (r 16; `--settings` changes it): by `train_lora`,
   by TRL with packing and, where installed, Liger's kernels, and by unsloth where installed: real tokens a second;
 * captions by `caption_llm` with the trained adapter, with CUDA graphs and without, by `generate` in batches, and by
-  vLLM where installed: captions a second, loading not counted;
+  vLLM where installed (`--vllm-python` names the interpreter of its environment, envs/vllm.txt): captions a second,
+  loading not counted;
 * a decoding step, against the time that reading the weights takes at the bandwidth of a copy (gpu_sides.py);
 * CLIP ViT-B/32 with random weights: images a second.
 
@@ -98,6 +99,7 @@ def main(
     formats: list[str],
     settings: str,
     tiny: bool,
+    vllm_python: str | None,
     output: Path | None,
 ) -> dict[str, Any]:
     """Measure; print a table and, as the last line, the results as JSON."""
@@ -111,6 +113,7 @@ def main(
         run = Run(Path(temporary), input, n_steps, max_new_tokens, json.loads(settings), tiny, output, results)
         write_base = write_random_vlm if shape in VLM_SHAPES else write_random_llama
         run.base = write_base(run.folder / "base", tokenizer, shape)
+        run.vllm_python = vllm_python
         run.data = data or write_drawings(run.folder / "data", run.base, n_steps * BATCH, n_captions)
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
@@ -155,6 +158,7 @@ class Run:
 
     base: Path
     data: Path
+    vllm_python: str | None = None  # the interpreter that has it, where it is not this one
 
     def __init__(
         self,
@@ -181,7 +185,7 @@ class Run:
         if self.input == "code":
             write_json(self.folder / "prompts.json", self.prompts())
             self.attempt("step", "ours", lambda: self.decode("step"))
-            self.attempt("captions", "vllm", lambda: self.decode("vllm"), "vllm")
+            self.attempt("captions", "vllm", lambda: self.decode("vllm"), None if self.vllm_python else "vllm")
             self.attempt("captions", "generate", lambda: self.decode("generate"))
             for number_format in formats:
                 for side, package in (("trl_packed", "trl"), ("unsloth", "unsloth")):
@@ -290,7 +294,8 @@ class Run:
         command = list(map(str, [*options, "--max-new-tokens", self.max_new_tokens]))
         if self.tiny:
             return gpu_sides.main(**vars(gpu_sides.build_parser().parse_args(command)))
-        command = [sys.executable, gpu_sides.__file__, *command]
+        python = self.vllm_python if side == "vllm" and self.vllm_python else sys.executable
+        command = [python, gpu_sides.__file__, *command]
         return json.loads(train.run_bounded(command, self.seconds_left()).splitlines()[-1])
 
     def run_script(self, name: str, *options: Any) -> None:
@@ -386,6 +391,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--formats", nargs="+", choices=["nf4", "bf16"], default=["nf4", "bf16"])
     parser.add_argument("--settings", default="{}", help="JSON: settings of our training over those of the benchmark")
     parser.add_argument("--tiny", action="store_true", help="a tiny model on this CPU, in one process")
+    parser.add_argument("--vllm-python", help="interpreter of an environment with vLLM")
     parser.add_argument("--output", type=Path, help="JSON file to write")
     return parser
 

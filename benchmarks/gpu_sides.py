@@ -15,7 +15,7 @@ import json
 import sys
 import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "workflow" / "scripts"))
@@ -28,7 +28,9 @@ import torch  # noqa: E402
 from core.records import read_json  # noqa: E402
 from generation.llm_captions import load_engine  # noqa: E402
 from generation.llm_engines import DecodingSettings, EngineJob, Prompt  # noqa: E402
-from generation.llm_engines.torch_engine import TorchEngine  # noqa: E402
+
+if TYPE_CHECKING:  # vLLM's environment has no peft
+    from generation.llm_engines.torch_engine import TorchEngine
 
 ROWS = (1, 16, 64)
 GENERATE_ROWS = 64

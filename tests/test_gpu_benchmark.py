@@ -78,6 +78,15 @@ def test_another_trainer_gets_the_same_samples_as_ours(benchmark, tmp_path, monk
     assert 560 < sum(lengths) / len(lengths) < 640, "of about 600 tokens, not shortened to another prompt's limit"
 
 
+def test_vllm_is_measured_by_the_interpreter_that_has_it(benchmark, tmp_path):
+    python = tmp_path / "python"
+    python.write_text("#!/bin/sh\necho '{\"captions_per_second\": 5.0}'\n")
+    python.chmod(0o755)
+    run = benchmark.Run(tmp_path, "code", 1, 1, {}, False, None, {"skipped": {}})
+    run.base, run.vllm_python = tmp_path / "base", str(python)
+    assert run.decode("vllm") == {"captions_per_second": 5.0}
+
+
 def test_the_table_tells_goals_met_and_missed_and_the_fastest_alternative(benchmark):
     paces = {"ours": 9000.0, "trl_packed": 6000.0, "unsloth": 10000.0}
     results = {
