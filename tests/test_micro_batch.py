@@ -177,6 +177,14 @@ def test_a_base_over_the_memory_says_what_makes_it_smaller(run, monkeypatch, ste
         run()
 
 
+def test_room_is_kept_for_the_optimizer_and_for_the_gradients_that_devices_share(monkeypatch):
+    weight, trial = torch.nn.Linear(10, 10, bias=False), object.__new__(micro_batch.Trial)
+    trial.model, trial.given, trial.device = weight, Cut(1, 1, False), torch.device("cpu")
+    assert trial.bytes_to_reserve(trial.given) == 8 * 100
+    monkeypatch.setattr(micro_batch, "n_ranks", lambda: 2)
+    assert trial.bytes_to_reserve(trial.given) == (8 + 4) * 100
+
+
 def test_the_cut_makes_no_other_training(base_and_data):
     base, data = base_and_data
     one, other = (

@@ -275,8 +275,11 @@ class Trial:
         return all_agree(fits, self.device)
 
     def bytes_to_reserve(self, cut: Cut) -> int:
-        """What the optimizer will take, and headroom where a cut takes more than the given one."""
-        n_bytes = ADAM_BYTES * sum(weight.numel() for weight in self.model.parameters() if weight.requires_grad)
+        """What the optimizer and DDP will take, and headroom where a cut takes more than the given one."""
+        trained = [weight for weight in self.model.parameters() if weight.requires_grad]
+        n_bytes = ADAM_BYTES * sum(weight.numel() for weight in trained)
+        if n_ranks() > 1:  # a copy of the gradients, in the buckets in which they are reduced
+            n_bytes += sum(weight.nbytes for weight in trained)
         takes_more = cut.batch_size > self.given.batch_size or (
             self.given.gradient_checkpointing and not cut.gradient_checkpointing
         )
