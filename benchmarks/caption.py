@@ -161,7 +161,7 @@ def one_by_one(engine: TorchEngine) -> Side:
     def write(prompts: list[Prompt]) -> list[list[int]]:
         written = []
         for prompt in prompts:
-            ids = torch.tensor([prompt.tokens])
+            ids = torch.tensor([prompt.tokens], device=engine.model.device)
             output = engine.model.generate(
                 input_ids=ids,
                 attention_mask=torch.ones_like(ids),

@@ -11,13 +11,16 @@ pictures in `images` beside it). Measured are, each in a process of its own,
 * training by LoRA in bf16 and by QLoRA in the built-in preset's form (r 16; `--settings` changes it): by `train_lora`,
   by TRL with packing and, where installed, Liger's kernels, and by unsloth where installed: real tokens a second;
 * captions by `caption_llm` with the trained adapter, with CUDA graphs and without, by `generate` in batches, and by
-  vLLM where installed: captions a second, loading not counted;
+  vLLM where installed (`--vllm-python` names the interpreter of its environment, envs/vllm.txt): captions a second,
+  loading not counted;
 * a decoding step, against the time that reading the weights takes at the bandwidth of a copy (gpu_sides.py);
 * CLIP ViT-B/32 with random weights: images a second.
 
 A table compares ours with the fastest alternative and with the goals, which are those of one H200 with `--shape 8b`.
-What was skipped stands there with its reason: not installed, failed, or out of time. `--tiny` runs the same on a CPU in
-seconds, to see that it runs.
+A side that is not installed, fails, or has no time left (300 s for each) is skipped, and stands there with its reason.
+The file of `--output` is written after each side: a run that is killed leaves what it has measured. With pictures
+(`--input`) only our training, captions and CLIP are measured. `--tiny` runs the same on a CPU in seconds, to see that
+it runs.
 """
 
 from __future__ import annotations
@@ -96,6 +99,7 @@ def main(
     formats: list[str],
     settings: str,
     tiny: bool,
+    vllm_python: str | None,
     output: Path | None,
 ) -> dict[str, Any]:
     """Measure; print a table and, as the last line, the results as JSON."""
@@ -106,17 +110,16 @@ def main(
     shape, device = ("tiny", "CPU") if tiny else (shape, torch.cuda.get_device_name())
     results: dict[str, Any] = {"gpu": device, "shape": shape, "input": input, "skipped": {}}
     with tempfile.TemporaryDirectory() as temporary:
-        run = Run(Path(temporary), input, n_steps, max_new_tokens, json.loads(settings), tiny, results)
+        run = Run(Path(temporary), input, n_steps, max_new_tokens, json.loads(settings), tiny, output, results)
         write_base = write_random_vlm if shape in VLM_SHAPES else write_random_llama
         run.base = write_base(run.folder / "base", tokenizer, shape)
+        run.vllm_python = vllm_python
         run.data = data or write_drawings(run.folder / "data", run.base, n_steps * BATCH, n_captions)
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
         run.measure_all(formats)
     print("\n".join(table(results)))
     print(json.dumps(results))
-    if output:
-        write_json(output, results)
     return results
 
 
@@ -155,6 +158,7 @@ class Run:
 
     base: Path
     data: Path
+    vllm_python: str | None = None  # the interpreter that has it, where it is not this one
 
     def __init__(
         self,
@@ -164,10 +168,11 @@ class Run:
         max_new_tokens: int,
         settings: dict[str, Any],
         tiny: bool,
+        output: Path | None,
         results: dict[str, Any],
     ):
         self.folder, self.input, self.n_steps, self.max_new_tokens = folder, input, n_steps, max_new_tokens
-        self.settings, self.tiny, self.results = settings, tiny, results
+        self.settings, self.tiny, self.output, self.results = settings, tiny, output, results
         self.end = time.monotonic() + SECONDS
 
     def measure_all(self, formats: list[str]) -> None:
@@ -180,7 +185,7 @@ class Run:
         if self.input == "code":
             write_json(self.folder / "prompts.json", self.prompts())
             self.attempt("step", "ours", lambda: self.decode("step"))
-            self.attempt("captions", "vllm", lambda: self.decode("vllm"), "vllm")
+            self.attempt("captions", "vllm", lambda: self.decode("vllm"), None if self.vllm_python else "vllm")
             self.attempt("captions", "generate", lambda: self.decode("generate"))
             for number_format in formats:
                 for side, package in (("trl_packed", "trl"), ("unsloth", "unsloth")):
@@ -204,18 +209,13 @@ class Run:
                 reason = f"took over {error.timeout:.0f} s"
             except subprocess.CalledProcessError as error:
                 reason = f"ended with {error.returncode}; see its messages above"
-            except (
-                InputError,
-                ImportError,
-                LookupError,
-                OSError,
-                RuntimeError,
-                ValueError,
-            ) as error:  # in this process
+            except Exception as error:  # in this process: nothing may cost what the others have measured
                 reason = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
         if reason:
             self.results["skipped"][f"{name} {side}"] = reason
             log("benchmark", f"{name} {side}: {reason}")
+        if self.output:
+            write_json(self.output, self.results)
 
     def seconds_left(self) -> float:
         return min(SECONDS_A_SIDE, self.end - time.monotonic())
@@ -248,7 +248,8 @@ class Run:
     def train_elsewhere(self, side: str, number_format: str) -> dict[str, float]:
         """The same samples, matrices and steps by another trainer."""
         examples = self.folder / "examples.json"
-        write_json(examples, train.choose_examples(self.base, self.data / "train.parquet", self.n_steps * BATCH))
+        n_examples, prompt = self.n_steps * BATCH, PromptSettings(**PROMPT)
+        write_json(examples, train.choose_examples(self.base, self.data / "train.parquet", n_examples, prompt))
         shared = ("quantisation", "gradient_checkpointing", "r", "alpha", "targets")
         settings = {key: value for key, value in self.settings_of(number_format).items() if key in shared}
         if self.tiny:
@@ -293,7 +294,8 @@ class Run:
         command = list(map(str, [*options, "--max-new-tokens", self.max_new_tokens]))
         if self.tiny:
             return gpu_sides.main(**vars(gpu_sides.build_parser().parse_args(command)))
-        command = [sys.executable, gpu_sides.__file__, *command]
+        python = self.vllm_python if side == "vllm" and self.vllm_python else sys.executable
+        command = [python, gpu_sides.__file__, *command]
         return json.loads(train.run_bounded(command, self.seconds_left()).splitlines()[-1])
 
     def run_script(self, name: str, *options: Any) -> None:
@@ -389,6 +391,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--formats", nargs="+", choices=["nf4", "bf16"], default=["nf4", "bf16"])
     parser.add_argument("--settings", default="{}", help="JSON: settings of our training over those of the benchmark")
     parser.add_argument("--tiny", action="store_true", help="a tiny model on this CPU, in one process")
+    parser.add_argument("--vllm-python", help="interpreter of an environment with vLLM")
     parser.add_argument("--output", type=Path, help="JSON file to write")
     return parser
 

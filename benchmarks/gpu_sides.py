@@ -15,7 +15,7 @@ import json
 import sys
 import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "workflow" / "scripts"))
@@ -28,7 +28,9 @@ import torch  # noqa: E402
 from core.records import read_json  # noqa: E402
 from generation.llm_captions import load_engine  # noqa: E402
 from generation.llm_engines import DecodingSettings, EngineJob, Prompt  # noqa: E402
-from generation.llm_engines.torch_engine import TorchEngine  # noqa: E402
+
+if TYPE_CHECKING:  # vLLM's environment has no peft
+    from generation.llm_engines.torch_engine import TorchEngine
 
 ROWS = (1, 16, 64)
 GENERATE_ROWS = 64
@@ -43,6 +45,7 @@ def main(*, side: str, base: Path, prompts: Path, max_new_tokens: int, dtype: st
         max_new_tokens=max_new_tokens,
         dtype=dtype,
         batch_tokens=10**9,
+        cuda_graphs=side == "step",
     )
     most_tokens = max(len(row.tokens) for row in rows) + max_new_tokens
     engine = load_engine(EngineJob(base, [], [], 0, most_tokens, settings, seed=0))

@@ -132,13 +132,13 @@ def make_by_workflow(targets: list[str]) -> None:
     subprocess.run(command, cwd=ROOT, check=True, stdout=sys.stderr)
 
 
-def choose_examples(base: Path, train: Path, n_examples: int) -> dict[str, Any]:
+def choose_examples(base: Path, train: Path, n_examples: int, prompt: PromptSettings = PROMPT) -> dict[str, Any]:
     """Prompt and caption tokens of that many random samples, and the length of the longest in the whole split."""
     samples = read_samples(train)
     if len(samples) < n_examples:
         raise InputError(f"{train} has {len(samples)} samples and {n_examples} are needed; lower --n-steps")
     tokenizer = AutoTokenizer.from_pretrained(base, local_files_only=True)
-    encoded = encode_samples(tokenizer, samples, PROMPT, "shorten", 2**31).samples
+    encoded = encode_samples(tokenizer, samples, prompt, "shorten", 2**31).samples
     chosen = random.Random(0).sample(encoded, n_examples)
     examples = [{"prompt": list(one.prompt), "caption": list(one.captions[0])} for one in chosen]
     return {"examples": examples, "longest": max(len(one) for one in encoded)}

@@ -109,6 +109,15 @@ def test_out_of_memory_halves_the_batch_and_the_budget_of_those_that_follow(base
     assert max(tried[3:]) <= 3  # the first batch was tried whole and halved; the others were not tried whole again
 
 
+def test_a_prompt_that_does_not_fit_into_memory_is_a_fault_in_one_line(base, samples, tmp_path, monkeypatch):
+    def full_memory(self, batch):
+        raise torch.OutOfMemoryError
+
+    monkeypatch.setattr(TorchEngine, "_write", full_memory)
+    with pytest.raises(InputError, match=r"the model does not fit into the memory of .*: choose a smaller base, or lo"):
+        caption(base, samples, tmp_path / "a")
+
+
 def test_batches_keep_to_the_budget():
     prompts = [Prompt(f"p{n}", [0] * n) for n in (5, 90, 40, 41, 39, 6, 300)]
     batches = plan_batches(prompts, batch_tokens=160, max_new_tokens=10)

@@ -28,19 +28,24 @@ def test_the_small_experiment_has_no_faults(config):
     [
         ({"use_dora": True}, "use_dora: vllm loads no such adapter; set decoding.engine: transformers, or remove it"),
         ({"trained_modules": ["norm"], "dtype": "fp32"}, "trained_modules: vllm loads no such adapter; set decoding."),
+        ({"bias": "lora_only", "dtype": "fp32"}, "bias: vllm loads no such adapter; set decoding.engine"),
         ({"init": "pissa", "quantisation": "nf4"}, "init: pissa changes the base's weights, which 4 bit does not al"),
-        ({"last_layers": 4, "bias": "all"}, "bias: all trains the biases of every layer, past last_layers"),
+        ({"last_layers": 4, "bias": "all", "dtype": "fp32"}, "bias: all trains the biases of every layer, past"),
     ],
 )
 def test_lora_settings_that_exclude_each_other_are_one_fault(config, settings, fault):
-    config["decoding"] = {"engine": "vllm"}
+    engine = "transformers" if "last_layers" in settings else "vllm"
+    config["decoding"] = {"engine": engine}
     config["models"]["tuned"]["settings"] = settings
     assert only_fault(config).startswith(f"models.tuned.settings.{fault}")
-    config["models"]["tuned"]["settings"] = {"trained_modules": ["norm"]}
-    config["decoding"] = {"engine": "transformers"}
-    assert only_fault(config).endswith(
-        "trained_modules: in 16 bits small steps of whole weights vanish by rounding; set dtype: fp32"
-    )
+
+
+@pytest.mark.parametrize("settings", [{"trained_modules": ["norm"]}, {"bias": "all"}])
+def test_weights_of_the_base_are_trained_in_fp32_alone(config, settings):
+    config["models"]["tuned"]["settings"] = settings
+    (name,) = settings
+    fault = f"{name}: in 16 bits small steps of the base's weights vanish by rounding; set dtype: fp32"
+    assert only_fault(config) == f"models.tuned.settings.{fault}"
 
 
 # Metrics and what the report shows of them

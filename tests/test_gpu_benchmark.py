@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 import pytest
+from recorded_steps import record_on_cpu
 from tiny_models import build_tiny_model
 
 BENCHMARKS = Path(__file__).parent.parent / "benchmarks"
@@ -25,6 +26,7 @@ def benchmark():
 def test_a_tiny_run_measures_ours_and_names_what_it_skipped(benchmark, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(benchmark, "BATCH", 2)
     monkeypatch.setattr(benchmark.gpu_sides, "ROWS", (1, 2))
+    record_on_cpu(monkeypatch)
     found = importlib.util.find_spec
     monkeypatch.setattr(importlib.util, "find_spec", lambda name, *rest: None if name == "trl" else found(name, *rest))
     tokenizer = build_tiny_model(tmp_path / "tokenizer")
@@ -35,7 +37,7 @@ def test_a_tiny_run_measures_ours_and_names_what_it_skipped(benchmark, tmp_path,
     assert results["train_bf16"]["ours"]["tokens_per_second"] > 0
     assert {"ours", "ours_without_graphs", "generate"} == set(results["captions"])
     assert 650 < results["captions"]["ours"]["mean_prompt_tokens"] < 870
-    assert results["step"]["ours"]["plain_ms_2"] > 0
+    assert min(results["step"]["ours"][f"{kind}_ms_2"] for kind in ("plain", "graph")) > 0
     assert results["skipped"] == {
         "captions vllm": "vllm is not installed",
         "train_bf16 trl_packed": "trl is not installed",
@@ -48,20 +50,41 @@ def test_a_tiny_run_measures_ours_and_names_what_it_skipped(benchmark, tmp_path,
 
 def test_a_side_that_fails_is_named_and_the_next_one_is_measured(benchmark, tmp_path):
     results = {"skipped": {}}
-    run = benchmark.Run(tmp_path, "code", 1, 1, {}, True, results)
+    run = benchmark.Run(tmp_path, "code", 1, 1, {}, True, tmp_path / "gpu.json", results)
     run.attempt("captions", "ours", lambda: run.trained_adapter(["nf4", "bf16"]))
-    run.attempt("step", "ours", lambda: {}["graph_ms"])
+    run.attempt("step", "ours", lambda: {"graph_ms": 1 / 0})
     run.attempt("clip", "ours", lambda: {"images_per_second": 1.0})
+    assert json.loads((tmp_path / "gpu.json").read_text()) == results, "a run that is killed now leaves these"
     assert results.pop("clip") == {"ours": {"images_per_second": 1.0}}
     assert results == {
         "skipped": {
             "captions ours": "InputError: no training has left an adapter",
-            "step ours": "KeyError: 'graph_ms'",
+            "step ours": "ZeroDivisionError: division by zero",
         }
     }
     run.end = 0
     run.attempt("clip", "ours", lambda: {})
     assert results["skipped"]["clip ours"] == "no time was left of 1200 s"
+
+
+def test_another_trainer_gets_the_same_samples_as_ours(benchmark, tmp_path, monkeypatch):
+    run = benchmark.Run(tmp_path, "code", 1, 1, {}, True, None, {"skipped": {}})
+    run.base = benchmark.write_random_llama(tmp_path / "base", build_tiny_model(tmp_path / "tokenizer"), "tiny")
+    run.data = benchmark.write_drawings(tmp_path / "data", run.base, benchmark.BATCH, 1)
+    given = {}
+    monkeypatch.setattr(benchmark.train, "measure", lambda *_, **options: given.update(options))
+    run.train_elsewhere("trl_packed", "bf16")
+    lengths = [len(one["prompt"]) + len(one["caption"]) for one in given["examples"]]
+    assert 560 < sum(lengths) / len(lengths) < 640, "of about 600 tokens, not shortened to another prompt's limit"
+
+
+def test_vllm_is_measured_by_the_interpreter_that_has_it(benchmark, tmp_path):
+    python = tmp_path / "python"
+    python.write_text("#!/bin/sh\necho '{\"captions_per_second\": 5.0}'\n")
+    python.chmod(0o755)
+    run = benchmark.Run(tmp_path, "code", 1, 1, {}, False, None, {"skipped": {}})
+    run.base, run.vllm_python = tmp_path / "base", str(python)
+    assert run.decode("vllm") == {"captions_per_second": 5.0}
 
 
 def test_the_table_tells_goals_met_and_missed_and_the_fastest_alternative(benchmark):

@@ -17,6 +17,7 @@ from training.callbacks import KeepBest
 from training.data import Example, LeftPadding
 from training.initialisation import start_from_data
 from training.model import build_skeleton, load_model
+from training.packing import Packing
 from training.parameters import count_parameters
 from training.settings import TrainingSettings
 
@@ -120,18 +121,19 @@ def test_pissa_is_saved_as_an_ordinary_adapter_of_twice_the_rank(base_and_data, 
     assert config["lora_alpha"] / 8**0.5 == pytest.approx(8 / 4**0.5)
 
 
-def test_eva_starts_a_at_what_the_layers_read_and_leaves_the_model_as_it_is(base_and_data):
+@pytest.mark.parametrize("collate", [LeftPadding(0), Packing()])
+def test_eva_starts_a_at_what_the_layers_read_and_leaves_the_model_as_it_is(base_and_data, collate):
     settings = TrainingSettings(r=4, dtype="fp32", init="eva", batch_size=2)
     model = load_model(base_and_data[0], settings)
     examples = [Example([3 + k, 9, 5 + k, 11, 12], [6 + k, 2]) for k in range(8)]
     before = model.eval()(input_ids=torch.tensor([[1, 2, 3]])).logits
-    start_from_data(model, examples, LeftPadding(0), settings)
+    start_from_data(model, examples, collate, settings)
     assert torch.allclose(model.eval()(input_ids=torch.tensor([[1, 2, 3]])).logits, before)
     for name, weight in model.named_parameters():
         if "lora_A" in name:
             assert torch.allclose(weight @ weight.T, torch.eye(4), atol=1e-4), name
     with pytest.raises(InputError, match=r"init: eva needs 40 tokens in a batch, as r says, and one has 14; lower r"):
-        start_from_data(model, examples, LeftPadding(0), TrainingSettings(r=40, batch_size=2))
+        start_from_data(model, examples, collate, TrainingSettings(r=40, batch_size=2))
 
 
 @pytest.mark.parametrize(
@@ -139,7 +141,8 @@ def test_eva_starts_a_at_what_the_layers_read_and_leaves_the_model_as_it_is(base
     [
         ("llama", {"trained_modules": ["embed_tokens"]}, r"embed_tokens shares its weights between embeddings and he"),
         ("llama", {"trained_modules": ["q_proj"]}, r"no q_proj to train; it can train embed_tokens, input_layernorm"),
-        ("llama", {"trained_modules": ["norm"], "dtype": "bf16"}, r"small steps of whole weights vanish by rounding"),
+        ("llama", {"trained_modules": ["norm"], "dtype": "bf16"}, r"^trained_modules: in 16 bits small steps of"),
+        ("llama", {"bias": "lora_only", "dtype": "bf16"}, r"^bias: in 16 bits small steps of the base's weights"),
     ],
 )
 def test_modules_that_can_not_be_trained_are_refused(tmp_path, family, settings, message):

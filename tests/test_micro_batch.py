@@ -5,6 +5,7 @@ import torch
 from test_training_resume import Killed, interrupt, kill
 from training_runs import adapter, out_of_memory_above, same_adapters, train, write_base_and_data
 
+import train_lora
 from captions.prompts import PromptSettings
 from core.command import InputError
 from core.records import read_json
@@ -163,6 +164,25 @@ def test_out_of_memory_says_what_to_lower(run, monkeypatch):
     lower = "set quantisation: nf4; or set sharding: fsdp with several gpus; or lower"
     with pytest.raises(InputError, match=f"out of GPU memory with 1 x .* batch: {lower}"):
         run(batch_size=3)
+
+
+@pytest.mark.parametrize("step", ["load_model", "build_trainer"])
+def test_a_base_over_the_memory_says_what_makes_it_smaller(run, monkeypatch, step):
+    def full(*_):
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(train_lora, step, full)
+    lower = "set quantisation: nf4; or set sharding: fsdp with several gpus; or choose a smaller base"
+    with pytest.raises(InputError, match=f"the model does not fit into the memory of the CPU: {lower}"):
+        run()
+
+
+def test_room_is_kept_for_the_optimizer_and_for_the_gradients_that_devices_share(monkeypatch):
+    weight, trial = torch.nn.Linear(10, 10, bias=False), object.__new__(micro_batch.Trial)
+    trial.model, trial.given, trial.device = weight, Cut(1, 1, False), torch.device("cpu")
+    assert trial.bytes_to_reserve(trial.given) == 8 * 100
+    monkeypatch.setattr(micro_batch, "n_ranks", lambda: 2)
+    assert trial.bytes_to_reserve(trial.given) == (8 + 4) * 100
 
 
 def test_the_cut_makes_no_other_training(base_and_data):

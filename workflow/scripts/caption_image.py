@@ -34,7 +34,7 @@ from generation.captioners import FAMILIES, Captioner, CaptionerSettings
 from generation.image_captions import Batch, caption_batch, choose_images, load_captioner, prepare_batch
 from generation.partial_captions import CaptionParts
 from models.files import check_model_folder, describe_files, file_digest, model_digest
-from models.gpus import check_given_gpus
+from models.gpus import check_given_gpus, enough_memory
 from plan.shards import Shard
 
 # Files of a model folder, beside its weights, that determine captions.
@@ -97,8 +97,9 @@ def main(
     batches = [waiting[start : start + size] for start in range(0, len(waiting), size)]
     if batches:
         check_given_gpus()
-        loaded = load_captioner(family, model, tokenizer or model, values, trust_remote_code)
-        caption_images(loaded, batches, parts, captioner, seed)
+        with enough_memory("choose a smaller model for this captioner, or a larger GPU"):
+            loaded = load_captioner(family, model, tokenizer or model, values, trust_remote_code)
+            caption_images(loaded, batches, parts, captioner, seed)
     parts.finish([sample.id for sample in sample_list])
 
 

@@ -61,7 +61,7 @@ from models.files import (
     model_digest,
     tokenizer_files,
 )
-from models.gpus import check_given_gpus
+from models.gpus import check_given_gpus, enough_memory
 from models.language_models import check_token_ids, load_tokenizer, padding_id, read_config
 from plan.shards import Shard
 
@@ -217,9 +217,10 @@ def main(
         most_tokens = longest + settings.max_new_tokens
         pad_id = padding_id(tokenizer, config)
         job = EngineJob(base, adapters, end_ids, pad_id, most_tokens, settings, seed, read_pictures)
-        engine = load_engine(job)
-        for work in waiting:
-            write_captions_of(work, engine, tokenizer, settings)
+        with enough_memory("choose a smaller base, or lower prompt.max_tokens, decoding.max_new_tokens or num_beams"):
+            engine = load_engine(job)
+            for work in waiting:
+                write_captions_of(work, engine, tokenizer, settings)
     # All at the end: a job that is killed between two systems keeps what it has of both.
     for work in works:
         work.parts.finish([sample.id for sample in sample_list])

@@ -37,7 +37,7 @@ from core.code_digest import code_digest
 from core.command import InputError, log, run_command
 from core.records import read_images, read_samples, write_json
 from generation.captions_in_training import CaptionWriter
-from models.gpus import check_given_gpus, device_name
+from models.gpus import check_given_gpus, device_name, enough_memory
 from models.language_models import load_tokenizer, padding_id, read_config
 from models.number_format import choose_dtype
 from models.pictures import PictureInputs, load_processor
@@ -50,7 +50,7 @@ from training.history import best_evaluation
 from training.identity import training_identity
 from training.initialisation import make_ordinary, start_from_data, starting_matrices
 from training.launch import EXIT_TRY_AGAIN, launch_ranks
-from training.micro_batch import MicroBatchPlan, out_of_memory
+from training.micro_batch import MicroBatchPlan, out_of_memory, smaller_weights
 from training.model import load_model
 from training.preparation import SPLITS, Prepared, devices_here, prepare_training, read_prepared
 from training.resource_usage import CountEffort
@@ -157,13 +157,14 @@ def train_prepared(
     prepared = read_prepared(checkpoints, images)
     resume_from = newest_whole(checkpoints)
     set_seed(seed)
-    model = load_model(base, settings)
-    start_weights = starting_matrices(model) if settings.init == "pissa" else {}
-    pad_id = padding_id(load_tokenizer(base), read_config(base))
-    pictures = PictureInputs(load_processor(base), choose_dtype(settings.dtype)) if images else None
-    trainer, plan, keep_best, stop = build_trainer(
-        name, model, pad_id, pictures, prepared.splits, settings, seed, checkpoints
-    )
+    with enough_memory("; or ".join([*smaller_weights(settings), "choose a smaller base"])):
+        model = load_model(base, settings)
+        start_weights = starting_matrices(model) if settings.init == "pissa" else {}
+        pad_id = padding_id(load_tokenizer(base), read_config(base))
+        pictures = PictureInputs(load_processor(base), choose_dtype(settings.dtype)) if images else None
+        trainer, plan, keep_best, stop = build_trainer(
+            name, model, pad_id, pictures, prepared.splits, settings, seed, checkpoints
+        )
     trainer.eval_captions = captions
     settings = plan.apply(settings)
     if settings.init == "eva" and not resume_from:

@@ -1,12 +1,14 @@
-"""Checks that a job can use its GPUs: with a broken driver torch silently computes on the CPU."""
+"""Checks that a job can use its GPUs (with a broken driver torch takes the CPU), and that their memory suffices."""
 
 from __future__ import annotations
 
+import contextlib
 import os
+from collections.abc import Iterator
 
 import torch
 
-from core.command import MachineError
+from core.command import InputError, MachineError
 
 HIDDEN = ("", "-1", "NoDevFiles")  # how CUDA_VISIBLE_DEVICES says that a job has none
 
@@ -19,6 +21,15 @@ def check_given_gpus() -> None:
             f"GPU {given} was given to this job (CUDA_VISIBLE_DEVICES) and torch can't use it: look at `nvidia-smi` on "
             f"{os.uname().nodename}; to compute on the CPU set gpus: 0, and unset CUDA_VISIBLE_DEVICES outside SLURM"
         )
+
+
+@contextlib.contextmanager
+def enough_memory(what_helps: str) -> Iterator[None]:
+    """Raise InputError where the GPU's memory does not hold what the block needs at the least."""
+    try:
+        yield
+    except torch.cuda.OutOfMemoryError as error:  # the name that older versions know too
+        raise InputError(f"the model does not fit into the memory of {device_name()}: {what_helps}") from error
 
 
 def device_name() -> str:

@@ -8,12 +8,14 @@ from typing import Any
 
 def adapter_faults(key: str, settings: dict[str, Any], engine: str) -> Iterator[str]:
     """The faults of the resolved settings under `key`, with the engine that writes the captions."""
-    for name in ("use_dora", "trained_modules"):
-        if settings[name] and engine == "vllm":
+    of_base = {"trained_modules": bool(settings["trained_modules"]), "bias": settings["bias"] != "none"}
+    for name, is_set in {"use_dora": settings["use_dora"], **of_base}.items():
+        if is_set and engine == "vllm":
             yield f"{key}.{name}: vllm loads no such adapter; set decoding.engine: transformers, or remove it"
     if settings["init"] == "pissa" and settings["quantisation"] != "none":
         yield f"{key}.init: pissa changes the base's weights, which 4 bit does not allow; set quantisation: none"
-    if settings["trained_modules"] and settings["dtype"] != "fp32":
-        yield f"{key}.trained_modules: in 16 bits small steps of whole weights vanish by rounding; set dtype: fp32"
+    for name, is_set in of_base.items():
+        if is_set and settings["dtype"] != "fp32":
+            yield f"{key}.{name}: in 16 bits small steps of the base's weights vanish by rounding; set dtype: fp32"
     if settings["last_layers"] is not None and settings["bias"] == "all":
         yield f"{key}.bias: all trains the biases of every layer, past last_layers; set lora_only"

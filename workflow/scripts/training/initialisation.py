@@ -25,6 +25,8 @@ from training.settings import TrainingSettings
 # The settings' words in those of peft. An SVD by 16 subspace iterations takes seconds where a whole one takes hours.
 IN_PEFT = {"default": True, "pissa": "pissa_niter_16", "eva": "eva"}
 EVA_BATCHES = 8
+# What a collator gives for the loss alone.
+OF_LOSS = ("labels", "logits_to_keep")
 
 
 def starting_matrices(model: PeftModel) -> dict[str, torch.Tensor]:
@@ -55,10 +57,11 @@ def start_from_data(model: PeftModel, dataset: Any, collate: Any, settings: Trai
     """
     loader = torch.utils.data.DataLoader(dataset, batch_size=settings.batch_size, collate_fn=collate)
     batches = [
-        {name: value for name, value in batch.items() if torch.is_tensor(value) and name != "labels"}
+        {name: value for name, value in batch.items() if torch.is_tensor(value) and name not in OF_LOSS}
         for batch in itertools.islice(loader, EVA_BATCHES)
     ]
-    fewest = min(int(batch["attention_mask"].sum()) for batch in batches)
+    # Packed batches have no mask: all of their tokens count.
+    fewest = min(int(batch.get("attention_mask", torch.ones_like(batch["input_ids"])).sum()) for batch in batches)
     if fewest < settings.r:
         raise InputError(f"init: eva needs {settings.r} tokens in a batch, as r says, and one has {fewest}; lower r")
     initialize_lora_eva_weights(

@@ -31,21 +31,26 @@ from training.data import caption_loss
 MOST_BYTES = 2**28
 
 
-def give_caption_loss(model: PeftModel) -> None:
-    """Let a model whose inputs have labels give their loss (training/data.py, caption_loss) and no logits."""
+def give_caption_loss(model: PeftModel, in_parts: bool = True) -> None:
+    """Let a model whose inputs have labels give their loss (training/data.py, caption_loss) and no logits.
+
+    Not `in_parts` where weights are shared out: a part may gather the head, and devices may have parts of unequal
+    number.
+    """
     base: Any = model.get_base_model()
-    base.forward = ForwardToLoss(base)
+    base.forward = ForwardToLoss(base, in_parts)
 
 
 class ForwardToLoss:
     """The forward pass of a base that gives the loss of captions where it gets labels."""
 
-    def __init__(self, base: Any):
+    def __init__(self, base: Any, in_parts: bool):
         self.plain: Callable[..., Any] = base.forward
         self.layers: Any = base.base_model  # all but the head
         self.n_vocabulary: int = base.config.get_text_config().vocab_size
         # Encoder-decoders have layers of other kinds, and few positions.
-        self.has_parts = self.layers is not base and "logits_to_keep" in inspect.signature(base.forward).parameters
+        has_parts = self.layers is not base and "logits_to_keep" in inspect.signature(base.forward).parameters
+        self.has_parts = in_parts and has_parts
         functools.update_wrapper(self, base.forward)
 
     def __call__(

@@ -275,8 +275,11 @@ class Trial:
         return all_agree(fits, self.device)
 
     def bytes_to_reserve(self, cut: Cut) -> int:
-        """What the optimizer will take, and headroom where a cut takes more than the given one."""
-        n_bytes = ADAM_BYTES * sum(weight.numel() for weight in self.model.parameters() if weight.requires_grad)
+        """What the optimizer and DDP will take, and headroom where a cut takes more than the given one."""
+        trained = [weight for weight in self.model.parameters() if weight.requires_grad]
+        n_bytes = ADAM_BYTES * sum(weight.numel() for weight in trained)
+        if n_ranks() > 1:  # a copy of the gradients, in the buckets in which they are reduced
+            n_bytes += sum(weight.nbytes for weight in trained)
         takes_more = cut.batch_size > self.given.batch_size or (
             self.given.gradient_checkpointing and not cut.gradient_checkpointing
         )
@@ -356,12 +359,16 @@ def out_of_memory(settings: TrainingSettings, samples: Sequence[Encoded]) -> str
         fixes.append(f"{automatic}halve batch_size and double accumulation (the same effective batch)")
     if not settings.gradient_checkpointing:
         fixes.append("set gradient_checkpointing: true")
-    if settings.quantisation == "none":
-        fixes.append("set quantisation: nf4")
-        if settings.sharding == "none":
-            fixes.append("set sharding: fsdp with several gpus")
-    fixes.append("lower prompt.max_tokens")
+    fixes += [*smaller_weights(settings), "lower prompt.max_tokens"]
     longest = max(len(sample) for sample in samples)
     return (
         f"out of GPU memory with {settings.batch_size} x {longest:,} tokens, the longest batch: {'; or '.join(fixes)}"
     )
+
+
+def smaller_weights(settings: TrainingSettings) -> list[str]:
+    """Settings with which a GPU holds less of the base's weights."""
+    if settings.quantisation != "none":
+        return []
+    sharding = ["set sharding: fsdp with several gpus"] if settings.sharding == "none" else []
+    return ["set quantisation: nf4", *sharding]

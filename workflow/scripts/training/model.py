@@ -113,8 +113,9 @@ def lora_config(model: Any, settings: TrainingSettings) -> LoraConfig:
             own = last_layers(model, own, settings.last_layers)
         targets, excluded = own + of_pictures, None
     trained = resolve_modules(model, settings.trained_modules)
-    if trained and model.dtype != torch.float32:
-        raise InputError("trained_modules: in 16 bits small steps of whole weights vanish by rounding; set dtype: fp32")
+    of_base = "trained_modules" if trained else "bias" if settings.bias != "none" else ""
+    if of_base and model.dtype != torch.float32:
+        raise InputError(f"{of_base}: in 16 bits small steps of the base's weights vanish by rounding; set dtype: fp32")
     if settings.init == "eva" and model.config.model_type in ENCODER_DECODERS:
         raise InputError(f"init: eva is not for models of type {model.config.model_type}; set default or pissa")
     return LoraConfig(

@@ -50,13 +50,16 @@ def whole(tensor: torch.Tensor) -> torch.Tensor:
 
 
 def save_adapter(model: Any, folder: Path, is_writer: bool) -> None:
-    """Write the adapter of a model as peft does; where it is shared out all devices must call this together."""
+    """Write the adapter of a model as peft does; where it is shared out all devices must call this together.
+
+    Without the base's head, which peft would add where it is a target: a gigabyte that no training changes.
+    """
     if any(isinstance(weight, DTensor) for weight in model.parameters()):
         state = {name: whole(weight) for name, weight in model.named_parameters() if weight.requires_grad}
         if is_writer:
-            model.save_pretrained(folder, state_dict=state)
+            model.save_pretrained(folder, state_dict=state, save_embedding_layers=False)
     elif is_writer:
-        model.save_pretrained(folder)
+        model.save_pretrained(folder, save_embedding_layers=False)
 
 
 class ShardedTrainer(Trainer):

@@ -124,7 +124,7 @@ def build_trainer(
     arguments = build_arguments(name, settings, seed, checkpoints)
     speed_linear_layers(model, arguments.device)
     speed_dropout(model, arguments.device)
-    give_caption_loss(model)
+    give_caption_loss(model, in_parts=settings.sharding == "none")
     measured = is_measured(settings, arguments.device)
     batching = choose_batching(model, pad_id, pictures, settings, arguments.device, measured)
     train, validation = splits["train"].samples, splits["validation"].samples
