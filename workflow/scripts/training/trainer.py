@@ -17,6 +17,7 @@ from peft.optimizers import create_loraplus_optimizer
 from transformers import Trainer, TrainingArguments
 from transformers.trainer_callback import PrinterCallback
 
+from models.class_faults import name_of, told_as_input_error
 from models.linear_kernels import speed_linear_layers
 from models.pictures import PictureInputs
 from training.callbacks import KeepBest, KeepCheckpoints, ShowProgress, StopOnSignal, StopWhenLost, StopWhenUntrained
@@ -52,6 +53,11 @@ class CaptionTrainer(Trainer):
             options |= {"loraplus_lr_ratio": self._lora_plus_ratio, "loraplus_weight_decay": decay}
             self.optimizer = create_loraplus_optimizer(self.model, kind, **options)
         return super().create_optimizer(model)
+
+    def training_step(self, *arguments, **options) -> torch.Tensor:
+        """Trainer's own; the first shows whether the code of the model's class can be trained so."""
+        with told_as_input_error(cannot_train(self.model), until=lambda: self.state.global_step > 0):
+            return super().training_step(*arguments, **options)
 
     def _get_train_sampler(self, train_dataset=None):
         return torch.utils.data.SequentialSampler(self.train_dataset)
@@ -106,6 +112,11 @@ class ShardedCaptionTrainer(ShardedTrainer, CaptionTrainer):
     """The same where the weights are shared out over the devices."""
 
 
+def cannot_train(model: PeftModel) -> str:
+    """What is said where the code of a model's class fails in its first passes."""
+    return f"{name_of(model.get_base_model())} can't be trained"
+
+
 def build_trainer(
     name: str,
     model: PeftModel,
@@ -134,7 +145,8 @@ def build_trainer(
     arguments.eval_steps = min(settings.eval_steps, n_steps)
     arguments.warmup_steps = round(settings.warmup_ratio * n_steps)
     order = lay_out_training(train, n_steps * effective, effective, seed)
-    plan = plan_micro_batch(model, batching, train, order, settings, arguments.device, checkpoints)
+    with told_as_input_error(cannot_train(model)):
+        plan = plan_micro_batch(model, batching, train, order, settings, arguments.device, checkpoints)
     arguments.per_device_train_batch_size = arguments.per_device_eval_batch_size = plan.cut.batch_size
     arguments.gradient_accumulation_steps = plan.cut.accumulation
     keep_best, stop = KeepBest(checkpoints, settings), StopOnSignal()
