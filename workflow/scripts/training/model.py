@@ -20,7 +20,15 @@ from models.attention_kernels import avoid_cudnn_attention
 from models.class_faults import told_as_input_error
 from models.encoder_decoders import ENCODER_DECODERS
 from models.language_models import auto_class, available_attention, choose_attention, load_language_model, read_config
-from models.lora_targets import is_named, last_layers, linear_layers, past_adapters, picture_targets, resolve_targets
+from models.lora_targets import (
+    check_not_experts,
+    is_named,
+    last_layers,
+    linear_layers,
+    past_adapters,
+    picture_targets,
+    resolve_targets,
+)
 from models.number_format import choose_dtype
 from models.trained_modules import resolve_modules
 from training.initialisation import IN_PEFT
@@ -113,6 +121,7 @@ def lora_config(model: Any, settings: TrainingSettings) -> LoraConfig:
         if settings.last_layers:
             own = last_layers(model, own, settings.last_layers)
         targets, excluded = own + of_pictures, None
+        check_not_experts(model, targets)
     trained = resolve_modules(model, settings.trained_modules)
     if trained and model.dtype != torch.float32:
         raise InputError("trained_modules: in 16 bits small steps of whole weights vanish by rounding; set dtype: fp32")
