@@ -237,16 +237,26 @@ def test_a_class_whose_code_does_not_read_prompts_is_refused(name, kind, tmp_pat
         caption(base, write_test(tmp_path), tmp_path / "captions")
 
 
-@pytest.mark.parametrize(("is_measured", "init"), [(False, "default"), (True, "default"), (False, "eva")])
-def test_a_class_whose_code_fails_when_it_is_trained_is_refused(is_measured, init, tmp_path, monkeypatch):
-    monkeypatch.setattr(micro_batch, "memory_can_be_tried", lambda device: is_measured)
-    base, data = build_architecture(tmp_path / "base", "xmod"), write_data(tmp_path, 4, 2)
-    with pytest.raises(InputError, match=r"base: a XmodForCausalLM can't be trained: ValueError in modeling_xmod.py"):
-        train(base, data, tmp_path / "out", targets=["query"], init=init)
+@pytest.mark.parametrize(("name", "targets"), [("xlm", ["q_lin"]), ("roberta", ["query"])])
+def test_a_class_that_reads_the_tokens_that_it_is_to_predict_is_refused(name, targets, tmp_path):
+    base, data = build_architecture(tmp_path / "base", name), write_data(tmp_path, 4, 2)
+    with pytest.raises(
+        InputError, match=r"base: a \w+ reads the tokens behind those that it predicts, so that it would"
+    ):
+        train(base, data, tmp_path / "out", targets=targets)
+    edit_config(base, causal=True, is_decoder=True)
+    train(base, data, tmp_path / "out", targets=targets, max_steps=1)
 
 
-@pytest.mark.parametrize(("n_passes", "error"), [(0, InputError), (3, TypeError)])
-def test_a_fault_after_the_first_step_keeps_its_traceback(n_passes, error, tmp_path, monkeypatch):
+@pytest.mark.parametrize(
+    ("n_passes", "error", "is_measured", "init"),
+    [
+        *((0, InputError, False, "default"), (2, InputError, False, "default"), (3, TypeError, False, "default")),
+        *((2, InputError, True, "default"), (2, InputError, False, "eva")),
+    ],
+)
+def test_a_fault_after_the_first_step_keeps_its_traceback(n_passes, error, is_measured, init, tmp_path, monkeypatch):
+    """Two passes show whether the model is causal; the next is the first step, is measured, or starts EVA."""
     base, data = build_architecture(tmp_path / "base", "opt"), write_data(tmp_path, 8, 2)
     forward, passes = OPTAttention.forward, []
 
@@ -256,8 +266,10 @@ def test_a_fault_after_the_first_step_keeps_its_traceback(n_passes, error, tmp_p
         return forward(self, *arguments, **options)
 
     monkeypatch.setattr(OPTAttention, "forward", fail_later)
-    with pytest.raises(error, match="of the class"):
-        train(base, data, tmp_path / "out", packing="never")
+    monkeypatch.setattr(micro_batch, "memory_can_be_tried", lambda device: is_measured)
+    with pytest.raises(error, match="of the class") as raised:
+        train(base, data, tmp_path / "out", packing="never", init=init)
+    assert "base: a OPTForCausalLM can't be trained" in str(raised.value) or error is TypeError
     assert len(passes) == 2 * n_passes + 1
 
 

@@ -107,6 +107,14 @@ REFUSED: dict[str, Callable[..., Any]] = {
         **{"num_encoder_layers": 2, "num_encoder_attention_heads": 4, "encoder_ffn_dim": 64},
         max_position_embeddings=c,
     ),
+    "xlm": lambda c, **t: hf.XLMConfig(
+        **{"emb_dim": 32, "n_layers": 2, "n_heads": 4, "n_langs": 1, "max_position_embeddings": c},
+        **{"pad_index": t["pad_token_id"], "bos_index": t["bos_token_id"], "eos_index": t["eos_token_id"], **t},
+    ),
+    "roberta": lambda c, **t: hf.RobertaConfig(
+        **{"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4, **t},
+        max_position_embeddings=c,
+    ),
     "xmod": lambda c, **t: hf.XmodConfig(
         **{"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4, **t},
         **{"languages": ["en_XX", "de_DE"], "is_decoder": True, "max_position_embeddings": c},

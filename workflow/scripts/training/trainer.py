@@ -23,6 +23,7 @@ from models.pictures import PictureInputs
 from training.callbacks import KeepBest, KeepCheckpoints, ShowProgress, StopOnSignal, StopWhenLost, StopWhenUntrained
 from training.data import Encoded, EncodedSplit, ExampleDataset, lay_out_training
 from training.eval_captions import EvalCaptions
+from training.look_ahead import check_causal
 from training.loss import give_caption_loss
 from training.micro_batch import MicroBatchPlan, is_measured, plan_micro_batch
 from training.packing import choose_batching
@@ -134,6 +135,10 @@ def build_trainer(
     arguments = build_arguments(name, settings, seed, checkpoints)
     speed_linear_layers(model, arguments.device)
     give_caption_loss(model)
+    # Tokens of a picture may see each other; with sharding no device holds the model yet.
+    if pictures is None and settings.sharding == "none":
+        with told_as_input_error(cannot_train(model)):
+            check_causal(model.get_base_model().to(arguments.device))
     measured = is_measured(settings, arguments.device)
     batching = choose_batching(model, pad_id, pictures, settings, arguments.device, measured)
     train, validation = splits["train"].samples, splits["validation"].samples
