@@ -2,6 +2,7 @@
 
 import io
 import json
+from types import SimpleNamespace
 
 import PIL.Image
 import pytest
@@ -144,6 +145,8 @@ def test_an_interrupted_job_goes_on_with_batches_of_another_size(caption_llm_job
 
 class FailingCaptioner:
     """Writes one caption for each image until it fails; counts its batches."""
+
+    model = SimpleNamespace(name_or_path="models/failing")
 
     def __init__(self, n_batches):
         self.n_batches, self.sizes = n_batches, []

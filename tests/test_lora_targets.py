@@ -98,7 +98,9 @@ def test_all_linear_is_every_linear_layer_but_the_head(bases):
         ("qwen2_moe", ["down_proj"], r"only in part, since they are fused \(experts.down_proj, experts.gate_up_proj\)"),
         ("qwen2_moe", ["gate_proj"], r"it can adapt k_proj, .*, shared_expert.down_proj, shared_expert.gate_proj"),
         ("deepseek_v3", ["q_a_proj", "up_proj"], r"up_proj would adapt the experts of this model only in part"),
-        ("deepseek_v3", "all-linear", r"down_proj, gate_proj, up_proj would adapt .* mlp.down_proj, .*shared_experts"),
+        ("deepseek_v3", "all-linear", r"down_proj, gate_proj, up_proj would adapt .*; it can adapt .* q_b_proj$"),
+        ("deepseek_v3", ["shared_experts.up_proj"], r"peft takes shared_experts.up_proj for experts, .* q_b_proj$"),
+        ("deepseek_v3", ["o_proj", "mlp.down_proj"], r"peft takes mlp.down_proj for experts, which are fused here"),
     ],
 )
 def test_targets_that_can_not_be_adapted_are_refused_with_those_that_can(bases, name, targets, message):

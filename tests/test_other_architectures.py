@@ -18,6 +18,7 @@ from core.command import InputError
 from core.records import Caption, Sample, read_samples, write_samples
 from generation.llm_engines import DecodingSettings, EngineJob, Prompt, torch_engine
 from models.language_models import auto_class, context_length, read_config
+from training import micro_batch
 from training.model import load_model
 from training.settings import TrainingSettings
 
@@ -203,6 +204,73 @@ def test_a_base_that_lacks_weights_is_refused(tmp_path):
     save_file(weights, base / "model.safetensors", metadata={"format": "pt"})
     with pytest.raises(InputError, match=r"lacks 1 weights of a OPTForCausalLM, model.decoder.layers.1.fc1.weight"):
         load_model(base, TrainingSettings())
+
+
+def edit_config(base, **changes):
+    path = base / "config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"model_type": "unheard_of"}, r"base: its config.json can't be read: ValueError in .*unheard_of"),
+        ({"num_attention_heads": "four"}, r"base: its config.json can't be read: StrictDataclassFieldValidationError"),
+        ({"num_attention_heads": 5}, r"base: a opt model can't be made: ValueError in modeling_opt.py, line \d+: em"),
+        ({"ffn_dim": 65}, r"has 6 weights of another shape than its config.json says, model.decoder.layers.0.fc1.bias"),
+    ],
+)
+def test_a_configuration_that_the_class_does_not_take_is_refused(changes, message, tmp_path):
+    base, data = build_architecture(tmp_path / "base", "opt"), write_data(tmp_path, 4, 2)
+    edit_config(base, **changes)
+    with pytest.raises(InputError, match=message):
+        train(base, data, tmp_path / "out")
+    with pytest.raises(InputError, match=message.replace("made", "loaded")):
+        caption(base, write_test(tmp_path), tmp_path / "captions")
+
+
+@pytest.mark.parametrize(("name", "kind"), [("prophetnet", "ProphetNetForCausalLM"), ("xmod", "XmodForCausalLM")])
+def test_a_class_whose_code_does_not_read_prompts_is_refused(name, kind, tmp_path):
+    base = build_architecture(tmp_path / "base", name)
+    message = rf"base: a {kind} can't be decoded: ValueError in .*; correct .*, or choose another model"
+    with pytest.raises(InputError, match=message):
+        caption(base, write_test(tmp_path), tmp_path / "captions")
+
+
+@pytest.mark.parametrize(("name", "targets"), [("xlm", ["q_lin"]), ("roberta", ["query"])])
+def test_a_class_that_reads_the_tokens_that_it_is_to_predict_is_refused(name, targets, tmp_path):
+    base, data = build_architecture(tmp_path / "base", name), write_data(tmp_path, 4, 2)
+    with pytest.raises(
+        InputError, match=r"base: a \w+ reads the tokens behind those that it predicts, so that it would"
+    ):
+        train(base, data, tmp_path / "out", targets=targets)
+    edit_config(base, causal=True, is_decoder=True)
+    train(base, data, tmp_path / "out", targets=targets, max_steps=1)
+
+
+@pytest.mark.parametrize(
+    ("n_passes", "error", "is_measured", "init"),
+    [
+        *((0, InputError, False, "default"), (2, InputError, False, "default"), (3, TypeError, False, "default")),
+        *((2, InputError, True, "default"), (2, InputError, False, "eva")),
+    ],
+)
+def test_a_fault_after_the_first_step_keeps_its_traceback(n_passes, error, is_measured, init, tmp_path, monkeypatch):
+    """Two passes show whether the model is causal; the next is the first step, is measured, or starts EVA."""
+    base, data = build_architecture(tmp_path / "base", "opt"), write_data(tmp_path, 8, 2)
+    forward, passes = OPTAttention.forward, []
+
+    def fail_later(self, *arguments, **options):
+        if passes.append(None) or len(passes) > 2 * n_passes:  # of two layers
+            raise TypeError("of the class")
+        return forward(self, *arguments, **options)
+
+    monkeypatch.setattr(OPTAttention, "forward", fail_later)
+    monkeypatch.setattr(micro_batch, "memory_can_be_tried", lambda device: is_measured)
+    with pytest.raises(error, match="of the class") as raised:
+        train(base, data, tmp_path / "out", packing="never", init=init)
+    assert "base: a OPTForCausalLM can't be trained" in str(raised.value) or error is TypeError
+    assert len(passes) == 2 * n_passes + 1
 
 
 def test_an_adapter_that_gets_no_gradient_ends_the_training_at_its_first_step(tmp_path, monkeypatch):

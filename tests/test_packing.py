@@ -44,6 +44,7 @@ PADDED = {
         ),
         "",
     ),
+    "inkling_text": (lambda: CONFIGS["inkling_text"](512, **TOKENS), ""),
 }
 
 
@@ -163,6 +164,17 @@ def test_models_that_would_see_their_neighbours_are_padded(name):
     why = why_not_packed(build(config()))
     assert f"a {name} model" in why
     assert reason in why
+
+
+def test_a_model_whose_code_fails_with_packed_rows_is_padded(tmp_path):
+    base = build_architecture(tmp_path / "base", "inkling_text")
+    settings = TrainingSettings(packing="auto", dtype="fp32")
+    batching, model = batching_of(base, settings, is_measured=True)
+    assert batching.rival is None
+    assert "the code of a inkling_text model fails with a packed row (RuntimeError in sdpa" in batching.reason
+    assert model.config._attn_implementation == "sdpa"
+    with pytest.raises(InputError, match=r"packing: always: .* fails with a packed row .*; set packing: auto"):
+        batching_of(base, TrainingSettings(packing="always", dtype="fp32"))
 
 
 def test_a_mask_that_looks_past_sequences_is_found(monkeypatch):

@@ -196,7 +196,7 @@ def test_what_cannot_show_pictures_is_refused_in_a_line(vlms, data, tmp_path):
         caption(without, data, tmp_path / "c", systems)
     without = build_tiny_vlm(tmp_path / "no-processor", "llava")
     (without / "processor_config.json").unlink()
-    with pytest.raises(InputError, match="its processor can't be loaded: Can't load image processor"):
+    with pytest.raises(InputError, match=r"its processor can't be loaded: OSError in .*: Can't load image pro"):
         caption(without, data, tmp_path / "d", systems)
     with pytest.raises(InputError, match="input: 'picture' is none of code, image, both"):
         caption(vlms("llava"), data, tmp_path / "e", {"vlm": {"input": "picture"}})

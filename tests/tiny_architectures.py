@@ -4,7 +4,8 @@
 
 Positions: gpt2 and opt learn one for each place, bloom and mpt have ALiBi, mamba has states in place of them.
 Attention: bloom, gpt_neo, mpt, xglm and gpt_oss have no SDPA. Experts: fused in mixtral, phimoe (whose router is a
-linear layer with two outputs), qwen2_moe, deepseek_v3 and gpt_oss. Names: some of ctrl's linear layers are numbers in a
+linear layer with two outputs), qwen2_moe, deepseek_v3, inkling_text (whose attention adds a bias for each distance) and
+gpt_oss. Names: some of ctrl's linear layers are numbers in a
 Sequential. Images: gemma3, llava, qwen2_vl and mllama hold a language model and read images too.
 """
 
@@ -76,6 +77,11 @@ CONFIGS: dict[str, Callable[..., Any]] = {
     "deepseek_v3": lambda c, **t: hf.DeepseekV3Config(
         **{**LLAMA_SIZES, **DEEPSEEK_SIZES, "max_position_embeddings": c, **t}
     ),
+    "inkling_text": lambda c, **t: hf.InklingTextConfig(
+        **{**LLAMA_SIZES, "head_dim": 8, "swa_num_attention_heads": 4, "swa_num_key_value_heads": 2, "swa_head_dim": 8},
+        **{"sliding_window_size": 32, "d_rel": 4, "rel_extent": 64, "moe_intermediate_size": 32, **t},
+        **{"n_routed_experts": 4, "num_experts_per_tok": 2, "n_shared_experts": 1, "max_position_embeddings": c},
+    ),
     "gemma3": lambda c, **t: hf.Gemma3Config(
         text_config={**LLAMA_SIZES, **t, **GEMMA_SIZES, "max_position_embeddings": c},
         vision_config=VISION,
@@ -94,12 +100,33 @@ CONFIGS: dict[str, Callable[..., Any]] = {
     ),
 }
 
+# Those that can't be bases, by the same words.
+REFUSED: dict[str, Callable[..., Any]] = {
+    "prophetnet": lambda c, **t: hf.ProphetNetConfig(
+        **{"hidden_size": 32, "num_decoder_layers": 2, "num_decoder_attention_heads": 4, "decoder_ffn_dim": 64, **t},
+        **{"num_encoder_layers": 2, "num_encoder_attention_heads": 4, "encoder_ffn_dim": 64},
+        max_position_embeddings=c,
+    ),
+    "xlm": lambda c, **t: hf.XLMConfig(
+        **{"emb_dim": 32, "n_layers": 2, "n_heads": 4, "n_langs": 1, "max_position_embeddings": c},
+        **{"pad_index": t["pad_token_id"], "bos_index": t["bos_token_id"], "eos_index": t["eos_token_id"], **t},
+    ),
+    "roberta": lambda c, **t: hf.RobertaConfig(
+        **{"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4, **t},
+        max_position_embeddings=c,
+    ),
+    "xmod": lambda c, **t: hf.XmodConfig(
+        **{"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4, **t},
+        **{"languages": ["en_XX", "de_DE"], "is_decoder": True, "max_position_embeddings": c},
+    ),
+}
+
 
 def build_architecture(folder: Path, name: str, context: int = 2048) -> Path:
     """Write a tiny random model of an architecture to `folder` and return it; its weights are fp32."""
     read = tiny_tokenizer("llama")
     tokens = {"bos_token_id": 0, "eos_token_id": read.eos_token_id, "pad_token_id": read.pad_token_id}
-    config = CONFIGS[name](context, vocab_size=len(read), **tokens)
+    config = (CONFIGS | REFUSED)[name](context, vocab_size=len(read), **tokens)
     torch.manual_seed(0)
     images = config.get_text_config() is not config
     mapping = hf.MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING if images else hf.MODEL_FOR_CAUSAL_LM_MAPPING

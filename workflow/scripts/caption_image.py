@@ -33,6 +33,7 @@ from core.records import Image, read_images, read_samples
 from generation.captioners import FAMILIES, Captioner, CaptionerSettings
 from generation.image_captions import Batch, caption_batch, choose_images, load_captioner, prepare_batch
 from generation.partial_captions import CaptionParts
+from models.class_faults import name_of, told_as_input_error
 from models.files import check_model_folder, describe_files, file_digest, model_digest
 from models.gpus import check_given_gpus, enough_memory
 from plan.shards import Shard
@@ -104,9 +105,13 @@ def main(
 
 
 def caption_images(captioner: Captioner, batches: list[list[Image]], parts: CaptionParts, name: str, seed: int) -> None:
-    """Caption batches and put their records on disk, each as soon as it is made."""
-    total = sum(len(batch) for batch in batches)
-    with Progress(f"caption_image {name}", total, "caption") as progress:
+    """Caption batches and put their records on disk, each as soon as it is made.
+
+    Raises InputError where the code of the model's class fails with the first one.
+    """
+    progress = Progress(f"caption_image {name}", sum(len(batch) for batch in batches), "caption")
+    what = f"{name_of(captioner.model)} can't caption"
+    with told_as_input_error(what, until=lambda: progress.done > 0), progress:
         for batch in prepared_batches(captioner, batches):
             # Nothing of ours is drawn by chance; code from a model's folder may be, and is the same in a resumed run.
             torch.manual_seed(seed)

@@ -200,7 +200,7 @@ def main(
     sample_list = Shard.from_text(shard).of(read_samples(samples))
     read_pictures = any(system.input != "code" for system in system_map.values())
     identity = llm_identity(base, samples, shard, prompt_settings, settings, seed, code, digest_cache, read_pictures)
-    tokenizer, config = load_tokenizer(base), read_config(base)
+    config, tokenizer = read_config(base), load_tokenizer(base)
     if any(system.input == "code" for system in system_map.values()):
         check_reads_code(base, config)
     limit = prompt_limit(base, config, settings)

@@ -37,6 +37,7 @@ from core.code_digest import code_digest
 from core.command import InputError, log, run_command
 from core.records import read_images, read_samples, write_json
 from generation.captions_in_training import CaptionWriter
+from models.class_faults import told_as_input_error
 from models.gpus import check_given_gpus, device_name, enough_memory
 from models.language_models import load_tokenizer, padding_id, read_config
 from models.number_format import choose_dtype
@@ -58,7 +59,7 @@ from training.results import check_trained, summarise, write_results
 from training.settings import TrainingSettings
 from training.store import keep_trained, restore_trained
 from training.tracking import tracking_callbacks
-from training.trainer import CaptionTrainer, build_trainer
+from training.trainer import CaptionTrainer, build_trainer, cannot_train
 
 
 def main(
@@ -168,7 +169,8 @@ def train_prepared(
     trainer.eval_captions = captions
     settings = plan.apply(settings)
     if settings.init == "eva" and not resume_from:
-        start_from_data(model, trainer.train_dataset, trainer.data_collator, settings)
+        with told_as_input_error(cannot_train(model)):
+            start_from_data(model, trainer.train_dataset, trainer.data_collator, settings)
     say_plan(name, trainer, prepared, settings, plan, checkpoints)
     effort = CountEffort(checkpoints / "effort.json", start)
     trainer.add_callback(effort)

@@ -16,6 +16,7 @@ from core.command import InputError, log
 from core.records import NO_IMAGE, Caption, Image, Sample
 from generation.captioners import Captioner, CaptionerSettings, Output
 from models.attention_kernels import avoid_cudnn_attention
+from models.class_faults import told_as_input_error
 
 
 @dataclass
@@ -97,8 +98,16 @@ def caption_record(id_: str, output: Output, seconds: float) -> Caption:
 def load_captioner(
     family: str, model: Path, tokenizer: Path, settings: CaptionerSettings, trust_remote_code: bool
 ) -> Captioner:
-    """The captioner of a family. Raises InputError where it needs packages that are not here, or the user's trust."""
+    """The captioner of a family.
+
+    Raises InputError where it needs packages that are not here, or the user's trust, and where it can't be loaded.
+    """
     avoid_cudnn_attention()
+    with told_as_input_error(f"{model}: a captioner of family {family} can't be loaded"):
+        return _load(family, model, tokenizer, settings, trust_remote_code)
+
+
+def _load(family: str, model: Path, tokenizer: Path, settings: CaptionerSettings, trust_remote_code: bool) -> Captioner:
     try:
         module = importlib.import_module(f"generation.captioners.{family}")
         return module.load_captioner(model, tokenizer, settings, trust_remote_code)

@@ -23,6 +23,7 @@ from transformers.utils import is_flash_attn_2_available
 
 from core.command import InputError
 from core.records import read_json
+from models.class_faults import told_as_input_error
 from models.encoder_decoders import ENCODER_DECODERS
 
 NO_LIMIT = 2**31
@@ -33,8 +34,11 @@ ENCODER_HEADS = ("ForMaskedLM", "ForPreTraining")
 
 
 def read_config(base: Path) -> Any:
-    """The configuration of a base."""
-    return AutoConfig.from_pretrained(base, local_files_only=True)
+    """The configuration of a base. Raises InputError for one that transformers does not take."""
+    with told_as_input_error(f"{base}: its config.json can't be read"):
+        config = AutoConfig.from_pretrained(base, local_files_only=True)
+        config.get_text_config()  # some have two, and none of both is the language model
+    return config
 
 
 def auto_class(config: Any) -> Any:
@@ -61,10 +65,11 @@ def load_tokenizer(base: Path) -> Any:
 
     Raises InputError where the tokenizer can't be made of the files of the folder.
     """
-    try:
-        tokenizer = AutoTokenizer.from_pretrained(base, local_files_only=True)
-    except (ImportError, OSError, ValueError) as error:
-        raise InputError(f"{base}: its tokenizer can't be loaded: {why_no_tokenizer(base, error)}") from error
+    with told_as_input_error(f"{base}: its tokenizer can't be loaded"):
+        try:
+            tokenizer = AutoTokenizer.from_pretrained(base, local_files_only=True)
+        except (ImportError, OSError, ValueError) as error:
+            raise InputError(f"{base}: its tokenizer can't be loaded: {why_no_tokenizer(base, error)}") from error
     if not tokenizer("a", add_special_tokens=False)["input_ids"]:  # what transformers makes of a folder without files
         raise InputError(f"{base} has no vocabulary of its tokenizer, such as tokenizer.json: save the tokenizer there")
     of_processor = base / "chat_template.json"  # where older versions of transformers put a processor's template
@@ -136,13 +141,22 @@ def available_attention(config: Any) -> list[str]:
 def load_language_model(base: Path, config: Any, dtype: torch.dtype | str, attention: str, **options: Any) -> Any:
     """The model of a base with its weights, in a number format (auto: its own), with an implementation of attention.
 
-    Raises InputError where weights are missing: transformers would draw them by chance.
+    Raises InputError where weights are missing or of another shape, which transformers would draw by chance, and for
+    what it raises itself.
     """
     options |= {"dtype": dtype, "attn_implementation": attention, "output_loading_info": True}
-    model, found = auto_class(config).from_pretrained(base, local_files_only=True, use_safetensors=True, **options)
+    options |= {"ignore_mismatched_sizes": True}  # which are refused here, by name
+    with told_as_input_error(f"{base}: a {config.model_type} model can't be loaded"):
+        model, found = auto_class(config).from_pretrained(base, local_files_only=True, use_safetensors=True, **options)
     if missing := sorted(found["missing_keys"]):
         raise InputError(
             f"{base} lacks {len(missing)} weights of a {type(model).__name__}, {missing[0]} for one: its files are not "
             "whole, or config.json is of another model"
+        )
+    if mismatched := sorted(found["mismatched_keys"]):
+        name, found_shape, wanted_shape = mismatched[0]
+        raise InputError(
+            f"{base} has {len(mismatched)} weights of another shape than its config.json says, {name} for one: "
+            f"{tuple(found_shape)} instead of {tuple(wanted_shape)}; one of both files is of another model"
         )
     return model

@@ -12,6 +12,8 @@ from collections.abc import Iterable
 from typing import Any
 
 import torch
+from peft import LoraConfig
+from peft.utils.transformers_weight_conversion import convert_peft_config_for_transformers
 from transformers.pytorch_utils import Conv1D
 
 from core.command import InputError
@@ -60,7 +62,27 @@ def resolve_targets(model: Any, targets: list[str] | str) -> tuple[list[str], st
             f"targets: {', '.join(partial)} would adapt the experts of this model only in part, since they are fused "
             f"({', '.join(sorted(fused_experts(model)))}); {offer(model)}"
         )
+    check_not_experts(model, targets)
     return targets, picture_modules(model)
+
+
+def check_not_experts(model: Any, targets: Iterable[str]) -> None:
+    """Raise InputError for names of layers that peft takes for experts."""
+    if taken := [target for target in targets if is_taken_for_experts(model, target)]:
+        raise InputError(
+            f"targets: peft takes {', '.join(taken)} for experts, which are fused here, and would not adapt layers of "
+            f"these names; {offer(model)}"
+        )
+
+
+def is_taken_for_experts(model: Any, target: str) -> bool:
+    """Whether peft takes a name for one that the experts of this model had before transformers fused them."""
+    config = LoraConfig(target_modules=[target])
+    try:
+        convert_peft_config_for_transformers(config, model, conversions=None)
+    except ValueError:  # it is one of several that were fused into one
+        return True
+    return target not in (config.target_modules or ())
 
 
 def picture_targets(model: Any, train_vision: bool, train_projector: bool) -> list[str]:
@@ -223,9 +245,11 @@ def offer(model: Any) -> str:
     if shares_embeddings(model):
         own = [name for name in own if name != head_name(model)]
     names = sorted({short_name(name) for name in own})
-    dense = sorted({".".join(name.split(".")[-2:]) for name in own if last_name(name) in partly_adapted(model, names)})
-    whole = [name for name in names if name not in partly_adapted(model, names)]
-    return f"it can adapt {', '.join(whole + dense)}" + ("" if dense else f", or {ALL_LINEAR} of them")
+    partial = partly_adapted(model, names)
+    dense = sorted({".".join(name.split(".")[-2:]) for name in own if last_name(name) in partial})
+    free = [name for name in names if name not in partial] + dense
+    free = [name for name in free if not is_taken_for_experts(model, name)]
+    return f"it can adapt {', '.join(free)}" + (f", or {ALL_LINEAR} of them" if free == names else "")
 
 
 def check_merge(model: Any) -> None:

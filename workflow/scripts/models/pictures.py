@@ -19,6 +19,7 @@ import torch
 from transformers import AutoImageProcessor, AutoModelForImageTextToText, AutoProcessor
 
 from core.command import InputError
+from models.class_faults import told_as_input_error
 from models.encoder_decoders import EncoderDecoder, encoder_decoder
 from models.language_models import auto_class, load_tokenizer, read_config
 
@@ -62,11 +63,8 @@ def load_processor(base: Path) -> Any:
     check_reads_pictures(base)
     if decoder := encoder_decoder(base, read_config(base)):
         return CaptionerProcessor(load_tokenizer(base), load_image_processor(base), decoder)
-    try:
+    with told_as_input_error(f"{base}: its processor can't be loaded"):
         processor = AutoProcessor.from_pretrained(base, local_files_only=True, trust_remote_code=False)
-    except (ImportError, OSError, ValueError) as error:
-        why = " ".join(str(error).split())[:300]
-        raise InputError(f"{base}: its processor can't be loaded: {why}") from error
     if not hasattr(processor, "image_processor"):
         raise InputError(f"{base} has no image processor (preprocessor_config.json): save the base's processor there")
     processor.tokenizer = load_tokenizer(base)
@@ -84,11 +82,8 @@ def load_processor(base: Path) -> Any:
 
 def load_image_processor(base: Path) -> Any:
     """What makes pixels of a picture. Raises InputError where its files are missing."""
-    try:
+    with told_as_input_error(f"{base}: its image processor can't be loaded"):
         return AutoImageProcessor.from_pretrained(base, local_files_only=True, trust_remote_code=False)
-    except (ImportError, OSError, ValueError) as error:
-        why = " ".join(str(error).split())[:300]
-        raise InputError(f"{base}: its image processor can't be loaded: {why}") from error
 
 
 @dataclass(frozen=True)

@@ -17,9 +17,18 @@ from transformers import BitsAndBytesConfig
 
 from core.command import InputError
 from models.attention_kernels import avoid_cudnn_attention
+from models.class_faults import told_as_input_error
 from models.encoder_decoders import ENCODER_DECODERS
 from models.language_models import auto_class, available_attention, choose_attention, load_language_model, read_config
-from models.lora_targets import is_named, last_layers, linear_layers, past_adapters, picture_targets, resolve_targets
+from models.lora_targets import (
+    check_not_experts,
+    is_named,
+    last_layers,
+    linear_layers,
+    past_adapters,
+    picture_targets,
+    resolve_targets,
+)
 from models.number_format import choose_dtype
 from models.trained_modules import resolve_modules
 from training.initialisation import IN_PEFT
@@ -31,7 +40,7 @@ def build_skeleton(base: Path, settings: TrainingSettings) -> PeftModel:
     """The model with its LoRA matrices and no weights, on torch's meta device.
 
     Raises InputError for a base that is no language model, for targets or an attention that it does not have, and for
-    4 bit where the model reads weights itself.
+    4 bit where the model reads weights itself; also for a configuration of which transformers or peft make no model.
     """
     config, dtype = read_config(base), choose_dtype(settings.dtype)
     attention = training_attention(config, dtype, settings)
@@ -40,7 +49,7 @@ def build_skeleton(base: Path, settings: TrainingSettings) -> PeftModel:
             f"quantisation: models of type {config.model_type} read the weights of {', '.join(layers)} themselves, "
             "which 4-bit weights do not allow; set quantisation: none"
         )
-    with torch.device("meta"):
+    with torch.device("meta"), told_as_input_error(f"{base}: a {config.model_type} model can't be made"):
         model = auto_class(config).from_config(config, dtype=dtype, attn_implementation=attention)
         # There are no weights yet to start from; the shapes are the same.
         wanted = lora_config(model, settings)
@@ -112,6 +121,7 @@ def lora_config(model: Any, settings: TrainingSettings) -> LoraConfig:
         if settings.last_layers:
             own = last_layers(model, own, settings.last_layers)
         targets, excluded = own + of_pictures, None
+        check_not_experts(model, targets)
     trained = resolve_modules(model, settings.trained_modules)
     of_base = "trained_modules" if trained else "bias" if settings.bias != "none" else ""
     if of_base and model.dtype != torch.float32:

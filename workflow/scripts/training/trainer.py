@@ -17,12 +17,14 @@ from peft.optimizers import create_loraplus_optimizer
 from transformers import Trainer, TrainingArguments
 from transformers.trainer_callback import PrinterCallback
 
+from models.class_faults import name_of, told_as_input_error
 from models.linear_kernels import speed_linear_layers
 from models.pictures import PictureInputs
 from training.callbacks import KeepBest, KeepCheckpoints, ShowProgress, StopOnSignal, StopWhenLost, StopWhenUntrained
 from training.data import Encoded, EncodedSplit, ExampleDataset, lay_out_training
 from training.dropout import speed_dropout
 from training.eval_captions import EvalCaptions
+from training.look_ahead import check_causal
 from training.loss import give_caption_loss
 from training.micro_batch import MicroBatchPlan, is_measured, plan_micro_batch
 from training.packing import choose_batching
@@ -53,6 +55,11 @@ class CaptionTrainer(Trainer):
             options |= {"loraplus_lr_ratio": self._lora_plus_ratio, "loraplus_weight_decay": decay}
             self.optimizer = create_loraplus_optimizer(self.model, kind, **options)
         return super().create_optimizer(model)
+
+    def training_step(self, *arguments, **options) -> torch.Tensor:
+        """Trainer's own; the first shows whether the code of the model's class can be trained so."""
+        with told_as_input_error(cannot_train(self.model), until=lambda: self.state.global_step > 0):
+            return super().training_step(*arguments, **options)
 
     def _get_train_sampler(self, train_dataset=None):
         return torch.utils.data.SequentialSampler(self.train_dataset)
@@ -107,6 +114,11 @@ class ShardedCaptionTrainer(ShardedTrainer, CaptionTrainer):
     """The same where the weights are shared out over the devices."""
 
 
+def cannot_train(model: PeftModel) -> str:
+    """What is said where the code of a model's class fails in its first passes."""
+    return f"{name_of(model.get_base_model())} can't be trained"
+
+
 def build_trainer(
     name: str,
     model: PeftModel,
@@ -125,6 +137,10 @@ def build_trainer(
     speed_linear_layers(model, arguments.device)
     speed_dropout(model, arguments.device)
     give_caption_loss(model, in_parts=settings.sharding == "none")
+    # Tokens of a picture may see each other; with sharding no device holds the model yet.
+    if pictures is None and settings.sharding == "none":
+        with told_as_input_error(cannot_train(model)):
+            check_causal(model.get_base_model().to(arguments.device))
     measured = is_measured(settings, arguments.device)
     batching = choose_batching(model, pad_id, pictures, settings, arguments.device, measured)
     train, validation = splits["train"].samples, splits["validation"].samples
@@ -136,7 +152,8 @@ def build_trainer(
     arguments.eval_steps = min(settings.eval_steps, n_steps)
     arguments.warmup_steps = round(settings.warmup_ratio * n_steps)
     order = lay_out_training(train, n_steps * effective, effective, seed)
-    plan = plan_micro_batch(model, batching, train, order, settings, arguments.device, checkpoints)
+    with told_as_input_error(cannot_train(model)):
+        plan = plan_micro_batch(model, batching, train, order, settings, arguments.device, checkpoints)
     arguments.per_device_train_batch_size = arguments.per_device_eval_batch_size = plan.cut.batch_size
     arguments.gradient_accumulation_steps = plan.cut.accumulation
     keep_best, stop = KeepBest(checkpoints, settings), StopOnSignal()

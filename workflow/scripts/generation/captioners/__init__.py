@@ -43,6 +43,8 @@ class Output:
 class Captioner(Protocol):
     """Images in, outputs out, in two steps so that the next batch is prepared while the model works on this one."""
 
+    model: Any  # of transformers, or of a folder's own code
+
     def prepare(self, images: list[Image]) -> Any:
         """The model's inputs for a batch of RGB images; called in a thread of its own."""
 

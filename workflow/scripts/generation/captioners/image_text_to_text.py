@@ -15,7 +15,7 @@ from transformers import AutoModelForImageTextToText, AutoProcessor
 from core.command import InputError
 from generation.captioners import CaptionerSettings, Output
 from generation.captioners.generation import decode_outputs, decoding_options, end_tokens, weight_options
-from generation.captioners.limits import check_context, use_known_padding
+from generation.captioners.limits import check_context, use_known_ends, use_known_padding
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -27,6 +27,7 @@ class ImageTextToText:
     def __init__(self, model: Any, processor: Any, settings: CaptionerSettings):
         self.model, self.processor, self.settings = model, processor, settings
         self.processor.tokenizer.padding_side = "left"
+        use_known_ends(self.processor.tokenizer, model)
         use_known_padding(self.processor.tokenizer, model.config)
         self.processor.chat_template = self.processor.chat_template or self.processor.tokenizer.chat_template
 

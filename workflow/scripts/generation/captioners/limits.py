@@ -19,6 +19,14 @@ def check_context(config: Any, settings: CaptionerSettings, n_prompt_tokens: int
         )
 
 
+def use_known_ends(tokenizer: Any, model: Any) -> None:
+    """Let a tokenizer that names no first or last token of a text have the model's: Florence-2's prompts hold both."""
+    for name in ("bos_token", "eos_token"):
+        ids = getattr(model.generation_config, f"{name}_id")
+        if getattr(tokenizer, name) is None and ids is not None:
+            setattr(tokenizer, name, tokenizer.convert_ids_to_tokens(ids[0] if isinstance(ids, list) else ids))
+
+
 def use_known_padding(tokenizer: Any, config: Any) -> None:
     """Let a tokenizer fill up prompts with a token that the model has; some have none, or one that was added later."""
     tokenizer.pad_token = tokenizer.convert_ids_to_tokens(padding_id(tokenizer, config))

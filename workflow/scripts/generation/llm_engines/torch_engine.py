@@ -16,6 +16,7 @@ takes 2.1 times as long, and `generate` for one prompt at a time 3.8 times.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,7 @@ from generation.llm_engines.decoding_rows import DecodingRows, PromptRows
 from generation.llm_engines.fixed_rows import FixedRows, graph_pool
 from generation.llm_engines.roomy_cache import RoomyCache, what_is_not_fixed
 from models.attention_kernels import avoid_cudnn_attention
+from models.class_faults import describe_fault, is_of_machine, name_of, told_as_input_error
 from models.encoder_decoders import ENCODER_DECODERS
 from models.language_models import choose_attention, load_language_model, read_config
 from models.linear_kernels import speed_linear_layers
@@ -72,6 +74,7 @@ class TorchEngine:
         self._graph_pool = graph_pool(model.device)
         self._is_fixed = False  # whether steps have one shape
         self._one_by_one = False  # where only generate, without padding, decodes the model rightly
+        self._has_written = False
         self._most_tokens: float = float("inf")  # what fits into memory, as far as it was tried
 
     def activate(self, adapter: Path | None) -> None:
@@ -101,7 +104,8 @@ class TorchEngine:
     def plan(self, prompts: list[Prompt]) -> list[list[Prompt]]:
         """Prompts of like length together, the longest first; a batch with its new tokens keeps to the budget."""
         self._share_prefix(prompts)
-        self._choose_way(prompts)
+        with self._first_use():
+            self._choose_way(prompts)
         budget = 0 if self._one_by_one else self.settings.batch_tokens // self.settings.num_beams
         return plan_batches(prompts, budget, self.settings.max_new_tokens)
 
@@ -111,7 +115,9 @@ class TorchEngine:
         if len(batch) == 1 or n_tokens <= self._most_tokens:
             try:
                 by_generate = self._one_by_one or self.settings.num_beams > 1
-                rows = self._generate(batch) if by_generate else self._write(batch)
+                with self._first_use():
+                    rows = self._generate(batch) if by_generate else self._write(batch)
+                self._has_written = True
                 return [written_before_end(tokens, self.end_ids) for tokens in rows]
             except torch.OutOfMemoryError:
                 if len(batch) == 1:
@@ -122,6 +128,10 @@ class TorchEngine:
         middle = len(batch) // 2
         return self.write(batch[:middle]) + self.write(batch[middle:])
 
+    def _first_use(self) -> AbstractContextManager[None]:
+        """Where the code of the model's class shows whether it can be decoded so."""
+        return told_as_input_error(f"{name_of(self.model)} can't be decoded", until=lambda: self._has_written)
+
     @torch.inference_mode()
     def read(self, prompt: Prompt, written: list[int]) -> torch.Tensor:
         """Log-probabilities of the next token behind a prompt, and behind each token that is written after it.
@@ -130,7 +140,8 @@ class TorchEngine:
         """
         ids = torch.tensor([[*prompt.tokens, *written]], device=self.model.device)
         pictures = self._picture_inputs([prompt], ids)
-        output = self.model(input_ids=ids, use_cache=False, logits_to_keep=len(written) + 1, **pictures)
+        with self._first_use():
+            output = self.model(input_ids=ids, use_cache=False, logits_to_keep=len(written) + 1, **pictures)
         return output.logits[0].float().log_softmax(dim=-1).cpu()
 
     @torch.inference_mode()
@@ -246,10 +257,10 @@ class TorchEngine:
                 written.append(int(found[-1].argmax()))
                 state.append(found[-1].argmax(-1), [0])
                 state.keep(torch.tensor([0], device=self.model.device))
-        except torch.OutOfMemoryError:
-            raise
-        except (AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:  # of a model of any kind
-            return f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
+        except Exception as error:  # any: of a class that does not take such a cache, mask or positions
+            if is_of_machine(error):
+                raise
+            return describe_fault(error)
         ids = torch.tensor([written[:-1]], device=self.model.device)
         pictures = self._picture_inputs([shortest], ids)
         plain = self.model(input_ids=ids, use_cache=False, logits_to_keep=len(found), **pictures)
