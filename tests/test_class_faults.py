@@ -25,12 +25,13 @@ def fail(error):
         type("OfTheirOwn", (Exception,), {})("wrong"),
     ],
 )
-def test_whatever_the_code_of_a_class_raises_is_one_line(error):
+def test_whatever_the_code_of_a_class_raises_is_one_line_and_its_traceback_in_the_log(error, capsys):
     expected = rf"base: a x model can't be made: {type(error).__name__} in test_class_faults.py, line \d+.*; correct"
     with pytest.raises(InputError, match=expected) as told, told_as_input_error("base: a x model can't be made"):
         fail(error)
     assert str(error) in str(told.value)
     assert told.value.__cause__ is error
+    assert "in fail\n    raise error" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -28,13 +28,15 @@ OF_MACHINE = re.compile(r"MemoryError|AcceleratorError|Dist\w*Error|CUDA|CUBLAS|
 def told_as_input_error(what: str, until: Callable[[], bool] = lambda: False) -> Iterator[None]:
     """Raise InputError for what a library raises in this block; `what` names the model and what fails.
 
-    From when `until` is true on, everything keeps its traceback.
+    The traceback goes to the job's log, for whoever maintains that code. From when `until` is true on, everything is
+    raised as it is.
     """
     try:
         yield
     except Exception as error:  # any: see above
         if until() or isinstance(error, InputError) or is_of_machine(error) or is_ours(error):
             raise
+        traceback.print_exception(error)
         raise InputError(
             f"{what}: {describe_fault(error)}; correct what it names in the model's folder, or choose another model"
         ) from error
