@@ -15,6 +15,7 @@ import import_scores
 import new_experiment
 import preprocess_svg
 import shard_source
+from plan.schema import load_schema, resolve_node
 from readers.folder import DATA_FILES, DATASETS
 
 FILES = [ROOT / "README.md", ROOT / "Makefile", *sorted((ROOT / "docs").glob("*.md"))]
@@ -100,3 +101,30 @@ def test_the_targets_of_make_that_documents_name_are_there():
     named = {name for file in FILES for name in re.findall(r"(?:`|^ {4})make ([\w-]+)", file.read_text(), re.MULTILINE)}
     assert {"demo", "test", "try"} <= named
     assert named - targets == set()
+
+
+def has_key(node, names):
+    """Whether the schema knows a key by its path, in which a name of the user's own may be left out."""
+    node = resolve_node(node)
+    if not names or has_key_inside(node.get("properties", {}), names):
+        return True
+    entries = node.get("additionalProperties")
+    return isinstance(entries, dict) and (has_key(entries, names) or has_key(entries, names[1:]))
+
+
+def has_key_inside(properties, names):
+    return names[0] in properties and has_key(properties[names[0]], names[1:])
+
+
+def test_the_settings_that_documents_name_are_there():
+    schema = load_schema()
+    texts = {file.name: file.read_text(encoding="utf-8") for file in FILES}
+    pattern = r"`([a-z_]+(?:\.(?:<\w+>|[a-z_]+))+)(?::[^`]*)?`"
+    named = {(file, path) for file, text in texts.items() for path in re.findall(pattern, text)}
+    settings = {
+        (file, path)
+        for file, path in named
+        if path.split(".")[0] in schema["properties"] and not path.endswith((".html", ".csv", ".json", ".txt"))
+    }
+    assert len(settings) > 40
+    assert sorted((file, path) for file, path in settings if not has_key(schema, path.split("."))) == []
