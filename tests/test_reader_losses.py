@@ -235,20 +235,6 @@ def test_other_encodings_empty_lines_and_spaces_in_a_header_lose_nothing(tmp_pat
     assert [record.captions for record in read(tmp_path / "a.csv")] == [["a box"]]
 
 
-@pytest.mark.parametrize(
-    ("name", "data", "fix"),
-    [
-        ("a.csv", b"PK\3\4...", "a zip archive; unpack it"),
-        ("a.jsonl", gzip.compress(b"{}", mtime=0), "end in .gz"),
-        ("a.json", b"PAR1...", "end in .parquet"),
-    ],
-)
-def test_a_file_of_another_format_than_its_name_says_is_an_error_that_tells_so(tmp_path, name, data, fix):
-    (tmp_path / name).write_bytes(data)
-    with pytest.raises(InputError, match=fix):
-        read(tmp_path / name)
-
-
 def test_names_that_end_in_upper_case_gz_are_read(tmp_path):
     (tmp_path / "a.jsonl.GZ").write_bytes(gzip.compress(json.dumps(ROWS[0]).encode()))
     assert [record.id for record in read(tmp_path)] == ["a"]

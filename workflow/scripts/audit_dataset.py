@@ -1,6 +1,6 @@
 r"""Audit a dataset of captioned drawings by itself, before any configuration: one HTML page, and the same as JSON.
 
-Input   JSON, JSON lines, CSV, Parquet or a folder of SVG files, with captions; a known format is recognised
+Input   a file or folder of drawings with captions; a known format is recognised
 Output  <folder>/audit.html and <folder>/audit.json: what preprocessing would reject and repair and why, duplicates and
         near-duplicates, leaks between given splits, label leakage, problems of captions, lengths, the share of the
         drawings that fits a budget of tokens, 40 random drawings and the 40 most suspicious ones with pictures
@@ -29,7 +29,7 @@ from captions.prediction_files import read_argument
 from core.command import InputError, format_duration, log, run_command
 from core.records import Image, Rejection, Sample, read_json, stream_samples, write_json
 from plan.record_faults import first_records, record_faults
-from readers.folder import is_folder_of_drawings
+from readers.folder import DATASETS, is_folder_of_drawings
 from readers.known_formats import FORMATS, has_questions, recognise_source, resolve_source
 from readers.unknown_layout import check_fields, explain_layout
 from rendering.image_records import render_samples
@@ -200,7 +200,7 @@ def whole_number(text: str) -> int:
 
 def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("file", type=Path, help="dataset: JSON, JSON lines, CSV or Parquet, or a folder of SVG files")
+    parser.add_argument("file", type=Path, help=DATASETS)
     parser.add_argument("--format", choices=FORMATS, help="known format; recognised by the fields where absent")
     parser.add_argument("--fields", default="{}", help="JSON: names of fields, as in dataset.sources.<name>.fields")
     parser.add_argument("--where", help="JSON: field → value, or values, of the rows that take part")

@@ -1,6 +1,6 @@
 r"""Import captions that were made elsewhere: match them with the samples by id, and list what does not match.
 
-Input   a file of predictions (captions/predictions.py says which formats and fields) and samples
+Input   a file of predictions, each with id (or filename) and caption, and samples
 Output  captions/<system>.jsonl, one record a sample: a sample that the file lacks has a failed caption
         imports/<system>.json: how many records matched, the ids that are missing, those of no sample, and those whose
         ground truth is none of the sample's references

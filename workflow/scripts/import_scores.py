@@ -1,6 +1,6 @@
 r"""Import per-sample scores that another tool gave, and make them a metric of the comparison.
 
-Input   a file of scores (scoring/imported.py says which formats and fields) and the captions of all systems
+Input   a file of scores, each with id, system and value, and the captions of all systems
 Output  <scores-dir>/<system>/<metric>.json and .parquet of each system, in the form of every other metric
 
     python import_scores.py --metric pac_s --file pac_s.jsonl --systems blip test3 --captions-dir captions \
@@ -21,6 +21,7 @@ import numpy as np
 
 from core.command import log, run_command
 from core.records import read_captions
+from readers.folder import DATA_FILES
 from scoring.imported import (
     ImportedMetric,
     ImportedTexts,
@@ -58,7 +59,7 @@ def main(*, metric: str, file: Path, systems: list[str], captions_dir: Path, ent
 def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--metric", required=True, help="name of the metric, an entry of scores_from")
-    parser.add_argument("--file", type=Path, required=True, help="records of id, system and value")
+    parser.add_argument("--file", type=Path, required=True, help=f"records of id, system and value: {DATA_FILES}")
     parser.add_argument("--systems", nargs="+", required=True, help="all systems of the comparison")
     parser.add_argument("--captions-dir", type=Path, required=True, help="folder of <system>.jsonl")
     parser.add_argument("--entry", default="{}", help="JSON: label, range, higher_is_better and note of scores_from")

@@ -26,7 +26,7 @@ from core.command import InputError, run_command, write_whole
 from plan.faults import find_faults
 from plan.record_faults import first_records, record_faults
 from plan.schema import load_schema
-from readers.folder import is_folder_of_drawings
+from readers.folder import DATASETS, is_folder_of_drawings
 from readers.known_formats import FORMATS, has_questions, recognise_source, resolve_source
 from readers.unknown_layout import check_fields, explain_layout
 
@@ -119,7 +119,7 @@ def main(*, name: str, data: str, fields: str) -> None:
 def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--name", required=True, help="name of the experiment, in lower case")
-    parser.add_argument("--data", required=True, help="file or folder of drawings with captions")
+    parser.add_argument("--data", required=True, help=f"drawings with captions: {DATASETS}")
     parser.add_argument("--fields", default="{}", help="JSON: names of fields, as in dataset.sources.<name>.fields")
     return parser
 

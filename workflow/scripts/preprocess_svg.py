@@ -2,7 +2,7 @@ r"""Rewrite every drawing of a dataset file as canonical xml; list what had to b
 
     python workflow/scripts/preprocess_svg.py drawing.svg      prints the canonical text of one file
 
-Input: a file or folder of drawings (SVG or path records) with captions, in any format of readers/entries.py.
+Input: a file or folder of drawings (SVG or path records) with captions.
 Output: samples as Parquet, fingerprints of their pictures as Parquet, rejected records as CSV with position and reason,
 samples whose text still holds words of a reference as CSV, counts as JSON (in = kept + rejected + filtered, which are
 the rows that --where leaves out).
@@ -26,6 +26,7 @@ from core.identity import identity_digest, job_identity
 from core.json_settings import settings_from_json
 from plan.identity import LIBRARIES
 from plan.result_store import file_parts, keep_results, restore_results, result_key
+from readers.folder import DATASETS
 from rendering.worker_pool import Limits, map_killable
 from samples.making import MEMORY_LIMIT_MB, SECONDS_LIMIT, Settings, process_file, process_record
 from samples.preprocessing import DRAWING, Outputs, Rows, preprocess_dataset
@@ -145,7 +146,7 @@ def main(
 def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("file", type=Path, nargs="?", help="one SVG file, whose canonical text is printed")
-    parser.add_argument("--input", type=Path, help="dataset: a file or folder in any format of readers/entries.py")
+    parser.add_argument("--input", type=Path, help=DATASETS)
     parser.add_argument("--source", default="drawings", help="name of the source")
     parser.add_argument("--fields", default="{}", help="JSON: names of the fields id, drawing, captions, split, group")
     parser.add_argument("--where", default="{}", help="JSON: field → value, or values, of the rows that take part")

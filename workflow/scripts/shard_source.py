@@ -1,8 +1,8 @@
 """Put the records of a dataset into shards, so that a change of some records leaves the other shards as they are.
 
-Input: a dataset in any format of readers/entries.py: a file, a folder, or a dataset of the Hugging Face hub (streamed,
-needs network). Output: JSON lines, a file a shard; a record's shard depends on its id alone.
-One output file is all of it in JSON lines. Few records are in memory at a time, and the ids.
+Input: a file or folder of drawings with captions, or a dataset of the Hugging Face hub (streamed, needs network).
+Output: JSON lines, a file a shard; a record's shard depends on its id alone. One output file is all of it in JSON
+lines. Few records are in memory at a time, and the ids.
 
     python workflow/scripts/shard_source.py --input drawings.parquet --output 1-of-2.jsonl 2-of-2.jsonl
     python workflow/scripts/shard_source.py --hub someone/icons --revision 0123… --output icons.jsonl
@@ -22,6 +22,7 @@ from core.records import json_line
 from plan.shards import shard_of
 from readers.entries import SHARD_MARK, iterate_unique, open_entries, read_records, write_record
 from readers.filters import Where
+from readers.folder import DATASETS
 from readers.formats import read_hub_dataset
 
 
@@ -86,7 +87,7 @@ def main(
 
 def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--input", type=Path, help="dataset: a file or folder in any format of readers/entries.py")
+    parser.add_argument("--input", type=Path, help=DATASETS)
     parser.add_argument("--hub", help="dataset of the Hugging Face hub, owner/name")
     parser.add_argument("--revision", default="main", help="commit of the hub's dataset")
     parser.add_argument("--subset", help="configuration of the hub's dataset")

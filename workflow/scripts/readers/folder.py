@@ -42,6 +42,8 @@ READERS = {
     ".tsv": read_table,
     ".parquet": read_parquet,
 }
+DATA_FILES = "JSON lines, a JSON array, CSV, TSV or Parquet"  # what READERS read, for a person
+DATASETS = f"{DATA_FILES}, or a folder of SVG files"
 DRAWINGS = (".svg", ".svgz")
 SAVED_DATASET = ("dataset_dict.json", "dataset_info.json")
 FILE_NAMES = ("filename", "file_name", "Filename", "file", "id", "name")

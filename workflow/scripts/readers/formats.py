@@ -25,6 +25,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from core.command import InputError
+from core.file_kinds import find_kind
 from readers.delimited import iterate_rows
 
 Entry = dict[str, Any]
@@ -33,12 +34,6 @@ Placed = tuple[str, Any]  # where in its file an entry is, and the entry
 BLOCK_CHARS = 1 << 20
 LONGEST_ENTRY = 200_000_000  # characters; of a cell of CSV, Python's own limit would be 131,072
 BATCH_ROWS = 64  # of Parquet, in which one row may be megabytes
-# How files begin whose name does not tell what they are, and what to do with them.
-OTHER_FORMATS = {
-    b"PK\x03\x04": "a zip archive; unpack it",
-    b"\x1f\x8b": "gzipped; let its name end in .gz",
-    b"PAR1": "a Parquet file; let its name end in .parquet",
-}
 ENCODINGS = {b"\xff\xfe\0\0": "utf-32", b"\0\0\xfe\xff": "utf-32", b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
 # How data files and datasets name splits.
 SPLIT_NAMES = {"train": "train", "training": "train", "test": "test"}
@@ -308,10 +303,11 @@ def open_dataset_text(path: Path) -> Iterator[IO[str]]:
     """
     try:
         with open_binary(path) as raw:
+            kind = find_kind(raw)
+            if kind:
+                raise InputError(f"{path} is {kind.name}; {kind.fix}")
+            raw.seek(0)
             start = raw.read(4)
-        for mark, format_and_fix in OTHER_FORMATS.items():
-            if start.startswith(mark):
-                raise InputError(f"{path} is {format_and_fix}")
         encoding = next((name for mark, name in ENCODINGS.items() if start.startswith(mark)), "utf-8-sig")
         with open_binary(path) as raw, io.TextIOWrapper(raw, encoding, newline="") as file:
             yield file

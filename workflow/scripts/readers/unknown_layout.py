@@ -15,11 +15,10 @@ from core.command import InputError
 from core.hints import propose_name
 from readers.entries import open_entries
 from readers.fields import NAMES, find_field
-from readers.folder import READERS, data_suffix
+from readers.folder import DATA_FILES, READERS, data_suffix
 
 N_ENTRIES = 100
 KINDS = {"drawing": "drawings", "captions": "captions"}
-FORMATS = "JSON lines, a JSON array, CSV, TSV or Parquet"
 MAX_NAMES = 12  # that are listed
 
 
@@ -50,7 +49,7 @@ def explain_no_rows(path: Path, entries: list[Any]) -> str:
         return f"{path} is one drawing; give the folder that holds your drawings"
     faults = [entry.fault for entry in entries if hasattr(entry, "fault")]
     if faults:
-        known = "" if data_suffix(path) in READERS else f"; the file must hold {FORMATS}"
+        known = "" if data_suffix(path) in READERS else f"; the file must hold {DATA_FILES}"
         return f"{path}, {faults[0]}, and no other of the first {len(entries)} records can be read{known}"
     return f"{path} holds no records; it must have one for each drawing, with the fields id, svg and caption"
 

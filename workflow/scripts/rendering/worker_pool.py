@@ -11,9 +11,11 @@ from __future__ import annotations
 
 import contextlib
 import multiprocessing
+import os
 import pickle
 import resource
 import signal
+import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
@@ -21,6 +23,7 @@ from multiprocessing.connection import Connection, wait
 from typing import Any, NamedTuple
 
 from rendering.sandbox import enter_sandbox
+from rendering.worker_messages import KeptMessages, last_words, take_text
 
 
 @dataclass
@@ -44,6 +47,7 @@ class Worker:
 
     process: multiprocessing.process.BaseProcess
     connection: Connection
+    messages: int  # the file that holds what it writes to its standard error
     ready: bool = False
     tasks: list[Task] = field(default_factory=list)
     deadline: float = 0.0
@@ -104,11 +108,13 @@ class Pool:
 
     def start(self) -> Worker:
         ours, theirs = self.context.Pipe()
-        arguments = (self.function, self.warm_up, theirs, self.limits)
+        messages = os.memfd_create("messages")
+        path = f"/proc/{os.getpid()}/fd/{messages}"
+        arguments = (self.function, self.warm_up, theirs, self.limits, path)
         process = self.context.Process(target=serve, args=arguments, daemon=True)
         process.start()
         theirs.close()
-        return Worker(process, ours)
+        return Worker(process, ours, messages)
 
     def offer(self, task: Task) -> bool:
         """Give a task to a worker that has room for it; False where none has."""
@@ -177,8 +183,11 @@ class Pool:
         except (EOFError, ConnectionResetError):
             worker.process.join(5)
             code = worker.process.exitcode
+            cause = f"exit code {code}"
+            if code is not None and code < 0:
+                words = last_words(worker.messages)
+                cause = signal.Signals(-code).name + (f": {words}" if words else "")
             self._dismiss(worker)
-            cause = signal.Signals(-code).name if code is not None and code < 0 else f"exit code {code}"
             return Outcome(reason=f"the worker process died ({cause})")
 
     def _dismiss(self, worker: Worker) -> None:
@@ -186,6 +195,8 @@ class Pool:
         worker.process.kill()
         worker.process.join()
         worker.connection.close()
+        sys.stderr.write(take_text(worker.messages))
+        os.close(worker.messages)
 
     def stop(self) -> None:
         for worker in list(self.team):
@@ -212,7 +223,7 @@ class StandingWorker:
         self._pool.stop()
 
 
-def serve(function: Callable[[Any], Any], warm_up: Any, connection: Connection, limits: Limits) -> None:
+def serve(function: Callable[[Any], Any], warm_up: Any, connection: Connection, limits: Limits, messages: str) -> None:
     """The main loop of a worker: limit its memory and its access, then process items until it is killed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides when Ctrl-C ends its workers
     function(warm_up)  # imports and first allocations, before the limit counts
@@ -220,7 +231,9 @@ def serve(function: Callable[[Any], Any], warm_up: Any, connection: Connection, 
         held = int(statm.read().split()[0]) * resource.getpagesize()
     limit = held + limits.memory_mb * 2**20
     resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+    kept = KeptMessages(messages)
     enter_sandbox(limits.readable)
+    kept.begin()
     connection.send(Outcome())  # ready
     while True:
         try:
@@ -233,4 +246,5 @@ def serve(function: Callable[[Any], Any], warm_up: Any, connection: Connection, 
             outcome = Outcome(reason=f"needed more than {limits.memory_mb} MiB of memory")
         except BaseException as error:  # also a panic in Rust: its own record's reason, told and counted
             outcome = Outcome(reason=f"{type(error).__name__}: {error}"[:300])
+        outcome.reason = kept.end_item(outcome.reason)
         connection.send(outcome)

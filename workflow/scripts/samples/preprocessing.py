@@ -1,6 +1,6 @@
 """Samples of a dataset file, made in workers that can be killed, with what was rejected, left out and flagged.
 
-In: a file or folder in any format of readers/entries.py. Out: the files of `Outputs`.
+In: a file or folder of drawings with captions. Out: the files of `Outputs`.
 """
 
 from __future__ import annotations

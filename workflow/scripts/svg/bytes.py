@@ -6,8 +6,11 @@ What had to be guessed or repaired is named, so that it is counted.
 from __future__ import annotations
 
 import codecs
+import io
 import re
 import zlib
+
+from core.file_kinds import find_kind
 
 MAX_BYTES = 5_000_000  # of one drawing; an icon has a few thousand
 
@@ -23,6 +26,9 @@ def decode_drawing(data: bytes) -> tuple[str, list[str]]:
     """The text of a drawing's bytes and the names of repairs. Raises Undecodable with the reason."""
     if data[:2] == b"\x1f\x8b":
         data = gunzip(data)
+    kind = find_kind(io.BytesIO(data))
+    if kind:
+        raise Undecodable(f"{kind.name}; this workflow reads SVG code")
     if len(data) > MAX_BYTES:
         raise Undecodable(f"larger than {MAX_BYTES} bytes")
     return decode_text(data)
@@ -30,6 +36,9 @@ def decode_drawing(data: bytes) -> tuple[str, list[str]]:
 
 def decode_text(data: bytes) -> tuple[str, list[str]]:
     """The text of bytes and the names of repairs. Raises Undecodable with the reason."""
+    kind = find_kind(io.BytesIO(data))
+    if kind:
+        raise Undecodable(f"{kind.name}, not text")
     for mark, encoding in _MARKS:
         if data.startswith(mark):
             return decode(data[len(mark) :], encoding), ["repaired:bom"]
