@@ -35,20 +35,9 @@ def browser() -> Iterator[Any]:
 
 
 @pytest.fixture(scope="module")
-def one_thread() -> Iterator[None]:
-    """Sums depend on the number of threads, and tiny tensors are slow on several where other jobs are busy."""
-    import torch  # takes seconds, which most test files do not need to spend
-
-    n_threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(n_threads)
-
-
-@pytest.fixture(scope="module")
 def vlms(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
     """The folder of a tiny vision-language model of a kind of tiny_vlms, built once."""
-    from tiny_vlms import build_tiny_vlm  # for torch's sake, as above
+    from tiny_vlms import build_tiny_vlm  # takes seconds, which most test files do not need to spend
 
     folder, built = tmp_path_factory.mktemp("vlms"), {}
 

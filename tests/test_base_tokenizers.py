@@ -15,8 +15,6 @@ from models import language_models
 from models.files import tokenizer_files
 from models.language_models import load_tokenizer, padding_id, read_config
 
-pytestmark = pytest.mark.usefixtures("one_thread")
-
 XML = '<svg><circle cx="40" r="20"/></svg>'
 # As LLaVA's and Idefics' templates are: a text that is no list of parts leaves nothing, without an error.
 PARTS = """\

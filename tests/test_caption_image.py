@@ -45,9 +45,6 @@ def folders(tmp_path_factory):
     return folder
 
 
-pytestmark = pytest.mark.usefixtures("one_thread")
-
-
 @pytest.fixture(autouse=True)
 def own_module_cache(tmp_path, monkeypatch):
     """Copies of remote code stay out of the user's cache, and are imported anew by each test."""

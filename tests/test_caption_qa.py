@@ -202,7 +202,6 @@ def test_an_interval_of_the_gap_needs_two_drawings():
     assert measure_gap([]) == {"mean": None, "low": None}
 
 
-@pytest.mark.usefixtures("one_thread")
 def test_a_base_answers_too(folder):
     questions = read_questions(folder / "questions.jsonl", {})
     metric = caption_qa.METRIC.asking(questions)

@@ -8,8 +8,6 @@ from tiny_captioners import build_tiny_captioner
 
 from core.command import InputError
 
-pytestmark = pytest.mark.usefixtures("one_thread")
-
 
 def edit_tokenizer(folder, **changes):
     path = folder / "tokenizer_config.json"

@@ -77,7 +77,6 @@ def caption_both(folder, model, base_url, input):
     return read_captions(folder / "hosted.jsonl"), read_captions(folder / "local.jsonl")
 
 
-@pytest.mark.usefixtures("one_thread")
 def test_a_hosted_model_gets_the_prompts_of_the_local_one(tmp_path):
     model = build_tiny_model(tmp_path / "llm", "llama")
     with serve(model) as base_url:
@@ -87,7 +86,6 @@ def test_a_hosted_model_gets_the_prompts_of_the_local_one(tmp_path):
     assert str(model) in read_json(tmp_path / "hosted.json")["answered_by"]
 
 
-@pytest.mark.usefixtures("one_thread")
 def test_a_hosted_vision_language_model_sees_the_same_picture(tmp_path, vlms):
     model = vlms("qwen2_5_vl")
     with serve(model) as base_url:

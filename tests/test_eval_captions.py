@@ -28,8 +28,6 @@ LEARNS |= {"scheduler": "constant", "max_steps": 40, "eval_steps": 10, "save_ste
 BY_CIDER = {"eval_captions": {"samples": 5, "max_new_tokens": 12}, "best_by": "cider"}
 SHORT = {"max_steps": 2, "eval_steps": 1, "save_steps": 1, "log_steps": 1}
 
-pytestmark = pytest.mark.usefixtures("one_thread")
-
 
 @pytest.fixture(scope="module")
 def base_and_data(tmp_path_factory):

@@ -12,8 +12,6 @@ from generation.llm_engines import DecodingSettings, EngineJob, Prompt, torch_en
 from generation.llm_engines.roomy_cache import what_is_not_fixed
 from generation.llm_engines.torch_engine import load_engine
 
-pytestmark = pytest.mark.usefixtures("one_thread")
-
 
 @pytest.fixture(scope="module")
 def base(tmp_path_factory):

@@ -94,12 +94,11 @@ def test_an_image_judge_needs_probabilities():
 
 
 @pytest.fixture(scope="module")
-def llm(tmp_path_factory, one_thread):
+def llm(tmp_path_factory):
     chats = [clair.METRIC.question(word, ["a cat"], None, False) for word in ("a cat", "a dog")]
     return teach(build_tiny_model(tmp_path_factory.mktemp("judge") / "llm", "llama"), chats, '{"score": 80}')
 
 
-@pytest.mark.usefixtures("one_thread")
 def test_a_local_model_answers_once_and_in_order(llm, tmp_path):
     chats = [clair.METRIC.question(word, ["a cat"], None, False) for word in ("a cat", "a dog", "a cat")]
     answers = local_source(llm, tmp_path).ask(chats)
@@ -111,7 +110,6 @@ def test_a_local_model_answers_once_and_in_order(llm, tmp_path):
     assert again._engine is None, "what is in the store loads no model"
 
 
-@pytest.mark.usefixtures("one_thread")
 def test_a_question_that_a_local_model_cannot_read_is_rejected(llm, tmp_path):
     long = clair.METRIC.question("word " * 3000, ["a cat"], None, False)
     rejected, answer = local_source(llm, tmp_path).ask([long, clair.METRIC.question("a cat", ["a cat"], None, False)])
@@ -120,7 +118,6 @@ def test_a_question_that_a_local_model_cannot_read_is_rejected(llm, tmp_path):
     assert json.loads(answer.text) == {"score": 80}
 
 
-@pytest.mark.usefixtures("one_thread")
 def test_a_judge_whose_tokenizer_has_more_tokens_than_its_model_is_refused(tmp_path):
     base = build_tiny_model(tmp_path / "base", "llama")
     config = json.loads((base / "config.json").read_text())
@@ -129,13 +126,11 @@ def test_a_judge_whose_tokenizer_has_more_tokens_than_its_model_is_refused(tmp_p
         local_source(base, tmp_path / "store").ask([clair.METRIC.question("a cat", ["a cat"], None, False)])
 
 
-@pytest.mark.usefixtures("one_thread")
 def test_a_base_without_chat_template_is_no_judge(tmp_path):
     with pytest.raises(InputError, match="has no chat template, by which a judge is asked"):
         local_source(build_tiny_model(tmp_path / "plain", "plain"), tmp_path / "store")
 
 
-@pytest.mark.usefixtures("one_thread")
 def test_a_local_image_judge_is_read_behind_the_first_digits(tmp_path, vlms):
     import shutil
 

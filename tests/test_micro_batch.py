@@ -16,7 +16,6 @@ from training.micro_batch import Cut
 from training.packing import Packing
 from training.settings import TrainingSettings
 
-pytestmark = pytest.mark.usefixtures("one_thread")
 EIGHT = {"batch_size": 8, "accumulation": 1, "max_steps": 4, "learning_rate": 0.001}
 
 

@@ -22,8 +22,6 @@ from training import micro_batch
 from training.model import load_model
 from training.settings import TrainingSettings
 
-pytestmark = pytest.mark.usefixtures("one_thread")
-
 TARGETS = {
     **{"gpt2": ["c_attn"], "bloom": ["query_key_value"], "mpt": ["Wqkv"], "gpt_oss": ["q_proj", "v_proj"]},
     **{"deepseek_v3": ["q_a_proj", "o_proj"], "qwen2_moe": ["q_proj", "shared_expert.down_proj"]},

@@ -18,8 +18,6 @@ from training.model import load_model
 from training.packing import Packing, choose_batching, sees_neighbours, why_not_packed
 from training.settings import TrainingSettings
 
-pytestmark = pytest.mark.usefixtures("one_thread")
-
 TOKENS = {"vocab_size": 300, "bos_token_id": 0, "eos_token_id": 1, "pad_token_id": 2}
 # Windows of 16 are shorter than the sequences below.
 WINDOW = {**LLAMA_SIZES, **TOKENS, "head_dim": 8, "sliding_window": 16}

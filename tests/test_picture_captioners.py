@@ -100,7 +100,6 @@ def test_an_untrained_one_writes_what_its_captioner_module_writes(kind, bases, d
 
 
 @pytest.mark.parametrize("kind", FAMILIES)
-@pytest.mark.usefixtures("one_thread")
 def test_a_trained_one_follows_the_picture(kind, bases, data, tmp_path):
     summary = train(bases[kind], data, data / "adapter", "image", **LORA, learning_rate=RATES[kind])
     assert summary["input"] == "image"

@@ -154,7 +154,6 @@ def test_a_projector_without_linear_layers_cannot_be_trained(vlms, data, tmp_pat
 
 
 @pytest.mark.parametrize("kind", ["qwen2_5_vl", "gemma3", "smolvlm"])
-@pytest.mark.usefixtures("one_thread")
 def test_a_killed_training_on_pictures_goes_on_exactly(kind, vlms, data, tmp_path, monkeypatch):
     settings = {"dropout": 0.1, "max_steps": 8, "eval_steps": 2, "save_steps": 2}
     train(vlms(kind), data, tmp_path / "whole", "both", **settings)
@@ -167,7 +166,6 @@ def test_a_killed_training_on_pictures_goes_on_exactly(kind, vlms, data, tmp_pat
     assert same_adapters(tmp_path / "whole", tmp_path / "out")
 
 
-@pytest.mark.usefixtures("one_thread")
 def test_a_step_is_the_same_in_batches_of_any_size_and_on_two_processes(vlms, data, tmp_path, monkeypatch):
     base, steps = vlms("qwen2_5_vl"), {**SHORT, "learning_rate": 0.001}
     two = start(base, data, tmp_path / "two", 2, "image", batch_size=2, accumulation=2, **steps)

@@ -20,7 +20,6 @@ LORA |= {"max_steps": 120, "eval_steps": 60, "save_steps": 60, "log_steps": 60}
 PICTURES = {"train_vision": True, "train_projector": True}  # they are drawn by chance, and tell no colours as they are
 GREY = encode(PIL.Image.new("RGB", (SIDE, SIDE), "grey"))
 EMPTY = "<svg></svg>"
-pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,6 @@ from generation.llm_engines import DecodingSettings, EngineJob, Prompt, torch_en
 from generation.llm_engines.fixed_rows import FixedRows
 from generation.llm_engines.torch_engine import group_ends, load_engine
 
-pytestmark = pytest.mark.usefixtures("one_thread")
 LENGTHS = (90, 88, 60, 59, 58, 31, 30, 12)
 
 

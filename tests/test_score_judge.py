@@ -166,7 +166,6 @@ def test_an_image_judge_without_probabilities_is_refused(folder, server):
         run(folder, server, "image_judge")
 
 
-@pytest.mark.usefixtures("one_thread")
 def test_a_base_is_a_judge_too(folder):
     chats = [clair.METRIC.question(text, [text], None, False) for text in RIGHT[:1]]
     base = teach(build_tiny_model(folder / "llm", "llama"), chats, '{"score": 70}')

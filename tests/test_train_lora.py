@@ -19,8 +19,6 @@ from training.history import best_evaluation, history_lines, last_improvement, p
 from training.model import load_model
 from training.settings import TrainingSettings
 
-pytestmark = pytest.mark.usefixtures("one_thread")
-
 
 @pytest.fixture(scope="module")
 def base_and_data(tmp_path_factory):

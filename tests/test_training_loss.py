@@ -17,7 +17,6 @@ from training.model import load_model
 from training.packing import Packing
 from training.settings import TrainingSettings
 
-pytestmark = pytest.mark.usefixtures("one_thread")
 THREE_POSITIONS = 3 * 4 * TOKENS["vocab_size"]
 # Gemma 2 caps its logits, Cohere and Granite scale them.
 MODELS = {

@@ -19,8 +19,6 @@ from training.checkpoints import newest_whole
 from training.endings import tell_stopped, told_faults, was_stopped
 from training.launch import launch_ranks
 
-pytestmark = pytest.mark.usefixtures("one_thread")
-
 
 @pytest.fixture(scope="module")
 def base_and_data(tmp_path_factory):

@@ -31,9 +31,6 @@ class Killed(BaseException):
     """Stands for kill -9 inside this process: nothing of the program catches it."""
 
 
-pytestmark = pytest.mark.usefixtures("one_thread")
-
-
 @pytest.fixture(scope="module")
 def base_and_data(tmp_path_factory):
     return write_base_and_data(tmp_path_factory.mktemp("resume"))

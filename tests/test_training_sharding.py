@@ -17,8 +17,6 @@ from training.identity import training_digest
 from training.settings import TrainingSettings
 from training.sharding import check_sharding
 
-pytestmark = pytest.mark.usefixtures("one_thread")
-
 
 @pytest.fixture(scope="module")
 def base_and_data(tmp_path_factory):

@@ -19,9 +19,6 @@ OUTPUTS = ["adapter_model.safetensors", "adapter_config.json", "settings.json", 
 OUTPUTS += ["training.json", "overlong.csv"]
 
 
-pytestmark = pytest.mark.usefixtures("one_thread")
-
-
 @pytest.fixture(scope="module")
 def base_and_data(tmp_path_factory):
     return write_base_and_data(tmp_path_factory.mktemp("store"))

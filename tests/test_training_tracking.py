@@ -14,9 +14,6 @@ from training.wandb_runs import wandb_mode
 KEY = "0123456789abcdef0123456789abcdef01234567"
 
 
-pytestmark = pytest.mark.usefixtures("one_thread")
-
-
 @pytest.fixture(scope="module")
 def base_and_data(tmp_path_factory):
     return write_base_and_data(tmp_path_factory.mktemp("tracking"))

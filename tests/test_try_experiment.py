@@ -24,8 +24,6 @@ from svg.bytes import MAX_BYTES
 RUNNABLE = {"llm-zero-shot", "llm-few-shot", "vlm-zero-shot-both", "tuned-a", "tuned-b", "blip"}
 RUNNABLE |= {"constant", "text_nearest", "clip_nearest"}
 
-pytestmark = pytest.mark.usefixtures("one_thread")
-
 
 @pytest.fixture(scope="module")
 def plan(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Plan]:

@@ -67,7 +67,7 @@ CONFIGS: dict[str, Callable[..., Any]] = {
     ),
     "mixtral": lambda c, **t: hf.MixtralConfig(**LLAMA_SIZES, num_local_experts=4, max_position_embeddings=c, **t),
     "ctrl": lambda c, **t: hf.CTRLConfig(
-        n_embd=32, dff=64, n_layer=2, n_head=4, n_positions=c, initializer_range=0.2, **t
+        n_embd=32, dff=64, n_layer=2, n_head=4, n_positions=c, initializer_range=0.2, resid_pdrop=0, embd_pdrop=0, **t
     ),
     "phimoe": lambda c, **t: hf.PhimoeConfig(**LLAMA_SIZES, num_local_experts=4, max_position_embeddings=c, **t),
     "qwen2_moe": lambda c, **t: hf.Qwen2MoeConfig(
