@@ -1,5 +1,7 @@
 """Decoding steps that a GPU replays as CUDA graphs: recorded on a CPU they give what the present loop gives."""
 
+import re
+
 import pytest
 import torch
 from recorded_steps import RecordedGraph, record_on_cpu
@@ -71,8 +73,8 @@ def test_drawn_captions_are_the_same_by_replayed_steps(base, samples, tmp_path, 
 @pytest.mark.parametrize(
     ("name", "reason"),
     [
-        ("gpt_neo", "GPTNeoForCausalLM is decoded without CUDA graphs: RuntimeError: aten.lift_fresh.default is not"),
-        ("mpt", "MptForCausalLM is decoded without CUDA graphs: RuntimeError: aten.is_nonzero.default is not"),
+        ("gpt_neo", "GPTNeoForCausalLM is decoded without CUDA graphs: RuntimeError in .*: aten.lift_fresh.default is"),
+        ("mpt", "MptForCausalLM is decoded without CUDA graphs: RuntimeError in .*: aten.is_nonzero.default is not"),
         ("mixtral", ""),
         ("qwen2_vl", ""),
     ],
@@ -89,7 +91,7 @@ def test_a_model_whose_step_can_not_be_recorded_goes_without_and_says_why(
     n_replays, found, expected = replays_and_captions(folder, samples, tmp_path, monkeypatch)
     assert found == expected
     said = capfd.readouterr().err
-    assert reason in said
+    assert re.search(reason, said)
     assert ("without CUDA graphs" in said) == bool(reason)
     assert (n_replays > 0) == (not reason)
 
