@@ -213,8 +213,11 @@ def test_a_metric_whose_model_a_system_uses_is_marked(path: Path, tmp_path: Path
         changed(path, tmp_path / "c.json", lambda raw: raw["systems"][3].update(shares_model=["clip_score"]))
     )
     for draw in (draw_radar, draw_forest):
-        shown = texts(draw(table, [table.value(name) for name in VALUES], "all", Style())).replace("\n", " ")
+        figure = draw(table, [table.value(name) for name in VALUES], "all", Style())
+        legend = " ".join(text.get_text() for legend in figure.legends for text in legend.get_texts())
+        shown = f"{texts(figure)} {legend}".replace("\n", " ")
         assert "§ nearest by CLIP uses the model of CLIP score: no rank there." in shown
+        assert shown.count("§") == 2, "in the note, and at what it is about"
 
 
 def test_eight_systems_differ_in_colour_dashes_and_marker() -> None:

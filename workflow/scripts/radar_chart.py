@@ -68,7 +68,7 @@ def draw_radar(
     front = comparison.systems if front is None else front
     notes = radar_notes(comparison, axes, slice_name, style)
     angles = np.linspace(0, 2 * np.pi, len(axes), endpoint=False)
-    labels = {system.name: marked_label(comparison, system) for system in front}
+    labels = {system.name: marked_label(comparison, system, values) for system in front}
     labels, n_columns = fit_legend(labels, style)
     n_lines = math.ceil(sum(label.count("\n") + 1 for label in labels.values()) / n_columns)
     figure, plot, legend_place = _lay_out(

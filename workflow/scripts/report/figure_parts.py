@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from matplotlib.font_manager import FontProperties
@@ -34,10 +35,12 @@ def line_style(index: int, style: Style) -> dict[str, Any]:
     }
 
 
-def marked_label(comparison: Comparison, system: System) -> str:
-    """The label, with a mark of its side of training where the systems differ in it."""
+def marked_label(comparison: Comparison, system: System, values: Sequence[Value] = ()) -> str:
+    """The label, with a mark of its side of training where the systems differ in it, and one where it uses the own
+    model of one of the values."""
     codes = {other.trained_code for other in comparison.systems}
-    return f"{system.label}{MARKS[system.trained_code]}" if len(codes) > 1 else system.label
+    side = MARKS[system.trained_code] if len(codes) > 1 else ""
+    return f"{system.label}{side}{OWN_MODEL if any(value.metric in system.shares_model for value in values) else ''}"
 
 
 def text_width(text: str, size: float) -> float:
