@@ -19,8 +19,8 @@ pictures in `images` beside it). Measured are, each in a process of its own,
 A table compares ours with the fastest alternative and with the goals, which are those of one H200 with `--shape 8b`.
 A side that is not installed, fails, or has no time left (300 s for each) is skipped, and stands there with its reason.
 The file of `--output` is written after each side: a run that is killed leaves what it has measured. With pictures
-(`--input`) only our training, captions and CLIP are measured. `--tiny` runs the same on a CPU, to see that it runs: ours
-takes half a minute, TRL eight.
+(`--input`) only our training, captions and CLIP are measured. `--tiny` runs the same on a CPU, to see that it runs:
+ours takes half a minute, TRL eight.
 """
 
 from __future__ import annotations
